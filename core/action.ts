@@ -1,0 +1,138 @@
+// What a body may ask for: the 13 actions as one table of strict schemas, and their parser (M-18, ACTION-1).
+
+import { err, ok, type Result } from "neverthrow";
+import * as z from "zod";
+import type { JsonValue } from "./json.ts";
+import type { Fault } from "./rejection.ts";
+import { clip } from "./text.ts";
+
+const text = z.string().trim().min(1);
+const nullableText = text.nullable().optional();
+const revision = z.int().nonnegative();
+const time = z.int().nonnegative().optional();
+/** Checked by one scan of the whole body in accept, not by a recursive schema (BODY-4). */
+const json = z.custom<JsonValue>(() => true).optional();
+const notifyPolicy = z.enum(["done_only", "state_changes", "silent"]).optional();
+
+const RUNNING_ONLY = "status must be running when startedAt, lastEventAt, or progressSummary is provided";
+
+const createFlow = z.strictObject({
+  action: z.literal("create_flow"),
+  controllerId: text.optional(),
+  goal: text,
+  status: z.enum(["queued", "running", "waiting", "blocked"]).optional(),
+  notifyPolicy,
+  currentStep: nullableText,
+  stateJson: json,
+  waitJson: json,
+});
+
+const setWaiting = z.strictObject({
+  action: z.literal("set_waiting"),
+  flowId: text,
+  expectedRevision: revision,
+  currentStep: nullableText,
+  stateJson: json,
+  waitJson: json,
+  blockedTaskId: nullableText,
+  blockedSummary: nullableText,
+});
+
+const resumeFlow = z.strictObject({
+  action: z.literal("resume_flow"),
+  flowId: text,
+  expectedRevision: revision,
+  status: z.enum(["queued", "running"]).optional(),
+  currentStep: nullableText,
+  stateJson: json,
+});
+
+const failFlow = z.strictObject({
+  action: z.literal("fail_flow"),
+  flowId: text,
+  expectedRevision: revision,
+  stateJson: json,
+  blockedTaskId: nullableText,
+  blockedSummary: nullableText,
+});
+
+const runTask = z
+  .strictObject({
+    action: z.literal("run_task"),
+    flowId: text,
+    runtime: z.enum(["subagent", "acp"]),
+    sourceId: text.optional(),
+    childSessionKey: text.optional(),
+    parentTaskId: text.optional(),
+    agentId: text.optional(),
+    runId: text.optional(),
+    label: text.optional(),
+    task: text,
+    preferMetadata: z.boolean().optional(),
+    notifyPolicy,
+    status: z.enum(["queued", "running"]).optional(),
+    startedAt: time,
+    lastEventAt: time,
+    progressSummary: nullableText,
+  })
+  .refine(
+    (task) =>
+      task.status === "running" ||
+      [task.startedAt, task.lastEventAt, task.progressSummary].every((value) => value === undefined),
+    { path: ["status"], error: RUNNING_ONLY },
+  );
+
+/** The schema of each action, in the order of the documentation. */
+export const ACTIONS = {
+  create_flow: createFlow,
+  get_flow: z.strictObject({ action: z.literal("get_flow"), flowId: text }),
+  list_flows: z.strictObject({ action: z.literal("list_flows") }),
+  find_latest_flow: z.strictObject({ action: z.literal("find_latest_flow") }),
+  resolve_flow: z.strictObject({ action: z.literal("resolve_flow"), token: text }),
+  get_task_summary: z.strictObject({ action: z.literal("get_task_summary"), flowId: text }),
+  set_waiting: setWaiting,
+  resume_flow: resumeFlow,
+  finish_flow: z.strictObject({
+    action: z.literal("finish_flow"),
+    flowId: text,
+    expectedRevision: revision,
+    stateJson: json,
+  }),
+  fail_flow: failFlow,
+  request_cancel: z.strictObject({ action: z.literal("request_cancel"), flowId: text, expectedRevision: revision }),
+  cancel_flow: z.strictObject({ action: z.literal("cancel_flow"), flowId: text }),
+  run_task: runTask,
+};
+
+export type ActionName = keyof typeof ACTIONS;
+export type Action = z.infer<(typeof ACTIONS)[ActionName]>;
+export type ActionOf<Name extends ActionName> = Extract<Action, { readonly action: Name }>;
+
+const PARSERS: Readonly<Record<ActionName, z.ZodType<Action>>> = ACTIONS;
+const NAMES = Object.keys(ACTIONS).join(", ");
+const MAX_SENTENCE = 300;
+const MAX_FIELD = 60;
+
+const isActionName = (name: unknown): name is ActionName => typeof name === "string" && Object.hasOwn(ACTIONS, name);
+
+const faultOf = (issue: z.core.$ZodIssue | undefined): Fault => {
+  const sentence = clip(issue?.message ?? "Invalid input", MAX_SENTENCE);
+  const key = issue?.code === "unrecognized_keys" ? issue.keys[0] : issue?.path[0];
+  return key === undefined ? { sentence } : { sentence, field: clip(String(key), MAX_FIELD) };
+};
+
+const nameOf = (body: object): unknown => Object.getOwnPropertyDescriptor(body, "action")?.value;
+
+/**
+ * The action that a parsed body asks for. Errs with the first faulty field in the action's own order, unknown fields
+ * last (SEMANTICS §2). Strings come out trimmed, numbers and enums as sent.
+ */
+export const parseAction = (body: unknown): Result<Action, Fault> => {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    return err({ sentence: "Invalid input: expected object" });
+  }
+  const name = nameOf(body);
+  if (!isActionName(name)) return err({ field: "action", sentence: `Invalid action, expected one of ${NAMES}` });
+  const parsed = PARSERS[name].safeParse(body);
+  return parsed.success ? ok(parsed.data) : err(faultOf(parsed.error.issues[0]));
+};

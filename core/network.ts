@@ -1,0 +1,43 @@
+// The network that an address is counted under: an IPv4 address by itself, IPv6 by its /64, for one IPv6 client
+// owns at least that many addresses (LIMIT-6).
+
+const MAPPED = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/iu;
+const GROUP = /^[0-9a-f]{1,4}$/iu;
+
+/** Longest text that is looked at; the longest address with a zone is shorter. UTF-16 units. */
+const MAX_LENGTH = 64;
+
+const groupsOf = (part: string): readonly string[] => (part === "" ? [] : part.split(":"));
+
+/** The eight groups of an IPv6 address, or undefined when `text` is none; a dotted tail counts as two groups. */
+const ipv6Groups = (text: string): readonly string[] | undefined => {
+  const [head = "", tail, ...more] = text.replace(/\d+(?:\.\d+){3}$/u, "0:0").split("::");
+  const left = groupsOf(head);
+  const right = groupsOf(tail ?? "");
+  const missing = 8 - left.length - right.length;
+  if (more.length > 0 || (tail === undefined ? missing !== 0 : missing < 1)) return undefined;
+  const groups = [...left, ...Array.from({ length: missing }, () => "0"), ...right];
+  return groups.every((group) => GROUP.test(group)) ? groups : undefined;
+};
+
+const dotted = (high: string, low: string): string => {
+  const bits = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
+  return bits.flatMap((pair) => [pair >> 8, pair & 255]).join(".");
+};
+
+const isMapped = (groups: readonly string[]): boolean =>
+  groups.slice(0, 5).every((group) => Number.parseInt(group, 16) === 0) && groups[5]?.toLowerCase() === "ffff";
+
+const shorten = (group: string): string => Number.parseInt(group, 16).toString(16);
+
+const ipv6Network = (groups: readonly string[]): string =>
+  isMapped(groups) ? dotted(groups[6] ?? "", groups[7] ?? "") : `${groups.slice(0, 4).map(shorten).join(":")}::/64`;
+
+/** The counting key of an address: free of spaces, at most 64 units; `unknown` when there is no address. */
+export const networkOf = (address: string | undefined): string => {
+  const bare = (address ?? "").slice(0, MAX_LENGTH).replace(/%.*$/su, "").replace(/\s+/gu, "");
+  const mapped = MAPPED.exec(bare)?.[1];
+  if (mapped !== undefined) return mapped;
+  const groups = bare.includes(":") ? ipv6Groups(bare) : undefined;
+  return groups === undefined ? bare || "unknown" : ipv6Network(groups);
+};

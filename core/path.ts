@@ -1,0 +1,61 @@
+// A request target's canonical form, as the Gateway computes it, so that every spelling of a path is one path (ROUTE-1).
+
+import { err, ok, Result } from "neverthrow";
+
+/** Longer paths name no route; bounds the work before authentication. UTF-16 units. */
+export const MAX_PATH_LENGTH = 2048;
+
+const MAX_DECODES = 32;
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]*/iu;
+const IGNORED = /[\t\n\r]/gu;
+const QUERY = /[?#].*$/su;
+
+const decode = Result.fromThrowable(decodeURIComponent, () => "malformed" as const);
+
+const isEdge = (path: string, index: number): boolean => path.charCodeAt(index) <= 0x20;
+
+/** Without control characters and spaces at both ends, as a URL parser drops them. */
+const withoutEdges = (path: string): string => {
+  let from = 0;
+  let to = path.length;
+  while (from < to && isEdge(path, from)) from += 1;
+  while (to > from && isEdge(path, to - 1)) to -= 1;
+  return path.slice(from, to);
+};
+
+const withoutDots = (segments: readonly string[]): readonly string[] => {
+  const kept: string[] = [];
+  for (const segment of segments) {
+    if (segment === "..") kept.pop();
+    else if (segment !== "" && segment !== ".") kept.push(segment);
+  }
+  return kept;
+};
+
+/** Lower case, no query, dot segments resolved, single slashes, no slash at the end. */
+const normalise = (path: string): string => {
+  const plain = withoutEdges(path.replace(QUERY, "")).replace(IGNORED, "").replaceAll("\\", "/");
+  return `/${withoutDots(plain.toLowerCase().split("/")).join("/")}`;
+};
+
+const decodeFully = (path: string): Result<string, "malformed"> => {
+  let current = path;
+  for (let pass = 0; pass < MAX_DECODES; pass += 1) {
+    const next = decode(current);
+    if (next.isErr()) return err(next.error);
+    if (next.value === current) return ok(current);
+    current = next.value;
+  }
+  return err("malformed");
+};
+
+/**
+ * The canonical path of a raw request target (origin or absolute form, RFC 9112 §3.2). Errs on broken or endless
+ * percent-encoding, on targets that name no path of this server (`//host/…`, `*`) and on paths over 2,048 units.
+ */
+export const canonicalPath = (target: string): Result<string, "malformed"> => {
+  const query = target.search(/[?#]/u);
+  const raw = (query < 0 ? target : target.slice(0, query)).replace(ABSOLUTE_FORM, "") || "/";
+  if (raw.length > MAX_PATH_LENGTH || !/^[/\\](?![/\\])/u.test(raw)) return err("malformed");
+  return decodeFully(raw).map(normalise);
+};

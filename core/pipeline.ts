@@ -1,0 +1,171 @@
+// One request, one direction: locate ▶ admit ▶ accept ▶ (the host acts) ▶ answer. Each step takes what only the step
+// before can make, so that none can be skipped: a Command exists only for an admitted, authenticated request.
+
+import { err, ok, type Result } from "neverthrow";
+import { type Action, parseAction } from "./action.ts";
+import type { AuditEvent } from "./audit.ts";
+import { authenticate, type AuthenticatedRoute } from "./authenticate.ts";
+import { checkRequestJson, JSON_FAULTS, parseJson } from "./json.ts";
+import { networkOf } from "./network.ts";
+import type { HostFailure, Outcome } from "./outcome.ts";
+import type { Fault, Rejection } from "./rejection.ts";
+import { type Reply, replyToOutcome, replyToRejection } from "./reply.ts";
+import { isJsonMediaType, type RequestHead } from "./request-head.ts";
+import { type Route, type Routes, resolveRoute } from "./route.ts";
+import type { Sha256 } from "./secret.ts";
+import { takeSlot } from "./slot.ts";
+import { clip } from "./text.ts";
+import { stepWindow, type WindowStep, type WindowView } from "./window.ts";
+
+/** A POST to a route that exists, and the keys that it is counted under. */
+export type Located = {
+  readonly route: Route;
+  readonly head: RequestHead;
+  /** The client's network. */
+  readonly client: string;
+  readonly windowKey: string;
+  readonly slotKey: string;
+};
+
+/** The limits' state as far as one request can see it: its window's buckets and the slots its peer holds. */
+export type LimitView = { readonly window: WindowView; readonly held: number };
+
+/** The pieces of a host's platform that the core computes with. */
+export type Primitives = {
+  readonly sha256: Sha256;
+  /** Strict UTF-8 without a byte order mark at the start; undefined when the bytes are not UTF-8. */
+  readonly decodeUtf8: (bytes: Uint8Array) => string | undefined;
+};
+
+class AdmittedRequest {
+  readonly located: Located;
+  readonly authenticated: AuthenticatedRoute;
+  protected readonly sealed = true;
+
+  constructor(located: Located, authenticated: AuthenticatedRoute) {
+    this.located = located;
+    this.authenticated = authenticated;
+  }
+}
+
+class AcceptedCommand {
+  /** The route whose secret was presented: its session is the one to act for. */
+  readonly route: Route;
+  readonly action: Action;
+  readonly client: string;
+  protected readonly sealed = true;
+
+  constructor(admitted: Admitted, action: Action) {
+    this.route = admitted.authenticated.route;
+    this.client = admitted.located.client;
+    this.action = action;
+  }
+}
+
+/** A request whose body may be read. Holds one slot until it is answered or gone. */
+export type Admitted = AdmittedRequest;
+
+/** What the host must do, for an authenticated route. */
+export type Command = AcceptedCommand;
+
+/** What admitting one request changes: one bucket to write, and a slot to hold exactly when `verdict` is ok. */
+export type Admission = { readonly window: WindowStep; readonly verdict: Result<Admitted, Rejection> };
+
+/** The body as the host read it. `gone`: the client hung up, nobody is there to answer. */
+export type BodyFault = "too_large" | "timeout" | "gone";
+
+/** Most bytes of a body (M-13). */
+export const MAX_BODY_BYTES = 262_144;
+
+/** Milliseconds in which a body must arrive in full (M-13). */
+export const BODY_DEADLINE_MS = 15_000;
+
+/** Finds the route by path, then checks the method (ORDER-1). Errs: route_not_found, method_not_allowed. */
+export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejection> =>
+  resolveRoute(routes, head.target).andThen((route) => {
+    if (head.method !== "POST") return err({ code: "method_not_allowed" } as const);
+    const client = networkOf(head.client);
+    const slotKey = `${networkOf(head.peer)} ${route.id}`;
+    return ok({ route, head, client, windowKey: `${client} ${route.id}`, slotKey });
+  });
+
+const checkMediaType = ({ head }: Located): Result<void, Rejection> =>
+  isJsonMediaType(head.header("content-type")) ? ok() : err({ code: "unsupported_media_type" });
+
+/**
+ * Counts the request, then checks media type, slot and credential, in this order (ORDER-1, LIMIT-1, SLOT-1, AUTH-1).
+ * Errs: rate_limited, unsupported_media_type, too_many_in_flight, unauthorized. `now`: monotonic milliseconds.
+ */
+export const admit = (located: Located, limits: LimitView, now: number, hash: Sha256): Admission => {
+  const window = stepWindow(limits.window, now);
+  const verdict = window.verdict
+    .andThen(() => checkMediaType(located))
+    .andThen(() => takeSlot(limits.held))
+    .andThen(() => authenticate(located.route, located.head.header, hash))
+    .map((authenticated) => new AdmittedRequest(located, authenticated));
+  return { window, verdict };
+};
+
+const invalid = (fault: Fault): Rejection => ({ code: "invalid_request", fault });
+
+const MAX_FIELD = 60;
+
+/** The top-level member to blame when a value cannot be stored; a body that is no object is the schema's business. */
+const checkMembers = (body: unknown): Result<unknown, Rejection> => {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return ok(body);
+  for (const [name, value] of Object.entries(body)) {
+    const checked = checkRequestJson(value);
+    if (checked.isErr()) return err(invalid({ field: clip(name, MAX_FIELD), sentence: JSON_FAULTS[checked.error] }));
+  }
+  return ok(body);
+};
+
+const REFUSED_BODY = {
+  too_large: { code: "payload_too_large" },
+  timeout: { code: "request_timeout" },
+  gone: { code: "request_timeout" },
+} as const satisfies Record<BodyFault, Rejection>;
+
+const decodeBody = (bytes: Uint8Array, decodeUtf8: Primitives["decodeUtf8"]): Result<string, Rejection> => {
+  const text = decodeUtf8(bytes);
+  return text === undefined ? err(invalid({ sentence: "The body is not valid UTF-8" })) : ok(text.trim());
+};
+
+/**
+ * From the raw body of an admitted request to a command (ORDER-1, BODY-1…5, ACTION-1).
+ * Errs: payload_too_large, request_timeout, invalid_json, invalid_request.
+ */
+export const accept = (
+  admitted: Admitted,
+  body: Result<Uint8Array, BodyFault>,
+  { decodeUtf8 }: Primitives,
+): Result<Command, Rejection> =>
+  body
+    .mapErr((fault): Rejection => REFUSED_BODY[fault])
+    .andThen((bytes) => decodeBody(bytes, decodeUtf8))
+    .andThen((text) => parseJson(text).mapErr((): Rejection => ({ code: "invalid_json" })))
+    .andThen(checkMembers)
+    .andThen((value) => parseAction(value).mapErr(invalid))
+    .map((action) => new AcceptedCommand(admitted, action));
+
+export type Answer = { readonly reply: Reply; readonly audit: AuditEvent };
+
+const withCode = (reply: Reply): Pick<AuditEvent, "status" | "code"> =>
+  reply.code === undefined ? { status: reply.status } : { status: reply.status, code: reply.code };
+
+/** The answer to a request that was turned away; names the route to the caller only if it was admitted (REPLY-2). */
+export const answerRejection = (rejection: Rejection, located?: Located, admitted?: Admitted): Answer => {
+  const reply = replyToRejection(rejection, admitted?.authenticated.route.id);
+  const seen = located === undefined ? {} : { routeId: located.route.id, client: located.client };
+  return { reply, audit: { ...withCode(reply), ...seen } };
+};
+
+/** The answer to a command, from what the host did with it (REPLY-1, VIEW-1). */
+export const answer = (command: Command, outcome: Result<Outcome, HostFailure>): Answer => {
+  const reply = outcome.match(
+    (done) => replyToOutcome(done, command.route.id),
+    (code) => replyToRejection({ code }, command.route.id),
+  );
+  const { route, action, client } = command;
+  return { reply, audit: { ...withCode(reply), routeId: route.id, action: action.action, client } };
+};

@@ -1,0 +1,39 @@
+// The one table of refusals: what a caller is told, and with which status, when the answer is no.
+// Every sentence that a refused caller reads stands in this file; none is taken from the host (REPLY-3).
+
+type Row = { readonly status: number; readonly sentence: string };
+
+const table = <Code extends string>(rows: Readonly<Record<Code, Row>>): Readonly<Record<Code, Row>> => rows;
+
+/** Refusals of the bridge itself, in the order of the checks, and failures of the host. */
+export const REJECTIONS = table({
+  route_not_found: { status: 404, sentence: "No webhook route has this path." },
+  method_not_allowed: { status: 405, sentence: "Only POST is accepted here." },
+  rate_limited: { status: 429, sentence: "Too many requests from this client. Wait, then try again." },
+  unsupported_media_type: { status: 415, sentence: "Content-Type must be application/json." },
+  too_many_in_flight: { status: 429, sentence: "Too many unfinished requests. Wait for one to end." },
+  unauthorized: { status: 401, sentence: "The secret is missing or wrong." },
+  payload_too_large: { status: 413, sentence: "The body is larger than 262,144 bytes." },
+  request_timeout: { status: 408, sentence: "The body did not arrive within 15 seconds." },
+  invalid_json: { status: 400, sentence: "The body is not valid JSON." },
+  invalid_request: { status: 400, sentence: "The request is not valid." },
+  persist_failed: { status: 503, sentence: "TaskFlow persistence failed." },
+  bad_host_answer: { status: 502, sentence: "The host failed or answered nonsense. Read the flow before you retry." },
+  outcome_unknown: { status: 504, sentence: "The host did not answer in time. Read the flow before you retry." },
+  internal: { status: 500, sentence: "The webhook bridge failed." },
+});
+
+export type RejectionCode = keyof typeof REJECTIONS;
+
+/** What is wrong with a request: a sentence of ours and, where one is to blame, the top-level field. */
+export type Fault = { readonly field?: string; readonly sentence: string };
+
+/** Why a request was not carried out. `retryAfterMs` belongs to the two 429s, `fault` to `invalid_request`. */
+export type Rejection = {
+  readonly code: RejectionCode;
+  readonly retryAfterMs?: number;
+  readonly fault?: Fault;
+};
+
+/** Milliseconds for which the host may keep a command before the caller is told `outcome_unknown` (SLOT-4). */
+export const HOST_DEADLINE_MS = 20_000;

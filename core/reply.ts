@@ -1,0 +1,122 @@
+// Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22, REPLY-1).
+// A Reply is built from views and from the tables of refusals, and from nothing else.
+
+import { match } from "ts-pattern";
+import type { JsonValue } from "./json.ts";
+import {
+  CANCEL_REFUSALS,
+  describeRefusal,
+  MUTATION_REFUSALS,
+  type Outcome,
+  TASK_REFUSALS,
+} from "./outcome.ts";
+import { type Rejection, REJECTIONS } from "./rejection.ts";
+import type { FlowView, TaskView } from "./view.ts";
+
+/** Status, header fields and body of one answer. Only this module can make one. */
+class SealedReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** The code of the envelope; undefined on a plain success. */
+  readonly code: string | undefined;
+  protected readonly sealed = true;
+
+  constructor(status: number, headers: Readonly<Record<string, string>>, body: string, code: string | undefined) {
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+    this.code = code;
+  }
+}
+
+export type Reply = SealedReply;
+
+type Result = { readonly [field: string]: JsonValue };
+type Draft = { readonly status: number; readonly code?: string; readonly error?: string; readonly result: Result };
+
+const HEADERS = { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" };
+
+const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
+
+const headersOf = (rejection: Rejection): Readonly<Record<string, string>> => ({
+  ...HEADERS,
+  ...(rejection.code === "method_not_allowed" ? { Allow: "POST" } : {}),
+  ...(rejection.code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
+  ...(rejection.retryAfterMs === undefined ? {} : { "Retry-After": retryAfter(rejection.retryAfterMs) }),
+});
+
+/**
+ * The answer to a request that was not carried out. `routeId` only once the credential is verified: before that, a
+ * caller is told nothing that it did not send (REPLY-2).
+ */
+export const replyToRejection = (rejection: Rejection, routeId?: string): Reply => {
+  const { code, fault } = rejection;
+  const row = REJECTIONS[code];
+  const field = fault?.field;
+  const sentence = fault?.sentence ?? row.sentence;
+  const error = field === undefined ? sentence : `${field}: ${sentence}`;
+  const route = routeId === undefined ? {} : { routeId };
+  const result = field === undefined ? {} : { field };
+  const body = JSON.stringify({ ok: false, ...route, code, error, result });
+  return new SealedReply(row.status, headersOf(rejection), body, code);
+};
+
+const shownFlow = (flow: FlowView | undefined): Result => (flow === undefined ? {} : { flow: flow.json });
+
+const shownTasks = (tasks: readonly TaskView[] | undefined): Result =>
+  tasks === undefined ? {} : { tasks: tasks.map((task) => task.json) };
+
+const notApplied = ({ refusal, current }: Extract<Outcome, { kind: "not_applied" }>): Draft => {
+  const shown = current === undefined ? {} : { current: current.json };
+  return { ...MUTATION_REFUSALS[refusal], result: { applied: false, code: refusal, ...shown } };
+};
+
+const notCreated = ({ refusal }: Extract<Outcome, { kind: "not_created" }>): Draft => ({
+  status: refusal === "persist_failed" ? 503 : 409,
+  code: refusal,
+  error: refusal === "persist_failed" ? REJECTIONS.persist_failed.sentence : "TaskFlow creation was rejected.",
+  result: { created: false, code: refusal },
+});
+
+const notCancelled = (outcome: Extract<Outcome, { kind: "not_cancelled" }>): Draft => {
+  const row = describeRefusal(CANCEL_REFUSALS[outcome.refusal], outcome.ended);
+  const found = outcome.refusal !== "not_found";
+  const shown = { ...shownFlow(outcome.flow), ...shownTasks(outcome.tasks) };
+  return { ...row, result: { found, cancelled: false, reason: row.reason, ...shown } };
+};
+
+const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>): Draft => {
+  const row = describeRefusal(TASK_REFUSALS[outcome.refusal], outcome.ended);
+  const found = outcome.refusal !== "not_found";
+  return { ...row, result: { found, created: false, reason: row.reason, ...shownFlow(outcome.flow) } };
+};
+
+const done = (result: Result): Draft => ({ status: 200, result });
+
+const draftOf = (outcome: Outcome): Draft =>
+  match(outcome)
+    .with({ kind: "flow" }, ({ flow }) => done({ flow: flow === null ? null : flow.json }))
+    .with({ kind: "flows" }, ({ flows }) => done({ flows: flows.map((flow) => flow.json) }))
+    .with({ kind: "summary" }, ({ summary }) => done({ summary: summary === null ? null : summary.json }))
+    .with({ kind: "created" }, ({ flow }) => done({ created: true, flow: flow.json }))
+    .with({ kind: "not_created" }, notCreated)
+    .with({ kind: "applied" }, ({ flow }) => done({ applied: true, flow: flow.json }))
+    .with({ kind: "not_applied" }, notApplied)
+    .with({ kind: "cancelled" }, ({ flow, tasks }) =>
+      done({ found: true, cancelled: true, ...shownFlow(flow), ...shownTasks(tasks) }),
+    )
+    .with({ kind: "not_cancelled" }, notCancelled)
+    .with({ kind: "task_created" }, ({ flow, task }) => done({ created: true, flow: flow.json, task: task.json }))
+    .with({ kind: "task_not_created" }, taskNotCreated)
+    .exhaustive();
+
+/** The answer to a command that the host answered: the Gateway's statuses and results (SEMANTICS §3–6). */
+export const replyToOutcome = (outcome: Outcome, routeId: string): Reply => {
+  const { status, code, error, result } = draftOf(outcome);
+  const isOk = status < 400;
+  const said = code === undefined ? {} : { code };
+  const why = isOk || error === undefined ? {} : { error };
+  const body = JSON.stringify({ ok: isOk, routeId, ...said, ...why, result });
+  return new SealedReply(status, HEADERS, body, code);
+};

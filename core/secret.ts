@@ -1,0 +1,46 @@
+// A route keeps the SHA-256 digest of its secret, never the secret; a credential is hashed and compared in constant
+// time, so neither its length nor its first wrong character shows (AUTH-3).
+
+import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
+import { utf8ToBytes } from "@noble/hashes/utils.js";
+
+/** SHA-256 of some bytes: 32 bytes. A host's native digest may stand in for the default. */
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+
+export const sha256: Sha256 = nobleSha256;
+
+/** Longest secret that can be configured and longest credential that is looked at. UTF-16 units. */
+export const MAX_SECRET_LENGTH = 4096;
+
+const ASCII = /^[\x00-\x7f]*$/u;
+
+/** The digest of a route's secret; only this module can make one or look into it. */
+class Digest {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Whether `other` holds the same 32 bytes; looks at all of them. */
+  equals(other: Uint8Array): boolean {
+    let difference = other.length ^ this.#bytes.length;
+    for (let i = 0; i < this.#bytes.length; i += 1) difference |= (this.#bytes[i] ?? 0) ^ (other[i] ?? 0);
+    return difference === 0;
+  }
+}
+
+export type SecretDigest = Digest;
+
+export const digestSecret = (secret: string, hash: Sha256): SecretDigest => new Digest(hash(utf8ToBytes(secret)));
+
+const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+/**
+ * Whether `credential`, a header value with one character per byte, is the secret. A secret beyond ASCII matches in
+ * either form that clients send: Latin-1 or UTF-8 (AUTH-4).
+ */
+export const isSecret = (digest: SecretDigest, credential: string, hash: Sha256): boolean => {
+  const matches = digest.equals(hash(utf8ToBytes(credential)));
+  return ASCII.test(credential) ? matches : digest.equals(hash(latin1(credential))) || matches;
+};

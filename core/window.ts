@@ -1,0 +1,55 @@
+// The fixed-window rate limit: at most 120 requests of one client on one route in any window of 60 s (M-14, LIMIT-1).
+// A window opens with its bucket's first request. Time is an argument: milliseconds of a clock that never goes back.
+
+import { err, ok, type Result } from "neverthrow";
+import type { Rejection } from "./rejection.ts";
+
+export const WINDOW_MS = 60_000;
+export const WINDOW_LIMIT = 120;
+
+export type Bucket = { readonly openedAt: number; readonly count: number };
+
+/** Where a request is counted: the client's own bucket, or the one that a route's newcomers share when memory is full. */
+export type Place = "own" | "overflow";
+
+/** What the owner of the buckets knows about one request. `room`: a bucket more can be kept. */
+export type WindowView = {
+  readonly own: Bucket | undefined;
+  readonly overflow: Bucket | undefined;
+  readonly room: boolean;
+};
+
+/** The one write that a request causes, and whether it may go on. */
+export type WindowStep = {
+  readonly place: Place;
+  readonly bucket: Bucket;
+  readonly verdict: Result<void, Rejection>;
+};
+
+/** Whether the bucket still counts. A clock that went back keeps it: no jump releases a client early (LIMIT-3). */
+export const isLive = (bucket: Bucket, now: number): boolean => now - bucket.openedAt < WINDOW_MS;
+
+const live = (bucket: Bucket | undefined, now: number): Bucket | undefined =>
+  bucket !== undefined && isLive(bucket, now) ? bucket : undefined;
+
+/**
+ * A client without a bucket of its own stays in its route's overflow bucket while that one is live, so that nobody is
+ * counted in two places within one window (LIMIT-4).
+ */
+const placeOf = (view: WindowView, now: number): Place => {
+  if (view.own !== undefined) return "own";
+  return live(view.overflow, now) !== undefined || !view.room ? "overflow" : "own";
+};
+
+const limited = (bucket: Bucket, now: number): Rejection => ({
+  code: "rate_limited",
+  retryAfterMs: bucket.openedAt + WINDOW_MS - now,
+});
+
+/** Counts one request. Errs with `rate_limited` and the milliseconds until the window ends. */
+export const stepWindow = (view: WindowView, now: number): WindowStep => {
+  const place = placeOf(view, now);
+  const bucket = live(view[place], now) ?? { openedAt: now, count: 0 };
+  if (bucket.count >= WINDOW_LIMIT) return { place, bucket, verdict: err(limited(bucket, now)) };
+  return { place, bucket: { openedAt: bucket.openedAt, count: bucket.count + 1 }, verdict: ok() };
+};

@@ -1,0 +1,5 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: { include: ["test/**/*.test.ts"], exclude: ["test/gateway/**", "test/host*/**"], setupFiles: ["test/setup.ts"] },
+});
