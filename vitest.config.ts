@@ -1,5 +1,9 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { include: ["test/**/*.test.ts"], exclude: ["test/gateway/**", "test/host*/**"], setupFiles: ["test/setup.ts"] },
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/gateway/**", "test/host*/**"],
+    setupFiles: ["test/setup.ts"],
+  },
 });

@@ -3,7 +3,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
-import { canonicalPath } from "./path.ts";
+import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
 import type { Route, Routes } from "./route.ts";
 import { digestSecret, MAX_SECRET_LENGTH, type Sha256 } from "./secret.ts";
 import { printable } from "./text.ts";
@@ -47,29 +47,8 @@ export type Config = {
   readonly problems: readonly Problem[];
 };
 
-/** Routes without a `path` live below this one (M-4). */
-export const DEFAULT_PREFIX = "/plugins/webhooks";
-
 /** Shorter secrets can be guessed; they work, with advice (M-11). UTF-16 units. */
 const STRONG_SECRET_LENGTH = 16;
-
-/** Served by the Gateway itself: these paths, and for the second list everything below. */
-const RESERVED = ["/", "/api", "/hooks", "/plugins", "/tools"];
-const RESERVED_TREES = [
-  "/__openclaw__",
-  "/api/artifacts",
-  "/api/channels",
-  "/health",
-  "/healthz",
-  "/ready",
-  "/readyz",
-  "/sessions",
-  "/settings",
-  "/startup",
-  "/startupz",
-  "/tools/invoke",
-  "/v1",
-];
 
 const HINTS: Readonly<Record<string, string>> = {
   enabled: "must be true or false",
@@ -87,25 +66,9 @@ const flaw = (field: string, sentence: string): Flaw => ({ field, sentence });
 const flawOf = (issue: z.core.$ZodIssue | undefined): Flaw => {
   const field = printable(String(issue?.code === "unrecognized_keys" ? issue.keys[0] : (issue?.path[0] ?? "")));
   if (issue?.code === "unrecognized_keys") return flaw(field, "is no field of a route. Remove it or correct its name");
-  return field === "" ? { sentence: "must be an object with sessionKey and secret" } : flaw(field, HINTS[field] ?? "is not valid");
-};
-
-const isReserved = (path: string): boolean =>
-  RESERVED.includes(path) || RESERVED_TREES.some((tree) => path === tree || path.startsWith(`${tree}/`));
-
-const PATH_CHARACTERS = /^\/[\x21-\x7e]*$/u;
-const CONFUSING = /[%?#\\]|\/\.{1,2}(?:\/|$)/u;
-
-/** The canonical form of a configured path. Absolute, printable ASCII, nothing to decode, not the Gateway's own. */
-const configuredPath = (id: string, { path }: RouteEntry): Result<string, Flaw> => {
-  const field = path === undefined ? "the default path, made from the route id," : "path";
-  const written = path?.trim() ?? `${DEFAULT_PREFIX}/${id}`;
-  if (!PATH_CHARACTERS.test(written) || CONFUSING.test(written)) {
-    return err(flaw(field, "must start with / and hold only letters, digits and plain punctuation. Set another path"));
-  }
-  return canonicalPath(written)
-    .mapErr(() => flaw(field, "is not a path that a request can have. Set another path"))
-    .andThen((known) => (isReserved(known) ? err(flaw(field, "belongs to the Gateway. Set another path")) : ok(known)));
+  return field === ""
+    ? { sentence: "must be an object with sessionKey and secret" }
+    : flaw(field, HINTS[field] ?? "is not valid");
 };
 
 type Secret = { readonly kind: "plain"; readonly value: string } | { readonly kind: "unresolved" };
@@ -117,6 +80,11 @@ const configuredSecret = ({ secret }: RouteEntry): Result<Secret, Flaw> => {
   if (value.length <= MAX_SECRET_LENGTH) return ok({ kind: "plain", value });
   return err(flaw("secret", `is longer than ${String(MAX_SECRET_LENGTH)} characters. Set a shorter one`));
 };
+
+const pathOf = (id: string, { path }: RouteEntry): Result<string, Flaw> =>
+  configuredPath(path?.trim() ?? `${DEFAULT_PREFIX}/${id}`).mapErr((fault) =>
+    flaw(path === undefined ? "path, by default made from the route id," : "path", PATH_FAULTS[fault]),
+  );
 
 const nonEmpty = (field: string, value: string | undefined): Result<string | undefined, Flaw> => {
   const trimmed = value?.trim();
@@ -135,7 +103,7 @@ const draftOf = (id: string, entry: RouteEntry): Result<Draft, Flaw> =>
   nonEmpty("sessionKey", entry.sessionKey).andThen((sessionKey = "") =>
     nonEmpty("controllerId", entry.controllerId).andThen((controllerId = `webhooks/${id}`) =>
       configuredSecret(entry).andThen((secret) =>
-        configuredPath(id, entry).map((path) => ({ id, path, sessionKey, controllerId, secret })),
+        pathOf(id, entry).map((path) => ({ id, path, sessionKey, controllerId, secret })),
       ),
     ),
   );

@@ -18,4 +18,5 @@ export * from "./outcome.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./pipeline.ts";
+export * from "./configured-path.ts";
 export * from "./config.ts";

@@ -27,9 +27,7 @@ export type FlowRecord = {
   readonly endedAt?: number | undefined;
 };
 
-export type RevisionChecked = ActionOf<
-  "set_waiting" | "resume_flow" | "finish_flow" | "fail_flow" | "request_cancel"
->;
+export type RevisionChecked = ActionOf<"set_waiting" | "resume_flow" | "finish_flow" | "fail_flow" | "request_cancel">;
 
 /** What can happen to a stored flow. `sweep` is the host's own clean-up of flows with a cancel intent. */
 export type FlowEvent = RevisionChecked | ActionOf<"cancel_flow" | "run_task"> | { readonly action: "sweep" };

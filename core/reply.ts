@@ -3,13 +3,7 @@
 
 import { match } from "ts-pattern";
 import type { JsonValue } from "./json.ts";
-import {
-  CANCEL_REFUSALS,
-  describeRefusal,
-  MUTATION_REFUSALS,
-  type Outcome,
-  TASK_REFUSALS,
-} from "./outcome.ts";
+import { CANCEL_REFUSALS, describeRefusal, MUTATION_REFUSALS, type Outcome, TASK_REFUSALS } from "./outcome.ts";
 import { type Rejection, REJECTIONS } from "./rejection.ts";
 import type { FlowView, TaskView } from "./view.ts";
 

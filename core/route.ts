@@ -20,6 +20,8 @@ export type Routes = ReadonlyMap<string, Route>;
 
 /** The route that a raw request target names, or `route_not_found`. */
 export const resolveRoute = (routes: Routes, target: string): Result<Route, Rejection> => {
-  const route = canonicalPath(target).map((path) => routes.get(path)).unwrapOr(undefined);
+  const route = canonicalPath(target)
+    .map((path) => routes.get(path))
+    .unwrapOr(undefined);
   return route === undefined ? err({ code: "route_not_found" }) : ok(route);
 };

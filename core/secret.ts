@@ -12,7 +12,7 @@ export const sha256: Sha256 = nobleSha256;
 /** Longest secret that can be configured and longest credential that is looked at. UTF-16 units. */
 export const MAX_SECRET_LENGTH = 4096;
 
-const ASCII = /^[\x00-\x7f]*$/u;
+const BEYOND_ASCII = /[^ -~]/u;
 
 /** The digest of a route's secret; only this module can make one or look into it. */
 class Digest {
@@ -42,5 +42,5 @@ const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) =
  */
 export const isSecret = (digest: SecretDigest, credential: string, hash: Sha256): boolean => {
   const matches = digest.equals(hash(utf8ToBytes(credential)));
-  return ASCII.test(credential) ? matches : digest.equals(hash(latin1(credential))) || matches;
+  return BEYOND_ASCII.test(credential) ? digest.equals(hash(latin1(credential))) || matches : matches;
 };

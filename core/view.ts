@@ -61,7 +61,8 @@ const optionalText: Reader = (value) => ok(typeof value === "string" && value !=
 const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? ok(Number(value)) : BAD);
 const time: Reader = (value) => (Number.isFinite(value) ? ok(Number(value)) : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? ok(undefined) : time(value));
-const optionalJson: Reader = (value) => (value === undefined ? ok(undefined) : checkHostJson(value).mapErr(() => "bad"));
+const optionalJson: Reader = (value) =>
+  value === undefined ? ok(undefined) : checkHostJson(value).mapErr(() => "bad");
 const oneOf =
   (allowed: readonly string[]): Reader =>
   (value) =>

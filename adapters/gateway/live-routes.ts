@@ -1,0 +1,63 @@
+// The routes as the Gateway's live snapshot has them now. A secret that is reloaded changes them without a reload of
+// the plugin: the table is made anew when, and only when, the snapshot's block is another object (M-9, CONFIG-5).
+
+import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
+import { pluginBlock } from "./snapshot.ts";
+
+export type LiveRoutesOptions = {
+  /** The Gateway's live configuration; may throw. */
+  readonly snapshot: () => unknown;
+  readonly sha256: Sha256;
+  /** Told of the problems once for each change: all that there are now, and which lines are new or gone. */
+  readonly onProblems: (now: readonly string[], added: readonly string[], solved: readonly string[]) => void;
+};
+
+const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
+
+const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
+
+export class LiveRoutes {
+  readonly #options: LiveRoutesOptions;
+  #block: unknown = undefined;
+  #config: Config = EMPTY;
+  #lines: ReadonlySet<string> = new Set();
+
+  constructor(options: LiveRoutesOptions) {
+    this.#options = options;
+  }
+
+  /** The present configuration; the last known one while the snapshot cannot be read. */
+  current(): Config {
+    const block = this.#read();
+    if (block !== this.#block) this.#load(block);
+    return this.#config;
+  }
+
+  /** Lets go of routes and digests; no path is ours from now on until the next change. */
+  dispose(): void {
+    this.#config = EMPTY;
+  }
+
+  #read(): unknown {
+    try {
+      return pluginBlock(this.#options.snapshot());
+    } catch {
+      return this.#block;
+    }
+  }
+
+  #load(block: unknown): void {
+    this.#block = block;
+    this.#config = loadConfig(block, this.#options.sha256);
+    const { problems } = this.#config;
+    const lines = new Set(problems.map(problemLine));
+    const broken = problems.filter((problem) => !isAdvice(problem)).map(problemLine);
+    const before = this.#lines;
+    this.#lines = lines;
+    this.#options.onProblems(
+      broken,
+      [...lines].filter((line) => !before.has(line)),
+      [...before].filter((line) => !lines.has(line)),
+    );
+  }
+}

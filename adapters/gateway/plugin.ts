@@ -1,0 +1,136 @@
+// The Gateway plugin: registers the routes and joins the core to the Gateway's HTTP surface and flow API.
+
+import type { IncomingMessage } from "node:http";
+import { type Config, DEFAULT_PREFIX, printable, type RequestHead } from "../../core/index.ts";
+import { type Bridge, exchange } from "../bridge/exchange.ts";
+import type { Binding } from "../managed-flows/host.ts";
+import { createManagedFlows } from "../managed-flows/managed-flows.ts";
+import { MemoryLimits } from "../memory/limits.ts";
+import { readBody } from "../node/body.ts";
+import { nodePrimitives } from "../node/primitives.ts";
+import { respond } from "../node/respond.ts";
+import { type AttributeClient, loadAttribution } from "./client.ts";
+import type { HttpHandler, PluginApi, ServiceHealth } from "./host.ts";
+import { LiveRoutes } from "./live-routes.ts";
+import { Log } from "./log.ts";
+
+const now = (): number => performance.now();
+
+/** The asynchronous binding where the host has it; `cancel` is the synchronous one's in every version. */
+const bindFlows =
+  ({ tasks }: PluginApi["runtime"]) =>
+  (sessionKey: string): Binding => {
+    const canceller = tasks.managedFlows.bindSession({ sessionKey });
+    return { flows: tasks.async?.managedFlows.bindSession({ sessionKey }) ?? canceller, canceller };
+  };
+
+const headOf = (request: IncomingMessage, attribute: AttributeClient): RequestHead => ({
+  method: request.method ?? "",
+  target: request.url ?? "",
+  header: (name) => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  },
+  get client() {
+    return attribute(request);
+  },
+  peer: request.socket.remoteAddress,
+});
+
+const isBelow = (path: string): boolean => path.startsWith(`${DEFAULT_PREFIX}/`) || path === DEFAULT_PREFIX;
+
+/** One prefix route for all paths below the default one, exact routes for those elsewhere (design: O(1) registrations). */
+const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler): void => {
+  const all = [...paths.keys()];
+  if (all.some(isBelow)) api.registerHttpRoute({ path: DEFAULT_PREFIX, auth: "plugin", match: "prefix", handler });
+  for (const path of all.filter((candidate) => !isBelow(candidate))) {
+    api.registerHttpRoute({ path, auth: "plugin", match: "exact", handler });
+  }
+};
+
+const createHandler = (
+  bridge: Bridge,
+  live: LiveRoutes,
+  attribution: Promise<AttributeClient>,
+  log: Log,
+): HttpHandler => {
+  return async (request, response) => {
+    const head = headOf(request, await attribution);
+    const { reply, audit } = await exchange(bridge, live.current().routes, head, () => readBody(request));
+    if (audit.code === "route_not_found") return false;
+    respond(request, response, reply);
+    log.audit(audit);
+    return true;
+  };
+};
+
+/** What `openclaw health` shows of routes that are configured and do not live. */
+class RouteHealth {
+  #health: ServiceHealth | undefined;
+  #broken: readonly string[] = [];
+
+  attach(health: ServiceHealth | undefined): void {
+    this.#health = health;
+    this.update(this.#broken);
+  }
+
+  update(broken: readonly string[]): void {
+    this.#broken = broken;
+    if (broken.length === 0) this.#health?.clearFailure();
+    else this.#health?.reportFailure(new Error(broken.join(" ")));
+  }
+}
+
+const start = (api: PluginApi, log: Log): void => {
+  const { runtime } = api;
+  const snapshot = (): unknown => runtime.config.current();
+  const health = new RouteHealth();
+  const live = new LiveRoutes({
+    snapshot,
+    sha256: nodePrimitives.sha256,
+    onProblems: (broken, added, solved) => {
+      for (const line of added) log.write("warn", line);
+      for (const line of solved) log.write("info", `solved: ${line}`);
+      health.update(broken);
+    },
+  });
+  const bridge: Bridge = {
+    limits: new MemoryLimits(),
+    host: createManagedFlows({
+      bind: bindFlows(runtime),
+      hostConfig: snapshot,
+      warn: (line) => log.write("warn", line),
+    }),
+    primitives: nodePrimitives,
+    now,
+    onDefect: (error) => log.write("error", `defect, please report it: ${printable(String(error))}`),
+  };
+  const attribution = loadAttribution(snapshot, () =>
+    log.write("warn", "this Gateway offers no client attribution; all clients behind one proxy share a rate limit"),
+  );
+  registerPaths(api, live.current(), createHandler(bridge, live, attribution, log));
+  api.registerService({
+    id: "webhooks",
+    start: ({ serviceHealth }) => health.attach(serviceHealth),
+    stop: () => health.attach(undefined),
+  });
+  api.lifecycle?.onDispose?.(() => live.dispose());
+};
+
+/** Called several times per process by the Gateway; only the mode `full` serves requests. Never throws. */
+const register = (api: PluginApi): void => {
+  if (api.registrationMode !== "full") return;
+  const log = new Log(api.logger, now);
+  try {
+    start(api, log);
+  } catch {
+    log.write("error", "could not start on this Gateway; no route is served. It needs OpenClaw 2026.8.2 or later");
+  }
+};
+
+export default {
+  id: "webhooks",
+  name: "Webhooks",
+  description: "Authenticated webhook routes that let outside systems create and drive TaskFlows.",
+  register,
+};

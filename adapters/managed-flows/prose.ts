@@ -1,0 +1,48 @@
+// The one place that reads a host's sentences: each known one becomes a code, and goes no further (REPLY-3).
+
+import { type CancelRefusal, FLOW_STATUSES, type FlowStatus, type TaskRefusal } from "../../core/index.ts";
+
+/** `ended`: the status that the sentence names; `known: false`: for the operator's log. */
+export type Meaning<Refusal> = { readonly refusal: Refusal; readonly ended?: FlowStatus; readonly known: boolean };
+
+const CANCEL: ReadonlyMap<unknown, CancelRefusal> = new Map<unknown, CancelRefusal>([
+  ["Flow not found.", "not_found"],
+  ["One or more child tasks are still active.", "cancel_pending"],
+  ["One or more child tasks remain provisionally cancelled.", "provisional"],
+  ["Child task ownership could not be verified; no cancellation was performed.", "unverified"],
+  ["Flow changed while cancellation was in progress.", "revision_conflict"],
+  ["Flow persistence failed.", "persist_failed"],
+  ["Flow mutation failed.", "cancel_rejected"],
+]);
+
+const RUN_TASK: ReadonlyMap<unknown, TaskRefusal> = new Map<unknown, TaskRefusal>([
+  ["Flow not found.", "not_found"],
+  ["Flow does not accept managed child tasks.", "not_managed"],
+  ["Flow cancellation has already been requested.", "cancel_requested"],
+  ["Task backing ownership could not be verified.", "unverified"],
+  ["Task persistence failed.", "persist_failed"],
+]);
+
+const ENDED = /^Flow is already (\w+)\.$/u;
+
+const endedIn = (reason: unknown): FlowStatus | undefined => {
+  const named = typeof reason === "string" ? ENDED.exec(reason)?.[1] : undefined;
+  return FLOW_STATUSES.find((status) => status === named);
+};
+
+const meaning = <Refusal>(
+  reason: unknown,
+  sentences: ReadonlyMap<unknown, Refusal>,
+  unknown: Refusal,
+): Meaning<Refusal | "terminal"> => {
+  const ended = endedIn(reason);
+  if (ended !== undefined) return { refusal: "terminal", ended, known: true };
+  const refusal = sentences.get(reason);
+  return { refusal: refusal ?? unknown, known: refusal !== undefined };
+};
+
+/** Why the host did not cancel. */
+export const readCancelReason = (reason: unknown): Meaning<CancelRefusal> => meaning(reason, CANCEL, "cancel_rejected");
+
+/** Why the host made no task. */
+export const readTaskReason = (reason: unknown): Meaning<TaskRefusal> => meaning(reason, RUN_TASK, "task_not_created");

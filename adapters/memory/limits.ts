@@ -1,0 +1,102 @@
+// The limits' state in memory. The core decides about one request; this table keeps its buckets and slots, bounded:
+// no bucket is dropped while its window is open, and a held slot is never forgotten (LIMIT-3, LIMIT-5, SLOT-3).
+
+import { type Admission, type Bucket, isLive, type LimitView, type Located } from "../../core/index.ts";
+
+/** What the owner of the limits offers to whoever runs the pipeline. `now`: monotonic milliseconds. */
+export interface Limits {
+  look(located: Located, now: number): LimitView;
+  /** Writes what the request changed; takes a slot when it was admitted. */
+  commit(located: Located, admission: Admission, now: number): void;
+  /** Gives the slot of an admitted request back; once for each. */
+  release(located: Located): void;
+}
+
+/** Buckets of clients that have not shown a secret lately; the same number again for those that have. */
+export const MAX_BUCKETS = 4096;
+
+/** How many of the oldest known clients are looked at to find one whose window has ended. */
+const MAX_EVICTION_SCAN = 16;
+
+/** Most expired buckets dropped for one request, so that no request pays for all. */
+const MAX_PURGE = 64;
+
+export class MemoryLimits implements Limits {
+  readonly #capacity: number;
+  /** Strangers' buckets, in the order in which their windows opened. */
+  readonly #strangers = new Map<string, Bucket>();
+  /** Buckets of clients that have authenticated, least recent first: strangers cannot push them out (LIMIT-5). */
+  readonly #known = new Map<string, Bucket>();
+  /** By route id, for newcomers while there is no room. */
+  readonly #overflow = new Map<string, Bucket>();
+  readonly #slots = new Map<string, number>();
+
+  constructor(capacity: number = MAX_BUCKETS) {
+    this.#capacity = capacity;
+  }
+
+  /** Entries kept: for tests of the bound. */
+  get size(): { readonly buckets: number; readonly overflow: number; readonly slots: number } {
+    const buckets = this.#strangers.size + this.#known.size;
+    return { buckets, overflow: this.#overflow.size, slots: this.#slots.size };
+  }
+
+  look({ windowKey, slotKey, route }: Located, now: number): LimitView {
+    const own = this.#known.get(windowKey) ?? this.#strangers.get(windowKey);
+    const window = { own, overflow: this.#overflow.get(route.id), room: own !== undefined || this.#makeRoom(now) };
+    return { window, held: this.#slots.get(slotKey) ?? 0 };
+  }
+
+  commit(located: Located, { window, verdict }: Admission, now: number): void {
+    const { windowKey, slotKey, route } = located;
+    if (window.place === "overflow") this.#overflow.set(route.id, window.bucket);
+    else this.#keep(windowKey, window.bucket);
+    if (verdict.isErr()) return;
+    this.#slots.set(slotKey, (this.#slots.get(slotKey) ?? 0) + 1);
+    this.#promote(windowKey, window.place === "own" ? window.bucket : { openedAt: now, count: 1 }, now);
+  }
+
+  release({ slotKey }: Located): void {
+    const held = this.#slots.get(slotKey) ?? 0;
+    if (held > 1) this.#slots.set(slotKey, held - 1);
+    else this.#slots.delete(slotKey);
+  }
+
+  #keep(key: string, bucket: Bucket): void {
+    if (this.#known.has(key)) {
+      this.#known.set(key, bucket);
+      return;
+    }
+    if (this.#strangers.get(key)?.openedAt !== bucket.openedAt) this.#strangers.delete(key);
+    this.#strangers.set(key, bucket);
+  }
+
+  /** Moves a client that has shown the secret to the end of the known ones, where there is room for it. */
+  #promote(key: string, bucket: Bucket, now: number): void {
+    const isKnown = this.#known.delete(key);
+    if (!isKnown && this.#known.size >= this.#capacity && !this.#evictKnown(now)) return;
+    this.#strangers.delete(key);
+    this.#known.set(key, bucket);
+  }
+
+  #evictKnown(now: number): boolean {
+    let scanned = 0;
+    for (const [key, bucket] of this.#known) {
+      if (!isLive(bucket, now)) return this.#known.delete(key);
+      scanned += 1;
+      if (scanned >= MAX_EVICTION_SCAN) return false;
+    }
+    return false;
+  }
+
+  /** Drops expired strangers, oldest first; says whether one more fits. */
+  #makeRoom(now: number): boolean {
+    let dropped = 0;
+    for (const [key, bucket] of this.#strangers) {
+      if (dropped >= MAX_PURGE || isLive(bucket, now)) break;
+      this.#strangers.delete(key);
+      dropped += 1;
+    }
+    return this.#strangers.size < this.#capacity;
+  }
+}

@@ -1,0 +1,47 @@
+// Which paths an operator may give a route: those that every request spelling can reach and that are not the Gateway's.
+
+import { err, ok, type Result } from "neverthrow";
+import { canonicalPath } from "./path.ts";
+
+/** Routes without a `path` live below this one (M-4). */
+export const DEFAULT_PREFIX = "/plugins/webhooks";
+
+/** What is wrong with a configured path, and what to do. */
+export const PATH_FAULTS = {
+  unusable: "must start with one / and hold only letters, digits and plain punctuation. Set another path",
+  reserved: "belongs to the Gateway. Set another path",
+} as const;
+
+export type PathFault = keyof typeof PATH_FAULTS;
+
+/** Served by the Gateway itself: these paths, and in the second list everything below as well. */
+const RESERVED = ["/", "/api", "/hooks", "/plugins", "/tools"];
+const RESERVED_TREES = [
+  "/__openclaw__",
+  "/api/artifacts",
+  "/api/channels",
+  "/health",
+  "/healthz",
+  "/ready",
+  "/readyz",
+  "/sessions",
+  "/settings",
+  "/startup",
+  "/startupz",
+  "/tools/invoke",
+  "/v1",
+];
+
+const CHARACTERS = /^\/[\x21-\x7e]*$/u;
+const CONFUSING = /[%?#\\]|\/\.{1,2}(?:\/|$)/u;
+
+const isReserved = (path: string): boolean =>
+  RESERVED.includes(path) || RESERVED_TREES.some((tree) => path === tree || path.startsWith(`${tree}/`));
+
+/** The canonical form of a path as written: absolute, printable ASCII, nothing to decode or resolve (CONFIG-4). */
+export const configuredPath = (written: string): Result<string, PathFault> => {
+  if (!CHARACTERS.test(written) || CONFUSING.test(written)) return err("unusable");
+  return canonicalPath(written)
+    .mapErr((): PathFault => "unusable")
+    .andThen((path) => (isReserved(path) ? err("reserved" as const) : ok(path)));
+};
