@@ -5,5 +5,6 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/gateway/**", "test/host*/**"],
     setupFiles: ["test/setup.ts"],
+    isolate: false,
   },
 });

@@ -8,6 +8,8 @@ export const MAX_PATH_LENGTH = 2048;
 const MAX_DECODES = 32;
 const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]*/iu;
 const IGNORED = /[\t\n\r]/gu;
+const SINGLE_DOT = /^(?:\.|%2e)$/iu;
+const DOUBLE_DOT = /^(?:\.|%2e){2}$/iu;
 const QUERY = /[?#].*$/su;
 
 const decode = Result.fromThrowable(decodeURIComponent, () => "malformed" as const);
@@ -23,19 +25,22 @@ const withoutEdges = (path: string): string => {
   return path.slice(from, to);
 };
 
-const withoutDots = (segments: readonly string[]): readonly string[] => {
+/** Resolves dot segments as a URL parser does: also where they are encoded, and counting empty segments (ROUTE-1). */
+const resolveDots = (path: string): string => {
   const kept: string[] = [];
-  for (const segment of segments) {
-    if (segment === "..") kept.pop();
-    else if (segment !== "" && segment !== ".") kept.push(segment);
+  for (const segment of path.replace(IGNORED, "").replaceAll("\\", "/").split("/").slice(1)) {
+    if (DOUBLE_DOT.test(segment)) kept.pop();
+    else if (!SINGLE_DOT.test(segment)) kept.push(segment);
   }
-  return kept;
+  return `/${kept.join("/")}`;
 };
 
 /** Lower case, no query, dot segments resolved, single slashes, no slash at the end. */
 const normalise = (path: string): string => {
-  const plain = withoutEdges(path.replace(QUERY, "")).replace(IGNORED, "").replaceAll("\\", "/");
-  return `/${withoutDots(plain.toLowerCase().split("/")).join("/")}`;
+  const segments = resolveDots(withoutEdges(path.replace(QUERY, "")))
+    .toLowerCase()
+    .split("/");
+  return `/${segments.filter((segment) => segment !== "").join("/")}`;
 };
 
 const decodeFully = (path: string): Result<string, "malformed"> => {
@@ -57,5 +62,5 @@ export const canonicalPath = (target: string): Result<string, "malformed"> => {
   const query = target.search(/[?#]/u);
   const raw = (query < 0 ? target : target.slice(0, query)).replace(ABSOLUTE_FORM, "") || "/";
   if (raw.length > MAX_PATH_LENGTH || !/^[/\\](?![/\\])/u.test(raw)) return err("malformed");
-  return decodeFully(raw).map(normalise);
+  return decodeFully(resolveDots(raw)).map(normalise);
 };

@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { authenticate, credentialOf, MAX_SECRET_LENGTH, type Route, resolveRoute, sha256 } from "../../core/index.ts";
+import { head, load, wildText } from "./arbitraries.ts";
+
+const routeWith = (secret: string): Route | undefined =>
+  load({ routes: { r: { sessionKey: "s", secret } } }).routes.get("/plugins/webhooks/r");
+
+const opens = (secret: string, headers: Readonly<Record<string, string>>): boolean => {
+  const route = routeWith(secret);
+  return route !== undefined && authenticate(route, head({ headers }).header, sha256).isOk();
+};
+
+const visible = fc.string({
+  unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  minLength: 1,
+});
+const secret = visible.filter((text) => !/^bearer$/iu.test(text));
+const space = fc.stringMatching(/^[ \t]{0,3}$/u);
+const bearer = fc.constantFrom("Bearer ", "bearer ", "BEARER ", "bEaReR ");
+
+test("AUTH-2: the secret opens its route as a bearer token, in any case and with any space around it", () => {
+  fc.assert(
+    fc.property(secret, bearer, space, space, space, (value, scheme, before, between, after) => {
+      expect(opens(value, { authorization: `${before}${scheme}${between}${value}${after}` })).toBe(true);
+    }),
+  );
+});
+
+test("AUTH-2: the secret opens its route in the own header when there is no bearer token", () => {
+  const none = fc.constantFrom(undefined, "", "Basic abc", "Bearer", "Bearer ", "Bearer\tx", "bearerx y");
+  fc.assert(
+    fc.property(secret, none, space, (value, authorization, around) => {
+      const own = { "x-openclaw-webhook-secret": `${around}${value}${around}` };
+      expect(opens(value, authorization === undefined ? own : { ...own, authorization })).toBe(true);
+    }),
+  );
+});
+
+test("AUTH-2: a bearer token decides alone", () => {
+  fc.assert(
+    fc.property(secret, secret, (value, other) => {
+      fc.pre(value !== other);
+      expect(opens(value, { authorization: `Bearer ${other}`, "x-openclaw-webhook-secret": value })).toBe(false);
+      expect(opens(value, { authorization: `Bearer ${value}`, "x-openclaw-webhook-secret": other })).toBe(true);
+    }),
+  );
+});
+
+test("AUTH-1: nothing but the secret opens a route", () => {
+  fc.assert(
+    fc.property(secret, wildText, wildText, (value, authorization, own) => {
+      const headers = { authorization, "x-openclaw-webhook-secret": own };
+      expect(opens(value, headers)).toBe(credentialOf(head({ headers }).header) === value);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("AUTH-1: no secret, an empty one, a prefix, a longer one or one changed character does not open a route", () => {
+  fc.assert(
+    fc.property(fc.tuple(visible, fc.nat()), ([value, at]) => {
+      const index = at % value.length;
+      const changed = value.slice(0, index) + (value.charAt(index) === "!" ? "~" : "!") + value.slice(index + 1);
+      for (const wrong of ["", value.slice(0, -1), `${value}x`, value + value, changed]) {
+        expect(opens(value, { authorization: `Bearer ${wrong}` })).toBe(false);
+        expect(opens(value, { "x-openclaw-webhook-secret": wrong })).toBe(false);
+      }
+      expect(opens(value, {})).toBe(false);
+    }),
+  );
+});
+
+test("AUTH-5: every refusal is the same value", () => {
+  fc.assert(
+    fc.property(
+      secret,
+      fc.dictionary(fc.constantFrom("authorization", "x-openclaw-webhook-secret"), wildText),
+      (value, headers) => {
+        const route = routeWith(value);
+        fc.pre(route !== undefined && !opens(value, headers));
+        const refused = route && authenticate(route, head({ headers }).header, sha256);
+        expect(refused?.isErr() && refused.error).toEqual({ code: "unauthorized" });
+      },
+    ),
+  );
+});
+
+const latin1 = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+
+test("AUTH-4: a secret beyond ASCII opens its route as Latin-1 and as UTF-8", () => {
+  const accented = fc
+    .string({ unit: fc.constantFrom("é", "ü", "a", "ÿ", "ß"), minLength: 1, maxLength: 8 })
+    .map((text) => `${text}é`);
+  fc.assert(
+    fc.property(accented, (value) => {
+      expect(opens(value, { authorization: `Bearer ${value}` })).toBe(true);
+      expect(opens(value, { authorization: `Bearer ${latin1(value)}` })).toBe(true);
+      expect(opens(value, { authorization: `Bearer ${latin1(latin1(value))}` })).toBe(false);
+      expect(opens(value, { authorization: `Bearer ${value.replaceAll("é", "e")}` })).toBe(false);
+    }),
+  );
+  expect(opens("geheim-漢字-0123456789", { authorization: `Bearer ${latin1("geheim-漢字-0123456789")}` })).toBe(true);
+});
+
+test("AUTH-1: the longest credential that is looked at", () => {
+  const longest = "x".repeat(MAX_SECRET_LENGTH);
+  expect(opens(longest, { authorization: `Bearer ${longest}` })).toBe(true);
+  let hashed = 0;
+  const counting = (data: Uint8Array): Uint8Array => {
+    hashed += 1;
+    return sha256(data);
+  };
+  const route = routeWith("x");
+  const refused =
+    route && authenticate(route, head({ headers: { authorization: `Bearer ${longest}x` } }).header, counting);
+  expect([refused?.isErr(), hashed]).toEqual([true, 0]);
+});
+
+test("AUTH-3: a native digest stands in for the default with the same results", () => {
+  const native = (data: Uint8Array): Uint8Array => createHash("sha256").update(data).digest();
+  fc.assert(
+    fc.property(secret, wildText, (value, presented) => {
+      const route = routeWith(value);
+      const { header } = head({ headers: { authorization: `Bearer ${presented}` } });
+      expect(route && authenticate(route, header, native).isOk()).toBe(
+        route && authenticate(route, header, sha256).isOk(),
+      );
+    }),
+  );
+});
+
+test("AUTH-3: a digest of another length never matches, and a route shows neither secret nor digest", () => {
+  const route = routeWith("a-secret-of-some-length");
+  const { header } = head({ headers: { authorization: "Bearer a-secret-of-some-length" } });
+  for (const cut of [
+    (d: Uint8Array) => d.slice(0, 31),
+    (d: Uint8Array) => Uint8Array.from([...d, 0]),
+    () => new Uint8Array(),
+  ]) {
+    expect(route && authenticate(route, header, (data) => cut(sha256(data))).isErr()).toBe(true);
+  }
+  expect(JSON.stringify(route?.secret)).toBe("{}");
+  expect(resolveRoute(new Map(), "/x")._unsafeUnwrapErr()).toEqual({ code: "route_not_found" });
+});

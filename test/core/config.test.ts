@@ -1,0 +1,248 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { configuredPath, problemLine, sha256, loadConfig } from "../../core/index.ts";
+import { load, wildText } from "./arbitraries.ts";
+
+const GOOD = { sessionKey: "agent:main:main", secret: "a-long-and-random-secret" };
+const lines = (config: unknown): readonly string[] => load(config).problems.map(problemLine);
+const routeLines = (entry: unknown, id = "r"): readonly string[] => lines({ routes: { [id]: entry } });
+const livePaths = (config: unknown): readonly string[] => [...load(config).routes.keys()];
+
+const routeId = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/u);
+const goodEntry = fc.record(
+  {
+    sessionKey: fc.stringMatching(/^agent:[a-z:]{1,10}$/u),
+    secret: fc.stringMatching(/^[!-~]{16,40}$/u),
+    controllerId: fc.stringMatching(/^[a-z/]{1,10}$/u),
+    description: fc.string(),
+    enabled: fc.constant(true),
+  },
+  { requiredKeys: ["sessionKey", "secret"] },
+);
+const badEntry = fc.oneof(
+  fc.anything().filter((value) => typeof value !== "object" || value === null || !("enabled" in value)),
+  fc
+    .tuple(goodEntry, fc.constantFrom("sessionKey", "secret", "controllerId", "path", "description", "enabled"))
+    .map(([entry, field]): unknown => ({ ...entry, [field]: 7 })),
+  goodEntry.map((entry): unknown => ({ ...entry, sesionKey: "x" })),
+  goodEntry.map((entry): unknown => ({ ...entry, path: "hooks/x" })),
+);
+
+test("CONFIG-1: good routes live and bad ones are skipped with one problem each, whatever stands between them", () => {
+  const entry = fc.oneof(
+    goodEntry.map((value) => ({ good: true, value: value as unknown })),
+    badEntry.map((value) => ({ good: false, value })),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(routeId, entry, { noNullPrototype: true }), (entries) => {
+      const config = { routes: Object.fromEntries(Object.entries(entries).map(([id, { value }]) => [id, value])) };
+      const { routes, paths, problems } = load(config);
+      const good = Object.keys(entries).filter((id) => entries[id]?.good === true);
+      expect([...routes.values()].map(({ id }) => id)).toEqual(good);
+      expect([...paths.values()]).toEqual(good);
+      const skipped = problems.filter(({ effect }) => effect !== "advice").map((problem) => problem.routeId);
+      expect(skipped).toEqual(Object.keys(entries).filter((id) => entries[id]?.good === false));
+      for (const [path, route] of routes) {
+        const written = config.routes[route.id] as { sessionKey: string; controllerId?: string };
+        expect([path, route.path]).toEqual([`/plugins/webhooks/${route.id}`, path]);
+        expect([route.sessionKey, route.controllerId]).toEqual([
+          written.sessionKey,
+          written.controllerId ?? `webhooks/${route.id}`,
+        ]);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("TOTAL-1: any configuration gives routes and problems", () => {
+  fc.assert(
+    fc.property(fc.anything({ withNullPrototype: true, withBigInt: true }), (config) => {
+      load(config);
+      load({ routes: config });
+      load({ routes: { r: config } });
+    }),
+    { numRuns: 500 },
+  );
+  for (const nothing of [undefined, null, {}, { routes: {} }, { routes: undefined }]) {
+    expect(load(nothing)).toEqual({ routes: new Map(), paths: new Map(), problems: [] });
+  }
+  expect(lines([])).toEqual(["skipped: the configuration must be an object with routes."]);
+  for (const routes of [[], 1, "x"])
+    expect(lines({ routes })).toEqual(["skipped: routes must be an object of routes by id."]);
+});
+
+test("CONFIG-2: every problem is one line with the route, the field and what to do", () => {
+  const { sessionKey: _a, ...noSession } = GOOD;
+  const { secret: _b, ...noSecret } = GOOD;
+  const session =
+    "route r skipped: sessionKey is missing or empty. Set it to the session that owns the flows, for example agent:main:main.";
+  const secret =
+    "route r skipped: secret is missing or empty. Set a long random text, or a SecretRef with source, provider and id.";
+  const path =
+    "route r skipped: path must start with one / and hold only letters, digits and plain punctuation. Set another path.";
+  const cases: readonly (readonly [unknown, string])[] = [
+    [noSession, session],
+    [{ ...GOOD, sessionKey: "" }, session],
+    [{ ...GOOD, sessionKey: "  " }, session],
+    [noSecret, secret],
+    [{ ...GOOD, secret: "" }, secret],
+    [{ ...GOOD, secret: " \n" }, secret],
+    [{ ...GOOD, secret: { source: "vault", provider: "p", id: "i" } }, secret],
+    [
+      { ...GOOD, secret: "x".repeat(4097) },
+      "route r skipped: secret is longer than 4096 characters. Set a shorter one.",
+    ],
+    [{ ...GOOD, sesionKey: "x" }, "route r skipped: sesionKey is no field of a route. Remove it or correct its name."],
+    [{ ...GOOD, enabled: "yes" }, "route r skipped: enabled must be true or false."],
+    [{ ...GOOD, controllerId: " " }, "route r skipped: controllerId must be a text that is not empty."],
+    [{ ...GOOD, description: 1 }, "route r skipped: description must be a text."],
+    [{ ...GOOD, path: "" }, "route r skipped: path must be a path such as /plugins/webhooks/zapier."],
+    [{ ...GOOD, path: "hooks/zapier" }, path],
+    [{ ...GOOD, path: "/settings/x" }, "route r skipped: path belongs to the Gateway. Set another path."],
+    [7, "route r skipped: must be an object with sessionKey and secret."],
+    [null, "route r skipped: must be an object with sessionKey and secret."],
+    [
+      { ...GOOD, secret: { source: "env", provider: "default", id: "UNSET" } },
+      "route r skipped: secret could not be resolved. Repair its SecretRef or provider, then run: openclaw secrets reload. Callers get 404 until then.",
+    ],
+    [{ ...GOOD, secret: "short" }, "route r advice: secret is shorter than 16 characters. Use a long random text."],
+  ];
+  for (const [entry, line] of cases) expect(routeLines(entry)).toEqual([line]);
+  expect(routeLines(GOOD, "my route")[0]).toContain(
+    "route my route skipped: path, by default made from the route id, must",
+  );
+  expect(routeLines(GOOD, " ")).toEqual(["route   skipped: has an empty id. Give it a name."]);
+  expect(routeLines(GOOD, "a\nb")[0]).toMatch(/^route a\\u\{a\}b skipped/u);
+});
+
+test("CONFIG-4: the first route keeps a path, later ones are skipped and both are named; cold routes count, broken ones do not", () => {
+  const cold = { ...GOOD, secret: { source: "env", provider: "p", id: "I" } };
+  const taken = (by: string): string => `route c skipped: path is taken by route ${by}. Set another path.`;
+  const routes = {
+    a: { ...GOOD, path: "/hooks/x" },
+    b: { ...GOOD, secret: "another-long-secret" },
+    c: { ...GOOD, path: "/Hooks//X/" },
+  };
+  expect([livePaths({ routes }), lines({ routes })]).toEqual([["/hooks/x", "/plugins/webhooks/b"], [taken("a")]]);
+  expect(lines({ routes: { ...routes, a: { ...cold, path: "/hooks/x" } } })[1]).toBe(taken("a"));
+  expect(
+    livePaths({ routes: { a: { ...GOOD, path: "/hooks/x", extra: 1 }, c: { ...GOOD, path: "/hooks/x" } } }),
+  ).toEqual(["/hooks/x"]);
+  expect([...load({ routes: { a: cold } }).paths]).toEqual([["/plugins/webhooks/a", "a"]]);
+});
+
+test("ROUTE-3: a disabled route leaves no trace, however broken it is, and takes no path", () => {
+  const off = { enabled: false, path: "/hooks/x", nonsense: 1 };
+  expect(load({ routes: { off } })).toEqual(load(undefined));
+  expect(livePaths({ routes: { off, on: { ...GOOD, path: "/hooks/x" } } })).toEqual(["/hooks/x"]);
+});
+
+test("CONFIG-2: a secret that two routes share is advised against, and both live", () => {
+  const routes = { a: GOOD, b: { ...GOOD, secret: ` ${GOOD.secret}\n` } };
+  expect(livePaths({ routes }).length).toBe(2);
+  expect(lines({ routes })).toEqual([
+    "route b advice: secret is the same as that of route a. Give each route a secret of its own.",
+  ]);
+  expect(
+    lines({ routes: { a: { ...GOOD, secret: "x".repeat(16) }, b: { ...GOOD, secret: "x".repeat(4096) } } }),
+  ).toEqual([]);
+});
+
+test("CONFIG-3: no configured value is in a problem", () => {
+  const marked = fc.stringMatching(/^[A-Z]{12}$/u);
+  fc.assert(
+    fc.property(
+      goodEntry,
+      fc.constantFrom("sessionKey", "secret", "path", "controllerId", "enabled"),
+      marked,
+      (entry, field, mark) => {
+        const values = [
+          `${mark}%`,
+          ` ${mark}`,
+          { source: mark, provider: mark, id: mark },
+          [mark],
+          "",
+          `/health/${mark}`,
+        ];
+        for (const value of values) {
+          for (const line of routeLines({ ...entry, [field]: value })) expect(line).not.toContain(mark);
+        }
+      },
+    ),
+  );
+});
+
+test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
+  const bad = [
+    "x",
+    "",
+    "//x",
+    "/a%20b",
+    "/a?b",
+    "/a#b",
+    "/a\\b",
+    "/a/../b",
+    "/a/./b",
+    "/a/..",
+    "/.",
+    "/é",
+    "/a b",
+    "/a\n",
+    "/a\u0000",
+  ];
+  expect(bad.filter((path) => configuredPath(path).unwrapOr("unusable") !== "unusable")).toEqual([]);
+  const reserved = ["/", "/api", "/hooks", "/Hooks/", "/plugins", "/tools"];
+  const trees = [
+    "__openclaw__",
+    "api/artifacts",
+    "api/channels",
+    "health",
+    "healthz",
+    "ready",
+    "readyz",
+    "sessions",
+    "settings",
+    "startup",
+    "startupz",
+    "tools/invoke",
+    "v1",
+  ];
+  for (const path of [...reserved, ...trees.flatMap((tree) => [`/${tree}`, `/${tree.toUpperCase()}/x`])]) {
+    expect([path, configuredPath(path)._unsafeUnwrapErr()]).toEqual([path, "reserved"]);
+  }
+  for (const path of [
+    "/hooks/x",
+    "/plugins/webhooks",
+    "/api/x",
+    "/v1x",
+    "/healthy",
+    "/tools/x",
+    "/x.y/..z",
+    "/a..",
+    "/a//b",
+  ]) {
+    expect(configuredPath(path).unwrapOr("none")).toBe(path.replace("//", "/"));
+  }
+  expect(configuredPath(`/${"a".repeat(2048)}`)._unsafeUnwrapErr()).toBe("unusable");
+});
+
+test("TOTAL-1: any text is a path or a fault", () => {
+  fc.assert(fc.property(wildText, (path) => void configuredPath(path)));
+});
+
+test("AUTH-3: a route's secret is trimmed, hashed once, and kept as a digest only", () => {
+  const hashed: string[] = [];
+  const hash = (data: Uint8Array): Uint8Array => {
+    hashed.push(Buffer.from(data).toString());
+    return sha256(data);
+  };
+  const config = loadConfig(
+    { routes: { r: { ...GOOD, secret: ` ${GOOD.secret} `, sessionKey: " s ", controllerId: " c " } } },
+    hash,
+  );
+  expect(hashed).toEqual([GOOD.secret]);
+  const [route] = [...config.routes.values()];
+  expect([route?.sessionKey, route?.controllerId]).toEqual(["s", "c"]);
+  expect(JSON.stringify([...config.routes])).not.toContain(GOOD.secret);
+});

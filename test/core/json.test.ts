@@ -1,0 +1,130 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  checkHostJson,
+  checkRequestJson,
+  JSON_FAULTS,
+  MAX_HOST_DEPTH,
+  MAX_REQUEST_DEPTH,
+  parseJson,
+} from "../../core/index.ts";
+import { wildText } from "./arbitraries.ts";
+
+const nest = (depth: number, wrap: (inner: unknown) => unknown = (inner) => [inner]): unknown => {
+  let value: unknown = 1;
+  for (let level = 0; level < depth; level += 1) value = wrap(value);
+  return value;
+};
+
+const wrap = fc.constantFrom<(inner: unknown) => unknown>(
+  (inner) => [inner],
+  (inner) => ({ a: inner }),
+  (inner) => [0, inner, "x"],
+  (inner) => ({ a: 1, b: inner, c: [] }),
+);
+
+/** Places a value somewhere inside a larger one. */
+const buried = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
+  fc
+    .tuple(value, fc.array(wrap, { maxLength: 5 }))
+    .map(([inner, wraps]) => wraps.reduce<unknown>((at, one) => one(at), inner));
+
+test("BODY-4: exactly 1,000 levels pass, 1,001 and any depth beyond are refused", () => {
+  fc.assert(
+    fc.property(wrap, fc.constantFrom(0, 1, 999, 1000, 1001, 1002, 5000), (one, depth) => {
+      const checked = checkRequestJson(nest(depth, one));
+      // the wraps that add an empty array beside the inner value go one level deeper there
+      expect(checked.isOk()).toBe(
+        depth <= MAX_REQUEST_DEPTH - (JSON.stringify(one(0)).includes("[]") && depth === 1000 ? 1 : 0),
+      );
+    }),
+  );
+  expect(checkRequestJson(nest(100_000))._unsafeUnwrapErr()).toBe("too_deep");
+});
+
+test("BODY-5: what JSON.parse made of a storable value is the same value", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const text = JSON.stringify(value);
+      fc.pre(text.isWellFormed() && !text.includes("__proto__"));
+      const parsed: unknown = JSON.parse(text);
+      expect(checkRequestJson(parsed)._unsafeUnwrap()).toBe(parsed);
+      expect(checkHostJson(parsed)._unsafeUnwrap()).toBe(parsed);
+    }),
+  );
+});
+
+const loneSurrogate = fc
+  .tuple(fc.string(), fc.integer({ min: 0xd800, max: 0xdfff }), fc.constantFrom("", "x"))
+  .map(([before, unit, after]) => before + String.fromCharCode(unit) + after);
+
+test.each([
+  ["lone_surrogate", buried(loneSurrogate)],
+  ["lone_surrogate", buried(loneSurrogate.map((name) => ({ [name]: 1 })))],
+  ["not_finite", buried(fc.constantFrom(Infinity, -Infinity, NaN))],
+  ["forbidden_member", buried(fc.constantFrom(JSON.parse('{"__proto__":1}'), JSON.parse('{"a":1,"__proto__":{}}')))],
+  ["not_json", buried(fc.constantFrom(undefined, Symbol("x"), 1n, () => 1))],
+] as const)("BODY-5: %s anywhere in a value is found", (fault, value) => {
+  fc.assert(
+    fc.property(value, (bad) => {
+      expect(checkRequestJson(bad)._unsafeUnwrapErr()).toBe(fault);
+      expect(JSON_FAULTS[fault]).not.toBe("");
+    }),
+  );
+});
+
+class Impostor {
+  readonly a = 1;
+}
+
+const withToJson = (value: object, enumerable: boolean): object =>
+  Object.defineProperty(value, "toJSON", { value: () => "other", enumerable });
+
+test("VIEW-3: a host's value that could show something else than it holds is refused", () => {
+  const accessor = Object.defineProperty({}, "a", { get: () => 1, enumerable: true });
+  const writer = Object.defineProperty([1], "0", { set: () => undefined, enumerable: true });
+  const hostile = fc.constantFrom<unknown>(
+    new Impostor(),
+    new Date(0),
+    new Map(),
+    Object.create({ a: 1 }),
+    Object.setPrototypeOf([1], null),
+    class extends Array {}.from([1]),
+    withToJson({}, false),
+    withToJson([], false),
+    withToJson({ a: 1 }, true),
+    accessor,
+    writer,
+    // eslint-disable-next-line no-sparse-arrays
+    new Array(2),
+  );
+  fc.assert(
+    fc.property(buried(hostile), (value) => {
+      expect(checkHostJson(value)._unsafeUnwrapErr()).toBe("not_json");
+    }),
+  );
+});
+
+test("VIEW-4: a host's value may be deeper than a request's, hold half a pair, and a member toJSON that is data", () => {
+  expect(checkHostJson(nest(MAX_HOST_DEPTH)).isOk()).toBe(true);
+  expect(checkHostJson(nest(MAX_HOST_DEPTH + 1))._unsafeUnwrapErr()).toBe("too_deep");
+  expect(checkHostJson(JSON.parse('{"__proto__":1,"toJSON":{"a":"\\ud800"}}')).isOk()).toBe(true);
+  expect(checkHostJson(Object.assign(Object.create(null) as object, { a: [null, true] })).isOk()).toBe(true);
+});
+
+test("TOTAL-1: any text parses or errs, as JSON.parse has it", () => {
+  fc.assert(
+    fc.property(fc.oneof(wildText, fc.json()), (text) => {
+      const parsed = parseJson(text);
+      if (parsed.isOk()) expect(parsed.value).toEqual(JSON.parse(text));
+      else expect(() => JSON.parse(text) as unknown).toThrow();
+    }),
+  );
+});
+
+test("TOTAL-1: any value is checked without a throw, in time that grows with its size", () => {
+  fc.assert(
+    fc.property(fc.anything({ withBigInt: true, withNullPrototype: true }), (value) => void checkRequestJson(value)),
+  );
+  expect(checkRequestJson(Array.from({ length: 200_000 }, () => [])).isOk()).toBe(true);
+});

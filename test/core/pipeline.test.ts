@@ -1,0 +1,405 @@
+import fc from "fast-check";
+import { err, ok, type Result } from "neverthrow";
+import { expect, test } from "vitest";
+import {
+  accept,
+  admit,
+  type Admitted,
+  type Answer,
+  answer,
+  answerRejection,
+  auditLine,
+  type BodyFault,
+  type Bucket,
+  type Command,
+  type HostFailure,
+  isJsonMediaType,
+  type LimitView,
+  locate,
+  type Outcome,
+  REJECTIONS,
+  type RequestHead,
+  sha256,
+  SLOT_LIMIT,
+  viewFlow,
+  WINDOW_LIMIT,
+} from "../../core/index.ts";
+import {
+  bytes,
+  decodeUtf8,
+  flowFields,
+  goodBody,
+  head,
+  PATH_A,
+  PATH_B,
+  primitives,
+  ROUTE_A,
+  ROUTE_B,
+  ROUTES,
+  wildText,
+} from "./arbitraries.ts";
+
+const IDLE: LimitView = { window: { own: undefined, overflow: undefined, room: true }, held: 0 };
+const FULL: Bucket = { openedAt: 0, count: WINDOW_LIMIT };
+
+type Run = { readonly answer: Answer; readonly commands: readonly Command[] };
+type Host = (command: Command) => Result<Outcome, HostFailure>;
+
+const nothing: Host = () => ok({ kind: "flow", flow: null });
+
+/** The pipeline as an adapter runs it, with a host that keeps what it was asked. */
+const run = (
+  request: RequestHead,
+  body: Result<Uint8Array, BodyFault>,
+  { limits = IDLE, host = nothing }: { readonly limits?: LimitView; readonly host?: Host } = {},
+): Run => {
+  const commands: Command[] = [];
+  const located = locate(ROUTES, request);
+  if (located.isErr()) return { answer: answerRejection(located.error), commands };
+  const { verdict } = admit(located.value, limits, 1000, sha256);
+  if (verdict.isErr()) return { answer: answerRejection(verdict.error, located.value), commands };
+  const command = accept(verdict.value, body, primitives);
+  if (command.isErr()) return { answer: answerRejection(command.error, located.value, verdict.value), commands };
+  commands.push(command.value);
+  return { answer: answer(command.value, host(command.value)), commands };
+};
+
+const json = (value: unknown): Result<Uint8Array, BodyFault> => ok(bytes(JSON.stringify(value)));
+const LIST = json({ action: "list_flows" });
+const codeOf = ({ answer: { reply } }: Run): string | undefined => reply.code;
+const wild = fc.record({
+  method: fc.oneof(fc.constant("POST"), fc.constantFrom("GET", "post", ""), wildText),
+  target: fc.oneof(fc.constantFrom(PATH_A, PATH_B, `${PATH_A}/`, "/plugins/webhooks/cold", "/nope"), wildText),
+  headers: fc.dictionary(
+    fc.constantFrom("content-type", "authorization", "x-openclaw-webhook-secret"),
+    fc.oneof(fc.constantFrom("application/json", `Bearer ${ROUTE_A.secret}`, ROUTE_B.secret), wildText),
+  ),
+  client: fc.option(wildText, { nil: undefined }),
+  peer: fc.option(wildText, { nil: undefined }),
+});
+const wildBody = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }).map((data) => ok<Uint8Array, BodyFault>(data)),
+  fc.oneof(wildText, fc.json()).map((text) => ok<Uint8Array, BodyFault>(bytes(text))),
+  goodBody.map(json),
+  fc.constantFrom<BodyFault>("too_large", "timeout", "gone").map((fault) => err<Uint8Array, BodyFault>(fault)),
+);
+
+const ENVELOPE = ["ok", "routeId", "code", "error", "result"];
+
+test("REPLY-1, REPLY-4, TOTAL-1: anything at all gets one well-formed envelope below 500", () => {
+  fc.assert(
+    fc.property(wild, wildBody, (request, body) => {
+      const { reply } = run(head(request), body).answer;
+      const sent = JSON.parse(reply.body) as Record<string, unknown>;
+      expect(reply.status).toBeLessThan(500);
+      expect(sent["ok"]).toBe(reply.status < 400);
+      expect(Object.keys(sent).filter((key) => !ENVELOPE.includes(key))).toEqual([]);
+      expect(typeof sent["result"]).toBe("object");
+      if (reply.status >= 400) expect([typeof sent["code"], typeof sent["error"]]).toEqual(["string", "string"]);
+      expect(reply.headers).toMatchObject({
+        "Content-Type": "application/json; charset=utf-8",
+        "Cache-Control": "no-store",
+      });
+      expect(reply.code).toBe(sent["code"]);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test("AUTH-1: the host is asked only for a request with the secret of its own route, and for its session (SCOPE-1)", () => {
+  const secret = fc.constantFrom(ROUTE_A.secret, ROUTE_B.secret, "wrong-secret", "");
+  const presented = fc.oneof(
+    secret.map((value) => ({ authorization: `Bearer ${value}` })),
+    secret.map((value) => ({ "x-openclaw-webhook-secret": value })),
+    fc
+      .tuple(secret, secret)
+      .map(([one, two]) => ({ authorization: `Bearer ${one}`, "x-openclaw-webhook-secret": two })),
+  );
+  const route = fc.constantFrom({ path: PATH_A, of: ROUTE_A }, { path: PATH_B, of: ROUTE_B });
+  fc.assert(
+    fc.property(route, presented, goodBody, ({ path, of }, headers, body) => {
+      const { commands } = run(
+        head({ target: path, headers: { "content-type": "application/json", ...headers } }),
+        json(body),
+      );
+      const decisive =
+        "authorization" in headers && headers.authorization !== "Bearer " ? headers.authorization.slice(7) : undefined;
+      const own = "x-openclaw-webhook-secret" in headers ? headers["x-openclaw-webhook-secret"] : undefined;
+      expect(commands.length).toBe((decisive ?? own) === of.secret ? 1 : 0);
+      for (const { route: acting } of commands) expect([acting.id, acting.sessionKey]).toEqual([of.id, of.sessionKey]);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("AUTH-6: the secret of one route never opens another", () => {
+  fc.assert(
+    fc.property(goodBody, fc.boolean(), (body, swap) => {
+      const [path, secret] = swap ? [PATH_A, ROUTE_B.secret] : [PATH_B, ROUTE_A.secret];
+      const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
+      const crossed = run(head({ target: path, headers }), json(body));
+      expect([codeOf(crossed), crossed.commands.length]).toEqual(["unauthorized", 0]);
+    }),
+  );
+});
+
+test("AUTH-5, REPLY-2: refusals of a credential are the same bytes, and nobody is named before the secret is shown", () => {
+  const bodies = new Set<string>();
+  fc.assert(
+    fc.property(wild, wildBody, (request, body) => {
+      const made = run(head(request), body);
+      const { reply, audit } = made.answer;
+      if (reply.code === "unauthorized") bodies.add(JSON.stringify([reply.status, reply.headers, reply.body]));
+      const sent = JSON.parse(reply.body) as { routeId?: string };
+      const knows = [
+        "unauthorized",
+        "rate_limited",
+        "route_not_found",
+        "method_not_allowed",
+        "unsupported_media_type",
+        "too_many_in_flight",
+      ];
+      expect(sent.routeId === undefined).toBe(knows.includes(reply.code ?? ""));
+      if (made.commands.length === 0) expect(audit.action).toBe(undefined);
+    }),
+    { numRuns: 2000 },
+  );
+  expect([...bodies]).toEqual([
+    JSON.stringify([
+      401,
+      { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", "WWW-Authenticate": "Bearer" },
+      '{"ok":false,"code":"unauthorized","error":"The secret is missing or wrong.","result":{}}',
+    ]),
+  ]);
+});
+
+/** What may be wrong with a request, in the order of the checks. */
+const FAULTS = [
+  "route_not_found",
+  "method_not_allowed",
+  "rate_limited",
+  "unsupported_media_type",
+  "too_many_in_flight",
+  "unauthorized",
+  "payload_too_large",
+  "invalid_json",
+  "invalid_request",
+] as const;
+type FaultName = (typeof FAULTS)[number];
+
+test("ORDER-1: of several faults the first in the order of the checks decides, and a lone one is found", () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.constantFrom(...FAULTS)), (present) => {
+      const has = (fault: FaultName): boolean => present.includes(fault);
+      const request = head({
+        target: has("route_not_found") ? "/nope" : PATH_A,
+        method: has("method_not_allowed") ? "GET" : "POST",
+        headers: {
+          "content-type": has("unsupported_media_type") ? "text/plain" : "application/json",
+          authorization: has("unauthorized") ? "Bearer no" : `Bearer ${ROUTE_A.secret}`,
+        },
+      });
+      const limits = {
+        window: { own: has("rate_limited") ? FULL : undefined, overflow: undefined, room: true },
+        held: has("too_many_in_flight") ? SLOT_LIMIT : SLOT_LIMIT - 1,
+      };
+      const text = has("invalid_json") ? "{" : has("invalid_request") ? "{}" : '{"action":"list_flows"}';
+      const body = has("payload_too_large")
+        ? err<Uint8Array, BodyFault>("too_large")
+        : ok<Uint8Array, BodyFault>(bytes(text));
+      const made = run(request, body, { limits });
+      expect(codeOf(made)).toBe(FAULTS.find(has));
+      expect(made.commands.length).toBe(present.length === 0 ? 1 : 0);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("LIMIT-2: every located request is counted once, whatever becomes of it", () => {
+  fc.assert(
+    fc.property(wild, (request) => {
+      const located = locate(ROUTES, head({ ...request, method: "POST", target: PATH_A }))._unsafeUnwrap();
+      expect(admit(located, IDLE, 1000, sha256).window).toMatchObject({
+        place: "own",
+        bucket: { openedAt: 1000, count: 1 },
+      });
+    }),
+  );
+});
+
+test("LIMIT-2, ROUTE-1: all spellings of a path and all clients of one /64 share keys, others do not", () => {
+  const keys = (changes: Partial<RequestHead>): readonly string[] => {
+    const { windowKey, slotKey } = locate(ROUTES, { ...head(), ...changes })._unsafeUnwrap();
+    return [windowKey, slotKey];
+  };
+  expect(keys({ target: "/PLUGINS//webhooks/%7aapier/?x" })).toEqual(keys({}));
+  expect(keys({ client: "2001:db8::1" })[0]).toBe(keys({ client: "2001:db8::2" })[0]);
+  const distinct = [keys({}), keys({ target: PATH_B }), keys({ client: "203.0.113.8", peer: "127.0.0.2" })].flat();
+  expect(new Set(distinct).size).toBe(6);
+});
+
+test.each([
+  ["too_large", 413, "payload_too_large"],
+  ["timeout", 408, "request_timeout"],
+  ["gone", 408, "request_timeout"],
+] as const)("BODY-2, BODY-3: a body that is %s gives %d", (fault, status, code) => {
+  const { reply } = run(head(), err(fault)).answer;
+  expect([reply.status, reply.code]).toEqual([status, code]);
+});
+
+test("BODY-5: bytes that are not UTF-8 are refused, wherever they stand", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 20 }), fc.constantFrom(0xff, 0xc0, 0xfe), (before, bad) => {
+      const data = Uint8Array.from([...before, bad]);
+      expect(decodeUtf8(data)).toBe(undefined);
+      const { reply } = run(head(), ok(data)).answer;
+      expect([reply.status, reply.code, JSON.parse(reply.body).error]).toEqual([
+        400,
+        "invalid_request",
+        "The body is not valid UTF-8",
+      ]);
+    }),
+  );
+});
+
+test("BODY-4, BODY-5, ACTION-2: a value that cannot be stored is refused by the name of its field", () => {
+  const refused = (text: string): unknown => {
+    const { reply } = run(head(), ok(bytes(text))).answer;
+    const { code, error, result } = JSON.parse(reply.body) as Record<string, unknown>;
+    return [reply.status, code, error, result];
+  };
+  const create = (field: string, value: string): string => `{"action":"create_flow","goal":"g","${field}":${value}}`;
+  const bad = (field: string, why: string): unknown => [400, "invalid_request", `${field}: ${why}`, { field }];
+  for (const field of ["stateJson", "waitJson"]) {
+    expect(refused(create(field, "[".repeat(1001) + "]".repeat(1001)))).toEqual(
+      bad(field, "Nested too deep, 1000 levels are allowed"),
+    );
+    expect(refused(create(field, '{"a":[{"__proto__":1}]}'))).toEqual(
+      bad(field, "Member name __proto__ is not allowed"),
+    );
+    expect(refused(create(field, "[1e400]"))).toEqual(bad(field, "Number outside the range of a double"));
+    expect(refused(create(field, '"\\ud800"'))).toEqual(bad(field, "Text holds half of a surrogate pair"));
+    expect(run(head(), ok(bytes(create(field, "[".repeat(1000) + "]".repeat(1000))))).commands.length).toBe(1);
+  }
+  expect(refused('{"action":"create_flow","goal":"a\\udc00"}')).toEqual(
+    bad("goal", "Text holds half of a surrogate pair"),
+  );
+  expect(refused(create("__proto__", "1"))).toEqual(bad("__proto__", 'Unrecognized key: "__proto__"'));
+  const long = "x".repeat(100);
+  expect(refused(create(long, "[1e400]"))).toMatchObject([400, "invalid_request", expect.stringContaining("…:"), {}]);
+  expect(refused("[]")).toEqual([400, "invalid_request", "Invalid input: expected object", {}]);
+  for (const text of ["null", "1", '"x"', "true"]) expect(refused(text)).toEqual(refused("[]"));
+});
+
+test("BODY-1: a byte order mark and space around the JSON are fine, an empty body is not JSON", () => {
+  for (const around of ["\ufeff", " \n", "\u00a0"]) {
+    expect(run(head(), ok(bytes(`${around}{"action":"list_flows"}${around}`))).commands.length).toBe(1);
+  }
+  for (const text of ["", " ", "{", "'x'", "{}{}"]) expect(codeOf(run(head(), ok(bytes(text))))).toBe("invalid_json");
+});
+
+test("BODY-1: JSON media types are application/json and everything that ends in +json", () => {
+  const yes = [
+    "application/json",
+    "APPLICATION/JSON ; charset=x",
+    " application/json",
+    "application/ld+json",
+    "+json",
+    "text/x+JSON;a=b;c",
+  ];
+  const no = [
+    undefined,
+    "",
+    "text/plain",
+    "application/jsonx",
+    "xapplication/json",
+    "application/json+xml",
+    "application /json",
+    ";application/json",
+  ];
+  expect(yes.filter((type) => !isJsonMediaType(type))).toEqual([]);
+  expect(no.filter((type) => isJsonMediaType(type))).toEqual([]);
+});
+
+test("VIEW-1: a command's action and the host's view reach the caller, its session and secret never do", () => {
+  fc.assert(
+    fc.property(goodBody, flowFields, (body, record) => {
+      const flow = viewFlow(record)._unsafeUnwrap();
+      const made = run(head(), json(body), { host: () => ok({ kind: "flow", flow }) });
+      expect(made.commands.map(({ action }) => action)).toEqual([body]);
+      expect(JSON.parse(made.answer.reply.body)).toEqual({ ok: true, routeId: ROUTE_A.id, result: { flow: record } });
+      for (const text of [
+        made.answer.reply.body,
+        JSON.stringify(made.answer.reply.headers),
+        auditLine(made.answer.audit),
+      ]) {
+        if (!JSON.stringify([body, record]).includes("agent:main:owner-a"))
+          expect(text).not.toContain("agent:main:owner-a");
+        expect(text).not.toContain(ROUTE_A.secret);
+      }
+      expect(made.answer.audit).toEqual({
+        status: 200,
+        routeId: ROUTE_A.id,
+        action: body["action"],
+        client: "203.0.113.7",
+      });
+    }),
+  );
+});
+
+test("SLOT-4, VIEW-4: a host that fails or is late gives its code, with the route and nothing else", () => {
+  for (const [failure, status] of [
+    ["outcome_unknown", 504],
+    ["bad_host_answer", 502],
+    ["persist_failed", 503],
+  ] as const) {
+    const { reply, audit } = run(head(), LIST, { host: () => err(failure) }).answer;
+    const error = REJECTIONS[failure].sentence;
+    expect([reply.status, JSON.parse(reply.body)]).toEqual([
+      status,
+      { ok: false, routeId: ROUTE_A.id, code: failure, error, result: {} },
+    ]);
+    expect(audit).toMatchObject({ status, code: failure, action: "list_flows" });
+  }
+});
+
+test("REPLY-1: 405 and 429 say what a client can do", () => {
+  expect(run(head({ method: "GET" }), LIST).answer.reply.headers["Allow"]).toBe("POST");
+  const limited = run(head(), LIST, { limits: { ...IDLE, window: { own: FULL, overflow: undefined, room: true } } });
+  expect(limited.answer.reply.headers["Retry-After"]).toBe("59");
+  const busy = run(head(), LIST, { limits: { ...IDLE, held: SLOT_LIMIT } });
+  expect([busy.answer.reply.status, busy.answer.reply.headers["Retry-After"]]).toEqual([429, "1"]);
+  expect(Object.keys(run(head(), LIST).answer.reply.headers)).toEqual(["Content-Type", "Cache-Control"]);
+});
+
+test("ROUTE-2, ROUTE-3: unknown and unresolved routes are refused alike, and audited without a name", () => {
+  const unknown = run(head({ target: "/nope" }), LIST).answer;
+  expect(run(head({ target: "/plugins/webhooks/cold" }), LIST).answer).toEqual(unknown);
+  expect(unknown.audit).toEqual({ status: 404, code: "route_not_found" });
+  expect(run(head({ method: "GET" }), LIST).answer.audit).toEqual({ status: 405, code: "method_not_allowed" });
+  const denied = run(head({ headers: { "content-type": "application/json" } }), LIST).answer;
+  expect(denied.audit).toEqual({ status: 401, code: "unauthorized", routeId: ROUTE_A.id, client: "203.0.113.7" });
+});
+
+test("AUDIT-2: an audit line is printable ASCII on one line, whatever a client sends", () => {
+  fc.assert(
+    fc.property(wild, wildBody, (request, body) => {
+      expect(auditLine(run(head(request), body).answer.audit)).toMatch(/^[\x20-\x7e]*$/u);
+    }),
+    { numRuns: 1000 },
+  );
+  expect(auditLine({ status: 200, routeId: "a", client: "c", action: "get_flow", code: "x" })).toBe(
+    "route=a action=get_flow client=c status=200 code=x",
+  );
+  expect(auditLine({ status: 401 })).toBe("status=401");
+  expect(auditLine({ status: 200, routeId: "a\n\u{1f680}" })).toBe("route=a\\u{a}\\u{1f680} status=200");
+  expect(auditLine({ status: 200, routeId: "x".repeat(81) })).toBe(`route=${"x".repeat(80)}... status=200`);
+});
+
+test("AUTH-1: a command cannot be had for a request that was not admitted", () => {
+  // @ts-expect-error an Admitted is made by admit alone
+  const forged: Admitted = { located: undefined, authenticated: { route: undefined } };
+  // @ts-expect-error a Command is made by accept alone
+  const command: Command = { route: undefined, action: { action: "list_flows" }, client: "" };
+  expect([forged, command].length).toBe(2);
+});

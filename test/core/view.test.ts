@@ -1,0 +1,204 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { fieldOf, viewAll, viewFlow, viewSummary, viewTask } from "../../core/index.ts";
+import { dress, flowFields, hiddenFields, type Json, summaryFields, taskFields } from "./arbitraries.ts";
+
+const shown = (view: ReturnType<typeof viewFlow | typeof viewTask | typeof viewSummary>): string =>
+  view.match(
+    ({ json }) => JSON.stringify(json),
+    ({ field }) => `refused: ${field}`,
+  );
+
+const kinds = fc.constantFrom(
+  { fields: flowFields, view: viewFlow, of: "flow" },
+  { fields: taskFields, view: (record: unknown) => viewTask(record), of: "task" },
+  { fields: summaryFields as fc.Arbitrary<Json>, view: viewSummary, of: "summary" },
+);
+
+/** A record and the same record with other hidden fields, each in some shape of its own. */
+const twins = kinds.chain(({ fields, view, of }) =>
+  fc.record({
+    view: fc.constant(view),
+    of: fc.constant(of),
+    visible: fields,
+    hidden: fc.tuple(hiddenFields, hiddenFields),
+    dress: fc.tuple(dress, dress),
+  }),
+);
+
+test("VIEW-1: records that agree in the visible fields give byte-identical views, whatever else they hold", () => {
+  fc.assert(
+    fc.property(twins, ({ view, visible, hidden, dress: [one, two] }) => {
+      expect(shown(view(one(visible, hidden[0])))).toBe(shown(view(two(visible, hidden[1]))));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("VIEW-1: hidden values at any depth of a summary do not show", () => {
+  fc.assert(
+    fc.property(summaryFields, hiddenFields, (summary, hidden) => {
+      const deep = {
+        ...hidden,
+        ...summary,
+        byStatus: { ...hidden, ...summary.byStatus },
+        byRuntime: { ...hidden, ...summary.byRuntime },
+      };
+      expect(shown(viewSummary(deep))).toBe(shown(viewSummary(summary)));
+    }),
+  );
+});
+
+test("VIEW-1: a good record shows all of its visible fields, and a view kind", () => {
+  fc.assert(
+    fc.property(twins, ({ view, of, visible }) => {
+      const seen = view(visible)._unsafeUnwrap();
+      expect(seen.json).toEqual(visible);
+      expect(seen.kind).toBe(of);
+    }),
+  );
+});
+
+test("VIEW-2: a task shows its child session exactly when that is the one asked for", () => {
+  const key = fc.constantFrom("agent:main:child", "agent:main:other");
+  fc.assert(
+    fc.property(taskFields, key, fc.option(key, { nil: undefined }), (task, actual, asked) => {
+      const seen = viewTask({ ...task, childSessionKey: actual }, asked)._unsafeUnwrap().json;
+      expect(seen).toEqual(actual === asked ? { ...task, childSessionKey: actual } : task);
+    }),
+  );
+});
+
+test("VIEW-1: an optional text that is empty or no text, and a time that is null, are left out", () => {
+  fc.assert(
+    fc.property(flowFields, fc.constantFrom("", null, undefined, 1, {}), (flow, nothing) => {
+      const { controllerId: _a, currentStep: _b, blockedTaskId: _c, blockedSummary: _d, ...rest } = flow;
+      const blanked = {
+        ...rest,
+        controllerId: nothing,
+        currentStep: nothing,
+        blockedTaskId: nothing,
+        blockedSummary: nothing,
+      };
+      expect(viewFlow(blanked)._unsafeUnwrap().json).toEqual(rest);
+      const { endedAt: _e, cancelRequestedAt: _f, ...timeless } = flow;
+      expect(viewFlow({ ...timeless, endedAt: null, cancelRequestedAt: undefined })._unsafeUnwrap().json).toEqual(
+        timeless,
+      );
+    }),
+  );
+});
+
+const BAD_VALUES: Readonly<Record<string, readonly unknown[]>> = {
+  flowId: ["", 1, null, undefined],
+  syncMode: ["other", "", null],
+  revision: [-1, 0.5, "0", NaN, undefined, 2 ** 53],
+  status: ["done", "", undefined, ["queued"]],
+  notifyPolicy: ["loud", null],
+  goal: [1, null, undefined],
+  stateJson: [() => 1, Symbol("x"), new Date(), 1n, NaN],
+  waitJson: [() => 1, [undefined]],
+  cancelRequestedAt: ["1", NaN, Infinity],
+  createdAt: ["1", null, undefined, NaN],
+  updatedAt: [Infinity, {}],
+  endedAt: ["x", -Infinity],
+};
+
+test("VIEW-4: a record with one field that is not what the host promises is refused by its name", () => {
+  for (const [field, values] of Object.entries(BAD_VALUES)) {
+    fc.assert(
+      fc.property(flowFields, fc.constantFrom(...values), (flow, value) => {
+        expect(shown(viewFlow({ ...flow, [field]: value }))).toBe(`refused: ${field}`);
+      }),
+      { numRuns: 30 },
+    );
+  }
+  for (const field of [
+    "runtime",
+    "scopeKind",
+    "status",
+    "deliveryStatus",
+    "notifyPolicy",
+    "taskId",
+    "task",
+    "createdAt",
+  ]) {
+    const [task] = fc.sample(taskFields, 1);
+    expect(shown(viewTask({ ...task, [field]: 7n }))).toBe(`refused: ${field}`);
+  }
+  for (const field of ["total", "active", "terminal", "failures", "byStatus", "byRuntime"]) {
+    const [summary] = fc.sample(summaryFields, 1);
+    expect(shown(viewSummary({ ...summary, [field]: -1 }))).toBe(`refused: ${field}`);
+    expect(shown(viewSummary({ ...summary, [field]: { queued: 1 } }))).toBe(`refused: ${field}`);
+  }
+});
+
+test("VIEW-4: every status, policy and mode of the Gateway is understood", () => {
+  const [flow] = fc.sample(flowFields, 1);
+  const [task] = fc.sample(taskFields, 1);
+  const takes = (field: string, values: readonly string[], of: (record: object) => boolean): void =>
+    expect(values.filter((value) => !of({ [field]: value }))).toEqual([]);
+  const ofFlow = (change: object): boolean => viewFlow({ ...flow, ...change }).isOk();
+  const ofTask = (change: object): boolean => viewTask({ ...task, ...change }).isOk();
+  takes("status", ["queued", "running", "waiting", "blocked", "succeeded", "failed", "cancelled", "lost"], ofFlow);
+  takes("syncMode", ["managed", "task_mirrored"], ofFlow);
+  takes("notifyPolicy", ["done_only", "state_changes", "silent"], ofFlow);
+  takes("status", ["queued", "running", "succeeded", "failed", "timed_out", "cancelled", "lost"], ofTask);
+  takes("runtime", ["subagent", "acp", "cli", "cron"], ofTask);
+  takes("scopeKind", ["session", "system"], ofTask);
+  takes(
+    "deliveryStatus",
+    ["pending", "delivered", "session_queued", "failed", "dismissed", "parent_missing", "not_applicable"],
+    ofTask,
+  );
+});
+
+test("VIEW-3: a getter is never run, and a proxy that throws is a refusal", () => {
+  const trap = (): never => {
+    throw new Error("owner");
+  };
+  const [flow] = fc.sample(flowFields, 1);
+  const getter = Object.defineProperty({ ...flow }, "goal", { get: trap, enumerable: true });
+  expect(shown(viewFlow(getter))).toBe("refused: goal");
+  for (const traps of [{ getOwnPropertyDescriptor: trap }, { getOwnPropertyDescriptor: trap, get: trap }]) {
+    const proxy = new Proxy({ ...flow }, traps);
+    expect(shown(viewFlow(proxy))).toBe("refused: ");
+    expect(shown(viewTask(proxy))).toBe("refused: ");
+    expect(shown(viewSummary(proxy))).toBe("refused: ");
+    expect(viewAll([proxy], viewFlow).isErr()).toBe(true);
+    expect(fieldOf(proxy, "x")._unsafeUnwrapErr()).toEqual({ field: "" });
+  }
+  expect(viewAll(new Proxy([flow], { getOwnPropertyDescriptor: trap }), viewFlow)._unsafeUnwrapErr()).toEqual({
+    field: "",
+  });
+});
+
+test("VIEW-4: a list is shown whole and in order, or refused whole", () => {
+  fc.assert(
+    fc.property(fc.array(flowFields, { maxLength: 5 }), fc.nat(), (flows, at) => {
+      expect(
+        viewAll(flows, viewFlow)
+          ._unsafeUnwrap()
+          .map(({ json }) => json),
+      ).toEqual(flows);
+      const bad = flows.toSpliced(at % (flows.length + 1), 0, { goal: 1 });
+      expect(viewAll(bad, viewFlow)._unsafeUnwrapErr()).toEqual({ field: "flowId" });
+    }),
+  );
+  for (const list of [undefined, null, "x", { length: 0 }, 1])
+    expect(viewAll(list, viewFlow)._unsafeUnwrapErr()).toEqual({ field: "" });
+  expect(viewAll(new Array(3), viewFlow).isErr()).toBe(true);
+});
+
+test("TOTAL-1: any value is viewed or refused", () => {
+  fc.assert(
+    fc.property(fc.anything({ withBigInt: true, withNullPrototype: true }), (value) => {
+      expect(viewFlow(value).isErr()).toBe(true);
+      expect(viewTask(value).isErr()).toBe(true);
+      expect(viewSummary(value).isErr()).toBe(true);
+      fieldOf(value, "found");
+    }),
+  );
+  expect(fieldOf({ a: 1 }, "a")._unsafeUnwrap()).toBe(1);
+  expect(fieldOf(null, "a")._unsafeUnwrap()).toBe(undefined);
+});
