@@ -2,6 +2,5 @@ import { defineConfig } from "vitest/config";
 
 /** The fast tests alone: what starts compilers or servers has nothing to say about one mutant. */
 export default defineConfig({
-  test: { include: ["test/core/**/*.test.ts"], setupFiles: ["test/setup.ts"],
-    isolate: false },
+  test: { include: ["test/core/**/*.test.ts"], setupFiles: ["test/setup.ts"], isolate: false },
 });

@@ -73,8 +73,11 @@ const flawOf = (issue: z.core.$ZodIssue | undefined): Flaw => {
 
 type Secret = { readonly kind: "plain"; readonly value: string } | { readonly kind: "unresolved" };
 
+/** The Gateway leaves `${NAME}` as written when the variable is not set: a secret that everybody can read. */
+const PLACEHOLDER = /\$\{[A-Z_][A-Z0-9_]*\}/u;
+
 const configuredSecret = ({ secret }: RouteEntry): Result<Secret, Flaw> => {
-  if (typeof secret !== "string") return ok({ kind: "unresolved" });
+  if (typeof secret !== "string" || PLACEHOLDER.test(secret)) return ok({ kind: "unresolved" });
   const value = secret.trim();
   if (value === "") return err(flaw("secret", HINTS["secret"] ?? ""));
   if (value.length <= MAX_SECRET_LENGTH) return ok({ kind: "plain", value });
@@ -115,7 +118,7 @@ const parseRoute = (id: string, written: unknown): Result<Draft, Flaw> => {
 };
 
 const UNRESOLVED =
-  "could not be resolved. Repair its SecretRef or provider, then run: openclaw secrets reload. Callers get 404 until then";
+  "could not be resolved. Repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then";
 
 const adviceOn = (value: string, sharedWith: string | undefined): string | undefined => {
   if (sharedWith !== undefined) {

@@ -36,6 +36,8 @@ export type Service = {
 export interface PluginApi {
   readonly registrationMode: string;
   readonly logger: Logger;
+  /** This plugin's own block at registration; during a reload it is newer than the live snapshot. */
+  readonly pluginConfig?: unknown;
   readonly runtime: {
     readonly config: { readonly current: () => unknown };
     readonly tasks: {

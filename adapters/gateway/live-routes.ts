@@ -22,8 +22,15 @@ export class LiveRoutes {
   #config: Config = EMPTY;
   #lines: ReadonlySet<string> = new Set();
 
-  constructor(options: LiveRoutesOptions) {
+  /** `block`: the plugin's configuration at registration, when the snapshot may still be the one before. */
+  constructor(options: LiveRoutesOptions, block: unknown) {
     this.#options = options;
+    this.#load(block);
+  }
+
+  /** The configuration as it was at registration or at the last request. */
+  get known(): Config {
+    return this.#config;
   }
 
   /** The present configuration; the last known one while the snapshot cannot be read. */

@@ -11,7 +11,7 @@ import { nodePrimitives } from "../node/primitives.ts";
 import { respond } from "../node/respond.ts";
 import { type AttributeClient, loadAttribution } from "./client.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./host.ts";
-import { LiveRoutes } from "./live-routes.ts";
+import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { Log } from "./log.ts";
 
 const now = (): number => performance.now();
@@ -85,15 +85,12 @@ const start = (api: PluginApi, log: Log): void => {
   const { runtime } = api;
   const snapshot = (): unknown => runtime.config.current();
   const health = new RouteHealth();
-  const live = new LiveRoutes({
-    snapshot,
-    sha256: nodePrimitives.sha256,
-    onProblems: (broken, added, solved) => {
-      for (const line of added) log.write("warn", line);
-      for (const line of solved) log.write("info", `solved: ${line}`);
-      health.update(broken);
-    },
-  });
+  const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
+    for (const line of added) log.write("warn", line);
+    for (const line of solved) log.write("info", `solved: ${line}`);
+    health.update(broken);
+  };
+  const live = new LiveRoutes({ snapshot, sha256: nodePrimitives.sha256, onProblems }, api.pluginConfig);
   const bridge: Bridge = {
     limits: new MemoryLimits(),
     host: createManagedFlows({
@@ -108,7 +105,7 @@ const start = (api: PluginApi, log: Log): void => {
   const attribution = loadAttribution(snapshot, () =>
     log.write("warn", "this Gateway offers no client attribution; all clients behind one proxy share a rate limit"),
   );
-  registerPaths(api, live.current(), createHandler(bridge, live, attribution, log));
+  registerPaths(api, live.known, createHandler(bridge, live, attribution, log));
   api.registerService({
     id: "webhooks",
     start: ({ serviceHealth }) => health.attach(serviceHealth),

@@ -114,19 +114,13 @@ const SPACES = ["\u00a0", "\ufeff", "\u2028", "\u3000", "\u000b", " ", "\t", "\n
 test("ACTION-1: texts are trimmed of JavaScript's white space and must not be blank", () => {
   const spaces = fc.string({ unit: fc.constantFrom(...SPACES), maxLength: 3 });
   fc.assert(
-    fc.property(
-      anyField,
-      spaces,
-      fc.string({ unit: fc.constantFrom(...SPACES) }),
-      fc.infiniteStream(goodBody),
-      ([name, field], around, blank) => {
-        fc.pre(TEXTS.has(field));
-        const [body] = fc.sample(full(name), { numRuns: 1, seed: around.length });
-        const parsed = parseAction({ ...body, [field]: `${around}\u200bx\u0000y${around}` });
-        expect(Object.entries(parsed._unsafeUnwrap()).find(([key]) => key === field)?.[1]).toBe("\u200bx\u0000y");
-        expect(refusedField({ ...body, [field]: blank })).toBe(field);
-      },
-    ),
+    fc.property(anyField, spaces, fc.string({ unit: fc.constantFrom(...SPACES) }), ([name, field], around, blank) => {
+      fc.pre(TEXTS.has(field));
+      const [body] = fc.sample(full(name), { numRuns: 1, seed: around.length });
+      const parsed = parseAction({ ...body, [field]: `${around}\u200bx\u0000y${around}` });
+      expect(Object.entries(parsed._unsafeUnwrap()).find(([key]) => key === field)?.[1]).toBe("\u200bx\u0000y");
+      expect(refusedField({ ...body, [field]: blank })).toBe(field);
+    }),
     { numRuns: 300 },
   );
 });

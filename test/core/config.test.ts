@@ -104,7 +104,7 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [null, "route r skipped: must be an object with sessionKey and secret."],
     [
       { ...GOOD, secret: { source: "env", provider: "default", id: "UNSET" } },
-      "route r skipped: secret could not be resolved. Repair its SecretRef or provider, then run: openclaw secrets reload. Callers get 404 until then.",
+      "route r skipped: secret could not be resolved. Repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then.",
     ],
     [{ ...GOOD, secret: "short" }, "route r advice: secret is shorter than 16 characters. Use a long random text."],
   ];
@@ -136,6 +136,16 @@ test("ROUTE-3: a disabled route leaves no trace, however broken it is, and takes
   const off = { enabled: false, path: "/hooks/x", nonsense: 1 };
   expect(load({ routes: { off } })).toEqual(load(undefined));
   expect(livePaths({ routes: { off, on: { ...GOOD, path: "/hooks/x" } } })).toEqual(["/hooks/x"]);
+});
+
+test("ROUTE-3: a placeholder that the Gateway could not fill in is no secret", () => {
+  for (const secret of ["${OPENCLAW_WEBHOOK_SECRET}", " ${A} ", "prefix-${_X9}-suffix-long-enough"]) {
+    const { routes, paths, problems } = load({ routes: { r: { ...GOOD, secret } } });
+    expect([routes.size, [...paths.values()], problems[0]?.effect]).toEqual([0, ["r"], "cold"]);
+  }
+  for (const secret of ["${lower}-is-not-one-of-them", "$NAME-is-not-one-of-them", "${}-is-not-one-of-them"]) {
+    expect(load({ routes: { r: { ...GOOD, secret } } }).routes.size).toBe(1);
+  }
 });
 
 test("CONFIG-2: a secret that two routes share is advised against, and both live", () => {

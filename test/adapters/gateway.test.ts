@@ -1,0 +1,228 @@
+// What the plugin asks of a Gateway, seen through the API that it declares. test/gateway runs it in a real one.
+
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import type { HttpRoute, PluginApi, Service } from "../../adapters/gateway/host.ts";
+import { LiveRoutes } from "../../adapters/gateway/live-routes.ts";
+import { Log } from "../../adapters/gateway/log.ts";
+import plugin from "../../adapters/gateway/plugin.ts";
+import { pluginBlock, proxyTrust } from "../../adapters/gateway/snapshot.ts";
+import { sha256 } from "../../core/index.ts";
+import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
+import { ModelHost } from "../support/model-host.ts";
+
+const snapshotOf = (config: unknown): unknown => ({ plugins: { entries: { webhooks: { config } } } });
+
+class Recorder {
+  readonly routes: HttpRoute[] = [];
+  readonly services: Service[] = [];
+  readonly lines: string[] = [];
+  readonly disposers: (() => void)[] = [];
+  snapshot: unknown = snapshotOf(CONFIG);
+  readonly #host = new ModelHost();
+
+  api(changes: Partial<PluginApi> = {}): PluginApi {
+    const line = (level: string) => (message: string) => void this.lines.push(`${level} ${message}`);
+    const bindSession = ({ sessionKey }: { sessionKey: string }) => {
+      const { flows, canceller } = this.#host.bind(sessionKey);
+      return { ...flows, cancel: canceller.cancel.bind(canceller) };
+    };
+    return {
+      registrationMode: "full",
+      pluginConfig: pluginBlock(this.snapshot),
+      logger: { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
+      runtime: { config: { current: () => this.snapshot }, tasks: { managedFlows: { bindSession } } },
+      lifecycle: { onDispose: (dispose) => this.disposers.push(dispose) },
+      registerHttpRoute: (route) => void this.routes.push(route),
+      registerService: (service) => void this.services.push(service),
+      ...changes,
+    };
+  }
+}
+
+let stop: () => void = () => undefined;
+afterEach(() => stop());
+
+/** Serves the recorded routes as the Gateway does: handed on means 404 in its own words. */
+const serve = async (recorder: Recorder): Promise<(path: string, secret?: string) => Promise<number>> => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const isOurs = await recorder.routes[0]?.handler(request, response);
+    if (isOurs !== true) response.writeHead(404).end("Not Found");
+  };
+  const server = createServer((request, response) => void answer(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stop = () => void server.close();
+  const { port } = server.address() as AddressInfo;
+  return async (path, secret = ROUTE_A.secret) => {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
+    const sent = await fetch(`http://127.0.0.1:${String(port)}${path}`, {
+      method: "POST",
+      headers,
+      body: '{"action":"list_flows"}',
+    });
+    await sent.text();
+    return sent.status;
+  };
+};
+
+test("CONFIG-1: one prefix route for all default paths and an exact one for each path elsewhere", () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  expect(recorder.routes.map(({ path, match, auth }) => [path, match, auth])).toEqual([
+    ["/plugins/webhooks", "prefix", "plugin"],
+    ["/hooks/ci", "exact", "plugin"],
+  ]);
+});
+
+test("CONFIG-1: ten thousand routes are one registration", () => {
+  const recorder = new Recorder();
+  const routes = Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, n) => [
+      `r${String(n)}`,
+      { sessionKey: "s", secret: `secret-number-${String(n)}-long` },
+    ]),
+  );
+  recorder.snapshot = snapshotOf({ routes });
+  plugin.register(recorder.api());
+  expect([recorder.routes.length, recorder.lines]).toEqual([1, []]);
+});
+
+test("CONFIG-1: without routes, and in every other mode than full, nothing is registered", () => {
+  for (const mode of ["discovery", "tool-discovery", "cli-metadata", "setup-only", ""]) {
+    const recorder = new Recorder();
+    plugin.register(recorder.api({ registrationMode: mode }));
+    expect([recorder.routes, recorder.services, recorder.lines, recorder.disposers]).toEqual([[], [], [], []]);
+  }
+  const recorder = new Recorder();
+  recorder.snapshot = snapshotOf(undefined);
+  plugin.register(recorder.api());
+  expect(recorder.routes).toEqual([]);
+});
+
+test("TOTAL-1: registration never throws, whatever the Gateway lacks", () => {
+  const boom = (): never => {
+    throw new Error("secret-of-route-a-0123456789");
+  };
+  const recorder = new Recorder();
+  const broken: readonly unknown[] = [
+    recorder.api({ registerHttpRoute: boom }),
+    recorder.api({ registerService: boom }),
+    { ...recorder.api(), runtime: undefined },
+    { ...recorder.api(), logger: { info: boom, warn: boom, error: boom, debug: boom } },
+    { ...recorder.api(), lifecycle: undefined },
+    { ...recorder.api(), lifecycle: {} },
+    recorder.api({ runtime: { ...recorder.api().runtime, config: { current: boom } } }),
+  ];
+  for (const api of broken) plugin.register(api as PluginApi);
+  expect(recorder.lines.join("\n")).not.toContain(ROUTE_A.secret);
+  expect(recorder.lines.some((line) => line.startsWith("error [webhooks] could not start"))).toBe(true);
+});
+
+test("ROUTE-2, ROUTE-3: what is not ours is handed on; an unresolved route is not ours", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  const ask = await serve(recorder);
+  expect(await ask(PATH_A)).toBe(200);
+  expect([
+    await ask("/plugins/webhooks/nope"),
+    await ask("/plugins/webhooks/cold"),
+    await ask("/plugins/webhooks"),
+  ]).toEqual([404, 404, 404]);
+});
+
+test("CONFIG-5: a reloaded secret opens its route and the old one no longer does; counters go on", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  const ask = await serve(recorder);
+  const health: string[] = [];
+  const serviceHealth = {
+    reportFailure: (error: unknown) => void health.push(String(error)),
+    clearFailure: () => void health.push("clear"),
+  };
+  for (const service of recorder.services) service.start({ serviceHealth });
+  expect(health).toEqual([expect.stringContaining("route cold skipped: secret could not be resolved")]);
+  const warm = { ...CONFIG.routes.cold, secret: "the-repaired-secret-0123456789" };
+  recorder.snapshot = snapshotOf({
+    routes: {
+      ...CONFIG.routes,
+      cold: warm,
+      [ROUTE_A.id]: { sessionKey: ROUTE_A.sessionKey, secret: "rotated-secret-0123456789" },
+    },
+  });
+  expect([
+    await ask("/plugins/webhooks/cold", warm.secret),
+    await ask(PATH_A),
+    await ask(PATH_A, "rotated-secret-0123456789"),
+  ]).toEqual([200, 401, 200]);
+  expect(health.slice(1)).toEqual(["clear"]);
+  expect(recorder.lines.filter((line) => line.startsWith("info"))).toEqual([
+    expect.stringContaining("solved: route cold skipped"),
+  ]);
+  for (const service of recorder.services) service.stop();
+});
+
+test("ROUTE-2: a disposed plugin serves nothing", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  const ask = await serve(recorder);
+  for (const dispose of recorder.disposers) dispose();
+  expect(await ask(PATH_A)).toBe(404);
+});
+
+test("M-2: routes are registered from the newest configuration, while the live snapshot may still be the old one", () => {
+  const recorder = new Recorder();
+  plugin.register(
+    recorder.api({ pluginConfig: { routes: { added: { ...CONFIG.routes.cold, path: "/hooks/added" } } } }),
+  );
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/hooks/added"]);
+});
+
+test("CONFIG-5: the table is made anew only when the block is another object, and survives an unreadable snapshot", () => {
+  let snapshot: () => unknown = () => snapshotOf(CONFIG);
+  const told: (readonly string[])[] = [];
+  const onProblems = (...lines: (readonly string[])[]): void => void told.push(...lines);
+  const live = new LiveRoutes({ snapshot: () => snapshot(), sha256, onProblems }, CONFIG);
+  const first = live.current();
+  expect(live.current()).toBe(first);
+  snapshot = () => {
+    throw new Error("gone");
+  };
+  expect(live.current()).toBe(first);
+  snapshot = () => snapshotOf({ ...CONFIG });
+  expect(live.current()).not.toBe(first);
+  expect(told.map((lines) => lines.length)).toEqual([1, 1, 0, 1, 0, 0]);
+  for (const odd of [undefined, null, 1, {}, { plugins: 1 }, Object.create({ plugins: 1 })]) {
+    snapshot = () => odd;
+    expect(live.current().routes.size).toBe(0);
+  }
+});
+
+test("AUDIT-1: refused secrets are shown once a minute for each route, everything at debug level", () => {
+  const lines: string[] = [];
+  let now = 0;
+  const keep = (message: string): void => void lines.push(message);
+  const log = new Log({ info: keep, warn: keep, error: keep }, () => now);
+  const refused = { status: 401, code: "unauthorized", routeId: "a", client: "10.0.0.1" };
+  for (const at of [0, 1, 59_999, 60_000]) {
+    now = at;
+    log.audit(refused);
+    log.audit({ status: 200, routeId: "a" });
+  }
+  log.audit({ ...refused, routeId: "b" });
+  log.audit({ ...refused, code: "rate_limited" });
+  expect(lines.length).toBe(4);
+  expect(lines[0]).toBe(
+    "[webhooks] a request with a missing or wrong secret was refused; more of these are not shown for a minute (route=a client=10.0.0.1 status=401 code=unauthorized)",
+  );
+});
+
+test("LIMIT-6: proxies are trusted as the live configuration says, and odd shapes trust none", () => {
+  expect(proxyTrust({ gateway: { trustedProxies: ["127.0.0.1", 7], allowRealIpFallback: true } })).toEqual({
+    trustedProxies: ["127.0.0.1"],
+    allowRealIpFallback: true,
+  });
+  for (const odd of [undefined, {}, { gateway: { trustedProxies: "127.0.0.1", allowRealIpFallback: "yes" } }]) {
+    expect(proxyTrust(odd)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
+  }
+});

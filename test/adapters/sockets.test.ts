@@ -1,0 +1,135 @@
+// Bodies and answers over real sockets: slow, cut off, too large, refused early.
+
+import { connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterEach, expect, test } from "vitest";
+import { MAX_BODY_BYTES, SLOT_LIMIT } from "../../core/index.ts";
+import type { FlowHost } from "../../adapters/bridge/exchange.ts";
+import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
+import { ModelHost } from "../support/model-host.ts";
+import { modelFlows, startServer, type TestServer } from "../support/server.ts";
+
+let server: TestServer | undefined;
+afterEach(() => server?.close());
+
+const start = async (bodyDeadlineMs?: number, host: FlowHost = modelFlows(new ModelHost())): Promise<TestServer> => {
+  server = await startServer(CONFIG, host, bodyDeadlineMs);
+  return server;
+};
+
+const HEADERS = { "content-type": "application/json", authorization: `Bearer ${ROUTE_A.secret}` };
+const LIST = '{"action":"list_flows"}';
+
+const post = (to: TestServer, body: string, headers: Readonly<Record<string, string>> = HEADERS): Promise<Response> =>
+  fetch(to.base + PATH_A, { method: "POST", headers, body });
+
+const codeOf = async (response: Response): Promise<string | undefined> =>
+  ((await response.json()) as { code?: string }).code;
+
+/** A connection that has sent a head, and as much of the body as it likes. */
+const open = (to: TestServer, headers: Readonly<Record<string, string>>): Socket => {
+  const socket = connect(to.port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`POST ${PATH_A} HTTP/1.1\r\nhost: x\r\n${lines.join("")}\r\n`);
+  return socket;
+};
+
+const until = async (isTrue: () => boolean): Promise<void> => {
+  const latest = performance.now() + 5000;
+  while (!isTrue() && performance.now() < latest) await new Promise(setImmediate);
+  expect(isTrue()).toBe(true);
+};
+
+test("BODY-2: exactly 262,144 bytes pass, one more does not, whether announced or not", async () => {
+  const to = await start();
+  const padded = (size: number): string => LIST + " ".repeat(size - LIST.length);
+  const streamed = (size: number): Promise<Response> =>
+    fetch(to.base + PATH_A, {
+      method: "POST",
+      headers: HEADERS,
+      body: new Blob([padded(size)]).stream(),
+      duplex: "half",
+    });
+  expect((await post(to, padded(MAX_BODY_BYTES))).status).toBe(200);
+  expect((await streamed(MAX_BODY_BYTES)).status).toBe(200);
+  expect(await codeOf(await post(to, padded(MAX_BODY_BYTES + 1)))).toBe("payload_too_large");
+  expect(await codeOf(await streamed(MAX_BODY_BYTES + 1))).toBe("payload_too_large");
+  expect(to.limits.size.slots).toBe(0);
+});
+
+test("REPLY-4: a client that is still sending 5 MB reads the refusal, and its slot is free with the answer", async () => {
+  const to = await start();
+  for (let n = 0; n < SLOT_LIMIT + 2; n += 1)
+    expect(await codeOf(await post(to, "x".repeat(5_000_000)))).toBe("payload_too_large");
+  expect((await post(to, LIST)).status).toBe(200);
+});
+
+test("REPLY-4: a refusal before the body is answered at once and ends the connection", async () => {
+  const to = await start();
+  for (const headers of [
+    { ...HEADERS, authorization: "Bearer no" },
+    { ...HEADERS, "content-type": "text/plain" },
+  ]) {
+    const socket = open(to, { ...headers, "content-length": "1000" });
+    const answer = await text(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 4(01|15) /u);
+    expect(answer.toLowerCase()).toContain("connection: close");
+  }
+  expect(to.limits.size.slots).toBe(0);
+});
+
+test("REPLY-1: a request with a whole body keeps its connection", async () => {
+  const to = await start();
+  const socket = open(to, { ...HEADERS, "content-length": String(LIST.length) });
+  let seen = "";
+  socket.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  socket.write(LIST);
+  await until(() => seen.includes('"flows":[]'));
+  expect(seen.toLowerCase()).toContain("connection: keep-alive");
+  socket.destroy();
+});
+
+test("BODY-3: a body that does not arrive in time is a 408, and its slot is free", async () => {
+  const to = await start(50);
+  const socket = open(to, { ...HEADERS, "content-length": "10" });
+  socket.write("{");
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 /u);
+  expect(to.limits.size.slots).toBe(0);
+});
+
+test("SLOT-1, SLOT-2: eight unfinished bodies are held, the ninth is refused; finishing and hanging up frees", async () => {
+  const to = await start();
+  const held = Array.from({ length: SLOT_LIMIT }, () => open(to, { ...HEADERS, "content-length": "100" }));
+  const slotsHeld = async (): Promise<boolean> => (await post(to, LIST)).status === 429;
+  const latest = performance.now() + 5000;
+  while (!(await slotsHeld()) && performance.now() < latest);
+  const busy = await post(to, LIST);
+  expect([busy.headers.get("retry-after"), await codeOf(busy)]).toEqual(["1", "too_many_in_flight"]);
+  for (const socket of held) socket.destroy();
+  await until(() => to.limits.size.slots === 0);
+  expect((await post(to, LIST)).status).toBe(200);
+});
+
+test("SLOT-2: a client that hangs up while the host works costs one slot until the host is done", async () => {
+  let finish: () => void = () => undefined;
+  const done = new Promise<void>((resolve) => (finish = resolve));
+  const inner = modelFlows(new ModelHost());
+  const to = await start(undefined, { execute: (command) => done.then(() => inner.execute(command)) });
+  const socket = open(to, { ...HEADERS, "content-length": String(LIST.length) });
+  socket.write(LIST);
+  await until(() => to.limits.size.slots === 1);
+  socket.destroy();
+  finish();
+  await until(() => to.limits.size.slots === 0);
+  expect(to.defects).toEqual([]);
+});
+
+test("REPLY-1: HEAD and other methods get a 405 with Allow, HEAD without a body", async () => {
+  const to = await start();
+  for (const method of ["GET", "HEAD", "PUT", "OPTIONS", "DELETE", "PATCH"]) {
+    const answer = await fetch(to.base + PATH_A, { method });
+    expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST"]);
+    expect((await answer.text()) === "").toBe(method === "HEAD");
+  }
+});

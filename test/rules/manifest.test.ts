@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import * as z from "zod";
+import { configSchema, routeSchema } from "../../core/index.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const read = (file: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(ROOT, file), "utf8")) as Record<string, unknown>;
+const manifest = read("openclaw.plugin.json");
+const pack = read("package.json");
+
+/** Drops what the Gateway's settings form cannot show. */
+const plain = (schema: object): unknown =>
+  JSON.parse(
+    JSON.stringify(schema, (key, value: unknown) => (key === "$schema" || key === "propertyNames" ? undefined : value)),
+  );
+
+test("CONFIG-1: the manifest's schema is the core's, without references", () => {
+  expect(manifest["configSchema"]).toEqual(
+    plain(z.toJSONSchema(configSchema, { io: "input", target: "draft-07", reused: "inline" })),
+  );
+  expect(JSON.stringify(manifest["configSchema"])).not.toMatch(/\$(?:ref|defs)/u);
+});
+
+test("CONFIG-1: every field of a route has a label and a help text, and the secret is marked", () => {
+  const hints = manifest["uiHints"] as Record<string, { label?: string; help?: string; sensitive?: boolean }>;
+  for (const field of ["routes", ...Object.keys(routeSchema.shape).map((name) => `routes.*.${name}`)]) {
+    expect([field, typeof hints[field]?.label, typeof hints[field]?.help]).toEqual([field, "string", "string"]);
+  }
+  expect(hints["routes.*.secret"]?.sensitive).toBe(true);
+});
+
+test("ROUTE-3: an unresolved secret is isolated to its route", () => {
+  expect(manifest["configContracts"]).toEqual({
+    secretInputs: { paths: [{ path: "routes.*.secret", expected: "string", ownerKind: "route" }] },
+  });
+});
+
+test("the package replaces the bundled plugin and needs few packages", () => {
+  expect(manifest["id"]).toBe("webhooks");
+  expect(Object.keys(pack["dependencies"] as object)).toEqual(["@noble/hashes", "neverthrow", "ts-pattern", "zod"]);
+  expect(pack["openclaw"]).toMatchObject({
+    extensions: ["./dist/adapters/gateway/plugin.js"],
+    install: { minHostVersion: ">=2026.8.2" },
+  });
+});

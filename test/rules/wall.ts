@@ -1,0 +1,108 @@
+// The wall around the core, read off the syntax tree: what neither the compiler's libraries nor the linter can refuse.
+
+import ts from "typescript";
+
+/** Packages that the core may import. */
+const PACKAGES = ["neverthrow", "ts-pattern", "zod", "@noble/hashes/"];
+
+/** Names that reach outside: clocks, randomness, the environment, the network, timers, code from text. */
+const OUTSIDE = new Set([
+  "Date",
+  "globalThis",
+  "process",
+  "console",
+  "fetch",
+  "performance",
+  "crypto",
+  "Buffer",
+  "require",
+  "eval",
+  "Function",
+  "setTimeout",
+  "setInterval",
+  "setImmediate",
+  "queueMicrotask",
+  "structuredClone",
+  "Promise",
+  "Intl",
+  "WeakRef",
+  "URL",
+  "TextEncoder",
+  "TextDecoder",
+  "AbortController",
+  "XMLHttpRequest",
+  "WebSocket",
+  "self",
+  "Atomics",
+]);
+
+/** Casts are allowed where a comment that starts so stands in the same function. */
+const BOUNDARY = "// boundary:";
+
+const isImported = (name: string, order: readonly string[], self: string): boolean => {
+  if (!name.startsWith("./"))
+    return PACKAGES.some((allowed) => name === allowed || (allowed.endsWith("/") && name.startsWith(allowed)));
+  const at = order.indexOf(self);
+  const from = order.indexOf(name.slice(2));
+  return from >= 0 && (at < 0 || from < at);
+};
+
+const moduleName = (node: ts.Node): string | undefined => {
+  if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
+    return ts.isStringLiteral(node.moduleSpecifier) ? node.moduleSpecifier.text : "";
+  }
+  return undefined;
+};
+
+const isMutableModuleState = (node: ts.Node): boolean =>
+  ts.isVariableStatement(node) &&
+  ts.isSourceFile(node.parent) &&
+  (node.declarationList.flags & ts.NodeFlags.Const) === 0;
+
+const isAsync = (node: ts.Node): boolean =>
+  ts.canHaveModifiers(node) &&
+  (ts.getModifiers(node)?.some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword) ?? false);
+
+const isName = (node: ts.Identifier): boolean => {
+  const { parent } = node;
+  const isMember = ts.isPropertyAccessExpression(parent) && parent.name === node;
+  return (
+    !isMember && !ts.isPropertyAssignment(parent) && !ts.isPropertySignature(parent) && !ts.isMethodDeclaration(parent)
+  );
+};
+
+const isConst = (node: ts.AsExpression): boolean => node.type.getText() === "const";
+
+const violation = (node: ts.Node, order: readonly string[], self: string, text: string): string | undefined => {
+  const name = moduleName(node);
+  if (name !== undefined && !isImported(name, order, self)) return `import of ${name}`;
+  if (ts.isThrowStatement(node)) return "throw";
+  if (ts.isAwaitExpression(node) || isAsync(node)) return "async";
+  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) return "import()";
+  if (ts.isMetaProperty(node)) return "import.meta";
+  if (isMutableModuleState(node)) return "module-level let";
+  if (node.kind === ts.SyntaxKind.AnyKeyword) return "any";
+  if (ts.isNonNullExpression(node)) return "non-null assertion";
+  if (ts.isAsExpression(node) && !isConst(node) && !text.includes(BOUNDARY)) return "cast";
+  if (ts.isIdentifier(node) && OUTSIDE.has(node.text) && isName(node)) return node.text;
+  if (ts.isPropertyAccessExpression(node) && node.getText() === "Math.random") return "Math.random";
+  if (ts.isIdentifier(node) && node.text === "random") return "Math.random";
+  return undefined;
+};
+
+/** What `text`, the core file called `self`, does that the core may not. `order`: the files in reading order. */
+export const wallViolations = (self: string, text: string, order: readonly string[]): readonly string[] => {
+  const source = ts.createSourceFile(self, text, ts.ScriptTarget.Latest, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    const what = violation(node, order, self, text);
+    if (what !== undefined) found.push(what);
+    node.forEachChild(visit);
+  };
+  visit(source);
+  return found;
+};
+
+/** The files of the core in reading order: the order of its index. */
+export const readingOrder = (index: string): readonly string[] =>
+  [...index.matchAll(/from "\.\/(?<file>[^"]+)"/gu)].map((match) => match.groups?.["file"] ?? "");
