@@ -3,8 +3,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 
-export type JsonValue =
-  null | boolean | number | string | readonly JsonValue[] | { readonly [member: string]: JsonValue };
+export type JsonValue = null | boolean | number | string | JsonValue[] | { readonly [member: string]: JsonValue };
 
 /** Levels of arrays and objects that a request's value may have: what the Gateway's own store survives. */
 export const MAX_REQUEST_DEPTH = 1000;

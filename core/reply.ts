@@ -62,7 +62,7 @@ const shownTasks = (tasks: readonly TaskView[] | undefined): Result =>
   tasks === undefined ? {} : { tasks: tasks.map((task) => task.json) };
 
 const notApplied = ({ refusal, current }: Extract<Outcome, { kind: "not_applied" }>): Draft => {
-  const shown = current === undefined ? {} : { current: current.json };
+  const shown: Result = current === undefined ? {} : { current: current.json };
   return { ...MUTATION_REFUSALS[refusal], result: { applied: false, code: refusal, ...shown } };
 };
 

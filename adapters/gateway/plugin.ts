@@ -1,14 +1,11 @@
 // The Gateway plugin: registers the routes and joins the core to the Gateway's HTTP surface and flow API.
 
-import type { IncomingMessage } from "node:http";
-import { type Config, DEFAULT_PREFIX, printable, type RequestHead } from "../../core/index.ts";
+import { type Config, DEFAULT_PREFIX, printable } from "../../core/index.ts";
 import { type Bridge, exchange } from "../bridge/exchange.ts";
 import type { Binding } from "../managed-flows/host.ts";
 import { createManagedFlows } from "../managed-flows/managed-flows.ts";
 import { MemoryLimits } from "../memory/limits.ts";
-import { readBody } from "../node/body.ts";
-import { nodePrimitives } from "../node/primitives.ts";
-import { respond } from "../node/respond.ts";
+import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
 import { type AttributeClient, loadAttribution } from "./client.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./host.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
@@ -23,19 +20,6 @@ const bindFlows =
     const canceller = tasks.managedFlows.bindSession({ sessionKey });
     return { flows: tasks.async?.managedFlows.bindSession({ sessionKey }) ?? canceller, canceller };
   };
-
-const headOf = (request: IncomingMessage, attribute: AttributeClient): RequestHead => ({
-  method: request.method ?? "",
-  target: request.url ?? "",
-  header: (name) => {
-    const value = request.headers[name];
-    return Array.isArray(value) ? value[0] : value;
-  },
-  get client() {
-    return attribute(request);
-  },
-  peer: request.socket.remoteAddress,
-});
 
 const isBelow = (path: string): boolean => path.startsWith(`${DEFAULT_PREFIX}/`) || path === DEFAULT_PREFIX;
 
@@ -55,7 +39,8 @@ const createHandler = (
   log: Log,
 ): HttpHandler => {
   return async (request, response) => {
-    const head = headOf(request, await attribution);
+    const attribute = await attribution;
+    const head = headOf(request, () => attribute(request));
     const { reply, audit } = await exchange(bridge, live.current().routes, head, () => readBody(request));
     if (audit.code === "route_not_found") return false;
     respond(request, response, reply);

@@ -5,25 +5,19 @@ import type { AddressInfo } from "node:net";
 import { type Bridge, exchange, type FlowHost } from "../../adapters/bridge/exchange.ts";
 import { createManagedFlows } from "../../adapters/managed-flows/managed-flows.ts";
 import { MemoryLimits } from "../../adapters/memory/limits.ts";
-import { readBody } from "../../adapters/node/body.ts";
-import { nodePrimitives } from "../../adapters/node/primitives.ts";
-import { respond } from "../../adapters/node/respond.ts";
-import { loadConfig, type RequestHead } from "../../core/index.ts";
+import { headOf, nodePrimitives, readBody, respond } from "../../adapters/node/index.ts";
+import { loadConfig } from "../../core/index.ts";
 import type { ModelHost } from "./model-host.ts";
 
 export const modelFlows = (host: ModelHost): FlowHost =>
   createManagedFlows({ bind: (sessionKey) => host.bind(sessionKey), hostConfig: () => ({}), warn: () => undefined });
 
-const first = (value: string | readonly string[] | undefined): string | undefined =>
-  typeof value === "object" ? value[0] : value;
-
-const headOf = (request: IncomingMessage): RequestHead => ({
-  method: request.method ?? "",
-  target: request.url ?? "",
-  header: (name) => first(request.headers[name]),
-  client: first(request.headers["x-forwarded-for"])?.split(",").at(-1)?.trim(),
-  peer: request.socket.remoteAddress,
-});
+/** The right-most forwarded address, as behind one trusted proxy. */
+const clientOf = ({ headers }: IncomingMessage): string | undefined =>
+  String(headers["x-forwarded-for"] ?? "")
+    .split(",")
+    .at(-1)
+    ?.trim();
 
 export type TestServer = {
   readonly base: string;
@@ -46,9 +40,12 @@ export const startServer = async (config: unknown, host: FlowHost, bodyDeadlineM
   };
   const { routes } = loadConfig(config, nodePrimitives.sha256);
   const server: Server = createServer((request, response) => {
-    void exchange(bridge, routes, headOf(request), () => readBody(request, bodyDeadlineMs)).then(({ reply }) =>
-      respond(request, response, reply),
-    );
+    void exchange(
+      bridge,
+      routes,
+      headOf(request, () => clientOf(request)),
+      () => readBody(request, bodyDeadlineMs),
+    ).then(({ reply }) => respond(request, response, reply));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
