@@ -65,7 +65,9 @@ export type Answer = {
   readonly json: Config;
 };
 
-const START_MS = 120_000;
+/** Milliseconds for a start, and for a command. */
+const START_MS = 60_000;
+const COMMAND_MS = 120_000;
 
 export class Gateway {
   readonly #cli: string;
@@ -119,7 +121,7 @@ export class Gateway {
 
   /** Runs one `openclaw` command on this Gateway's state; gives what it prints. Rejects when it fails. */
   async cli(...args: readonly string[]): Promise<string> {
-    const options = { env: this.#env, cwd: this.state, maxBuffer: 64 << 20, timeout: START_MS };
+    const options = { env: this.#env, cwd: this.state, maxBuffer: 64 << 20, timeout: COMMAND_MS };
     const { stdout } = await run(process.execPath, [this.#cli, ...args], options);
     return stripVTControlCharacters(stdout);
   }
@@ -128,16 +130,30 @@ export class Gateway {
     return this.cli("plugins", "install", `npm-pack:${tarball}`, "--force", "--accept-capabilities");
   }
 
-  async boot(): Promise<void> {
+  /**
+   * Starts the Gateway and waits until it is ready. After a kill, OpenClaw 2026.9.6 at times waits for ever for a
+   * worker of its own that reads the state's location; a second start then goes through.
+   */
+  async boot(attempts: number = 3): Promise<void> {
+    this.#spawn();
+    try {
+      await this.until("the Gateway is ready", () => /\[gateway\] ready/u.test(this.log), START_MS);
+    } catch (error) {
+      if (attempts <= 1 || this.log.includes("[gateway]")) throw error;
+      console.log("# the Gateway did not begin to start; starting it again");
+      await this.kill();
+      await this.boot(attempts - 1);
+    }
+  }
+
+  #spawn(): void {
     this.#log = "";
-    const child = spawn(process.execPath, [this.#cli, "gateway", "run", "--port", String(this.port)], {
-      env: this.#env,
-      cwd: this.state,
-    });
+    const command = [this.#cli, "gateway", "run", "--port", String(this.port)];
+    const child = spawn(process.execPath, command, { env: this.#env, cwd: this.state });
     this.#process = child;
-    for (const stream of [child.stdout, child.stderr])
+    for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => (this.#log += chunk.toString()));
-    await this.until("the Gateway is ready", () => /\[gateway\] ready/u.test(this.log), START_MS);
+    }
   }
 
   /** Ends the process at once, as a power cut does. */
