@@ -1,35 +1,14 @@
 // From the operator's configuration to live routes. A route with a problem is skipped and named; the rest live
-// (M-9, CONFIG-1). No sentence here ever holds a configured value, only route ids and field names (CONFIG-3).
+// (M-9, CONFIG-1).
 
-import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
-import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
+import { type Flaw, flaw, parseRoute, type RouteDraft, routeSchema } from "./route-config.ts";
 import type { Route, Routes } from "./route.ts";
-import { digestSecret, MAX_SECRET_LENGTH, type Sha256 } from "./secret.ts";
+import { digestSecret, type Sha256 } from "./secret.ts";
 import { printable } from "./text.ts";
-
-const text = z.string().min(1);
-
-const secretRef = z.strictObject({
-  source: z.enum(["env", "file", "exec", "store"]),
-  provider: z.string(),
-  id: z.string(),
-});
-
-/** One route as written: M-3 … M-8. The manifest's JSON Schema is generated from this. */
-export const routeSchema = z.strictObject({
-  enabled: z.boolean().optional(),
-  path: text.optional(),
-  sessionKey: text,
-  secret: z.union([text, secretRef]),
-  controllerId: text.optional(),
-  description: z.string().optional(),
-});
 
 /** The plugin's whole configuration block. */
 export const configSchema = z.strictObject({ routes: z.record(z.string(), routeSchema).optional() });
-
-type RouteEntry = z.infer<typeof routeSchema>;
 
 /** `skipped`: the route does not exist. `cold`: the same, until its secret resolves. `advice`: it lives. */
 export type Problem = {
@@ -49,73 +28,6 @@ export type Config = {
 
 /** Shorter secrets can be guessed; they work, with advice (M-11). UTF-16 units. */
 const STRONG_SECRET_LENGTH = 16;
-
-const HINTS: Readonly<Record<string, string>> = {
-  enabled: "must be true or false",
-  path: "must be a path such as /plugins/webhooks/zapier",
-  sessionKey: "is missing or empty. Set it to the session that owns the flows, for example agent:main:main",
-  secret: "is missing or empty. Set a long random text, or a SecretRef with source, provider and id",
-  controllerId: "must be a text that is not empty",
-  description: "must be a text",
-};
-
-type Flaw = Pick<Problem, "field" | "sentence">;
-
-const flaw = (field: string, sentence: string): Flaw => ({ field, sentence });
-
-const flawOf = (issue: z.core.$ZodIssue | undefined): Flaw => {
-  const field = printable(String(issue?.code === "unrecognized_keys" ? issue.keys[0] : (issue?.path[0] ?? "")));
-  if (issue?.code === "unrecognized_keys") return flaw(field, "is no field of a route. Remove it or correct its name");
-  return field === ""
-    ? { sentence: "must be an object with sessionKey and secret" }
-    : flaw(field, HINTS[field] ?? "is not valid");
-};
-
-type Secret = { readonly kind: "plain"; readonly value: string } | { readonly kind: "unresolved" };
-
-/** The Gateway leaves `${NAME}` as written when the variable is not set: a secret that everybody can read. */
-const PLACEHOLDER = /\$\{[A-Z_][A-Z0-9_]*\}/u;
-
-const configuredSecret = ({ secret }: RouteEntry): Result<Secret, Flaw> => {
-  if (typeof secret !== "string" || PLACEHOLDER.test(secret)) return ok({ kind: "unresolved" });
-  const value = secret.trim();
-  if (value === "") return err(flaw("secret", HINTS["secret"] ?? ""));
-  if (value.length <= MAX_SECRET_LENGTH) return ok({ kind: "plain", value });
-  return err(flaw("secret", `is longer than ${String(MAX_SECRET_LENGTH)} characters. Set a shorter one`));
-};
-
-const pathOf = (id: string, { path }: RouteEntry): Result<string, Flaw> =>
-  configuredPath(path?.trim() ?? `${DEFAULT_PREFIX}/${id}`).mapErr((fault) =>
-    flaw(path === undefined ? "path, by default made from the route id," : "path", PATH_FAULTS[fault]),
-  );
-
-const nonEmpty = (field: string, value: string | undefined): Result<string | undefined, Flaw> => {
-  const trimmed = value?.trim();
-  return trimmed === "" ? err(flaw(field, HINTS[field] ?? "")) : ok(trimmed);
-};
-
-type Draft = {
-  readonly id: string;
-  readonly path: string;
-  readonly sessionKey: string;
-  readonly controllerId: string;
-  readonly secret: Secret;
-};
-
-const draftOf = (id: string, entry: RouteEntry): Result<Draft, Flaw> =>
-  nonEmpty("sessionKey", entry.sessionKey).andThen((sessionKey = "") =>
-    nonEmpty("controllerId", entry.controllerId).andThen((controllerId = `webhooks/${id}`) =>
-      configuredSecret(entry).andThen((secret) =>
-        pathOf(id, entry).map((path) => ({ id, path, sessionKey, controllerId, secret })),
-      ),
-    ),
-  );
-
-const parseRoute = (id: string, written: unknown): Result<Draft, Flaw> => {
-  if (id.trim() === "") return err({ sentence: "has an empty id. Give it a name" });
-  const parsed = routeSchema.safeParse(written);
-  return parsed.success ? draftOf(id.trim(), parsed.data) : err(flawOf(parsed.error.issues[0]));
-};
 
 const UNRESOLVED =
   "could not be resolved. Repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then";
@@ -145,7 +57,7 @@ class Collector {
     this.problems.push({ effect: "skipped", routeId, ...found });
   }
 
-  add(draft: Draft): void {
+  add(draft: RouteDraft): void {
     const holder = this.paths.get(draft.path);
     if (holder !== undefined) {
       return this.skip(draft.id, flaw("path", `is taken by route ${printable(holder)}. Set another path`));
@@ -155,7 +67,7 @@ class Collector {
     this.problems.push({ effect: "cold", routeId: draft.id, ...flaw("secret", UNRESOLVED) });
   }
 
-  #open({ id, path, sessionKey, controllerId }: Draft, value: string): void {
+  #open({ id, path, sessionKey, controllerId }: RouteDraft, value: string): void {
     this.routes.set(path, { id, path, sessionKey, controllerId, secret: digestSecret(value, this.#hash) });
     const advice = adviceOn(value, this.#secrets.get(value));
     if (advice !== undefined) this.problems.push({ effect: "advice", routeId: id, ...flaw("secret", advice) });

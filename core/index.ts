@@ -19,4 +19,5 @@ export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./pipeline.ts";
 export * from "./configured-path.ts";
+export * from "./route-config.ts";
 export * from "./config.ts";
