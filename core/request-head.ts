@@ -12,8 +12,8 @@ export type RequestHead = {
   readonly peer: string | undefined;
 };
 
-const JSON_MEDIA_TYPE = /^(?:application\/json|.*\+json)$/u;
-
 /** Whether the Content-Type is JSON: `application/json` or any `+json` suffix, parameters aside (M-17, BODY-1). */
-export const isJsonMediaType = (contentType: string | undefined): boolean =>
-  JSON_MEDIA_TYPE.test((contentType ?? "").split(";", 1).join("").trim().toLowerCase());
+export const isJsonMediaType = (contentType: string | undefined): boolean => {
+  const type = (contentType ?? "").split(";", 1).join("").trim().toLowerCase();
+  return type === "application/json" || type.endsWith("+json");
+};

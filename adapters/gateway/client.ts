@@ -23,6 +23,26 @@ const importResolver = async (): Promise<ResolveClientIp | undefined> => {
   }
 };
 
+/** Longest forwarding header that is looked at whole; of a longer one the end counts, where the proxies write. */
+const MAX_FORWARDED = 512;
+
+/** The last whole entries of a list of addresses that fit: work that a client's header length cannot raise (LIMIT-7). */
+const tailOf = (value: string): string => {
+  const tail = value.slice(-MAX_FORWARDED);
+  return value.length > MAX_FORWARDED ? tail.slice(tail.indexOf(",") + 1) : tail;
+};
+
+const FORWARDING = ["x-forwarded-for", "x-real-ip"];
+
+/** The request, with its forwarding headers cut when they are too long. */
+export const bounded = (request: IncomingMessage): IncomingMessage => {
+  const long = FORWARDING.filter((name) => String(request.headers[name] ?? "").length > MAX_FORWARDED);
+  if (long.length === 0) return request;
+  const cut = Object.fromEntries(long.map((name) => [name, tailOf(String(request.headers[name]))]));
+  const view: IncomingMessage = Object.create(request, { headers: { value: { ...request.headers, ...cut } } });
+  return view;
+};
+
 /** The address of a request's client; undefined when its socket has none. */
 export type AttributeClient = (request: IncomingMessage) => string | undefined;
 
@@ -35,7 +55,7 @@ export const loadAttribution = async (snapshot: () => unknown, onMissing: () => 
     if (resolve === undefined) return peer;
     try {
       const { trustedProxies, allowRealIpFallback } = proxyTrust(snapshot());
-      const client = resolve(request, trustedProxies, allowRealIpFallback);
+      const client = resolve(bounded(request), trustedProxies, allowRealIpFallback);
       return typeof client === "string" ? client : peer;
     } catch {
       return peer;

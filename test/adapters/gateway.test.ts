@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { bounded } from "../../adapters/gateway/client.ts";
 import type { HttpRoute, PluginApi, Service } from "../../adapters/gateway/host.ts";
 import { LiveRoutes } from "../../adapters/gateway/live-routes.ts";
 import { Log } from "../../adapters/gateway/log.ts";
@@ -215,6 +216,17 @@ test("AUDIT-1: refused secrets are shown once a minute for each route, everythin
   expect(lines[0]).toBe(
     "[webhooks] a request with a missing or wrong secret was refused; more of these are not shown for a minute (route=a client=10.0.0.1 status=401 code=unauthorized)",
   );
+});
+
+test("LIMIT-7: of a long forwarding header only the end is looked at, of a short one all", () => {
+  const request = (forwarded: string): IncomingMessage =>
+    ({ headers: { "x-forwarded-for": forwarded, host: "h" } }) as unknown as IncomingMessage;
+  const short = request("10.0.0.1, 10.0.0.2");
+  expect(bounded(short)).toBe(short);
+  const cut = bounded(request(`${"192.0.2.1, ".repeat(1400)}10.0.0.2`)).headers;
+  expect([cut.host, String(cut["x-forwarded-for"]).length <= 512]).toEqual(["h", true]);
+  expect(cut["x-forwarded-for"]).toMatch(/^ 192\.0\.2\.1, .*, 10\.0\.0\.2$/u);
+  expect(bounded(request("x".repeat(16_000))).headers["x-forwarded-for"]).toBe("x".repeat(512));
 });
 
 test("LIMIT-6: proxies are trusted as the live configuration says, and odd shapes trust none", () => {
