@@ -66,7 +66,7 @@ export type Answer = {
 };
 
 /** Milliseconds for a start, and for a command. */
-const START_MS = 60_000;
+const START_MS = 120_000;
 const COMMAND_MS = 120_000;
 
 export class Gateway {
@@ -130,23 +130,7 @@ export class Gateway {
     return this.cli("plugins", "install", `npm-pack:${tarball}`, "--force", "--accept-capabilities");
   }
 
-  /**
-   * Starts the Gateway and waits until it is ready. After a kill, OpenClaw 2026.9.6 at times waits for ever for a
-   * worker of its own that reads the state's location; a second start then goes through.
-   */
-  async boot(attempts: number = 3): Promise<void> {
-    this.#spawn();
-    try {
-      await this.until("the Gateway is ready", () => /\[gateway\] ready/u.test(this.log), START_MS);
-    } catch (error) {
-      if (attempts <= 1 || this.log.includes("[gateway]")) throw error;
-      console.log("# the Gateway did not begin to start; starting it again");
-      await this.kill();
-      await this.boot(attempts - 1);
-    }
-  }
-
-  #spawn(): void {
+  async boot(): Promise<void> {
     this.#log = "";
     const command = [this.#cli, "gateway", "run", "--port", String(this.port)];
     const child = spawn(process.execPath, command, { env: this.#env, cwd: this.state });
@@ -154,6 +138,7 @@ export class Gateway {
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => (this.#log += chunk.toString()));
     }
+    await this.until("the Gateway is ready", () => /\[gateway\] ready/u.test(this.log), START_MS);
   }
 
   /** Ends the process at once, as a power cut does. */

@@ -180,6 +180,8 @@ test(
       "the new secret is taken",
       async () => (await ask("/hooks/custom", LIST, "changed-secret-0123456789")).status === 200,
     );
+    const applied = (): number => gateway.log.split("config hot reload applied").length - 1;
+    await gateway.until("both reloads are over", () => applied() >= 2);
     assert.deepEqual(
       [(await ask("/hooks/custom")).status, (await ask(added.path, LIST, added.secret)).status],
       [401, 404],
@@ -187,6 +189,31 @@ test(
   },
 );
 
+test("every flow that was answered `created` is there after kill -9 and a restart", { timeout: 300_000 }, async () => {
+  const acknowledged: string[] = [];
+  const over = new AbortController();
+  const writer = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const { status, json } = await ask(path("burst"), CREATE);
+      if (status === 200) acknowledged.push((json as { result: { flow: { flowId: string } } }).result.flow.flowId);
+    }
+  };
+  const writers = Array.from({ length: 8 }, () => writer().catch(() => undefined));
+  await gateway.until("a burst is under way", () => acknowledged.length > 150);
+  await gateway.kill();
+  over.abort();
+  await Promise.all(writers);
+  await gateway.boot();
+  const { json } = await ask(path("burst"));
+  const kept = new Set((json as { result: { flows: { flowId: string }[] } }).result.flows.map(({ flowId }) => flowId));
+  console.log(`# acknowledged before the kill: ${String(acknowledged.length)}, there after it: ${String(kept.size)}`);
+  assert.deepEqual(
+    acknowledged.filter((flowId) => !kept.has(flowId)),
+    [],
+  );
+});
+
+// Last, for a locked store also keeps the Gateway from giving back its own leases.
 test(
   "REPLY-4: a store that is locked costs its callers a 503 or a 504, never a 500",
   { timeout: 180_000 },
@@ -214,27 +241,3 @@ test(
     await gateway.until("the store is back", async () => (await ask(path("locked"))).status === 200);
   },
 );
-
-test("every flow that was answered `created` is there after kill -9 and a restart", { timeout: 300_000 }, async () => {
-  const acknowledged: string[] = [];
-  const over = new AbortController();
-  const writer = async (): Promise<void> => {
-    while (!over.signal.aborted) {
-      const { status, json } = await ask(path("burst"), CREATE);
-      if (status === 200) acknowledged.push((json as { result: { flow: { flowId: string } } }).result.flow.flowId);
-    }
-  };
-  const writers = Array.from({ length: 8 }, () => writer().catch(() => undefined));
-  await gateway.until("a burst is under way", () => acknowledged.length > 150);
-  await gateway.kill();
-  over.abort();
-  await Promise.all(writers);
-  await gateway.boot();
-  const { json } = await ask(path("burst"));
-  const kept = new Set((json as { result: { flows: { flowId: string }[] } }).result.flows.map(({ flowId }) => flowId));
-  console.log(`# acknowledged before the kill: ${String(acknowledged.length)}, there after it: ${String(kept.size)}`);
-  assert.deepEqual(
-    acknowledged.filter((flowId) => !kept.has(flowId)),
-    [],
-  );
-});
