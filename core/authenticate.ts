@@ -4,7 +4,7 @@ import { err, ok, type Result } from "neverthrow";
 import type { Rejection } from "./rejection.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { Route } from "./route.ts";
-import { isSecret, MAX_SECRET_LENGTH, type Sha256 } from "./secret.ts";
+import { isSecret, MAX_SECRET_BYTES, type Sha256 } from "./secret.ts";
 
 const BEARER = "bearer ";
 const OWN_HEADER = "x-openclaw-webhook-secret";
@@ -21,14 +21,23 @@ class Authenticated {
 
 export type AuthenticatedRoute = Authenticated;
 
+/** White space as HTTP has it, RFC 9110 §5.6.3; a loop, for a long run of it must cost no more than its length. */
+const trimHttp = (value: string): string => {
+  let from = 0;
+  let to = value.length;
+  while (from < to && " \t".includes(value.charAt(from))) from += 1;
+  while (to > from && " \t".includes(value.charAt(to - 1))) to -= 1;
+  return value.slice(from, to);
+};
+
 /**
  * The credential that decides, trimmed: the rest of `Authorization` when it starts with `bearer ` in any case, else
  * the value of `x-openclaw-webhook-secret`; empty when there is none (M-17, AUTH-2).
  */
 export const credentialOf = (header: RequestHead["header"]): string => {
-  const authorization = (header("authorization") ?? "").trim();
+  const authorization = trimHttp(header("authorization") ?? "");
   const isBearer = authorization.slice(0, BEARER.length).toLowerCase() === BEARER;
-  return (isBearer ? authorization.slice(BEARER.length) : (header(OWN_HEADER) ?? "")).trim();
+  return trimHttp(isBearer ? authorization.slice(BEARER.length) : (header(OWN_HEADER) ?? ""));
 };
 
 /** The route with proof, or `unauthorized`: the same value for every reason (AUTH-5). */
@@ -38,7 +47,7 @@ export const authenticate = (
   hash: Sha256,
 ): Result<AuthenticatedRoute, Rejection> => {
   const credential = credentialOf(header);
-  const isPossible = credential !== "" && credential.length <= MAX_SECRET_LENGTH;
+  const isPossible = credential.trim() !== "" && credential.length <= MAX_SECRET_BYTES;
   return isPossible && isSecret(route.secret, credential, hash)
     ? ok(new Authenticated(route))
     : err({ code: "unauthorized" });

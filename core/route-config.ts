@@ -4,7 +4,7 @@
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
-import { MAX_SECRET_LENGTH } from "./secret.ts";
+import { isSendable, MAX_SECRET_BYTES } from "./secret.ts";
 import { printable } from "./text.ts";
 
 const text = z.string().min(1);
@@ -58,8 +58,8 @@ const configuredSecret = ({ secret }: RouteEntry): Result<Secret, Flaw> => {
   if (typeof secret !== "string" || PLACEHOLDER.test(secret)) return ok({ kind: "unresolved" });
   const value = secret.trim();
   if (value === "") return err(flaw("secret", HINTS["secret"] ?? ""));
-  if (value.length <= MAX_SECRET_LENGTH) return ok({ kind: "plain", value });
-  return err(flaw("secret", `is longer than ${String(MAX_SECRET_LENGTH)} characters. Set a shorter one`));
+  if (isSendable(value)) return ok({ kind: "plain", value });
+  return err(flaw("secret", `is longer than ${String(MAX_SECRET_BYTES)} bytes. Set a shorter one`));
 };
 
 const pathOf = (id: string, { path }: RouteEntry): Result<string, Flaw> =>

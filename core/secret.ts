@@ -9,10 +9,14 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 export const sha256: Sha256 = nobleSha256;
 
-/** Longest secret that can be configured and longest credential that is looked at. UTF-16 units. */
-export const MAX_SECRET_LENGTH = 4096;
+/** Longest secret that can be configured and longest credential that is looked at, as UTF-8. Bytes. */
+export const MAX_SECRET_BYTES = 4096;
+
+/** Whether a secret is short enough to be sent and looked at. */
+export const isSendable = (secret: string): boolean => utf8ToBytes(secret).length <= MAX_SECRET_BYTES;
 
 const BEYOND_ASCII = /[^ -~]/u;
+const BEYOND_LATIN1 = /[\u0100-\u{10ffff}]/u;
 
 /** The digest of a route's secret; only this module can make one or look into it. */
 class Digest {
@@ -36,11 +40,14 @@ export const digestSecret = (secret: string, hash: Sha256): SecretDigest => new 
 
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
+const isUtf8Form = (digest: SecretDigest, credential: string, hash: Sha256): boolean =>
+  !BEYOND_LATIN1.test(credential) && digest.equals(hash(latin1(credential)));
+
 /**
  * Whether `credential`, a header value with one character per byte, is the secret. A secret beyond ASCII matches in
- * either form that clients send: Latin-1 or UTF-8 (AUTH-4).
+ * either form that clients send: Latin-1, trimmed, or UTF-8, whose bytes may look like white space (AUTH-4).
  */
 export const isSecret = (digest: SecretDigest, credential: string, hash: Sha256): boolean => {
-  const matches = digest.equals(hash(utf8ToBytes(credential)));
-  return BEYOND_ASCII.test(credential) ? digest.equals(hash(latin1(credential))) || matches : matches;
+  const matches = digest.equals(hash(utf8ToBytes(credential.trim())));
+  return BEYOND_ASCII.test(credential) ? isUtf8Form(digest, credential, hash) || matches : matches;
 };

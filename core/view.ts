@@ -58,6 +58,11 @@ const text: Reader = (value) => (typeof value === "string" ? ok(value) : BAD);
 const id: Reader = (value) => (typeof value === "string" && value !== "" ? ok(value) : BAD);
 /** As the bundled plugin shows it: an empty text is as good as none. */
 const optionalText: Reader = (value) => ok(typeof value === "string" && value !== "" ? value : undefined);
+const SESSION_KEY = /\bagent:[^\s"'`,;)\]}]+/giu;
+
+/** A text that the host or an agent wrote about a task: session keys in it are hidden (VIEW-2). */
+const narrative: Reader = (value) =>
+  optionalText(typeof value === "string" ? value.replace(SESSION_KEY, "[session]") : undefined);
 const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? ok(Number(value)) : BAD);
 const time: Reader = (value) => (Number.isFinite(value) ? ok(Number(value)) : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? ok(undefined) : time(value));
@@ -97,9 +102,9 @@ const TASK: Fields = [
   ["agentId", optionalText],
   ["runId", optionalText],
   ["label", optionalText],
-  ["error", optionalText],
-  ["progressSummary", optionalText],
-  ["terminalSummary", optionalText],
+  ["error", narrative],
+  ["progressSummary", narrative],
+  ["terminalSummary", narrative],
   ["terminalOutcome", optionalText],
   ["scopeKind", oneOf(["session", "system"])],
   ["task", text],

@@ -23,9 +23,14 @@ export type ManagedFlowsOptions = {
 const STORE_TROUBLE = /sqlite|database is (?:locked|busy)|persist/iu;
 
 /** A store that is locked or full makes some of the host's calls throw, where others answer `persist_failed`. */
-const isStoreTrouble = (error: unknown): boolean =>
-  error instanceof Error &&
-  STORE_TROUBLE.test(`${"code" in error ? String(error.code) : ""} ${error.name} ${error.message}`);
+const isStoreTrouble = (error: unknown): boolean => {
+  try {
+    if (!(error instanceof Error)) return false;
+    return STORE_TROUBLE.test(`${"code" in error ? String(error.code) : ""} ${error.name} ${error.message}`);
+  } catch {
+    return false;
+  }
+};
 
 const failureOf = (late: Late): HostFailure => {
   if (late.kind === "late") return "outcome_unknown";

@@ -25,9 +25,17 @@ const RUN_TASK: ReadonlyMap<unknown, TaskRefusal> = new Map<unknown, TaskRefusal
 
 const ENDED = /^Flow is already (\w+)\.$/u;
 
-const endedIn = (reason: unknown): FlowStatus | undefined => {
-  const named = typeof reason === "string" ? ENDED.exec(reason)?.[1] : undefined;
-  return FLOW_STATUSES.find((status) => status === named);
+/** What follows "Flow is already", when the sentence is that one; the host says "terminal" when it does not know. */
+const endedIn = (reason: unknown): string | undefined =>
+  typeof reason === "string" ? ENDED.exec(reason)?.[1] : undefined;
+
+const terminal = (named: string): Meaning<"terminal"> => {
+  const ended = FLOW_STATUSES.find((status) => status === named);
+  return {
+    refusal: "terminal",
+    known: ended !== undefined || named === "terminal",
+    ...(ended === undefined ? {} : { ended }),
+  };
 };
 
 const meaning = <Refusal>(
@@ -35,8 +43,8 @@ const meaning = <Refusal>(
   sentences: ReadonlyMap<unknown, Refusal>,
   unknown: Refusal,
 ): Meaning<Refusal | "terminal"> => {
-  const ended = endedIn(reason);
-  if (ended !== undefined) return { refusal: "terminal", ended, known: true };
+  const named = endedIn(reason);
+  if (named !== undefined) return terminal(named);
   const refusal = sentences.get(reason);
   return { refusal: refusal ?? unknown, known: refusal !== undefined };
 };

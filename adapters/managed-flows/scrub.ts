@@ -1,12 +1,26 @@
-// A host's words for the operator's log: one printable line without session keys or secrets' usual shapes (AUDIT-1).
+// A host's words for the operator's log: one printable line without session keys or what looks like a secret (AUDIT-1).
 
 import { printable } from "../../core/index.ts";
 
-const SESSION_KEY = /agent:\S+/gu;
+const TELLING = [
+  /\bagent:\S+/giu,
+  /\bbearer\s+\S+/giu,
+  /\b(?:secret|token|password|authorization)["']?\s*[:=]\s*\S+/giu,
+];
 
-/** Scrubs what the host said, whatever it is; names of `hidden` values are replaced wherever they occur. */
+/** A value as it stands in prose, and as it stands in JSON in prose. */
+const formsOf = (value: string): readonly string[] => [value, JSON.stringify(value).slice(1, -1)];
+
+const wordsOf = (said: unknown): string => {
+  try {
+    return said instanceof Error ? String(said.message) : typeof said === "string" ? said : typeof said;
+  } catch {
+    return "an error that cannot be read";
+  }
+};
+
+/** Scrubs what the host said, whatever it is: `hidden` values first, wherever they occur, then what tells by its shape. */
 export const scrub = (said: unknown, hidden: readonly string[]): string => {
-  const words = said instanceof Error ? said.message : typeof said === "string" ? said : typeof said;
-  const bare = hidden.reduce((text, value) => text.replaceAll(value, "[hidden]"), words.slice(0, 1000));
-  return printable(bare.replace(SESSION_KEY, "[hidden]"));
+  const bare = hidden.flatMap(formsOf).reduce((text, value) => text.replaceAll(value, "[hidden]"), wordsOf(said));
+  return printable(TELLING.reduce((text, shape) => text.replace(shape, "[hidden]"), bare));
 };

@@ -13,7 +13,7 @@ export const readBody = (
   deadlineMs: number = BODY_DEADLINE_MS,
 ): Promise<Result<Uint8Array, BodyFault>> => {
   if (declaredLength(request) > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
-  if (request.destroyed && !request.complete) return Promise.resolve(err("gone"));
+  if (request.destroyed || request.readableEnded) return Promise.resolve(err("gone"));
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;

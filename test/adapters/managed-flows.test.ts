@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { exchange } from "../../adapters/bridge/exchange.ts";
 import type { Binding } from "../../adapters/managed-flows/host.ts";
 import { createManagedFlows } from "../../adapters/managed-flows/managed-flows.ts";
+import { scrub } from "../../adapters/managed-flows/scrub.ts";
 import { MemoryLimits } from "../../adapters/memory/limits.ts";
 import { nodePrimitives } from "../../adapters/node/primitives.ts";
 import { ok } from "neverthrow";
@@ -312,11 +313,10 @@ test("REPLY-3: the refusals carry what the Gateway's carry", async () => {
     result: { found: true, cancelled: false, reason: "Flow is already lost.", flow: FLOW, tasks: [] },
   });
   const unknown = await send(task, () => ({ found: true, created: false, reason: "Flow is already odd.", flow: FLOW }));
-  expect(unknown.body).toMatchObject({
-    code: "task_not_created",
-    error: "TaskFlow task was not created.",
-    result: { flow: FLOW },
-  });
+  expect(unknown.body).toMatchObject({ code: "terminal", error: "Flow is already terminal.", result: { flow: FLOW } });
+  expect(unknown.log.length).toBe(1);
+  const vague = await send(task, () => ({ found: true, created: false, reason: "Flow is already terminal." }));
+  expect([vague.body["code"], vague.log]).toEqual(["terminal", []]);
   const conflict = await send(wait, () => ({ applied: false, code: "revision_conflict", current: FLOW }));
   expect(conflict.body["result"]).toEqual({ applied: false, code: "revision_conflict", current: FLOW });
 });
@@ -375,6 +375,18 @@ test("SLOT-4: a host that throws, rejects or throws from its binding costs the c
       expect(sent.text + sent.log.join("")).not.toContain("agent:main");
     }
   }
+});
+
+test("AUDIT-1: session keys and what looks like a secret never reach the log, however long and however quoted", () => {
+  const key = `hook-${"k".repeat(495)}"q`;
+  const said = scrub(
+    new Error(`${key} ${JSON.stringify(key)} secret=abcdef "token": "ghijkl" Bearer mnopqr Agent:Main:x`),
+    [key],
+  );
+  expect(said).not.toMatch(/hook|kkk|abcdef|ghijkl|mnopqr|Main/u);
+  expect(scrub(new Error("x".repeat(990) + key), [key])).not.toContain("hook");
+  const unreadable = Object.defineProperty(new Error("x"), "message", { get: () => expect.fail() });
+  expect(scrub(unreadable, [])).toBe("an error that cannot be read");
 });
 
 test("SLOT-4: a host that never answers is given up after the deadline, and its late answer is ignored", async () => {

@@ -1,9 +1,11 @@
 // Bodies and answers over real sockets: slow, cut off, too large, refused early.
 
-import { connect, type Socket } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
 import { MAX_BODY_BYTES, SLOT_LIMIT } from "../../core/index.ts";
+import { readBody } from "../../adapters/node/index.ts";
 import type { FlowHost } from "../../adapters/bridge/exchange.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
 import { ModelHost } from "../support/model-host.ts";
@@ -123,6 +125,20 @@ test("SLOT-2: a client that hangs up while the host works costs one slot until t
   finish();
   await until(() => to.limits.size.slots === 0);
   expect(to.defects).toEqual([]);
+});
+
+test("SLOT-2: a client that hung up before its body was asked for does not hold a slot until the deadline", async () => {
+  let seen: Promise<unknown> | undefined;
+  const own = createServer((request) => {
+    seen = new Promise((resolve) => request.once("close", () => resolve(readBody(request))));
+    request.socket.destroy();
+  });
+  await new Promise<void>((resolve) => own.listen(0, "127.0.0.1", resolve));
+  const socket = connect((own.address() as AddressInfo).port, "127.0.0.1");
+  socket.on("error", () => undefined).write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}");
+  await until(() => seen !== undefined);
+  expect(await seen).toMatchObject({ error: "gone" });
+  own.close();
 });
 
 test("REPLY-1: HEAD and other methods get a 405 with Allow, HEAD without a body", async () => {

@@ -89,10 +89,7 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [{ ...GOOD, secret: "" }, secret],
     [{ ...GOOD, secret: " \n" }, secret],
     [{ ...GOOD, secret: { source: "vault", provider: "p", id: "i" } }, secret],
-    [
-      { ...GOOD, secret: "x".repeat(4097) },
-      "route r skipped: secret is longer than 4096 characters. Set a shorter one.",
-    ],
+    [{ ...GOOD, secret: "x".repeat(4097) }, "route r skipped: secret is longer than 4096 bytes. Set a shorter one."],
     [{ ...GOOD, sesionKey: "x" }, "route r skipped: sesionKey is no field of a route. Remove it or correct its name."],
     [{ ...GOOD, enabled: "yes" }, "route r skipped: enabled must be true or false."],
     [{ ...GOOD, controllerId: " " }, "route r skipped: controllerId must be a text that is not empty."],

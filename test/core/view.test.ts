@@ -69,6 +69,21 @@ test("VIEW-2: a task shows its child session exactly when that is the one asked 
   );
 });
 
+test("VIEW-2: what the host tells of a task hides the sessions it names", () => {
+  const [task] = fc.sample(taskFields, 1);
+  const told = {
+    error: 'Session "agent:main:acp:worker-7" changed.',
+    progressSummary: "at Agent:Main:x, waiting",
+    terminalSummary: "(agent:a:b)",
+  };
+  const seen = viewTask({ ...task, ...told })._unsafeUnwrap().json;
+  expect([seen["error"], seen["progressSummary"], seen["terminalSummary"]]).toEqual([
+    'Session "[session]" changed.',
+    "at [session], waiting",
+    "([session])",
+  ]);
+});
+
 test("VIEW-1: an optional text that is empty or no text, and a time that is null, are left out", () => {
   fc.assert(
     fc.property(flowFields, fc.constantFrom("", null, undefined, 1, {}), (flow, nothing) => {
