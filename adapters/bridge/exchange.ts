@@ -38,36 +38,56 @@ export type Bridge = {
 /** Reads the body, at most the core's limits; resolves when it is complete, refused or gone. */
 export type ReadBody = () => Promise<Result<Uint8Array, BodyFault>>;
 
-const serve = async (bridge: Bridge, located: Located, admitted: Admitted, readBody: ReadBody): Promise<Answer> => {
-  const command = accept(admitted, await readBody(), bridge.primitives);
-  if (command.isErr()) return answerRejection(command.error, located, admitted);
-  return answer(command.value, await bridge.host.execute(command.value));
-};
+/** Writes the answer; resolves once it has left the process or nobody is there to take it. */
+export type Deliver = (answer: Answer) => void | Promise<void>;
 
-const serveOnce = async (bridge: Bridge, located: Located, readBody: ReadBody): Promise<Answer> => {
-  const now = bridge.now();
-  const admission = admit(located, bridge.limits.look(located, now), now, bridge.primitives.sha256);
-  bridge.limits.commit(located, admission, now);
-  if (admission.verdict.isErr()) return answerRejection(admission.verdict.error, located);
+type Prepared = { readonly answer: Answer; readonly release: () => void };
+
+const nothingHeld = (): void => undefined;
+
+const serve = async (bridge: Bridge, located: Located, admitted: Admitted, readBody: ReadBody): Promise<Answer> => {
   try {
-    return await serve(bridge, located, admission.verdict.value, readBody);
-  } finally {
-    bridge.limits.release(located);
+    const command = accept(admitted, await readBody(), bridge.primitives);
+    if (command.isErr()) return answerRejection(command.error, located, admitted);
+    return answer(command.value, await bridge.host.execute(command.value));
+  } catch (error) {
+    bridge.onDefect(error);
+    return answerRejection({ code: "internal" }, located, admitted);
   }
 };
 
-/** The answer to one request: exactly one, whatever fails (REPLY-4). Never rejects. */
+const prepare = async (bridge: Bridge, routes: Routes, head: RequestHead, readBody: ReadBody): Promise<Prepared> => {
+  const located = locate(routes, head);
+  if (located.isErr()) return { answer: answerRejection(located.error), release: nothingHeld };
+  const now = bridge.now();
+  const admission = admit(located.value, bridge.limits.look(located.value, now), now, bridge.primitives.sha256);
+  bridge.limits.commit(located.value, admission, now);
+  const { verdict } = admission;
+  if (verdict.isErr()) return { answer: answerRejection(verdict.error, located.value), release: nothingHeld };
+  const release = (): void => bridge.limits.release(located.value);
+  return { answer: await serve(bridge, located.value, verdict.value, readBody), release };
+};
+
+/**
+ * Answers one request: exactly one delivery, whatever fails (REPLY-4). A slot is held until the answer has left, so
+ * that answers nobody reads cannot pile up (SLOT-2). Never rejects.
+ */
 export const exchange = async (
   bridge: Bridge,
   routes: Routes,
   head: RequestHead,
   readBody: ReadBody,
-): Promise<Answer> => {
+  deliver: Deliver,
+): Promise<void> => {
+  const { answer: prepared, release } = await prepare(bridge, routes, head, readBody).catch((error: unknown) => {
+    bridge.onDefect(error);
+    return { answer: answerRejection({ code: "internal" }), release: nothingHeld };
+  });
   try {
-    const located = locate(routes, head);
-    return located.isErr() ? answerRejection(located.error) : await serveOnce(bridge, located.value, readBody);
+    await deliver(prepared);
   } catch (error) {
     bridge.onDefect(error);
-    return answerRejection({ code: "internal" });
+  } finally {
+    release();
   }
 };

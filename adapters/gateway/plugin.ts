@@ -41,11 +41,20 @@ const createHandler = (
   return async (request, response) => {
     const attribute = await attribution;
     const head = headOf(request, () => attribute(request));
-    const { reply, audit } = await exchange(bridge, live.current().routes, head, () => readBody(request));
-    if (audit.code === "route_not_found") return false;
-    respond(request, response, reply);
-    log.audit(audit);
-    return true;
+    let isOurs = true;
+    await exchange(
+      bridge,
+      live.current().routes,
+      head,
+      () => readBody(request),
+      ({ reply, audit }) => {
+        isOurs = audit.code !== "route_not_found";
+        if (!isOurs) return undefined;
+        log.audit(audit);
+        return respond(request, response, reply);
+      },
+    );
+    return isOurs;
   };
 };
 

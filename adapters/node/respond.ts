@@ -20,15 +20,32 @@ const linger = (request: IncomingMessage, response: ServerResponse): void => {
   request.on("end", end).on("close", end).resume();
 };
 
-/** Sends the whole reply at once; a client that has gone is no error. */
-export const respond = (request: IncomingMessage, response: ServerResponse, reply: Reply): void => {
-  request.on("error", () => undefined);
-  response.on("error", () => undefined);
-  const headers = { ...reply.headers, "Content-Length": String(Buffer.byteLength(reply.body)) };
-  if (!hasUnreadBody(request)) {
-    response.writeHead(reply.status, headers).end(reply.body);
-    return;
-  }
-  response.writeHead(reply.status, { ...headers, Connection: "close" }).write(reply.body);
-  linger(request, response);
-};
+/** Milliseconds in which a client must have taken its answer; then its connection is closed (SLOT-2). */
+const SEND_DEADLINE_MS = 20_000;
+
+const ignore = (): void => undefined;
+
+/** Sends the reply. Resolves once it has left the process, the client has gone, or the deadline has closed the socket. */
+export const respond = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+  deadlineMs: number = SEND_DEADLINE_MS,
+): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(() => request.socket.destroy(), deadlineMs);
+    request.on("error", ignore);
+    response.on("error", ignore).once("close", done);
+    if (response.destroyed || request.socket.destroyed) return done();
+    const headers = { ...reply.headers, "Content-Length": String(Buffer.byteLength(reply.body)) };
+    if (hasUnreadBody(request)) {
+      response.writeHead(reply.status, { ...headers, Connection: "close" }).write(reply.body, done);
+      linger(request, response);
+    } else {
+      response.once("finish", done).writeHead(reply.status, headers).end(reply.body);
+    }
+  });

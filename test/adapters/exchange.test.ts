@@ -6,7 +6,16 @@ import { expect, test } from "vitest";
 import { type Bridge, exchange } from "../../adapters/bridge/exchange.ts";
 import { type Limits, MemoryLimits } from "../../adapters/memory/limits.ts";
 import { nodePrimitives } from "../../adapters/node/primitives.ts";
-import type { BodyFault, Command, HostFailure, Located, Outcome } from "../../core/index.ts";
+import type {
+  Answer,
+  BodyFault,
+  Command,
+  HostFailure,
+  Located,
+  Outcome,
+  RequestHead,
+  Routes,
+} from "../../core/index.ts";
 import { bytes, decodeUtf8, goodBody, head, PATH_A, ROUTE_A, ROUTES, wildText } from "../core/arbitraries.ts";
 
 /** The memory table, with a count of what each request took and gave back. */
@@ -44,6 +53,15 @@ const bridgeOf = (limits: Limits, execute: Host, defects: unknown[]): Bridge => 
   now: () => 0,
   onDefect: (error) => defects.push(error),
 });
+
+/** The one answer of an exchange. */
+const answerTo = async (bridge: Bridge, routes: Routes, request: RequestHead, body: Read): Promise<Answer> => {
+  const answers: Answer[] = [];
+  await exchange(bridge, routes, request, body, (one) => void answers.push(one));
+  const [only, ...more] = answers;
+  if (only === undefined || more.length > 0) return expect.fail("REPLY-4: not exactly one answer");
+  return only;
+};
 
 const boom = (): never => {
   throw new Error("boom");
@@ -89,7 +107,7 @@ test("SLOT-2, REPLY-4: every request of any mix gets one answer, and every slot 
       const answers = await Promise.all(
         requests.map((request) => {
           const headers = { "content-type": "application/json", authorization: request.authorization };
-          return exchange(
+          return answerTo(
             bridgeOf(limits, request.host, defects),
             ROUTES,
             head({ target: request.target, headers }),
@@ -111,7 +129,7 @@ test("SLOT-2, REPLY-4: every request of any mix gets one answer, and every slot 
 
 test("REPLY-4: a defect of ours gives internal, with nothing of the error", async () => {
   const defects: unknown[] = [];
-  const { reply } = await exchange(bridgeOf(new MemoryLimits(), boom, defects), ROUTES, head(), () =>
+  const { reply } = await answerTo(bridgeOf(new MemoryLimits(), boom, defects), ROUTES, head(), () =>
     Promise.resolve(ok(bytes('{"action":"list_flows"}'))),
   );
   expect([reply.status, reply.body.includes("boom"), defects.length]).toEqual([500, false, 1]);
@@ -119,7 +137,7 @@ test("REPLY-4: a defect of ours gives internal, with nothing of the error", asyn
 
 test("AUTH-1, BODY-1: the body of a request without the secret is not read", async () => {
   let reads = 0;
-  const { reply } = await exchange(
+  const { reply } = await answerTo(
     bridgeOf(new MemoryLimits(), boom, []),
     ROUTES,
     head({ headers: { "content-type": "application/json" } }),
@@ -137,4 +155,15 @@ test("BODY-5: Node's decoder is the strict one, and its digest the default's", (
       expect(nodePrimitives.decodeUtf8(data)).toBe(decodeUtf8(data));
     }),
   );
+});
+
+test("SLOT-2: a slot is held until the answer has left, and given back when it cannot", async () => {
+  const limits = new CountedLimits();
+  const defects: unknown[] = [];
+  const bridge = bridgeOf(limits, () => Promise.resolve(ok({ kind: "flow", flow: null })), defects);
+  const body = (): Promise<Result<Uint8Array, BodyFault>> => Promise.resolve(ok(bytes('{"action":"list_flows"}')));
+  await exchange(bridge, ROUTES, head(), body, () => expect(limits.held).toBe(1));
+  expect(limits.held).toBe(0);
+  await exchange(bridge, ROUTES, head(), body, boom);
+  expect([limits.held, limits.released, defects.length]).toEqual([0, 2, 1]);
 });

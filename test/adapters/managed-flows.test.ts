@@ -8,7 +8,8 @@ import { createManagedFlows } from "../../adapters/managed-flows/managed-flows.t
 import { scrub } from "../../adapters/managed-flows/scrub.ts";
 import { MemoryLimits } from "../../adapters/memory/limits.ts";
 import { nodePrimitives } from "../../adapters/node/primitives.ts";
-import { ok } from "neverthrow";
+import { ok, type Result } from "neverthrow";
+import type { Answer, BodyFault } from "../../core/index.ts";
 import {
   bytes,
   dress,
@@ -67,7 +68,11 @@ const send = async (
     now: () => 0,
     onDefect: (error: unknown) => expect.fail(String(error)),
   };
-  const answer = await exchange(bridge, ROUTES, head(), () => Promise.resolve(ok(bytes(JSON.stringify(body)))));
+  const answers: Answer[] = [];
+  const read = (): Promise<Result<Uint8Array, BodyFault>> => Promise.resolve(ok(bytes(JSON.stringify(body))));
+  await exchange(bridge, ROUTES, head(), read, (one) => void answers.push(one));
+  const [answer] = answers;
+  if (answer === undefined) return expect.fail("no answer");
   return {
     status: answer.reply.status,
     text: answer.reply.body,

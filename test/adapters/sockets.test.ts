@@ -9,13 +9,13 @@ import { readBody } from "../../adapters/node/index.ts";
 import type { FlowHost } from "../../adapters/bridge/exchange.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
 import { ModelHost } from "../support/model-host.ts";
-import { modelFlows, startServer, type TestServer } from "../support/server.ts";
+import { type Deadlines, modelFlows, startServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer | undefined;
 afterEach(() => server?.close());
 
-const start = async (bodyDeadlineMs?: number, host: FlowHost = modelFlows(new ModelHost())): Promise<TestServer> => {
-  server = await startServer(CONFIG, host, bodyDeadlineMs);
+const start = async (deadlines: Deadlines = {}, host: FlowHost = modelFlows(new ModelHost())): Promise<TestServer> => {
+  server = await startServer(CONFIG, host, deadlines);
   return server;
 };
 
@@ -93,7 +93,7 @@ test("REPLY-1: a request with a whole body keeps its connection", async () => {
 });
 
 test("BODY-3: a body that does not arrive in time is a 408, and its slot is free", async () => {
-  const to = await start(50);
+  const to = await start({ body: 50 });
   const socket = open(to, { ...HEADERS, "content-length": "10" });
   socket.write("{");
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 /u);
@@ -117,7 +117,7 @@ test("SLOT-2: a client that hangs up while the host works costs one slot until t
   let finish: () => void = () => undefined;
   const done = new Promise<void>((resolve) => (finish = resolve));
   const inner = modelFlows(new ModelHost());
-  const to = await start(undefined, { execute: (command) => done.then(() => inner.execute(command)) });
+  const to = await start({}, { execute: (command) => done.then(() => inner.execute(command)) });
   const socket = open(to, { ...HEADERS, "content-length": String(LIST.length) });
   socket.write(LIST);
   await until(() => to.limits.size.slots === 1);
@@ -139,6 +139,18 @@ test("SLOT-2: a client that hung up before its body was asked for does not hold 
   await until(() => seen !== undefined);
   expect(await seen).toMatchObject({ error: "gone" });
   own.close();
+});
+
+test("SLOT-2: an answer that nobody reads holds its slot, and only until the deadline", async () => {
+  const to = await start({ send: 300 });
+  const big = JSON.stringify({ action: "create_flow", goal: "g", stateJson: "x".repeat(250_000) });
+  for (let n = 0; n < 80; n += 1) expect((await post(to, big)).status).toBe(200);
+  const socket = open(to, { ...HEADERS, "content-length": String(LIST.length), "x-forwarded-for": "10.0.0.2" });
+  socket.pause();
+  socket.write(LIST);
+  await until(() => to.limits.size.slots === 1);
+  await until(() => to.limits.size.slots === 0);
+  socket.destroy();
 });
 
 test("REPLY-1: HEAD and other methods get a 405 with Allow, HEAD without a body", async () => {

@@ -27,7 +27,7 @@ const bridge: Bridge = {
   },
 };
 
-export const server: Server = createServer(async (request, response) => {
-  const { reply } = await exchange(bridge, routes, headOf(request), () => readBody(request));
-  respond(request, response, reply);
+export const server: Server = createServer((request, response) => {
+  const read = () => readBody(request);
+  void exchange(bridge, routes, headOf(request), read, ({ reply }) => respond(request, response, reply));
 }).listen(Number(process.env["PORT"] ?? 8080), "127.0.0.1");

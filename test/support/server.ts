@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Bridge, exchange, type FlowHost } from "../../adapters/bridge/exchange.ts";
+import { type Bridge, exchange, type FlowHost, type ReadBody } from "../../adapters/bridge/exchange.ts";
 import { createManagedFlows } from "../../adapters/managed-flows/managed-flows.ts";
 import { MemoryLimits } from "../../adapters/memory/limits.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../../adapters/node/index.ts";
@@ -27,8 +27,11 @@ export type TestServer = {
   readonly close: () => Promise<void>;
 };
 
-/** Starts on a free loopback port. `bodyDeadlineMs`: how long a body may take, milliseconds. */
-export const startServer = async (config: unknown, host: FlowHost, bodyDeadlineMs?: number): Promise<TestServer> => {
+/** Milliseconds that a body may take to arrive, and an answer to be taken; the adapters' own when left out. */
+export type Deadlines = { readonly body?: number; readonly send?: number };
+
+/** Starts on a free loopback port. */
+export const startServer = async (config: unknown, host: FlowHost, deadlines: Deadlines = {}): Promise<TestServer> => {
   const limits = new MemoryLimits();
   const defects: unknown[] = [];
   const bridge: Bridge = {
@@ -40,12 +43,14 @@ export const startServer = async (config: unknown, host: FlowHost, bodyDeadlineM
   };
   const { routes } = loadConfig(config, nodePrimitives.sha256);
   const server: Server = createServer((request, response) => {
+    const read: ReadBody = () => readBody(request, deadlines.body);
     void exchange(
       bridge,
       routes,
       headOf(request, () => clientOf(request)),
-      () => readBody(request, bodyDeadlineMs),
-    ).then(({ reply }) => respond(request, response, reply));
+      read,
+      ({ reply }) => respond(request, response, reply, deadlines.send),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
