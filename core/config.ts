@@ -46,6 +46,7 @@ class Collector {
   readonly routes = new Map<string, Route>();
   readonly paths = new Map<string, string>();
   readonly problems: Problem[] = [];
+  readonly #ids = new Set<string>();
   readonly #secrets = new Map<string, string>();
   readonly #hash: Sha256;
 
@@ -58,11 +59,15 @@ class Collector {
   }
 
   add(draft: RouteDraft): void {
+    if (this.#ids.has(draft.id)) {
+      return this.skip(draft.id, { sentence: "has the id of another route, but for spaces. Give it another one" });
+    }
     const holder = this.paths.get(draft.path);
     if (holder !== undefined) {
       return this.skip(draft.id, flaw("path", `is taken by route ${printable(holder)}. Set another path`));
     }
     this.paths.set(draft.path, draft.id);
+    this.#ids.add(draft.id);
     if (draft.secret.kind === "plain") return this.#open(draft, draft.secret.value);
     this.problems.push({ effect: "cold", routeId: draft.id, ...flaw("secret", UNRESOLVED) });
   }

@@ -15,11 +15,25 @@ export const PATH_FAULTS = {
 export type PathFault = keyof typeof PATH_FAULTS;
 
 /** Served by the Gateway itself: these paths, and in the second list everything below as well. */
-const RESERVED = ["/", "/api", "/hooks", "/plugins", "/tools"];
+const RESERVED = [
+  "/",
+  "/api",
+  "/favicon.ico",
+  "/favicon.svg",
+  "/hooks",
+  "/hooks/agent",
+  "/hooks/wake",
+  "/index.html",
+  "/plugins",
+  "/tools",
+];
 const RESERVED_TREES = [
+  "/__openclaw",
   "/__openclaw__",
   "/api/artifacts",
   "/api/channels",
+  "/assets",
+  "/chat",
   "/health",
   "/healthz",
   "/ready",

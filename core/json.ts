@@ -21,95 +21,133 @@ export const JSON_FAULTS = {
 
 export type JsonFault = keyof typeof JSON_FAULTS;
 
-type Rules = {
-  readonly depth: number;
-  readonly text: (text: string) => JsonFault | undefined;
-  readonly member: (name: string) => JsonFault | undefined;
-  readonly container: (value: object) => JsonFault | undefined;
-};
+/** Members that one host value may have in all: a graph that refers to itself cannot grow beyond it. */
+const MAX_HOST_MEMBERS = 2_000_000;
 
-type Level = readonly [value: unknown, depth: number];
+const isContainer = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-const wellFormed = (text: string): JsonFault | undefined => (text.isWellFormed() ? undefined : "lone_surrogate");
-
-/** What `JSON.parse` made has plain containers already; what it holds must be storable. */
-const REQUEST: Rules = {
-  depth: MAX_REQUEST_DEPTH,
-  text: wellFormed,
-  member: (name) => (name === "__proto__" ? "forbidden_member" : wellFormed(name)),
-  container: () => undefined,
-};
-
-const isAccessor = ({ get, set }: PropertyDescriptor): boolean => get !== undefined || set !== undefined;
-
-/** A host's object may be anything: only plain data that `JSON.stringify` reads without running code passes. */
-const plainData = (value: object): JsonFault | undefined => {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  const expected = Array.isArray(value) ? [Array.prototype] : [Object.prototype, null];
-  if (!expected.some((allowed) => allowed === prototype)) return "not_json";
-  if (Object.values(Object.getOwnPropertyDescriptors(value)).some(isAccessor)) return "not_json";
-  return "toJSON" in value && typeof value.toJSON === "function" ? "not_json" : undefined;
-};
-
-const HOST: Rules = {
-  depth: MAX_HOST_DEPTH,
-  text: () => undefined,
-  member: () => undefined,
-  container: plainData,
-};
-
-const scalarFault = (value: unknown, rules: Rules): JsonFault | undefined => {
-  if (typeof value === "string") return rules.text(value);
+const scalarFault = (value: unknown): JsonFault | undefined => {
   if (typeof value === "number") return Number.isFinite(value) ? undefined : "not_finite";
-  return value === null || typeof value === "boolean" ? undefined : "not_json";
+  return value === null || typeof value === "boolean" || typeof value === "string" ? undefined : "not_json";
 };
 
-const openArray = (items: readonly unknown[], depth: number, stack: Level[]): undefined => {
-  for (const item of items) stack.push([item, depth]);
+const textFault = (value: unknown): JsonFault | undefined =>
+  typeof value === "string" && !value.isWellFormed() ? "lone_surrogate" : scalarFault(value);
+
+const nameFault = (name: string): JsonFault | undefined => {
+  if (name === "__proto__") return "forbidden_member";
+  return name.isWellFormed() ? undefined : "lone_surrogate";
 };
 
-const openObject = (value: object, depth: number, stack: Level[], rules: Rules): JsonFault | undefined => {
+/** Containers that are still to be looked into, with the level that they stand on. */
+type Pending = { readonly value: object; readonly depth: number }[];
+
+const checkMember = (value: unknown, depth: number, pending: Pending): JsonFault | undefined => {
+  if (!isContainer(value)) return textFault(value);
+  pending.push({ value, depth });
+  return undefined;
+};
+
+const checkArray = (items: readonly unknown[], depth: number, pending: Pending): JsonFault | undefined => {
+  for (const item of items) {
+    const fault = checkMember(item, depth, pending);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+};
+
+const checkObject = (value: object, depth: number, pending: Pending): JsonFault | undefined => {
   for (const [name, member] of Object.entries(value)) {
-    const fault = rules.member(name);
+    const fault = nameFault(name) ?? checkMember(member, depth, pending);
     if (fault !== undefined) return fault;
-    stack.push([member, depth]);
   }
   return undefined;
 };
 
-/** Puts the members of a container on the stack, or says what is wrong with the container itself. */
-const open = (value: object, depth: number, stack: Level[], rules: Rules): JsonFault | undefined => {
-  if (depth > rules.depth) return "too_deep";
-  const fault = rules.container(value);
+const requestFault = (root: unknown): JsonFault | undefined => {
+  const pending: Pending = [];
+  const fault = checkMember(root, 1, pending);
   if (fault !== undefined) return fault;
-  return Array.isArray(value) ? openArray(value, depth, stack) : openObject(value, depth, stack, rules);
-};
-
-const firstFault = (root: unknown, rules: Rules): JsonFault | undefined => {
-  const stack: Level[] = [[root, 0]];
-  for (let level = stack.pop(); level !== undefined; level = stack.pop()) {
-    const [value, depth] = level;
-    const isContainer = typeof value === "object" && value !== null;
-    const fault = isContainer ? open(value, depth + 1, stack, rules) : scalarFault(value, rules);
-    if (fault !== undefined) return fault;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.depth > MAX_REQUEST_DEPTH) return "too_deep";
+    const { value, depth } = next;
+    const found = Array.isArray(value) ? checkArray(value, depth + 1, pending) : checkObject(value, depth + 1, pending);
+    if (found !== undefined) return found;
   }
   return undefined;
 };
 
-// boundary: firstFault has just proved the shape that the cast claims.
-const check = (value: unknown, rules: Rules): Result<JsonValue, JsonFault> => {
-  const fault = firstFault(value, rules);
+/**
+ * Checks a value made by `JSON.parse`: it can be stored and read back unchanged (BODY-4, BODY-5). Linear time.
+ */
+export const checkRequestJson = (value: unknown): Result<JsonValue, JsonFault> => {
+  const fault = requestFault(value);
+  // boundary: requestFault has just proved the shape that the cast claims.
   return fault === undefined ? ok(value as JsonValue) : err(fault);
 };
 
-/** Checks a value made by `JSON.parse`: it can be stored and read back unchanged (BODY-4, BODY-5). Linear time. */
-export const checkRequestJson = (value: unknown): Result<JsonValue, JsonFault> => check(value, REQUEST);
+type Copy = JsonValue[] | { [member: string]: JsonValue };
+type Copying = { readonly source: object; readonly copy: Copy; readonly depth: number }[];
+
+/** A plain array without holes or a plain object: what `JSON.stringify` reads without running anything. */
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if ("toJSON" in value && typeof value.toJSON === "function") return false;
+  return Array.isArray(value) ? prototype === Array.prototype : prototype === Object.prototype || prototype === null;
+};
+
+const emptyCopy = (source: object): Copy => (Array.isArray(source) ? [] : {});
+
+const put = (copy: Copy, name: string, value: JsonValue): void => {
+  if (Array.isArray(copy)) copy.push(value);
+  else if (name === "__proto__") Object.defineProperty(copy, name, { value, enumerable: true });
+  else copy[name] = value;
+};
+
+/** Copies one member; a container is copied empty and filled later. */
+const copyMember = (value: unknown, into: Copy, name: string, depth: number, pending: Copying): boolean => {
+  if (!isContainer(value)) {
+    if (scalarFault(value) !== undefined) return false;
+    // boundary: scalarFault has just proved it.
+    put(into, name, value as JsonValue);
+    return true;
+  }
+  const copy = emptyCopy(value);
+  put(into, name, copy);
+  pending.push({ source: value, copy, depth });
+  return true;
+};
+
+/** Copies the members of one container, each read once and only if it is data; says how many, or that one is not. */
+const copyMembers = (source: object, copy: Copy, depth: number, pending: Copying): number | undefined => {
+  if (!isPlain(source)) return undefined;
+  const names = Object.keys(source);
+  if (Array.isArray(source) && names.length !== source.length) return undefined;
+  for (const name of names) {
+    const member = Object.getOwnPropertyDescriptor(source, name);
+    if (member === undefined || !("value" in member)) return undefined;
+    if (!copyMember(member.value, copy, name, depth, pending)) return undefined;
+  }
+  return names.length;
+};
 
 /**
- * Checks a value that a host handed over: plain data that can be put into a reply without running the host's code
- * (VIEW-3). May throw only if `value` holds a proxy whose traps throw; `viewed` in view.ts is the boundary for that.
+ * A copy of a value that a host handed over: plain data, read once, that can be put into a reply without running the
+ * host's code (VIEW-3). May throw only if `value` holds a proxy whose traps throw; view.ts is the boundary for that.
  */
-export const checkHostJson = (value: unknown): Result<JsonValue, JsonFault> => check(value, HOST);
+export const copyHostJson = (value: unknown): Result<JsonValue, JsonFault> => {
+  const holder: JsonValue[] = [];
+  const pending: Copying = [];
+  if (!copyMember(value, holder, "", 1, pending)) return err("not_json");
+  let members = 0;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.depth > MAX_HOST_DEPTH) return err("too_deep");
+    const copied = copyMembers(next.source, next.copy, next.depth + 1, pending);
+    members += copied ?? 0;
+    if (copied === undefined || members > MAX_HOST_MEMBERS) return err("not_json");
+  }
+  return ok(holder[0] ?? null);
+};
 
 /** `JSON.parse` as a total function. */
 export const parseJson = (text: string): Result<unknown, "not_json"> => {

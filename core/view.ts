@@ -2,7 +2,7 @@
 // holds is never read, so it cannot show (VIEW-1). Only this module can make a View, and only a View gets into a reply.
 
 import { err, ok, type Result } from "neverthrow";
-import { checkHostJson, type JsonValue } from "./json.ts";
+import { copyHostJson, type JsonValue } from "./json.ts";
 
 export const FLOW_STATUSES = [
   "queued",
@@ -66,8 +66,7 @@ const narrative: Reader = (value) =>
 const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? ok(Number(value)) : BAD);
 const time: Reader = (value) => (Number.isFinite(value) ? ok(Number(value)) : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? ok(undefined) : time(value));
-const optionalJson: Reader = (value) =>
-  value === undefined ? ok(undefined) : checkHostJson(value).mapErr(() => "bad");
+const optionalJson: Reader = (value) => (value === undefined ? ok(undefined) : copyHostJson(value).mapErr(() => "bad"));
 const oneOf =
   (allowed: readonly string[]): Reader =>
   (value) =>

@@ -43,6 +43,15 @@ export type Deliver = (answer: Answer) => void | Promise<void>;
 
 type Prepared = { readonly answer: Answer; readonly release: () => void };
 
+/** A defect must not become two. */
+const report = ({ onDefect }: Bridge, error: unknown): void => {
+  try {
+    onDefect(error);
+  } catch {
+    // the request is answered all the same
+  }
+};
+
 const nothingHeld = (): void => undefined;
 
 const serve = async (bridge: Bridge, located: Located, admitted: Admitted, readBody: ReadBody): Promise<Answer> => {
@@ -51,7 +60,7 @@ const serve = async (bridge: Bridge, located: Located, admitted: Admitted, readB
     if (command.isErr()) return answerRejection(command.error, located, admitted);
     return answer(command.value, await bridge.host.execute(command.value));
   } catch (error) {
-    bridge.onDefect(error);
+    report(bridge, error);
     return answerRejection({ code: "internal" }, located, admitted);
   }
 };
@@ -80,13 +89,13 @@ export const exchange = async (
   deliver: Deliver,
 ): Promise<void> => {
   const { answer: prepared, release } = await prepare(bridge, routes, head, readBody).catch((error: unknown) => {
-    bridge.onDefect(error);
+    report(bridge, error);
     return { answer: answerRejection({ code: "internal" }), release: nothingHeld };
   });
   try {
     await deliver(prepared);
   } catch (error) {
-    bridge.onDefect(error);
+    report(bridge, error);
   } finally {
     release();
   }

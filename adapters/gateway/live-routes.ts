@@ -14,10 +14,25 @@ export type LiveRoutesOptions = {
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
 
+const UNREADABLE: Config = {
+  ...EMPTY,
+  problems: [{ effect: "skipped", sentence: "the configuration cannot be read. No route is served" }],
+};
+
+/** A configuration made of objects that throw when they are read is no configuration. */
+const loadTotal = (block: unknown, sha256: Sha256): Config => {
+  try {
+    return loadConfig(block, sha256);
+  } catch {
+    return UNREADABLE;
+  }
+};
+
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
 export class LiveRoutes {
   readonly #options: LiveRoutesOptions;
+  #isDisposed = false;
   #block: unknown = undefined;
   #config: Config = EMPTY;
   #lines: ReadonlySet<string> = new Set();
@@ -35,14 +50,19 @@ export class LiveRoutes {
 
   /** The present configuration; the last known one while the snapshot cannot be read. */
   current(): Config {
+    if (this.#isDisposed) return EMPTY;
     const block = this.#read();
     if (block !== this.#block) this.#load(block);
     return this.#config;
   }
 
-  /** Lets go of routes and digests; no path is ours from now on until the next change. */
+  /** No path is ours until `resume`. */
   dispose(): void {
-    this.#config = EMPTY;
+    this.#isDisposed = true;
+  }
+
+  resume(): void {
+    this.#isDisposed = false;
   }
 
   #read(): unknown {
@@ -55,7 +75,7 @@ export class LiveRoutes {
 
   #load(block: unknown): void {
     this.#block = block;
-    this.#config = loadConfig(block, this.#options.sha256);
+    this.#config = loadTotal(block, this.#options.sha256);
     const { problems } = this.#config;
     const lines = new Set(problems.map(problemLine));
     const broken = problems.filter((problem) => !isAdvice(problem)).map(problemLine);

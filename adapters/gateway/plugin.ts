@@ -1,8 +1,9 @@
 // The Gateway plugin: registers the routes and joins the core to the Gateway's HTTP surface and flow API.
 
-import { type Config, DEFAULT_PREFIX, printable } from "../../core/index.ts";
+import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
 import { type Bridge, exchange } from "../bridge/exchange.ts";
 import type { Binding } from "../managed-flows/host.ts";
+import { scrub } from "../managed-flows/scrub.ts";
 import { createManagedFlows } from "../managed-flows/managed-flows.ts";
 import { MemoryLimits } from "../memory/limits.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
@@ -70,8 +71,12 @@ class RouteHealth {
 
   update(broken: readonly string[]): void {
     this.#broken = broken;
-    if (broken.length === 0) this.#health?.clearFailure();
-    else this.#health?.reportFailure(new Error(broken.join(" ")));
+    try {
+      if (broken.length === 0) this.#health?.clearFailure();
+      else this.#health?.reportFailure(new Error(broken.join(" ")));
+    } catch {
+      // the log has the same lines
+    }
   }
 }
 
@@ -94,28 +99,38 @@ const start = (api: PluginApi, log: Log): void => {
     }),
     primitives: nodePrimitives,
     now,
-    onDefect: (error) => log.write("error", `defect, please report it: ${printable(String(error))}`),
+    onDefect: (error) => log.write("error", `defect, please report it: ${scrub(error, [])}`),
   };
   const attribution = loadAttribution(snapshot, () =>
     log.write("warn", "this Gateway offers no client attribution; all clients behind one proxy share a rate limit"),
   );
-  registerPaths(api, live.known, createHandler(bridge, live, attribution, log));
   api.registerService({
     id: "webhooks",
-    start: ({ serviceHealth }) => health.attach(serviceHealth),
-    stop: () => health.attach(undefined),
+    start: ({ serviceHealth }) => {
+      live.resume();
+      health.attach(serviceHealth);
+    },
+    stop: () => {
+      live.dispose();
+      health.attach(undefined);
+    },
   });
   api.lifecycle?.onDispose?.(() => live.dispose());
+  registerPaths(api, live.known, createHandler(bridge, live, attribution, log));
 };
 
 /** Called several times per process by the Gateway; only the mode `full` serves requests. Never throws. */
 const register = (api: PluginApi): void => {
-  if (api.registrationMode !== "full") return;
-  const log = new Log(api.logger, now);
   try {
-    start(api, log);
+    if (api.registrationMode !== "full") return;
+    const log = new Log(api.logger, now);
+    try {
+      start(api, log);
+    } catch {
+      log.write("error", "could not start on this Gateway. It needs OpenClaw 2026.8.2 or later");
+    }
   } catch {
-    log.write("error", "could not start on this Gateway; no route is served. It needs OpenClaw 2026.8.2 or later");
+    // no logger to say it to; a throw would leave the Gateway without either plugin
   }
 };
 

@@ -3,7 +3,7 @@
 import { printable } from "../../core/index.ts";
 
 const TELLING = [
-  /\bagent:\S+/giu,
+  /\b(?:agent|hook|cron|subagent):\S+/giu,
   /\bbearer\s+\S+/giu,
   /\b(?:secret|token|password|authorization)["']?\s*[:=]\s*\S+/giu,
 ];

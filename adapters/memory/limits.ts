@@ -25,7 +25,7 @@ export class MemoryLimits implements Limits {
   readonly #capacity: number;
   /** Strangers' buckets, in the order in which their windows opened. */
   readonly #strangers = new Map<string, Bucket>();
-  /** Buckets of clients that have authenticated, least recent first: strangers cannot push them out (LIMIT-5). */
+  /** Buckets of clients that have authenticated, oldest window first: strangers cannot push them out (LIMIT-5). */
   readonly #known = new Map<string, Bucket>();
   /** By route id, for newcomers while there is no room. */
   readonly #overflow = new Map<string, Bucket>();
@@ -53,7 +53,7 @@ export class MemoryLimits implements Limits {
     else this.#keep(windowKey, window.bucket);
     if (verdict.isErr()) return;
     this.#slots.set(slotKey, (this.#slots.get(slotKey) ?? 0) + 1);
-    this.#promote(windowKey, window.place === "own" ? window.bucket : { openedAt: now, count: 1 }, now);
+    this.#promote(windowKey, window.bucket, now);
   }
 
   release({ slotKey }: Located): void {
@@ -62,19 +62,17 @@ export class MemoryLimits implements Limits {
     else this.#slots.delete(slotKey);
   }
 
+  /** A bucket whose window is new goes to the end, so that the oldest window stands first. */
   #keep(key: string, bucket: Bucket): void {
-    if (this.#known.has(key)) {
-      this.#known.set(key, bucket);
-      return;
-    }
-    if (this.#strangers.get(key)?.openedAt !== bucket.openedAt) this.#strangers.delete(key);
-    this.#strangers.set(key, bucket);
+    const table = this.#known.has(key) ? this.#known : this.#strangers;
+    if (table.get(key)?.openedAt !== bucket.openedAt) table.delete(key);
+    table.set(key, bucket);
   }
 
-  /** Moves a client that has shown the secret to the end of the known ones, where there is room for it. */
+  /** Keeps a client that has shown the secret among the known ones, where there is room; its count goes with it. */
   #promote(key: string, bucket: Bucket, now: number): void {
-    const isKnown = this.#known.delete(key);
-    if (!isKnown && this.#known.size >= this.#capacity && !this.#evictKnown(now)) return;
+    if (this.#known.has(key)) return;
+    if (this.#known.size >= this.#capacity && !this.#evictKnown(now)) return;
     this.#strangers.delete(key);
     this.#known.set(key, bucket);
   }

@@ -115,7 +115,7 @@ test("TOTAL-1: registration never throws, whatever the Gateway lacks", () => {
     { ...recorder.api(), lifecycle: {} },
     recorder.api({ runtime: { ...recorder.api().runtime, config: { current: boom } } }),
   ];
-  for (const api of broken) plugin.register(api as PluginApi);
+  for (const api of [undefined, null, ...broken]) plugin.register(api as PluginApi);
   expect(recorder.lines.join("\n")).not.toContain(ROUTE_A.secret);
   expect(recorder.lines.some((line) => line.startsWith("error [webhooks] could not start"))).toBe(true);
 });

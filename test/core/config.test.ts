@@ -129,6 +129,14 @@ test("CONFIG-4: the first route keeps a path, later ones are skipped and both ar
   expect([...load({ routes: { a: cold } }).paths]).toEqual([["/plugins/webhooks/a", "a"]]);
 });
 
+test("CONFIG-1: two ids that differ in spaces only are one id, and the later route is skipped", () => {
+  const routes = { a: GOOD, " a": { ...GOOD, path: "/hooks/a", secret: "another-long-secret" } };
+  expect(livePaths({ routes })).toEqual(["/plugins/webhooks/a"]);
+  expect(lines({ routes })).toEqual([
+    "route a skipped: has the id of another route, but for spaces. Give it another one.",
+  ]);
+});
+
 test("ROUTE-3: a disabled route leaves no trace, however broken it is, and takes no path", () => {
   const off = { enabled: false, path: "/hooks/x", nonsense: 1 };
   expect(load({ routes: { off } })).toEqual(load(undefined));
@@ -199,9 +207,22 @@ test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
     "/a\u0000",
   ];
   expect(bad.filter((path) => configuredPath(path).unwrapOr("unusable") !== "unusable")).toEqual([]);
-  const reserved = ["/", "/api", "/hooks", "/Hooks/", "/plugins", "/tools"];
+  const reserved = [
+    "/",
+    "/api",
+    "/hooks",
+    "/Hooks/",
+    "/hooks/agent",
+    "/index.html",
+    "/favicon.svg",
+    "/plugins",
+    "/tools",
+  ];
   const trees = [
+    "__openclaw",
     "__openclaw__",
+    "assets",
+    "chat",
     "api/artifacts",
     "api/channels",
     "health",
