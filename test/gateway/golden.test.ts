@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { runTrace } from "../golden/replay.mjs";
-import { type Config, Gateway, type HostName, pack, ROOT } from "./harness.ts";
+import { type Config, Gateway, type HostName, PACKED, ROOT } from "./harness.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
 const GOLDEN = join(ROOT, "test", "golden");
@@ -17,7 +17,7 @@ const SLOW = new Set(["rate-limit-window", "sweep-ends-cancelled-flows", "slow-b
 
 let gateway: Gateway;
 before(async () => {
-  gateway = await Gateway.start(HOST, read("config.json"), [await pack()]);
+  gateway = await Gateway.start(HOST, read("config.json"), [PACKED]);
 });
 after(() => gateway.discard());
 

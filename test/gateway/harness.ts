@@ -37,6 +37,9 @@ export const pack = async (folder: string = ROOT): Promise<string> => {
   return join(destination, stdout.trim().split("\n").at(-1) ?? "");
 };
 
+/** The tarball that `npm run test:gateway` packs once for all of its test files; see prepare.ts. */
+export const PACKED: string = join(ROOT, ".cache", "plugin.tgz");
+
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, Gateway, gatewayConfig, type HostName, pack, ROOT, withRoutes } from "./harness.ts";
+import { type Answer, Gateway, gatewayConfig, type HostName, pack, PACKED, ROOT, withRoutes } from "./harness.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
 
@@ -37,7 +37,7 @@ let gateway: Gateway;
 before(async () => {
   fileSecrets({});
   const providers = { files: { source: "file", path: secrets, mode: "json" } };
-  const tarballs = [await pack(), await pack(join(ROOT, "test", "gateway", "neighbour"))];
+  const tarballs = [PACKED, await pack(join(ROOT, "test", "gateway", "neighbour"))];
   const config = gatewayConfig(ROUTES, { secrets: { providers } });
   gateway = await Gateway.start(HOST, config, tarballs);
 });
