@@ -2,5 +2,10 @@ import { defineConfig } from "vitest/config";
 
 /** The fast tests alone: what starts compilers or servers has nothing to say about one mutant. */
 export default defineConfig({
-  test: { include: ["test/core/**/*.test.ts"], setupFiles: ["test/setup.ts"], isolate: false },
+  test: {
+    include: ["test/core/**/*.test.ts"],
+    setupFiles: ["test/setup.ts"],
+    isolate: false,
+    env: { FC_RUNS: "20", FC_NO_SHRINK: "1" },
+  },
 });

@@ -13,9 +13,9 @@ import { type Reply, replyToOutcome, replyToRejection } from "./reply.ts";
 import { isJsonMediaType, type RequestHead } from "./request-head.ts";
 import { type Route, type Routes, resolveRoute } from "./route.ts";
 import type { Sha256 } from "./secret.ts";
-import { takeSlot } from "./slot.ts";
+import { SLOT_LIMIT, takeSlot } from "./slot.ts";
 import { clip } from "./text.ts";
-import { stepWindow, type WindowStep, type WindowView } from "./window.ts";
+import { stepWindow, WINDOW, type WindowRule, type WindowStep, type WindowView } from "./window.ts";
 
 /** A POST to a route that exists, and the keys that it is counted under. */
 export type Located = {
@@ -29,6 +29,11 @@ export type Located = {
 
 /** The limits' state as far as one request can see it: its window's buckets and the slots its peer holds. */
 export type LimitView = { readonly window: WindowView; readonly held: number };
+
+/** How much is let in. Every route has RULES; smaller ones are for whoever explores all states. */
+export type Rules = { readonly window: WindowRule; readonly slots: number };
+
+export const RULES: Rules = { window: WINDOW, slots: SLOT_LIMIT };
 
 /** The pieces of a host's platform that the core computes with. */
 export type Primitives = {
@@ -96,11 +101,17 @@ const checkMediaType = ({ head }: Located): Result<void, Rejection> =>
  * Counts the request, then checks media type, slot and credential, in this order (ORDER-1, LIMIT-1, SLOT-1, AUTH-1).
  * Errs: rate_limited, unsupported_media_type, too_many_in_flight, unauthorized. `now`: monotonic milliseconds.
  */
-export const admit = (located: Located, limits: LimitView, now: number, hash: Sha256): Admission => {
-  const window = stepWindow(limits.window, now);
+export const admit = (
+  located: Located,
+  limits: LimitView,
+  now: number,
+  hash: Sha256,
+  rules: Rules = RULES,
+): Admission => {
+  const window = stepWindow(limits.window, now, rules.window);
   const verdict = window.verdict
     .andThen(() => checkMediaType(located))
-    .andThen(() => takeSlot(limits.held))
+    .andThen(() => takeSlot(limits.held, rules.slots))
     .andThen(() => authenticate(located.route, located.head.header, hash))
     .map((authenticated) => new AdmittedRequest(located, authenticated));
   return { window, verdict };

@@ -4,8 +4,11 @@
 import { err, ok, type Result } from "neverthrow";
 import type { Rejection } from "./rejection.ts";
 
-export const WINDOW_MS = 60_000;
-export const WINDOW_LIMIT = 120;
+/** `limit`: requests that pass in one window; `ms`: its length, milliseconds. */
+export type WindowRule = { readonly limit: number; readonly ms: number };
+
+/** The rule of every route. Others are for whoever explores the limiter at a smaller scale. */
+export const WINDOW: WindowRule = { limit: 120, ms: 60_000 };
 
 export type Bucket = { readonly openedAt: number; readonly count: number };
 
@@ -27,29 +30,30 @@ export type WindowStep = {
 };
 
 /** Whether the bucket still counts. A clock that went back keeps it: no jump releases a client early (LIMIT-3). */
-export const isLive = (bucket: Bucket, now: number): boolean => now - bucket.openedAt < WINDOW_MS;
+export const isLive = (bucket: Bucket, now: number, rule: WindowRule = WINDOW): boolean =>
+  now - bucket.openedAt < rule.ms;
 
-const live = (bucket: Bucket | undefined, now: number): Bucket | undefined =>
-  bucket !== undefined && isLive(bucket, now) ? bucket : undefined;
+const live = (bucket: Bucket | undefined, now: number, rule: WindowRule): Bucket | undefined =>
+  bucket !== undefined && isLive(bucket, now, rule) ? bucket : undefined;
 
 /**
  * A client without a bucket of its own stays in its route's overflow bucket while that one is live, so that nobody is
  * counted in two places within one window (LIMIT-4).
  */
-const placeOf = (view: WindowView, now: number): Place => {
+const placeOf = (view: WindowView, now: number, rule: WindowRule): Place => {
   if (view.own !== undefined) return "own";
-  return live(view.overflow, now) !== undefined || !view.room ? "overflow" : "own";
+  return live(view.overflow, now, rule) !== undefined || !view.room ? "overflow" : "own";
 };
 
-const limited = (bucket: Bucket, now: number): Rejection => ({
+const limited = (bucket: Bucket, now: number, rule: WindowRule): Rejection => ({
   code: "rate_limited",
-  retryAfterMs: bucket.openedAt + WINDOW_MS - now,
+  retryAfterMs: bucket.openedAt + rule.ms - now,
 });
 
 /** Counts one request. Errs with `rate_limited` and the milliseconds until the window ends. */
-export const stepWindow = (view: WindowView, now: number): WindowStep => {
-  const place = placeOf(view, now);
-  const bucket = live(view[place], now) ?? { openedAt: now, count: 0 };
-  if (bucket.count >= WINDOW_LIMIT) return { place, bucket, verdict: err(limited(bucket, now)) };
+export const stepWindow = (view: WindowView, now: number, rule: WindowRule = WINDOW): WindowStep => {
+  const place = placeOf(view, now, rule);
+  const bucket = live(view[place], now, rule) ?? { openedAt: now, count: 0 };
+  if (bucket.count >= rule.limit) return { place, bucket, verdict: err(limited(bucket, now, rule)) };
   return { place, bucket: { openedAt: bucket.openedAt, count: bucket.count + 1 }, verdict: ok() };
 };

@@ -25,6 +25,7 @@ import {
   taskFields,
   wildText,
 } from "../core/arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 type Asked = { readonly method: string; readonly args: readonly unknown[] };
 type Sent = {
@@ -109,7 +110,7 @@ test("VIEW-1: answers that agree in the visible fields give byte-identical repli
       expect(await replyOf(two)).toBe(text);
       expect(JSON.parse(text)).toMatchObject({ ok: true });
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -151,7 +152,7 @@ test("SCOPE-1: each action asks the host once, by its own method, with the field
       };
       expect(asked).toEqual([{ method: METHODS[String(action)], args: plain[String(action)] ?? [fields] }]);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 
@@ -185,7 +186,7 @@ test("VIEW-4, TOTAL-1: whatever a host answers, the caller gets an envelope, and
       expect(sent["result"]).toEqual({});
       expect(log.length).toBe(1);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -218,7 +219,7 @@ test("REPLY-3: the host's prose never reaches a caller, and reaches the log with
         expect(log[0]).toMatch(/^[\x20-\x7e]*$/u);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

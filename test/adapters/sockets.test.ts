@@ -57,7 +57,7 @@ test("BODY-2: exactly 262,144 bytes pass, one more does not, whether announced o
   expect((await streamed(MAX_BODY_BYTES)).status).toBe(200);
   expect(await codeOf(await post(to, padded(MAX_BODY_BYTES + 1)))).toBe("payload_too_large");
   expect(await codeOf(await streamed(MAX_BODY_BYTES + 1))).toBe("payload_too_large");
-  expect(to.limits.size.slots).toBe(0);
+  expect(to.limits.state.slots.size).toBe(0);
 });
 
 test("REPLY-4: a client that is still sending 5 MB reads the refusal, and its slot is free with the answer", async () => {
@@ -78,7 +78,7 @@ test("REPLY-4: a refusal before the body is answered at once and ends the connec
     expect(answer).toMatch(/^HTTP\/1\.1 4(01|15) /u);
     expect(answer.toLowerCase()).toContain("connection: close");
   }
-  expect(to.limits.size.slots).toBe(0);
+  expect(to.limits.state.slots.size).toBe(0);
 });
 
 test("REPLY-1: a request with a whole body keeps its connection", async () => {
@@ -97,7 +97,7 @@ test("BODY-3: a body that does not arrive in time is a 408, and its slot is free
   const socket = open(to, { ...HEADERS, "content-length": "10" });
   socket.write("{");
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 /u);
-  expect(to.limits.size.slots).toBe(0);
+  expect(to.limits.state.slots.size).toBe(0);
 });
 
 test("SLOT-1, SLOT-2: eight unfinished bodies are held, the ninth is refused; finishing and hanging up frees", async () => {
@@ -109,7 +109,7 @@ test("SLOT-1, SLOT-2: eight unfinished bodies are held, the ninth is refused; fi
   const busy = await post(to, LIST);
   expect([busy.headers.get("retry-after"), await codeOf(busy)]).toEqual(["1", "too_many_in_flight"]);
   for (const socket of held) socket.destroy();
-  await until(() => to.limits.size.slots === 0);
+  await until(() => to.limits.state.slots.size === 0);
   expect((await post(to, LIST)).status).toBe(200);
 });
 
@@ -120,10 +120,10 @@ test("SLOT-2: a client that hangs up while the host works costs one slot until t
   const to = await start({}, { execute: (command) => done.then(() => inner.execute(command)) });
   const socket = open(to, { ...HEADERS, "content-length": String(LIST.length) });
   socket.write(LIST);
-  await until(() => to.limits.size.slots === 1);
+  await until(() => to.limits.state.slots.size === 1);
   socket.destroy();
   finish();
-  await until(() => to.limits.size.slots === 0);
+  await until(() => to.limits.state.slots.size === 0);
   expect(to.defects).toEqual([]);
 });
 
@@ -148,8 +148,8 @@ test("SLOT-2: an answer that nobody reads holds its slot, and only until the dea
   const socket = open(to, { ...HEADERS, "content-length": String(LIST.length), "x-forwarded-for": "10.0.0.2" });
   socket.pause();
   socket.write(LIST);
-  await until(() => to.limits.size.slots === 1);
-  await until(() => to.limits.size.slots === 0);
+  await until(() => to.limits.state.slots.size === 1);
+  await until(() => to.limits.state.slots.size === 0);
   socket.destroy();
 });
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type ActionName, ACTIONS, parseAction } from "../../core/index.ts";
 import { goodBodies, goodBody, type Json, wildText } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 /** The documented fields, their order included: an own list, so that the schemas cannot vouch for themselves. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
@@ -105,7 +106,7 @@ test("ACTION-1: a good body is accepted as it is", () => {
     fc.property(goodBody, (body) => {
       expect(parseAction(body)._unsafeUnwrap()).toEqual(body);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -121,7 +122,7 @@ test("ACTION-1: texts are trimmed of JavaScript's white space and must not be bl
       expect(Object.entries(parsed._unsafeUnwrap()).find(([key]) => key === field)?.[1]).toBe("\u200bx\u0000y");
       expect(refusedField({ ...body, [field]: blank })).toBe(field);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 
@@ -143,7 +144,7 @@ test("ACTION-2: a wrong value is refused by the name of its field", () => {
       const [body] = fc.sample(full(name), { numRuns: 1, seed });
       expect(refusedField({ ...body, [field]: value })).toBe(allowed ? undefined : field);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -153,7 +154,7 @@ test("ACTION-1: null is a value where the contract has one, and a fault elsewher
       const [body] = fc.sample(full(name), { numRuns: 1, seed });
       expect(refusedField({ ...body, [field]: null })).toBe(NULLABLE.has(field) ? undefined : field);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -164,7 +165,7 @@ test("ACTION-1: required fields are required, all others are not", () => {
       const { [field]: _, ...rest } = body ?? {};
       expect(refusedField(rest)).toBe(REQUIRED.has(field) ? field : undefined);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

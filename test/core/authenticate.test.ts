@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { authenticate, credentialOf, MAX_SECRET_BYTES, type Route, resolveRoute, sha256 } from "../../core/index.ts";
 import { head, load, wildText } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 const routeWith = (secret: string): Route | undefined =>
   load({ routes: { r: { sessionKey: "s", secret } } }).routes.get("/plugins/webhooks/r");
@@ -54,7 +55,7 @@ test("AUTH-1: nothing but the secret opens a route", () => {
       const headers = { authorization, "x-openclaw-webhook-secret": own };
       expect(opens(value, headers)).toBe(credentialOf(head({ headers }).header).trim() === value);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

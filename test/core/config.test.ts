@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { configuredPath, problemLine, sha256, loadConfig } from "../../core/index.ts";
 import { load, wildText } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 const GOOD = { sessionKey: "agent:main:main", secret: "a-long-and-random-secret" };
 const lines = (config: unknown): readonly string[] => load(config).problems.map(problemLine);
@@ -51,7 +52,7 @@ test("CONFIG-1: good routes live and bad ones are skipped with one problem each,
         ]);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -62,7 +63,7 @@ test("TOTAL-1: any configuration gives routes and problems", () => {
       load({ routes: config });
       load({ routes: { r: config } });
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
   for (const nothing of [undefined, null, {}, { routes: {} }, { routes: undefined }]) {
     expect(load(nothing)).toEqual({ routes: new Map(), paths: new Map(), problems: [] });

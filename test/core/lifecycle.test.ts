@@ -10,6 +10,7 @@ import {
   transition,
 } from "../../core/index.ts";
 import { flowFields, goodBodies, goodBody, type Json } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 const NOW = 2_000_000_000_000;
 const flow = flowFields as fc.Arbitrary<unknown> as fc.Arbitrary<FlowRecord>;
@@ -58,7 +59,7 @@ test("FLOW-1: a refusal changes nothing, FLOW-2: a write adds 1 (a cancel that a
         before.syncMode,
       ]);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -96,7 +97,7 @@ test("FLOW-4: a cancel intent survives every event, and only request_cancel move
         expect(after.cancelRequestedAt).toBe(asked.action === "request_cancel" ? NOW : since),
       );
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -140,7 +141,7 @@ test("FLOW-2: each revision-checked action does to each field what the measured 
       const { flow: after } = transition(one, at(one, asked), active, NOW)._unsafeUnwrap();
       expect(plain(after)).toEqual(plain(expected(one, asked)));
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 
@@ -180,7 +181,7 @@ test("FLOW-2: cancel_flow ends an open flow at once, or waits for its tasks with
       const waiting = { ...one, revision: one.revision + marks, updatedAt: marks === 1 ? NOW : one.updatedAt };
       expect(plain(after)).toEqual(plain({ ...(pending ? waiting : cancelled), cancelRequestedAt: since }));
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -208,7 +209,7 @@ test("FLOW-2: a sweep ends managed open flows with an intent and without tasks, 
       expect(after).toMatchObject({ status: "cancelled", waitJson: null, endedAt: NOW, revision: one.revision + 1 });
       expect([after.blockedTaskId, after.blockedSummary]).toEqual([undefined, undefined]);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { networkOf } from "../../core/index.ts";
 import { wildText } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 const group = fc.integer({ min: 0, max: 0xffff });
 const groups = (length: number) => fc.array(group, { minLength: length, maxLength: length });
@@ -55,7 +56,7 @@ test("LIMIT-6: every IPv6 address counts by a network", () => {
     fc.property(fc.ipV6(), (address) => {
       expect(networkOf(address)).toMatch(isIP(address) === 6 ? /^[0-9a-f:]+::\/64$|^\d+(\.\d+){3}$/u : /./u);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -64,6 +65,6 @@ test("LIMIT-5: a key is short and holds no space, whatever the address", () => {
     fc.property(fc.oneof(wildText, fc.string({ maxLength: 500 })), (address) => {
       expect(networkOf(address)).toMatch(/^\S{1,64}$/u);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });

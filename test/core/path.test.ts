@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { canonicalPath, MAX_PATH_LENGTH } from "../../core/index.ts";
 import { wildText } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 const segment = fc.stringMatching(/^[a-z0-9_-]{1,8}$/u);
 const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => `/${segments.join("/")}`);
@@ -34,7 +35,7 @@ test("ROUTE-1: every spelling of a path has the same canonical form", () => {
     fc.property(path, spelling, (plain, spell) => {
       expect(canonicalPath(spell(plain)).unwrapOr("none")).toBe(plain);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 
@@ -86,7 +87,7 @@ test("ROUTE-1: the canonical form is the one that a URL parser and full decoding
       fc.pre(expected === undefined || !/[^a-z0-9/._~-]/u.test(expected));
       expect(canonicalPath(raw).unwrapOr(undefined)).toBe(expected);
     }),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
 });
 
@@ -124,6 +125,6 @@ test("ROUTE-1: the longest path that is looked at, endless encoding, and edges",
 test("TOTAL-1: no target makes it throw", () => {
   fc.assert(
     fc.property(wildText, (raw) => void canonicalPath(raw)),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });

@@ -22,7 +22,7 @@ import {
   sha256,
   SLOT_LIMIT,
   viewFlow,
-  WINDOW_LIMIT,
+  WINDOW,
 } from "../../core/index.ts";
 import {
   bytes,
@@ -38,9 +38,10 @@ import {
   ROUTES,
   wildText,
 } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 const IDLE: LimitView = { window: { own: undefined, overflow: undefined, room: true }, held: 0 };
-const FULL: Bucket = { openedAt: 0, count: WINDOW_LIMIT };
+const FULL: Bucket = { openedAt: 0, count: WINDOW.limit };
 
 type Run = { readonly answer: Answer; readonly commands: readonly Command[] };
 type Host = (command: Command) => Result<Outcome, HostFailure>;
@@ -102,7 +103,7 @@ test("REPLY-1, REPLY-4, TOTAL-1: anything at all gets one well-formed envelope b
       });
       expect(reply.code).toBe(sent["code"]);
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   );
 });
 
@@ -128,7 +129,7 @@ test("AUTH-1: the host is asked only for a request with the secret of its own ro
       expect(commands.length).toBe((decisive ?? own) === of.secret ? 1 : 0);
       for (const { route: acting } of commands) expect([acting.id, acting.sessionKey]).toEqual([of.id, of.sessionKey]);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -162,7 +163,7 @@ test("AUTH-5, REPLY-2: refusals of a credential are the same bytes, and nobody i
       expect(sent.routeId === undefined).toBe(knows.includes(reply.code ?? ""));
       if (made.commands.length === 0) expect(audit.action).toBe(undefined);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
   expect([...bodies]).toEqual([
     JSON.stringify([
@@ -211,7 +212,7 @@ test("ORDER-1: of several faults the first in the order of the checks decides, a
       expect(codeOf(made)).toBe(FAULTS.find(has));
       expect(made.commands.length).toBe(present.length === 0 ? 1 : 0);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -386,7 +387,7 @@ test("AUDIT-2: an audit line is printable ASCII on one line, whatever a client s
     fc.property(wild, wildBody, (request, body) => {
       expect(auditLine(run(head(request), body).answer.audit)).toMatch(/^[\x20-\x7e]*$/u);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
   expect(auditLine({ status: 200, routeId: "a", client: "c", action: "get_flow", code: "x" })).toBe(
     "route=a action=get_flow client=c status=200 code=x",

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { fieldOf, viewAll, viewFlow, viewSummary, viewTask } from "../../core/index.ts";
 import { dress, flowFields, hiddenFields, type Json, summaryFields, taskFields } from "./arbitraries.ts";
+import { runs } from "../support/runs.ts";
 
 const shown = (view: ReturnType<typeof viewFlow | typeof viewTask | typeof viewSummary>): string =>
   view.match(
@@ -31,7 +32,7 @@ test("VIEW-1: records that agree in the visible fields give byte-identical views
     fc.property(twins, ({ view, visible, hidden, dress: [one, two] }) => {
       expect(shown(view(one(visible, hidden[0])))).toBe(shown(view(two(visible, hidden[1]))));
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -125,7 +126,7 @@ test("VIEW-4: a record with one field that is not what the host promises is refu
       fc.property(flowFields, fc.constantFrom(...values), (flow, value) => {
         expect(shown(viewFlow({ ...flow, [field]: value }))).toBe(`refused: ${field}`);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   }
   for (const field of [

@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Bucket, stepWindow, WINDOW_LIMIT, WINDOW_MS, type WindowView } from "../../core/index.ts";
+import { type Bucket, stepWindow, WINDOW, type WindowView } from "../../core/index.ts";
+import { runs } from "../support/runs.ts";
+
+const { limit: WINDOW_LIMIT, ms: WINDOW_MS } = WINDOW;
 
 const bucket = fc.record({ openedAt: fc.nat({ max: 1_000_000 }), count: fc.nat({ max: WINDOW_LIMIT }) });
 const view: fc.Arbitrary<WindowView> = fc.record({
@@ -83,6 +86,6 @@ test("LIMIT-4: a client is counted in its own bucket, in the shared one while th
       expect(step.verdict.isOk()).toBe(passes);
       expect(step.bucket).toEqual({ openedAt: counted.openedAt, count: counted.count + (passes ? 1 : 0) });
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
