@@ -30,7 +30,7 @@ export type Config = {
 const STRONG_SECRET_LENGTH = 16;
 
 const UNRESOLVED =
-  "could not be resolved. Repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then";
+  "is empty or could not be resolved. Set it, or repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then";
 
 const adviceOn = (value: string, sharedWith: string | undefined): string | undefined => {
   if (sharedWith !== undefined) {
@@ -93,11 +93,7 @@ const nothing = (sentence: string): Config => ({
   problems: [{ effect: "skipped", sentence }],
 });
 
-/**
- * Live routes and problems of a plugin configuration, whatever it is (CONFIG-1). Strings are taken as resolved
- * secrets, objects as SecretRefs that the host could not resolve. Disabled routes leave no trace.
- */
-export const loadConfig = (written: unknown, hash: Sha256): Config => {
+const load = (written: unknown, hash: Sha256): Config => {
   if (written === undefined || written === null) return { routes: new Map(), paths: new Map(), problems: [] };
   if (!isObject(written)) return nothing("the configuration must be an object with routes");
   const routes = member(written, "routes") ?? {};
@@ -111,6 +107,19 @@ export const loadConfig = (written: unknown, hash: Sha256): Config => {
     );
   }
   return { routes: collector.routes, paths: collector.paths, problems: collector.problems };
+};
+
+/**
+ * Live routes and problems of a plugin configuration, whatever it is (CONFIG-1). Strings are taken as resolved
+ * secrets, objects as SecretRefs that the host could not resolve. Disabled routes leave no trace.
+ */
+export const loadConfig = (written: unknown, hash: Sha256): Config => {
+  try {
+    return load(written, hash);
+  } catch {
+    // an object that throws when it is read is no configuration
+    return nothing("the configuration cannot be read. No route is served");
+  }
 };
 
 const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as const;

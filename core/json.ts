@@ -92,7 +92,6 @@ type Copying = { readonly source: object; readonly copy: Copy; readonly depth: n
 /** A plain array without holes or a plain object: what `JSON.stringify` reads without running anything. */
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if ("toJSON" in value && typeof value.toJSON === "function") return false;
   return Array.isArray(value) ? prototype === Array.prototype : prototype === Object.prototype || prototype === null;
 };
 
@@ -131,11 +130,7 @@ const copyMembers = (source: object, copy: Copy, depth: number, pending: Copying
   return names.length;
 };
 
-/**
- * A copy of a value that a host handed over: plain data, read once, that can be put into a reply without running the
- * host's code (VIEW-3). May throw only if `value` holds a proxy whose traps throw; view.ts is the boundary for that.
- */
-export const copyHostJson = (value: unknown): Result<JsonValue, JsonFault> => {
+const copyUnguarded = (value: unknown): Result<JsonValue, JsonFault> => {
   const holder: JsonValue[] = [];
   const pending: Copying = [];
   if (!copyMember(value, holder, "", 1, pending)) return err("not_json");
@@ -147,6 +142,18 @@ export const copyHostJson = (value: unknown): Result<JsonValue, JsonFault> => {
     if (copied === undefined || members > MAX_HOST_MEMBERS) return err("not_json");
   }
   return ok(holder[0] ?? null);
+};
+
+/**
+ * A copy of a value that a host handed over: plain data, read once, that can be put into a reply without running the
+ * host's code (VIEW-3). A proxy whose traps throw is no JSON.
+ */
+export const copyHostJson = (value: unknown): Result<JsonValue, JsonFault> => {
+  try {
+    return copyUnguarded(value);
+  } catch {
+    return err("not_json");
+  }
 };
 
 /** `JSON.parse` as a total function. */

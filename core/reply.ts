@@ -1,6 +1,7 @@
 // Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22, REPLY-1).
 // A Reply is built from views and from the tables of refusals, and from nothing else.
 
+import { Result } from "neverthrow";
 import { match } from "ts-pattern";
 import type { JsonValue } from "./json.ts";
 import { CANCEL_REFUSALS, describeRefusal, MUTATION_REFUSALS, type Outcome, TASK_REFUSALS } from "./outcome.ts";
@@ -26,8 +27,8 @@ class SealedReply {
 
 export type Reply = SealedReply;
 
-type Result = { readonly [field: string]: JsonValue };
-type Draft = { readonly status: number; readonly code?: string; readonly error?: string; readonly result: Result };
+type Shown = { readonly [field: string]: JsonValue };
+type Draft = { readonly status: number; readonly code?: string; readonly error?: string; readonly result: Shown };
 
 const HEADERS = { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" };
 
@@ -56,13 +57,13 @@ export const replyToRejection = (rejection: Rejection, routeId?: string): Reply 
   return new SealedReply(row.status, headersOf(rejection), body, code);
 };
 
-const shownFlow = (flow: FlowView | undefined): Result => (flow === undefined ? {} : { flow: flow.json });
+const shownFlow = (flow: FlowView | undefined): Shown => (flow === undefined ? {} : { flow: flow.json });
 
-const shownTasks = (tasks: readonly TaskView[] | undefined): Result =>
+const shownTasks = (tasks: readonly TaskView[] | undefined): Shown =>
   tasks === undefined ? {} : { tasks: tasks.map((task) => task.json) };
 
 const notApplied = ({ refusal, current }: Extract<Outcome, { kind: "not_applied" }>): Draft => {
-  const shown: Result = current === undefined ? {} : { current: current.json };
+  const shown: Shown = current === undefined ? {} : { current: current.json };
   return { ...MUTATION_REFUSALS[refusal], result: { applied: false, code: refusal, ...shown } };
 };
 
@@ -86,7 +87,7 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
   return { ...row, result: { found, created: false, reason: row.reason, ...shownFlow(outcome.flow) } };
 };
 
-const done = (result: Result): Draft => ({ status: 200, result });
+const done = (result: Shown): Draft => ({ status: 200, result });
 
 const draftOf = (outcome: Outcome): Draft =>
   match(outcome)
@@ -105,12 +106,20 @@ const draftOf = (outcome: Outcome): Draft =>
     .with({ kind: "task_not_created" }, taskNotCreated)
     .exhaustive();
 
-/** The answer to a command that the host answered: the Gateway's statuses and results (SEMANTICS §3–6). */
+/** JSON.stringify as a total function: a text longer than the engine can hold is the one way in which it fails. */
+const stringify = Result.fromThrowable(JSON.stringify, () => "too_long" as const);
+
+/**
+ * The answer to a command that the host answered: the Gateway's statuses and results (SEMANTICS §3–6). What a host
+ * hands over beyond what one text can hold is its failure, not a crash.
+ */
 export const replyToOutcome = (outcome: Outcome, routeId: string): Reply => {
   const { status, code, error, result } = draftOf(outcome);
   const isOk = status < 400;
   const said = code === undefined ? {} : { code };
   const why = isOk || error === undefined ? {} : { error };
-  const body = JSON.stringify({ ok: isOk, routeId, ...said, ...why, result });
-  return new SealedReply(status, HEADERS, body, code);
+  return stringify({ ok: isOk, routeId, ...said, ...why, result }).match(
+    (body) => new SealedReply(status, HEADERS, body, code),
+    () => replyToRejection({ code: "bad_host_answer" }, routeId),
+  );
 };

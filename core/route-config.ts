@@ -20,7 +20,7 @@ export const routeSchema = z.strictObject({
   enabled: z.boolean().default(true),
   path: text.optional(),
   sessionKey: text,
-  secret: z.union([text, secretRef]),
+  secret: z.union([z.string(), secretRef]),
   controllerId: text.optional(),
   description: z.string().optional(),
 });
@@ -31,7 +31,7 @@ const HINTS: Readonly<Record<string, string>> = {
   enabled: "must be true or false",
   path: "must be a path such as /plugins/webhooks/zapier",
   sessionKey: "is missing or empty. Set it to the session that owns the flows, for example agent:main:main",
-  secret: "is missing or empty. Set a long random text, or a SecretRef with source, provider and id",
+  secret: "is missing. Set a long random text, or a SecretRef with source, provider and id",
   controllerId: "must be a text that is not empty",
   description: "must be a text",
 };
@@ -51,13 +51,15 @@ const flawOf = (issue: z.core.$ZodIssue | undefined): Flaw => {
 
 type Secret = { readonly kind: "plain"; readonly value: string } | { readonly kind: "unresolved" };
 
-/** The Gateway leaves `${NAME}` as written when the variable is not set: a secret that everybody can read. */
+/**
+ * The Gateway leaves `${NAME}` as written when the variable is not set: a secret that everybody can read. A reference
+ * that resolves to blank text has not resolved either.
+ */
 const PLACEHOLDER = /\$\{[A-Z_][A-Z0-9_]*\}/u;
 
 const configuredSecret = ({ secret }: RouteEntry): Result<Secret, Flaw> => {
-  if (typeof secret !== "string" || PLACEHOLDER.test(secret)) return ok({ kind: "unresolved" });
-  const value = secret.trim();
-  if (value === "") return err(flaw("secret", HINTS["secret"] ?? ""));
+  const value = typeof secret === "string" ? secret.trim() : "";
+  if (value === "" || PLACEHOLDER.test(value)) return ok({ kind: "unresolved" });
   if (isSendable(value)) return ok({ kind: "plain", value });
   return err(flaw("secret", `is longer than ${String(MAX_SECRET_BYTES)} bytes. Set a shorter one`));
 };

@@ -1,4 +1,4 @@
-// A promise with a latest moment: what comes later is ignored, and nothing is left running for it.
+// A promise with a latest moment: what comes later is ignored. The work itself cannot be ended from here.
 
 import { err, ok, type Result } from "neverthrow";
 

@@ -14,20 +14,6 @@ export type LiveRoutesOptions = {
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
 
-const UNREADABLE: Config = {
-  ...EMPTY,
-  problems: [{ effect: "skipped", sentence: "the configuration cannot be read. No route is served" }],
-};
-
-/** A configuration made of objects that throw when they are read is no configuration. */
-const loadTotal = (block: unknown, sha256: Sha256): Config => {
-  try {
-    return loadConfig(block, sha256);
-  } catch {
-    return UNREADABLE;
-  }
-};
-
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
 export class LiveRoutes {
@@ -75,7 +61,7 @@ export class LiveRoutes {
 
   #load(block: unknown): void {
     this.#block = block;
-    this.#config = loadTotal(block, this.#options.sha256);
+    this.#config = loadConfig(block, this.#options.sha256);
     const { problems } = this.#config;
     const lines = new Set(problems.map(problemLine));
     const broken = problems.filter((problem) => !isAdvice(problem)).map(problemLine);

@@ -3,7 +3,7 @@
 import { type AuditEvent, auditLine } from "../../core/index.ts";
 import type { Logger } from "./host.ts";
 
-/** A route's refused credentials and limited clients are shown once in this many milliseconds. */
+/** A warning that callers can cause is shown once in this many milliseconds for each topic (AUDIT-3). */
 const NOTICE_MS = 60_000;
 
 const NOTEWORTHY: Readonly<Record<string, string>> = {
@@ -31,12 +31,17 @@ export class Log {
     }
   }
 
-  /** Every answer at debug level; refusals that an operator should see also as warnings, at most one a minute. */
+  /** Every answer at debug level; refusals that an operator should see also as warnings. */
   audit(event: AuditEvent): void {
     this.write("debug", auditLine(event));
     const notice = event.code === undefined ? undefined : NOTEWORTHY[event.code];
-    if (notice === undefined || !this.#isDue(`${event.code ?? ""} ${event.routeId ?? ""}`)) return;
-    this.write("warn", `${notice}; more of these are not shown for a minute (${auditLine(event)})`);
+    if (notice === undefined) return;
+    this.warnSometimes(`${notice} (${auditLine(event)})`, `${event.code ?? ""} ${event.routeId ?? ""}`);
+  }
+
+  /** A warning that callers can cause again and again: at most one a minute for each topic. */
+  warnSometimes(line: string, topic: string): void {
+    if (this.#isDue(topic)) this.write("warn", `${line}; more of these are not shown for a minute`);
   }
 
   #isDue(key: string): boolean {

@@ -95,7 +95,7 @@ const start = (api: PluginApi, log: Log): void => {
     host: createManagedFlows({
       bind: bindFlows(runtime),
       hostConfig: snapshot,
-      warn: (line) => log.write("warn", line),
+      warn: (line, topic) => log.warnSometimes(line, topic),
     }),
     primitives: nodePrimitives,
     now,

@@ -43,8 +43,16 @@ const requiredField = <T>(answer: unknown, name: string, view: (value: unknown) 
 const flag = (answer: unknown, name: string): Result<boolean, BadRecord> =>
   fieldOf(answer, name).andThen((value) => (typeof value === "boolean" ? ok(value) : bad(name)));
 
-const decodeFlow = (answer: unknown): Decoded =>
-  optional(answer, viewFlow).map((flow) => ({ kind: "flow", flow: flow ?? null }));
+type ViewFlow = (record: unknown) => Result<FlowView, BadRecord>;
+
+/** The view of the flow that was asked for; another one is nonsense (SCOPE-2). */
+const viewOnly =
+  (flowId: string): ViewFlow =>
+  (record) =>
+    viewFlow(record).andThen((flow) => (flow.json["flowId"] === flowId ? ok(flow) : bad("flowId")));
+
+const decodeFlow = (answer: unknown, view: ViewFlow): Decoded =>
+  optional(answer, view).map((flow) => ({ kind: "flow", flow: flow ?? null }));
 
 const decodeFlows = (answer: unknown): Decoded => viewAll(answer, viewFlow).map((flows) => ({ kind: "flows", flows }));
 
@@ -66,28 +74,28 @@ const withTasks = (tasks: readonly TaskView[] | undefined): { readonly tasks?: r
 
 type Shown = { readonly flow?: FlowView; readonly tasks?: readonly TaskView[] };
 
-const decodeNotApplied = (answer: unknown, onProse: OnProse): Decoded =>
+const decodeNotApplied = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
   fieldOf(answer, "code").andThen((code) => {
     if (!isMutationRefusal(code)) onProse(code);
     const refusal = isMutationRefusal(code) ? code : "mutation_rejected";
-    return optionalField(answer, "current", viewFlow).map((current): Outcome => ({
+    return optionalField(answer, "current", view).map((current): Outcome => ({
       kind: "not_applied",
       refusal,
       ...(current === undefined ? {} : { current }),
     }));
   });
 
-const decodeMutation = (answer: unknown, onProse: OnProse): Decoded =>
+const decodeMutation = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
   flag(answer, "applied").andThen((applied) =>
     applied
-      ? requiredField(answer, "flow", viewFlow).map((flow): Outcome => ({ kind: "applied", flow }))
-      : decodeNotApplied(answer, onProse),
+      ? requiredField(answer, "flow", view).map((flow): Outcome => ({ kind: "applied", flow }))
+      : decodeNotApplied(answer, view, onProse),
   );
 
 const viewTasks = (tasks: unknown): Result<readonly TaskView[], BadRecord> => viewAll(tasks, (task) => viewTask(task));
 
-const shownBy = (answer: unknown): Result<Shown, BadRecord> =>
-  optionalField(answer, "flow", viewFlow).andThen((flow) =>
+const shownBy = (answer: unknown, view: ViewFlow): Result<Shown, BadRecord> =>
+  optionalField(answer, "flow", view).andThen((flow) =>
     optionalField(answer, "tasks", viewTasks).map((tasks) => ({ ...withFlow(flow), ...withTasks(tasks) })),
   );
 
@@ -98,18 +106,18 @@ const decodeNotCancelled = (answer: unknown, onProse: OnProse, shown: Shown): De
     return { kind: "not_cancelled" as const, ...meaning, ...shown };
   });
 
-const decodeCancel = (answer: unknown, onProse: OnProse): Decoded =>
+const decodeCancel = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
   flag(answer, "found").andThen((found) =>
     flag(answer, "cancelled").andThen((cancelled): Decoded => {
       if (!found) return ok({ kind: "not_cancelled", refusal: "not_found" });
-      return shownBy(answer).andThen((shown) =>
+      return shownBy(answer, view).andThen((shown) =>
         cancelled ? ok({ kind: "cancelled" as const, ...shown }) : decodeNotCancelled(answer, onProse, shown),
       );
     }),
   );
 
-const decodeNewTask = (answer: unknown, childSessionKey: string | undefined): Decoded =>
-  requiredField(answer, "flow", viewFlow).andThen((flow) =>
+const decodeNewTask = (answer: unknown, view: ViewFlow, childSessionKey: string | undefined): Decoded =>
+  requiredField(answer, "flow", view).andThen((flow) =>
     requiredField(answer, "task", (task) => viewTask(task, childSessionKey)).map((task): Outcome => ({
       kind: "task_created",
       flow,
@@ -117,10 +125,10 @@ const decodeNewTask = (answer: unknown, childSessionKey: string | undefined): De
     })),
   );
 
-const decodeNoTask = (answer: unknown, onProse: OnProse): Decoded =>
+const decodeNoTask = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
   flag(answer, "found").andThen((found): Decoded => {
     if (!found) return ok({ kind: "task_not_created", refusal: "not_found" });
-    return optionalField(answer, "flow", viewFlow).andThen((flow) =>
+    return optionalField(answer, "flow", view).andThen((flow) =>
       fieldOf(answer, "reason").map((reason) => {
         const { known, ...meaning } = readTaskReason(reason);
         if (!known) onProse(reason);
@@ -129,19 +137,26 @@ const decodeNoTask = (answer: unknown, onProse: OnProse): Decoded =>
     );
   });
 
-const decodeTask = (answer: unknown, childSessionKey: string | undefined, onProse: OnProse): Decoded =>
+const decodeTask = (answer: unknown, view: ViewFlow, childSessionKey: string | undefined, onProse: OnProse): Decoded =>
   flag(answer, "created").andThen((created) =>
-    created ? decodeNewTask(answer, childSessionKey) : decodeNoTask(answer, onProse),
+    created ? decodeNewTask(answer, view, childSessionKey) : decodeNoTask(answer, view, onProse),
   );
 
+const isAboutOneFlow = (action: Action): action is Extract<Action, { readonly flowId: string }> => "flowId" in action;
+
 /** The outcome of `action`, from the host's answer to it. */
-export const decodeAnswer = (action: Action, answer: unknown, onProse: OnProse): Decoded =>
-  match(action)
+export const decodeAnswer = (action: Action, answer: unknown, onProse: OnProse): Decoded => {
+  const view = isAboutOneFlow(action) ? viewOnly(action.flowId) : viewFlow;
+  return match(action)
+    .returnType<Decoded>()
     .with({ action: "create_flow" }, () => decodeCreated(answer))
-    .with({ action: "get_flow" }, { action: "find_latest_flow" }, { action: "resolve_flow" }, () => decodeFlow(answer))
+    .with({ action: "get_flow" }, { action: "find_latest_flow" }, { action: "resolve_flow" }, () =>
+      decodeFlow(answer, view),
+    )
     .with({ action: "list_flows" }, () => decodeFlows(answer))
     .with({ action: "get_task_summary" }, () => decodeSummary(answer))
-    .with({ action: "cancel_flow" }, () => decodeCancel(answer, onProse))
-    .with({ action: "run_task" }, ({ childSessionKey }) => decodeTask(answer, childSessionKey, onProse))
-    .when(isRevisionChecked, () => decodeMutation(answer, onProse))
+    .with({ action: "cancel_flow" }, () => decodeCancel(answer, view, onProse))
+    .with({ action: "run_task" }, ({ childSessionKey }) => decodeTask(answer, view, childSessionKey, onProse))
+    .when(isRevisionChecked, () => decodeMutation(answer, view, onProse))
     .exhaustive();
+};

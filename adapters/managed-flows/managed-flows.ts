@@ -15,8 +15,8 @@ export type ManagedFlowsOptions = {
   readonly bind: (sessionKey: string) => Binding;
   /** The host's live configuration, which its `cancel` wants. */
   readonly hostConfig: () => unknown;
-  /** Told in one printable line of a host that failed or said something unknown. */
-  readonly warn: (line: string) => void;
+  /** Told in one printable line of a host that failed or said something unknown. `topic`: the part that recurs. */
+  readonly warn: (line: string, topic: string) => void;
   readonly deadlineMs?: number;
 };
 
@@ -42,8 +42,10 @@ export const createManagedFlows = (options: ManagedFlowsOptions): FlowHost => {
   const { bind, hostConfig, warn, deadlineMs = HOST_DEADLINE_MS } = options;
 
   const execute = async ({ route, action }: Command): Promise<Result<Outcome, HostFailure>> => {
-    const tell = (what: string, said: unknown): void =>
-      warn(`route ${scrub(route.id, [])} ${action.action}: ${what}: ${scrub(said, [route.sessionKey])}`);
+    const tell = (what: string, said: unknown): void => {
+      const topic = `route ${scrub(route.id, [])} ${action.action}: ${what}`;
+      warn(`${topic}: ${scrub(said, [route.sessionKey])}`, topic);
+    };
     const work = (): unknown => callHost(action, route.controllerId, bind(route.sessionKey), hostConfig);
     const answered = (await withDeadline(work, deadlineMs)).mapErr((late) => {
       if (late.kind === "late") tell("the host did not answer in time", `${String(deadlineMs)} ms`);

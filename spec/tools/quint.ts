@@ -50,15 +50,16 @@ export type Plan = {
   readonly traces: string;
 };
 
-const simulate = ({ name, invariants, witnesses }: Module, file: string, plan: Plan): Promise<Finished> =>
-  quint([
-    ...["run", file, `--main=${name}`, "--backend=typescript", `--seed=${plan.seed}`, "--verbosity=1"],
-    ...[`--max-samples=${String(plan.samples)}`, `--max-steps=${String(plan.steps)}`],
-    ...(plan.written === 0
-      ? []
-      : [`--n-traces=${String(plan.written)}`, `--out-itf=${join(plan.traces, `${name}_{seq}.itf.json`)}`]),
-    ...["--invariants", ...invariants, "--witnesses", ...witnesses],
-  ]);
+const writing = ({ name }: Module, { written, traces }: Plan): readonly string[] =>
+  written === 0 ? [] : [`--n-traces=${String(written)}`, `--out-itf=${join(traces, `${name}_{seq}.itf.json`)}`];
+
+const simulate = (module: Module, file: string, plan: Plan): Promise<Finished> => {
+  const { seed, samples, steps } = plan;
+  const scope = [`--seed=${seed}`, `--max-samples=${String(samples)}`, `--max-steps=${String(steps)}`, "--verbosity=1"];
+  const checked = ["--invariants", ...module.invariants, "--witnesses", ...module.witnesses];
+  const main = ["run", file, `--main=${module.name}`, "--backend=typescript"];
+  return quint([...main, ...scope, ...writing(module, plan), ...checked]);
+};
 
 /** In how many runs each witness was seen. */
 const seenIn = (output: string): ReadonlyMap<string, number> =>

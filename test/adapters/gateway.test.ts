@@ -142,7 +142,7 @@ test("CONFIG-5: a reloaded secret opens its route and the old one no longer does
     clearFailure: () => void health.push("clear"),
   };
   for (const service of recorder.services) service.start({ serviceHealth });
-  expect(health).toEqual([expect.stringContaining("route cold skipped: secret could not be resolved")]);
+  expect(health).toEqual([expect.stringContaining("route cold skipped: secret is empty or could not be resolved")]);
   const warm = { ...CONFIG.routes.cold, secret: "the-repaired-secret-0123456789" };
   recorder.snapshot = snapshotOf({
     routes: {
@@ -199,7 +199,7 @@ test("CONFIG-5: the table is made anew only when the block is another object, an
   }
 });
 
-test("AUDIT-1: refused secrets are shown once a minute for each route, everything at debug level", () => {
+test("AUDIT-3: warnings that callers can cause are shown once a minute for each topic, everything at debug level", () => {
   const lines: string[] = [];
   let now = 0;
   const keep = (message: string): void => void lines.push(message);
@@ -212,9 +212,10 @@ test("AUDIT-1: refused secrets are shown once a minute for each route, everythin
   }
   log.audit({ ...refused, routeId: "b" });
   log.audit({ ...refused, code: "rate_limited" });
-  expect(lines.length).toBe(4);
+  for (const line of ["x", "y"]) log.warnSometimes(`route a get_flow: the host failed: ${line}`, "route a get_flow");
+  expect(lines.length).toBe(5);
   expect(lines[0]).toBe(
-    "[webhooks] a request with a missing or wrong secret was refused; more of these are not shown for a minute (route=a client=10.0.0.1 status=401 code=unauthorized)",
+    "[webhooks] a request with a missing or wrong secret was refused (route=a client=10.0.0.1 status=401 code=unauthorized); more of these are not shown for a minute",
   );
 });
 

@@ -83,6 +83,9 @@ const send = async (
   };
 };
 
+/** The record of the flow that `body` asks about. */
+const askedFor = (body: Json, flow: object): object => ("flowId" in body ? { ...flow, flowId: body["flowId"] } : flow);
+
 /** A good answer of the host to each action, around the records that it shows. */
 const goodAnswer = (action: string, flow: object, task: object, summary: object, extra: object): unknown => {
   if (["get_flow", "find_latest_flow", "resolve_flow", "create_flow"].includes(action)) return flow;
@@ -100,7 +103,7 @@ test("VIEW-1: answers that agree in the visible fields give byte-identical repli
     fc.asyncProperty(world, dressed, dressed, async ({ body, flow, task, summary }, one, two) => {
       fc.pre(body["childSessionKey"] === undefined);
       const replyOf = async (with_: typeof one): Promise<string> => {
-        const wear = (record: object): object => with_.dress(record, with_.hidden);
+        const wear = (record: object): object => with_.dress(askedFor(body, record), with_.hidden);
         const nested = { ...summary, byStatus: { ...with_.hidden, ...summary.byStatus } };
         return (
           await send(body, () => goodAnswer(String(body["action"]), wear(flow), wear(task), wear(nested), with_.hidden))
@@ -205,10 +208,11 @@ test("REPLY-3: the host's prose never reaches a caller, and reaches the log with
       async (flow, words, action) => {
         const [body] = fc.sample(goodBodies[action as "cancel_flow"], 1);
         const said = `${MARK}${words}`;
+        const shown = askedFor({ ...body }, flow);
         const answers: Readonly<Record<string, unknown>> = {
-          cancel_flow: { found: true, cancelled: false, reason: said, flow },
-          run_task: { found: true, created: false, reason: said, flow },
-          set_waiting: { applied: false, code: said, current: flow },
+          cancel_flow: { found: true, cancelled: false, reason: said, flow: shown },
+          run_task: { found: true, created: false, reason: said, flow: shown },
+          set_waiting: { applied: false, code: said, current: shown },
         };
         const { status, text, log } = await send({ ...body }, () => answers[action]);
         expect(status).toBe(409);
@@ -325,6 +329,25 @@ test("REPLY-3: the refusals carry what the Gateway's carry", async () => {
   expect([vague.body["code"], vague.log]).toEqual(["terminal", []]);
   const conflict = await send(wait, () => ({ applied: false, code: "revision_conflict", current: FLOW }));
   expect(conflict.body["result"]).toEqual({ applied: false, code: "revision_conflict", current: FLOW });
+});
+
+test("SCOPE-2: an answer about another flow than the one asked for is refused, wherever it stands in the answer", async () => {
+  const asks = fc.constantFrom(...(["get_flow", "cancel_flow", "run_task", "set_waiting", "finish_flow"] as const));
+  await fc.assert(
+    fc.asyncProperty(asks, flowFields, taskFields, fc.boolean(), async (action, flow, one, isRefused) => {
+      const [body] = fc.sample(goodBodies[action], 1);
+      const { flowId } = { ...body } as { flowId: string };
+      fc.pre(flow["flowId"] !== flowId);
+      const refused = { applied: false, code: "revision_conflict", found: true, created: false, cancelled: false };
+      const answer =
+        isRefused && action !== "get_flow"
+          ? { ...refused, reason: "Flow is already lost.", current: flow, flow }
+          : goodAnswer(action, flow, one, {}, {});
+      const { status, body: sent, log } = await send(body, () => answer);
+      expect([status, sent["code"], sent["result"]]).toEqual([502, "bad_host_answer", {}]);
+      expect(log.length).toBe(1);
+    }),
+  );
 });
 
 test("VIEW-2: a new task's child session is said back to the caller that named it, and only then", async () => {

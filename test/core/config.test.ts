@@ -78,8 +78,10 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
   const { secret: _b, ...noSecret } = GOOD;
   const session =
     "route r skipped: sessionKey is missing or empty. Set it to the session that owns the flows, for example agent:main:main.";
+  const unresolved =
+    "route r skipped: secret is empty or could not be resolved. Set it, or repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then.";
   const secret =
-    "route r skipped: secret is missing or empty. Set a long random text, or a SecretRef with source, provider and id.";
+    "route r skipped: secret is missing. Set a long random text, or a SecretRef with source, provider and id.";
   const path =
     "route r skipped: path must start with one / and hold only letters, digits and plain punctuation. Set another path.";
   const cases: readonly (readonly [unknown, string])[] = [
@@ -87,8 +89,8 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [{ ...GOOD, sessionKey: "" }, session],
     [{ ...GOOD, sessionKey: "  " }, session],
     [noSecret, secret],
-    [{ ...GOOD, secret: "" }, secret],
-    [{ ...GOOD, secret: " \n" }, secret],
+    [{ ...GOOD, secret: "" }, unresolved],
+    [{ ...GOOD, secret: " \n" }, unresolved],
     [{ ...GOOD, secret: { source: "vault", provider: "p", id: "i" } }, secret],
     [{ ...GOOD, secret: "x".repeat(4097) }, "route r skipped: secret is longer than 4096 bytes. Set a shorter one."],
     [{ ...GOOD, sesionKey: "x" }, "route r skipped: sesionKey is no field of a route. Remove it or correct its name."],
@@ -100,10 +102,7 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [{ ...GOOD, path: "/settings/x" }, "route r skipped: path belongs to the Gateway. Set another path."],
     [7, "route r skipped: must be an object with sessionKey and secret."],
     [null, "route r skipped: must be an object with sessionKey and secret."],
-    [
-      { ...GOOD, secret: { source: "env", provider: "default", id: "UNSET" } },
-      "route r skipped: secret could not be resolved. Repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then.",
-    ],
+    [{ ...GOOD, secret: { source: "env", provider: "default", id: "UNSET" } }, unresolved],
     [{ ...GOOD, secret: "short" }, "route r advice: secret is shorter than 16 characters. Use a long random text."],
   ];
   for (const [entry, line] of cases) expect(routeLines(entry)).toEqual([line]);
