@@ -1,4 +1,4 @@
-// What a body may ask for: the 13 actions as one table of strict schemas, and their parser (M-18, ACTION-1).
+// What a body may ask for: the 13 actions as one table of strict schemas, and their parser (M-18).
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
@@ -10,7 +10,7 @@ const text = z.string().trim().min(1);
 const nullableText = text.nullable().optional();
 const revision = z.int().nonnegative();
 const time = z.int().nonnegative().optional();
-/** Checked by one scan of the whole body in accept, not by a recursive schema (BODY-4). */
+/** Checked by one scan of the whole body in accept, not by a recursive schema. */
 const json = z.custom<JsonValue>(() => true).optional();
 const notifyPolicy = z.enum(["done_only", "state_changes", "silent"]).optional();
 
@@ -82,6 +82,7 @@ const runTask = z
     { path: ["status"], error: RUNNING_ONLY },
   );
 
+//= ACTION-1
 /** The schema of each action, in the order of the documentation. */
 export const ACTIONS = {
   create_flow: createFlow,
@@ -115,6 +116,7 @@ const MAX_FIELD = 60;
 
 const isActionName = (name: unknown): name is ActionName => typeof name === "string" && Object.hasOwn(ACTIONS, name);
 
+//= ACTION-2
 const faultOf = (issue: z.core.$ZodIssue | undefined): Fault => {
   const sentence = clip(issue?.message ?? "Invalid input", MAX_SENTENCE);
   const key = issue?.code === "unrecognized_keys" ? issue.keys[0] : issue?.path[0];

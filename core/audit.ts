@@ -1,8 +1,9 @@
-// What an operator may log of a request: names and codes. No secret, digest, session key, owner or body (AUDIT-1).
+// What an operator may log of a request: names and codes. No secret, digest, session key, owner or body.
 
 import type { ActionName } from "./action.ts";
 import { printable } from "./text.ts";
 
+//= AUDIT-1
 export type AuditEvent = {
   readonly status: number;
   /** The envelope's code; absent on a plain success. */
@@ -15,7 +16,8 @@ export type AuditEvent = {
   readonly client?: string;
 };
 
-/** The event as one line of printable ASCII (AUDIT-2). */
+//= AUDIT-2
+/** The event as one line of printable ASCII. */
 export const auditLine = (event: AuditEvent): string => {
   const { status, code, routeId, action, client } = event;
   const parts = { route: routeId, action, client, status: String(status), code };

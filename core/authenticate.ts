@@ -9,7 +9,8 @@ import { isSecret, MAX_SECRET_BYTES, type Sha256 } from "./secret.ts";
 const BEARER = "bearer ";
 const OWN_HEADER = "x-openclaw-webhook-secret";
 
-/** Proof that the request presented this route's secret (AUTH-1). */
+//= AUTH-1
+/** Proof that the request presented this route's secret. */
 class Authenticated {
   readonly route: Route;
   protected readonly sealed = true;
@@ -30,9 +31,10 @@ const trimHttp = (value: string): string => {
   return value.slice(from, to);
 };
 
+//= AUTH-2
 /**
  * The credential that decides, trimmed: the rest of `Authorization` when it starts with `bearer ` in any case, else
- * the value of `x-openclaw-webhook-secret`; empty when there is none (M-17, AUTH-2).
+ * the value of `x-openclaw-webhook-secret`; empty when there is none (M-17).
  */
 export const credentialOf = (header: RequestHead["header"]): string => {
   const authorization = trimHttp(header("authorization") ?? "");
@@ -40,7 +42,8 @@ export const credentialOf = (header: RequestHead["header"]): string => {
   return trimHttp(isBearer ? authorization.slice(BEARER.length) : (header(OWN_HEADER) ?? ""));
 };
 
-/** The route with proof, or `unauthorized`: the same value for every reason (AUTH-5). */
+//= AUTH-5, AUTH-6
+/** The route with proof, or `unauthorized`: the same value for every reason. */
 export const authenticate = (
   route: Route,
   header: RequestHead["header"],

@@ -1,5 +1,5 @@
 // From the operator's configuration to live routes. A route with a problem is skipped and named; the rest live
-// (M-9, CONFIG-1).
+// (M-9).
 
 import * as z from "zod";
 import { type Flaw, flaw, parseRoute, type RouteDraft, routeSchema } from "./route-config.ts";
@@ -41,6 +41,7 @@ const adviceOn = (value: string, sharedWith: string | undefined): string | undef
     : undefined;
 };
 
+//= CONFIG-4
 /** Collects routes one by one; what an earlier route took stays taken. */
 class Collector {
   readonly routes = new Map<string, Route>();
@@ -93,6 +94,7 @@ const nothing = (sentence: string): Config => ({
   problems: [{ effect: "skipped", sentence }],
 });
 
+//= CONFIG-1
 const load = (written: unknown, hash: Sha256): Config => {
   if (written === undefined || written === null) return { routes: new Map(), paths: new Map(), problems: [] };
   if (!isObject(written)) return nothing("the configuration must be an object with routes");
@@ -110,7 +112,7 @@ const load = (written: unknown, hash: Sha256): Config => {
 };
 
 /**
- * Live routes and problems of a plugin configuration, whatever it is (CONFIG-1). Strings are taken as resolved
+ * Live routes and problems of a plugin configuration, whatever it is. Strings are taken as resolved
  * secrets, objects as SecretRefs that the host could not resolve. Disabled routes leave no trace.
  */
 export const loadConfig = (written: unknown, hash: Sha256): Config => {
@@ -124,7 +126,8 @@ export const loadConfig = (written: unknown, hash: Sha256): Config => {
 
 const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as const;
 
-/** The problem as one line for the operator: the route, the field, what is wrong, what to do (CONFIG-2). */
+//= CONFIG-2
+/** The problem as one line for the operator: the route, the field, what is wrong, what to do. */
 export const problemLine = ({ effect, routeId, field, sentence }: Problem): string => {
   const route = routeId === undefined ? "" : `route ${printable(routeId)} `;
   return `${route}${EFFECTS[effect]}: ${field === undefined ? "" : `${field} `}${sentence}.`;

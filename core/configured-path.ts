@@ -52,7 +52,8 @@ const CONFUSING = /[%?#\\]|\/\.{1,2}(?:\/|$)/u;
 const isReserved = (path: string): boolean =>
   RESERVED.includes(path) || RESERVED_TREES.some((tree) => path === tree || path.startsWith(`${tree}/`));
 
-/** The canonical form of a path as written: absolute, printable ASCII, nothing to decode or resolve (CONFIG-4). */
+//= CONFIG-4
+/** The canonical form of a path as written: absolute, printable ASCII, nothing to decode or resolve. */
 export const configuredPath = (written: string): Result<string, PathFault> => {
   if (!CHARACTERS.test(written) || CONFUSING.test(written)) return err("unusable");
   return canonicalPath(written)

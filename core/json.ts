@@ -1,5 +1,5 @@
 // A JSON value that survives storage unchanged: bounded depth, finite numbers, well-formed text, no `__proto__`.
-// One loop and no recursion, so that no nesting can overflow the stack (BODY-4).
+// One loop and no recursion, so that no nesting can overflow the stack.
 
 import { err, ok, type Result } from "neverthrow";
 
@@ -77,8 +77,9 @@ const requestFault = (root: unknown): JsonFault | undefined => {
   return undefined;
 };
 
+//= BODY-4, BODY-5
 /**
- * Checks a value made by `JSON.parse`: it can be stored and read back unchanged (BODY-4, BODY-5). Linear time.
+ * Checks a value made by `JSON.parse`: it can be stored and read back unchanged. Linear time.
  */
 export const checkRequestJson = (value: unknown): Result<JsonValue, JsonFault> => {
   const fault = requestFault(value);
@@ -144,9 +145,10 @@ const copyUnguarded = (value: unknown): Result<JsonValue, JsonFault> => {
   return ok(holder[0] ?? null);
 };
 
+//= VIEW-3, TOTAL-1
 /**
  * A copy of a value that a host handed over: plain data, read once, that can be put into a reply without running the
- * host's code (VIEW-3). A proxy whose traps throw is no JSON.
+ * host's code. A proxy whose traps throw is no JSON.
  */
 export const copyHostJson = (value: unknown): Result<JsonValue, JsonFault> => {
   try {
@@ -156,6 +158,7 @@ export const copyHostJson = (value: unknown): Result<JsonValue, JsonFault> => {
   }
 };
 
+//= TOTAL-1
 /** `JSON.parse` as a total function. */
 export const parseJson = (text: string): Result<unknown, "not_json"> => {
   try {

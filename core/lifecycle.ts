@@ -128,6 +128,7 @@ const patchOf = (flow: FlowRecord, asked: RevisionChecked, now: number): Patch =
     .with({ action: "request_cancel" }, () => ({ cancelRequestedAt: now }))
     .exhaustive();
 
+//= FLOW-2
 const write = (flow: FlowRecord, patch: Patch, now: number): FlowRecord => ({
   ...flow,
   ...patch,
@@ -137,6 +138,7 @@ const write = (flow: FlowRecord, patch: Patch, now: number): FlowRecord => ({
 
 const settled = (flow: FlowRecord): Transition => ({ flow, pending: false });
 
+//= FLOW-1, FLOW-3
 const checked = (flow: FlowRecord, asked: RevisionChecked, now: number): Result<Transition, LifecycleRefusal> => {
   if (flow.syncMode !== "managed") return err("not_managed");
   if (flow.revision !== asked.expectedRevision) return err("revision_conflict");
@@ -146,6 +148,7 @@ const checked = (flow: FlowRecord, asked: RevisionChecked, now: number): Result<
 const cancelled = (flow: FlowRecord, now: number): FlowRecord =>
   write(flow, { status: "cancelled", waitJson: null, ...UNBLOCKED, endedAt: now }, now);
 
+//= FLOW-4, FLOW-6
 /** The intent is written first and survives; the flow ends only once no task is active (SEMANTICS §6). */
 const cancel = (flow: FlowRecord, activeTasks: number, now: number): Result<Transition, LifecycleRefusal> => {
   if (isEnded(flow)) return err("terminal");
@@ -153,18 +156,20 @@ const cancel = (flow: FlowRecord, activeTasks: number, now: number): Result<Tran
   return ok(activeTasks > 0 ? { flow: intended, pending: true } : settled(cancelled(intended, now)));
 };
 
+//= FLOW-5
 const runTask = (flow: FlowRecord): Result<Transition, LifecycleRefusal> => {
   if (flow.syncMode !== "managed") return err("not_managed");
   if (flow.cancelRequestedAt !== undefined) return err("cancel_requested");
   return isEnded(flow) ? err("terminal") : ok(settled(flow));
 };
 
+//= FLOW-6
 const isSwept = (flow: FlowRecord, activeTasks: number): boolean =>
   flow.syncMode === "managed" && flow.cancelRequestedAt !== undefined && !isEnded(flow) && activeTasks === 0;
 
 /**
  * What `event` does to `flow`. `activeTasks`: linked tasks that are queued or running; `now`: milliseconds since the
- * epoch. A refusal changes nothing (FLOW-1); every write adds 1 to the revision (FLOW-2).
+ * epoch. A refusal changes nothing; every write adds 1 to the revision.
  */
 export const transition = (
   flow: FlowRecord,

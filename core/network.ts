@@ -1,5 +1,5 @@
 // The network that an address is counted under: an IPv4 address by itself, IPv6 by its /64, for one IPv6 client
-// owns at least that many addresses (LIMIT-6).
+// owns at least that many addresses.
 
 const MAPPED = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/iu;
 const GROUP = /^[0-9a-f]{1,4}$/iu;
@@ -33,6 +33,7 @@ const shorten = (group: string): string => Number.parseInt(group, 16).toString(1
 const ipv6Network = (groups: readonly string[]): string =>
   isMapped(groups) ? dotted(groups[6] ?? "", groups[7] ?? "") : `${groups.slice(0, 4).map(shorten).join(":")}::/64`;
 
+//= LIMIT-6
 /** The counting key of an address: free of spaces, at most 64 units; `unknown` when there is no address. */
 export const networkOf = (address: string | undefined): string => {
   const bare = (address ?? "").slice(0, MAX_LENGTH).replace(/%.*$/su, "").replace(/\s+/gu, "");

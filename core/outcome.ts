@@ -1,4 +1,4 @@
-// What the host did with a command: views and codes only. A host's own prose has no place in an Outcome (REPLY-3).
+// What the host did with a command: views and codes only. A host's own prose has no place in an Outcome.
 
 import type { FlowStatus, FlowView, SummaryView, TaskView } from "./view.ts";
 
@@ -52,6 +52,7 @@ export type MutationRefusal = keyof typeof MUTATION_REFUSALS;
 export type CancelRefusal = keyof typeof CANCEL_REFUSALS;
 export type TaskRefusal = keyof typeof TASK_REFUSALS;
 
+//= REPLY-3
 /** `ended` is the status that a `terminal` refusal names. */
 export type Outcome =
   | { readonly kind: "flow"; readonly flow: FlowView | null }

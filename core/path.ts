@@ -1,4 +1,4 @@
-// A request target's canonical form, as the Gateway computes it, so that every spelling of a path is one path (ROUTE-1).
+// A request target's canonical form, as the Gateway computes it, so that every spelling of a path is one path.
 
 import { err, ok, Result } from "neverthrow";
 
@@ -25,7 +25,8 @@ const withoutEdges = (path: string): string => {
   return path.slice(from, to);
 };
 
-/** Resolves dot segments as a URL parser does: also where they are encoded, and counting empty segments (ROUTE-1). */
+//= ROUTE-1
+/** Resolves dot segments as a URL parser does: also where they are encoded, and counting empty segments. */
 const resolveDots = (path: string): string => {
   const kept: string[] = [];
   for (const segment of path.replace(IGNORED, "").replaceAll("\\", "/").split("/").slice(1)) {
@@ -54,6 +55,7 @@ const decodeFully = (path: string): Result<string, "malformed"> => {
   return err("malformed");
 };
 
+//= ROUTE-1, LIMIT-7
 /**
  * The canonical path of a raw request target (origin or absolute form, RFC 9112 §3.2). Errs on broken or endless
  * percent-encoding, on targets that name no path of this server (`//host/…`, `*`) and on paths over 2,048 units.

@@ -35,7 +35,8 @@ export type Rules = { readonly window: WindowRule; readonly slots: number };
 
 export const RULES: Rules = { window: WINDOW, slots: SLOT_LIMIT };
 
-/** The pieces of a host's platform that the core computes with. */
+//= TOTAL-2
+/** The pieces of a host's platform that the core computes with: all that reaches it from outside. */
 export type Primitives = {
   readonly sha256: Sha256;
   /** Strict UTF-8 without a byte order mark at the start; undefined when the bytes are not UTF-8. */
@@ -53,6 +54,7 @@ class AdmittedRequest {
   }
 }
 
+//= AUTH-1, SCOPE-1
 class AcceptedCommand {
   /** The route whose secret was presented: its session is the one to act for. */
   readonly route: Route;
@@ -79,13 +81,16 @@ export type Admission = { readonly window: WindowStep; readonly verdict: Result<
 /** The body as the host read it. `gone`: the client hung up, nobody is there to answer. */
 export type BodyFault = "too_large" | "timeout" | "gone";
 
+//= BODY-2
 /** Most bytes of a body (M-13). */
 export const MAX_BODY_BYTES = 262_144;
 
+//= BODY-3
 /** Milliseconds in which a body must arrive in full (M-13). */
 export const BODY_DEADLINE_MS = 15_000;
 
-/** Finds the route by path, then checks the method (ORDER-1). Errs: route_not_found, method_not_allowed. */
+//= ORDER-1
+/** Finds the route by path, then checks the method. Errs: route_not_found, method_not_allowed. */
 export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejection> =>
   resolveRoute(routes, head.target).andThen((route) => {
     if (head.method !== "POST") return err({ code: "method_not_allowed" } as const);
@@ -97,8 +102,9 @@ export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejec
 const checkMediaType = ({ head }: Located): Result<void, Rejection> =>
   isJsonMediaType(head.header("content-type")) ? ok() : err({ code: "unsupported_media_type" });
 
+//= ORDER-1, LIMIT-2, SLOT-1, AUTH-1
 /**
- * Counts the request, then checks media type, slot and credential, in this order (ORDER-1, LIMIT-1, SLOT-1, AUTH-1).
+ * Counts the request, then checks media type, slot and credential, in this order.
  * Errs: rate_limited, unsupported_media_type, too_many_in_flight, unauthorized. `now`: monotonic milliseconds.
  */
 export const admit = (
@@ -121,6 +127,7 @@ const invalid = (fault: Fault): Rejection => ({ code: "invalid_request", fault }
 
 const MAX_FIELD = 60;
 
+//= BODY-5, ACTION-2
 /** The top-level member to blame when a value cannot be stored; a body that is no object is the schema's business. */
 const checkMembers = (body: unknown): Result<unknown, Rejection> => {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return ok(body);
@@ -131,6 +138,7 @@ const checkMembers = (body: unknown): Result<unknown, Rejection> => {
   return ok(body);
 };
 
+//= BODY-2, BODY-3
 const REFUSED_BODY = {
   too_large: { code: "payload_too_large" },
   timeout: { code: "request_timeout" },
@@ -142,8 +150,9 @@ const decodeBody = (bytes: Uint8Array, decodeUtf8: Primitives["decodeUtf8"]): Re
   return text === undefined ? err(invalid({ sentence: "The body is not valid UTF-8" })) : ok(text.trim());
 };
 
+//= ORDER-1, BODY-1
 /**
- * From the raw body of an admitted request to a command (ORDER-1, BODY-1…5, ACTION-1).
+ * From the raw body of an admitted request to a command.
  * Errs: payload_too_large, request_timeout, invalid_json, invalid_request.
  */
 export const accept = (
@@ -164,14 +173,16 @@ export type Answer = { readonly reply: Reply; readonly audit: AuditEvent };
 const withCode = (reply: Reply): Pick<AuditEvent, "status" | "code"> =>
   reply.code === undefined ? { status: reply.status } : { status: reply.status, code: reply.code };
 
-/** The answer to a request that was turned away; names the route to the caller only if it was admitted (REPLY-2). */
+//= REPLY-2
+/** The answer to a request that was turned away; names the route to the caller only if it was admitted. */
 export const answerRejection = (rejection: Rejection, located?: Located, admitted?: Admitted): Answer => {
   const reply = replyToRejection(rejection, admitted?.authenticated.route.id);
   const seen = located === undefined ? {} : { routeId: located.route.id, client: located.client };
   return { reply, audit: { ...withCode(reply), ...seen } };
 };
 
-/** The answer to a command, from what the host did with it (REPLY-1, VIEW-1). */
+//= REPLY-1
+/** The answer to a command, from what the host did with it. */
 export const answer = (command: Command, outcome: Result<Outcome, HostFailure>): Answer => {
   const reply = outcome.match(
     (done) => replyToOutcome(done, command.route.id),

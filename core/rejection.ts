@@ -1,10 +1,11 @@
 // The one table of refusals: what a caller is told, and with which status, when the answer is no.
-// Every sentence that a refused caller reads stands in this file; none is taken from the host (REPLY-3).
+// Every sentence that a refused caller reads stands in this file; none is taken from the host.
 
 type Row = { readonly status: number; readonly sentence: string };
 
 const table = <Code extends string>(rows: Readonly<Record<Code, Row>>): Readonly<Record<Code, Row>> => rows;
 
+//= REPLY-3
 /** Refusals of the bridge itself, in the order of the checks, and failures of the host. */
 export const REJECTIONS = table({
   route_not_found: { status: 404, sentence: "No webhook route has this path." },
@@ -35,5 +36,6 @@ export type Rejection = {
   readonly fault?: Fault;
 };
 
-/** Milliseconds for which the host may keep a command before the caller is told `outcome_unknown` (SLOT-4). */
+//= SLOT-4
+/** Milliseconds for which the host may keep a command before the caller is told `outcome_unknown`. */
 export const HOST_DEADLINE_MS = 20_000;

@@ -1,4 +1,4 @@
-// Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22, REPLY-1).
+// Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22).
 // A Reply is built from views and from the tables of refusals, and from nothing else.
 
 import { Result } from "neverthrow";
@@ -30,6 +30,7 @@ export type Reply = SealedReply;
 type Shown = { readonly [field: string]: JsonValue };
 type Draft = { readonly status: number; readonly code?: string; readonly error?: string; readonly result: Shown };
 
+//= REPLY-1
 const HEADERS = { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" };
 
 const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
@@ -41,9 +42,10 @@ const headersOf = (rejection: Rejection): Readonly<Record<string, string>> => ({
   ...(rejection.retryAfterMs === undefined ? {} : { "Retry-After": retryAfter(rejection.retryAfterMs) }),
 });
 
+//= REPLY-2, AUTH-5
 /**
  * The answer to a request that was not carried out. `routeId` only once the credential is verified: before that, a
- * caller is told nothing that it did not send (REPLY-2).
+ * caller is told nothing that it did not send.
  */
 export const replyToRejection = (rejection: Rejection, routeId?: string): Reply => {
   const { code, fault } = rejection;
@@ -109,6 +111,7 @@ const draftOf = (outcome: Outcome): Draft =>
 /** JSON.stringify as a total function: a text longer than the engine can hold is the one way in which it fails. */
 const stringify = Result.fromThrowable(JSON.stringify, () => "too_long" as const);
 
+//= REPLY-4
 /**
  * The answer to a command that the host answered: the Gateway's statuses and results (SEMANTICS §3–6). What a host
  * hands over beyond what one text can hold is its failure, not a crash.

@@ -12,7 +12,8 @@ export type RequestHead = {
   readonly peer: string | undefined;
 };
 
-/** Whether the Content-Type is JSON: `application/json` or any `+json` suffix, parameters aside (M-17, BODY-1). */
+//= BODY-1
+/** Whether the Content-Type is JSON: `application/json` or any `+json` suffix, parameters aside (M-17). */
 export const isJsonMediaType = (contentType: string | undefined): boolean => {
   const type = (contentType ?? "").split(";", 1).join("").trim().toLowerCase();
   return type === "application/json" || type.endsWith("+json");

@@ -1,5 +1,5 @@
-// One route as the operator wrote it: what it must hold, and in words of ours what is wrong with it (CONFIG-2).
-// No sentence here holds a configured value, only names of fields (CONFIG-3).
+// One route as the operator wrote it: what it must hold, and in words of ours what is wrong with it.
+// No sentence here holds a configured value, only names of fields.
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
@@ -15,6 +15,7 @@ const secretRef = z.strictObject({
   id: z.string(),
 });
 
+//= CONFIG-7
 /** One route as written: M-3 … M-8. The manifest's JSON Schema is generated from this. */
 export const routeSchema = z.strictObject({
   enabled: z.boolean().default(true),
@@ -27,6 +28,7 @@ export const routeSchema = z.strictObject({
 
 type RouteEntry = z.infer<typeof routeSchema>;
 
+//= CONFIG-2, CONFIG-3
 const HINTS: Readonly<Record<string, string>> = {
   enabled: "must be true or false",
   path: "must be a path such as /plugins/webhooks/zapier",
@@ -57,6 +59,7 @@ type Secret = { readonly kind: "plain"; readonly value: string } | { readonly ki
  */
 const PLACEHOLDER = /\$\{[A-Z_][A-Z0-9_]*\}/u;
 
+//= ROUTE-3
 const configuredSecret = ({ secret }: RouteEntry): Result<Secret, Flaw> => {
   const value = typeof secret === "string" ? secret.trim() : "";
   if (value === "" || PLACEHOLDER.test(value)) return ok({ kind: "unresolved" });
@@ -83,6 +86,7 @@ export type RouteDraft = {
   readonly secret: Secret;
 };
 
+//= CONFIG-6
 const draftOf = (id: string, entry: RouteEntry): Result<RouteDraft, Flaw> =>
   nonEmpty("sessionKey", entry.sessionKey).andThen((sessionKey = "") =>
     nonEmpty("controllerId", entry.controllerId).andThen((controllerId = `webhooks/${id}`) =>

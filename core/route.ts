@@ -1,4 +1,4 @@
-// A route binds a path and a secret to one session. Requests find it by canonical path (ROUTE-1, ROUTE-2).
+// A route binds a path and a secret to one session. Requests find it by canonical path.
 
 import { err, ok, type Result } from "neverthrow";
 import { canonicalPath } from "./path.ts";
@@ -18,6 +18,7 @@ export type Route = {
 /** Live routes by canonical path. */
 export type Routes = ReadonlyMap<string, Route>;
 
+//= ROUTE-1, ROUTE-2, ROUTE-3
 /** The route that a raw request target names, or `route_not_found`. */
 export const resolveRoute = (routes: Routes, target: string): Result<Route, Rejection> => {
   const route = canonicalPath(target)

@@ -1,5 +1,5 @@
 // A route keeps the SHA-256 digest of its secret, never the secret; a credential is hashed and compared in constant
-// time, so neither its length nor its first wrong character shows (AUTH-3).
+// time, so neither its length nor its first wrong character shows.
 
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
 import { utf8ToBytes } from "@noble/hashes/utils.js";
@@ -18,6 +18,7 @@ export const isSendable = (secret: string): boolean => utf8ToBytes(secret).lengt
 const BEYOND_ASCII = /[^ -~]/u;
 const BEYOND_LATIN1 = /[\u0100-\u{10ffff}]/u;
 
+//= AUTH-3
 /** The digest of a route's secret; only this module can make one or look into it. */
 class Digest {
   readonly #bytes: Uint8Array;
@@ -43,9 +44,10 @@ const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) =
 const isUtf8Form = (digest: SecretDigest, credential: string, hash: Sha256): boolean =>
   !BEYOND_LATIN1.test(credential) && digest.equals(hash(latin1(credential)));
 
+//= AUTH-4
 /**
  * Whether `credential`, a header value with one character per byte, is the secret. A secret beyond ASCII matches in
- * either form that clients send: Latin-1, trimmed, or UTF-8, whose bytes may look like white space (AUTH-4).
+ * either form that clients send: Latin-1, trimmed, or UTF-8, whose bytes may look like white space.
  */
 export const isSecret = (digest: SecretDigest, credential: string, hash: Sha256): boolean => {
   const matches = digest.equals(hash(utf8ToBytes(credential.trim())));

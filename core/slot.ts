@@ -1,4 +1,4 @@
-// The in-flight limit: at most 8 unfinished requests of one peer on one route (M-15, SLOT-1).
+// The in-flight limit: at most 8 unfinished requests of one peer on one route (M-15).
 
 import { err, ok, type Result } from "neverthrow";
 import type { Rejection } from "./rejection.ts";
@@ -9,6 +9,7 @@ export const SLOT_LIMIT = 8;
 /** Milliseconds that a caller without a slot is told to wait: slots have no schedule, so the least that can be said. */
 const RETRY_AFTER_MS = 1000;
 
+//= SLOT-1
 /** The slots held once one more is taken, or `too_many_in_flight`. */
 export const takeSlot = (held: number, limit: number = SLOT_LIMIT): Result<number, Rejection> =>
   held >= limit ? err({ code: "too_many_in_flight", retryAfterMs: RETRY_AFTER_MS }) : ok(held + 1);

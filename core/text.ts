@@ -8,6 +8,7 @@ const escapeCharacter = (character: string): string => `\\u{${(character.codePoi
 export const clip = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length)}…` : text;
 
-/** The first 80 UTF-16 units of `text` as printable ASCII, everything else escaped: safe in a log line (AUDIT-2). */
+//= AUDIT-2
+/** The first 80 UTF-16 units of `text` as printable ASCII, everything else escaped: safe in a log line. */
 export const printable = (text: string): string =>
   (text.length > 80 ? `${text.slice(0, 80)}...` : text).replace(INVISIBLE, escapeCharacter);

@@ -1,5 +1,5 @@
 // What a caller may see of a host's record (M-23). Each visible field stands in a table below; whatever else a record
-// holds is never read, so it cannot show (VIEW-1). Only this module can make a View, and only a View gets into a reply.
+// holds is never read, so it cannot show. Only this module can make a View, and only a View gets into a reply.
 
 import { err, ok, type Result } from "neverthrow";
 import { copyHostJson, type JsonValue } from "./json.ts";
@@ -60,7 +60,8 @@ const id: Reader = (value) => (typeof value === "string" && value !== "" ? ok(va
 const optionalText: Reader = (value) => ok(typeof value === "string" && value !== "" ? value : undefined);
 const SESSION_KEY = /\bagent:[^\s"'`,;)\]}]+/giu;
 
-/** A text that the host or an agent wrote about a task: session keys in it are hidden (VIEW-2). */
+//= VIEW-2
+/** A text that the host or an agent wrote about a task: session keys in it are hidden. */
 const narrative: Reader = (value) =>
   optionalText(typeof value === "string" ? value.replace(SESSION_KEY, "[session]") : undefined);
 const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? ok(Number(value)) : BAD);
@@ -72,6 +73,7 @@ const oneOf =
   (value) =>
     typeof value === "string" && allowed.includes(value) ? ok(value) : BAD;
 
+//= VIEW-1
 const FLOW: Fields = [
   ["flowId", id],
   ["syncMode", oneOf(["managed", "task_mirrored"])],
@@ -91,7 +93,8 @@ const FLOW: Fields = [
   ["endedAt", optionalTime],
 ];
 
-/** Without `childSessionKey`: a reply names a session only when the request named it (VIEW-2). */
+//= VIEW-1, VIEW-2
+/** Without `childSessionKey`: a reply names a session only when the request named it. */
 const TASK: Fields = [
   ["taskId", id],
   ["runtime", oneOf(TASK_RUNTIMES)],
@@ -117,7 +120,8 @@ const TASK: Fields = [
   ["cleanupAfter", optionalTime],
 ];
 
-/** An own data property; getters and prototypes are not asked, for they could show something else (VIEW-3). */
+//= VIEW-3
+/** An own data property; getters and prototypes are not asked, for they could show something else. */
 const own = (record: object, name: string): unknown => Object.getOwnPropertyDescriptor(record, name)?.value;
 
 const isRecord = (value: unknown): value is object => typeof value === "object" && value !== null;
@@ -132,6 +136,7 @@ const read = (record: object, fields: Fields): Result<{ readonly [field: string]
   return ok(shown);
 };
 
+//= TOTAL-1
 /** A hostile record may be a proxy whose traps throw: the one place where that is caught. */
 const total = <T>(decode: () => Result<T, BadRecord>): Result<T, BadRecord> => {
   try {
@@ -144,9 +149,11 @@ const total = <T>(decode: () => Result<T, BadRecord>): Result<T, BadRecord> => {
 const viewOf = <Kind extends "flow" | "task">(kind: Kind, record: unknown, fields: Fields) =>
   total(() => (isRecord(record) ? read(record, fields) : err({ field: "" })).map((json) => new View(kind, json)));
 
-/** The view of a host's flow record. Errs when the record is not what the host promises (VIEW-4). */
+//= VIEW-4
+/** The view of a host's flow record. Errs when the record is not what the host promises. */
 export const viewFlow = (record: unknown): Result<FlowView, BadRecord> => viewOf("flow", record, FLOW);
 
+//= VIEW-2, VIEW-4
 /** The view of a host's task record; its child session shows only when it is `childSessionKey`, the one asked for. */
 export const viewTask = (record: unknown, childSessionKey?: string): Result<TaskView, BadRecord> => {
   const fields: Fields =

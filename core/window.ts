@@ -1,4 +1,4 @@
-// The fixed-window rate limit: at most 120 requests of one client on one route in any window of 60 s (M-14, LIMIT-1).
+// The fixed-window rate limit: at most 120 requests of one client on one route in any window of 60 s (M-14).
 // A window opens with its bucket's first request. Time is an argument: milliseconds of a clock that never goes back.
 
 import { err, ok, type Result } from "neverthrow";
@@ -29,16 +29,18 @@ export type WindowStep = {
   readonly verdict: Result<void, Rejection>;
 };
 
-/** Whether the bucket still counts. A clock that went back keeps it: no jump releases a client early (LIMIT-3). */
+//= LIMIT-3
+/** Whether the bucket still counts. A clock that went back keeps it: no jump releases a client early. */
 export const isLive = (bucket: Bucket, now: number, rule: WindowRule = WINDOW): boolean =>
   now - bucket.openedAt < rule.ms;
 
 const live = (bucket: Bucket | undefined, now: number, rule: WindowRule): Bucket | undefined =>
   bucket !== undefined && isLive(bucket, now, rule) ? bucket : undefined;
 
+//= LIMIT-4
 /**
  * A client without a bucket of its own stays in its route's overflow bucket while that one is live, so that nobody is
- * counted in two places within one window (LIMIT-4).
+ * counted in two places within one window.
  */
 const placeOf = (view: WindowView, now: number, rule: WindowRule): Place => {
   if (view.own !== undefined) return "own";
@@ -50,6 +52,7 @@ const limited = (bucket: Bucket, now: number, rule: WindowRule): Rejection => ({
   retryAfterMs: bucket.openedAt + rule.ms - now,
 });
 
+//= LIMIT-1, LIMIT-2
 /** Counts one request. Errs with `rate_limited` and the milliseconds until the window ends. */
 export const stepWindow = (view: WindowView, now: number, rule: WindowRule = WINDOW): WindowStep => {
   const place = placeOf(view, now, rule);

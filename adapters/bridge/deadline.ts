@@ -7,6 +7,7 @@ export type Late = { readonly kind: "late" } | { readonly kind: "threw"; readonl
 /** Turns a throw at once into a rejection. */
 const begin = async <T>(work: () => T | Promise<T>): Promise<T> => work();
 
+//= SLOT-4
 /** Starts `work` and waits at most `deadlineMs` for it. Never rejects; errs when it threw or was late. */
 export const withDeadline = <T>(work: () => T | Promise<T>, deadlineMs: number): Promise<Result<T, Late>> =>
   new Promise((resolve) => {

@@ -20,7 +20,7 @@ import {
 import type { Result } from "neverthrow";
 import type { Limits } from "../memory/limits.ts";
 
-/** Who owns the TaskFlows. Always resolves, within the host's own deadline (SLOT-4). */
+/** Who owns the TaskFlows. Always resolves, within the host's own deadline. */
 export interface FlowHost {
   execute(command: Command): Promise<Result<Outcome, HostFailure>>;
 }
@@ -77,9 +77,10 @@ const prepare = async (bridge: Bridge, routes: Routes, head: RequestHead, readBo
   return { answer: await serve(bridge, located.value, verdict.value, readBody), release };
 };
 
+//= REPLY-4, SLOT-2
 /**
- * Answers one request: exactly one delivery, whatever fails (REPLY-4). A slot is held until the answer has left, so
- * that answers nobody reads cannot pile up (SLOT-2). Never rejects.
+ * Answers one request: exactly one delivery, whatever fails. A slot is held until the answer has left, so
+ * that answers nobody reads cannot pile up. Never rejects.
  */
 export const exchange = async (
   bridge: Bridge,

@@ -26,7 +26,7 @@ const importResolver = async (): Promise<ResolveClientIp | undefined> => {
 /** Longest forwarding header that is looked at whole; of a longer one the end counts, where the proxies write. */
 const MAX_FORWARDED = 512;
 
-/** The last whole entries of a list of addresses that fit: work that a client's header length cannot raise (LIMIT-7). */
+/** The last whole entries of a list of addresses that fit: work that a client's header length cannot raise. */
 const tailOf = (value: string): string => {
   const tail = value.slice(-MAX_FORWARDED);
   return value.length > MAX_FORWARDED ? tail.slice(tail.indexOf(",") + 1) : tail;
@@ -34,6 +34,7 @@ const tailOf = (value: string): string => {
 
 const FORWARDING = ["x-forwarded-for", "x-real-ip"];
 
+//= LIMIT-7
 /** The request, with its forwarding headers cut when they are too long. */
 export const bounded = (request: IncomingMessage): IncomingMessage => {
   const long = FORWARDING.filter((name) => String(request.headers[name] ?? "").length > MAX_FORWARDED);
@@ -46,6 +47,7 @@ export const bounded = (request: IncomingMessage): IncomingMessage => {
 /** The address of a request's client; undefined when its socket has none. */
 export type AttributeClient = (request: IncomingMessage) => string | undefined;
 
+//= LIMIT-8
 /** Resolves to the Gateway's attribution, or to the socket's address after telling `onMissing` that it is not there. */
 export const loadAttribution = async (snapshot: () => unknown, onMissing: () => void): Promise<AttributeClient> => {
   const resolve = await importResolver();

@@ -1,5 +1,5 @@
 // The routes as the Gateway's live snapshot has them now. A secret that is reloaded changes them without a reload of
-// the plugin: the table is made anew when, and only when, the snapshot's block is another object (M-9, CONFIG-5).
+// the plugin: the table is made anew when, and only when, the snapshot's block is another object (M-9).
 
 import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
 import { pluginBlock } from "./snapshot.ts";
@@ -16,6 +16,7 @@ const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
 
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
+//= CONFIG-5
 export class LiveRoutes {
   readonly #options: LiveRoutesOptions;
   #isDisposed = false;

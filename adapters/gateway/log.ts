@@ -3,7 +3,7 @@
 import { type AuditEvent, auditLine } from "../../core/index.ts";
 import type { Logger } from "./host.ts";
 
-/** A warning that callers can cause is shown once in this many milliseconds for each topic (AUDIT-3). */
+/** A warning that callers can cause is shown once in this many milliseconds for each topic. */
 const NOTICE_MS = 60_000;
 
 const NOTEWORTHY: Readonly<Record<string, string>> = {
@@ -39,6 +39,7 @@ export class Log {
     this.warnSometimes(`${notice} (${auditLine(event)})`, `${event.code ?? ""} ${event.routeId ?? ""}`);
   }
 
+  //= AUDIT-3
   /** A warning that callers can cause again and again: at most one a minute for each topic. */
   warnSometimes(line: string, topic: string): void {
     if (this.#isDue(topic)) this.write("warn", `${line}; more of these are not shown for a minute`);

@@ -1,4 +1,4 @@
-// From what the host answered, whatever it is, to an Outcome. Nonsense errs with the field that gave it away (VIEW-4).
+// From what the host answered, whatever it is, to an Outcome. Nonsense errs with the field that gave it away.
 
 import { err, ok, type Result } from "neverthrow";
 import { match } from "ts-pattern";
@@ -45,7 +45,8 @@ const flag = (answer: unknown, name: string): Result<boolean, BadRecord> =>
 
 type ViewFlow = (record: unknown) => Result<FlowView, BadRecord>;
 
-/** The view of the flow that was asked for; another one is nonsense (SCOPE-2). */
+//= SCOPE-2
+/** The view of the flow that was asked for; another one is nonsense. */
 const viewOnly =
   (flowId: string): ViewFlow =>
   (record) =>
@@ -144,6 +145,7 @@ const decodeTask = (answer: unknown, view: ViewFlow, childSessionKey: string | u
 
 const isAboutOneFlow = (action: Action): action is Extract<Action, { readonly flowId: string }> => "flowId" in action;
 
+//= VIEW-4
 /** The outcome of `action`, from the host's answer to it. */
 export const decodeAnswer = (action: Action, answer: unknown, onProse: OnProse): Decoded => {
   const view = isAboutOneFlow(action) ? viewOnly(action.flowId) : viewFlow;

@@ -1,5 +1,5 @@
 // The Gateway's managed TaskFlows as a FlowHost: one host call for each command, under a deadline, with every answer
-// decoded (M-16, SLOT-4, VIEW-4).
+// decoded (M-16).
 
 import type { Result } from "neverthrow";
 import { type Command, HOST_DEADLINE_MS, type HostFailure, type Outcome } from "../../core/index.ts";
@@ -37,6 +37,7 @@ const failureOf = (late: Late): HostFailure => {
   return isStoreTrouble(late.error) ? "persist_failed" : "bad_host_answer";
 };
 
+//= SCOPE-1, SLOT-4
 /** The host as a port. Each command is answered within the deadline, milliseconds; nothing it throws gets past here. */
 export const createManagedFlows = (options: ManagedFlowsOptions): FlowHost => {
   const { bind, hostConfig, warn, deadlineMs = HOST_DEADLINE_MS } = options;

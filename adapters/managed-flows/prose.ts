@@ -1,4 +1,4 @@
-// The one place that reads a host's sentences: each known one becomes a code, and goes no further (REPLY-3).
+// The one place that reads a host's sentences: each known one becomes a code, and goes no further.
 
 import { type CancelRefusal, FLOW_STATUSES, type FlowStatus, type TaskRefusal } from "../../core/index.ts";
 
@@ -38,6 +38,7 @@ const terminal = (named: string): Meaning<"terminal"> => {
   };
 };
 
+//= REPLY-3
 const meaning = <Refusal>(
   reason: unknown,
   sentences: ReadonlyMap<unknown, Refusal>,

@@ -1,4 +1,4 @@
-// A host's words for the operator's log: one printable line without session keys or what looks like a secret (AUDIT-1).
+// A host's words for the operator's log: one printable line without session keys or what looks like a secret.
 
 import { printable } from "../../core/index.ts";
 
@@ -19,6 +19,7 @@ const wordsOf = (said: unknown): string => {
   }
 };
 
+//= AUDIT-1
 /** Scrubs what the host said, whatever it is: `hidden` values first, wherever they occur, then what tells by its shape. */
 export const scrub = (said: unknown, hidden: readonly string[]): string => {
   const bare = hidden.flatMap(formsOf).reduce((text, value) => text.replaceAll(value, "[hidden]"), wordsOf(said));

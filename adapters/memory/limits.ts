@@ -1,5 +1,5 @@
 // The limits' state in memory. The core decides about one request; this table keeps its buckets and slots, bounded:
-// no bucket is dropped while its window is open, and a held slot is never forgotten (LIMIT-3, LIMIT-5, SLOT-3).
+// no bucket is dropped while its window is open, and a held slot is never forgotten.
 
 import {
   type Admission,
@@ -16,6 +16,7 @@ export interface Limits {
   look(located: Located, now: number): LimitView;
   /** Writes what the request changed; takes a slot when it was admitted. */
   commit(located: Located, admission: Admission, now: number): void;
+  //= SLOT-3
   /** Gives the slot of an admitted request back; once for each. */
   release(located: Located): void;
 }
@@ -33,7 +34,7 @@ const MAX_PURGE = 64;
 export type LimitsState = {
   /** Strangers' buckets, in the order in which their windows opened. */
   readonly strangers: Map<string, Bucket>;
-  /** Buckets of clients that have authenticated, oldest window first: strangers cannot push them out (LIMIT-5). */
+  /** Buckets of clients that have authenticated, oldest window first: strangers cannot push them out. */
   readonly known: Map<string, Bucket>;
   /** By route id, for newcomers while there is no room. */
   readonly overflow: Map<string, Bucket>;
@@ -84,6 +85,7 @@ export class MemoryLimits implements Limits {
     else this.state.slots.delete(slotKey);
   }
 
+  //= LIMIT-3
   /** A bucket whose window is new goes to the end, so that the oldest window stands first. */
   #keep(key: string, bucket: Bucket): void {
     const table = this.state.known.has(key) ? this.state.known : this.state.strangers;
@@ -91,6 +93,7 @@ export class MemoryLimits implements Limits {
     table.set(key, bucket);
   }
 
+  //= LIMIT-4, LIMIT-5
   /** Keeps a client that has shown the secret among the known ones, where there is room; its count goes with it. */
   #promote(key: string, bucket: Bucket, now: number): void {
     if (this.state.known.has(key)) return;

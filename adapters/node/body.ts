@@ -7,6 +7,7 @@ import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/ind
 
 const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);
 
+//= BODY-2, BODY-3
 /** Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind. */
 export const readBody = (
   request: IncomingMessage,

@@ -20,11 +20,13 @@ const linger = (request: IncomingMessage, response: ServerResponse): void => {
   request.on("end", end).on("close", end).resume();
 };
 
-/** Milliseconds in which a client must have taken its answer; then its connection is closed (SLOT-2). */
+//= SLOT-5
+/** Milliseconds in which a client must have taken its answer; then its connection is closed. */
 const SEND_DEADLINE_MS = 20_000;
 
 const ignore = (): void => undefined;
 
+//= SLOT-2, SLOT-5
 /** Sends the reply. Resolves once it has left the process, the client has gone, or the deadline has closed the socket. */
 export const respond = (
   request: IncomingMessage,

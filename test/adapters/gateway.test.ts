@@ -230,7 +230,7 @@ test("LIMIT-7: of a long forwarding header only the end is looked at, of a short
   expect(bounded(request("x".repeat(16_000))).headers["x-forwarded-for"]).toBe("x".repeat(512));
 });
 
-test("LIMIT-6: proxies are trusted as the live configuration says, and odd shapes trust none", () => {
+test("LIMIT-8: proxies are trusted as the live configuration says, and odd shapes trust none", () => {
   expect(proxyTrust({ gateway: { trustedProxies: ["127.0.0.1", 7], allowRealIpFallback: true } })).toEqual({
     trustedProxies: ["127.0.0.1"],
     allowRealIpFallback: true,

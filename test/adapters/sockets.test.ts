@@ -141,7 +141,7 @@ test("SLOT-2: a client that hung up before its body was asked for does not hold 
   own.close();
 });
 
-test("SLOT-2: an answer that nobody reads holds its slot, and only until the deadline", async () => {
+test("SLOT-2, SLOT-5: an answer that nobody reads holds its slot, and only until the deadline", async () => {
   const to = await start({ send: 300 });
   const big = JSON.stringify({ action: "create_flow", goal: "g", stateJson: "x".repeat(250_000) });
   for (let n = 0; n < 80; n += 1) expect((await post(to, big)).status).toBe(200);

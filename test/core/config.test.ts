@@ -274,3 +274,44 @@ test("AUTH-3: a route's secret is trimmed, hashed once, and kept as a digest onl
   expect([route?.sessionKey, route?.controllerId]).toEqual(["s", "c"]);
   expect(JSON.stringify([...config.routes])).not.toContain(GOOD.secret);
 });
+
+test("CONFIG-6: what is left out means enabled, the default path and the default controller; what is there is taken", () => {
+  fc.assert(
+    fc.property(routeId, fc.boolean(), fc.boolean(), fc.boolean(), (id, hasPath, hasController, isEnabled) => {
+      const entry = {
+        sessionKey: "agent:main:main",
+        secret: GOOD.secret,
+        ...(hasPath ? { path: "/custom/path" } : {}),
+        ...(hasController ? { controllerId: "mine" } : {}),
+        ...(isEnabled ? { enabled: true } : {}),
+        description: "a note",
+      };
+      const { routes, problems } = load({ routes: { [id]: entry } });
+      expect(problems).toEqual([]);
+      const [route] = routes.values();
+      expect([route?.id, route?.path, route?.controllerId]).toEqual([
+        id,
+        hasPath ? "/custom/path" : `/plugins/webhooks/${id}`,
+        hasController ? "mine" : `webhooks/${id}`,
+      ]);
+    }),
+  );
+});
+
+test("CONFIG-7: no route lives without a session and a secret", () => {
+  const blank = fc.constantFrom(undefined, "", " ", "\n", null, 7, {});
+  const sessionKey = fc.oneof(fc.constant("agent:main:main"), blank);
+  const secret = fc.oneof(
+    fc.constant(GOOD.secret),
+    blank,
+    fc.constant({ source: "env", provider: "default", id: "X" }),
+  );
+  fc.assert(
+    fc.property(routeId, sessionKey, secret, (id, session, shared) => {
+      const { routes, problems } = load({ routes: { [id]: { sessionKey: session, secret: shared } } });
+      const isWhole = session === "agent:main:main" && shared === GOOD.secret;
+      expect([routes.size, problems.length]).toEqual(isWhole ? [1, 0] : [0, 1]);
+      for (const route of routes.values()) expect(route.sessionKey).toBe("agent:main:main");
+    }),
+  );
+});

@@ -157,7 +157,7 @@ test("FLOW-1: ended is succeeded, failed, cancelled, lost, or blocked with an en
   );
 });
 
-test("FLOW-2: cancel_flow ends an open flow at once, or waits for its tasks with the intent stored", () => {
+test("FLOW-6: cancel_flow ends an open flow at once, or waits for its tasks with the intent stored", () => {
   fc.assert(
     fc.property(flow, tasks, (one, active) => {
       const result = transition(one, { action: "cancel_flow", flowId: one.flowId }, active, NOW);
@@ -185,7 +185,7 @@ test("FLOW-2: cancel_flow ends an open flow at once, or waits for its tasks with
   );
 });
 
-test("FLOW-1: run_task is refused for an intent before an end, and never writes", () => {
+test("FLOW-5: run_task is refused for an intent before an end, and never writes", () => {
   const task = { action: "run_task", flowId: "f", runtime: "acp", task: "t" } as const;
   fc.assert(
     fc.property(managed, tasks, (one, active) => {
@@ -197,7 +197,7 @@ test("FLOW-1: run_task is refused for an intent before an end, and never writes"
   );
 });
 
-test("FLOW-2: a sweep ends managed open flows with an intent and without tasks, and touches no other", () => {
+test("FLOW-6: a sweep ends managed open flows with an intent and without tasks, and touches no other", () => {
   fc.assert(
     fc.property(flow, tasks, (one, active) => {
       const { flow: after } = transition(one, { action: "sweep" }, active, NOW)._unsafeUnwrap();

@@ -404,3 +404,26 @@ test("AUTH-1: a command cannot be had for a request that was not admitted", () =
   const command: Command = { route: undefined, action: { action: "list_flows" }, client: "" };
   expect([forged, command].length).toBe(2);
 });
+
+test("TOTAL-2: equal arguments give equal answers, also where clock and randomness are out of order", () => {
+  const broken = (): never => expect.fail("the core reached outside");
+  fc.assert(
+    fc.property(wild, wildBody, goodBody, (request, body, good) => {
+      const first = [run(head(request), body), run(head(), json(good))];
+      const { now } = Date;
+      const { random } = Math;
+      Object.assign(Date, { now: broken });
+      Object.assign(Math, { random: broken });
+      try {
+        const second = [run(head(request), body), run(head(), json(good))];
+        expect(second.map(({ answer: { reply, audit } }) => [reply, audit])).toEqual(
+          first.map(({ answer: { reply, audit } }) => [reply, audit]),
+        );
+        expect(second[1]?.commands.map(({ action }) => action)).toEqual([good]);
+      } finally {
+        Object.assign(Date, { now });
+        Object.assign(Math, { random });
+      }
+    }),
+  );
+});

@@ -58,6 +58,7 @@ const OUTCOMES: Readonly<Record<string, Result<Outcome, HostFailure>>> = {
   refused: ok({ kind: "not_applied", refusal: "revision_conflict", current: FLOW }),
   locked: err("persist_failed"),
   nonsense: err("bad_host_answer"),
+  other_flow: err("bad_host_answer"),
 };
 /** The model's name of an answer that the host made. */
 const NAMES: Readonly<Record<string, string>> = { "": "done", revision_conflict: "refused" };
