@@ -9,6 +9,7 @@ const PLAN: Plan = {
   seed: process.env["SPEC_SEED"] ?? "0x5eed",
   samples: Number(process.env["SPEC_RUNS"] ?? 500),
   steps: 25,
+  examples: true,
   written: 200,
   traces: join(ROOT, ".cache", "spec"),
 };

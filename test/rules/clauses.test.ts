@@ -1,66 +1,90 @@
-// The spec's sentences, the code's citations and the tests' names say the same.
+// The spec's sentences, the model's definitions, the code's citations and the tests' titles say the same.
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
+import {
+  brokenCitations,
+  citationsIn,
+  faultsOf,
+  filesIn,
+  idsIn,
+  read,
+  readClauses,
+  readSpec,
+  requirementsOf,
+  testsIn,
+} from "../../spec/tools/clauses.ts";
 
-const ROOT = join(import.meta.dirname, "..", "..");
-const SELF = join("test", "rules", "clauses.test.ts");
-const ID = /\b(?:ROUTE|ORDER|LIMIT|SLOT|AUTH|BODY|ACTION|SCOPE|FLOW|VIEW|REPLY|CONFIG|AUDIT|TOTAL)-\d+\b/gu;
+const clauses = readClauses();
+/** Put together, for else this file would cite it. */
+const UNKNOWN = ["SLOT", "99"].join("-");
 
-const sources = (folder: string): readonly string[] =>
-  readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(?:ts|md)$/u.test(entry.name) && !entry.parentPath.includes("node_modules"))
-    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
-    .filter((file) => file !== SELF);
-const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
-const idsIn = (text: string): readonly string[] => text.match(ID) ?? [];
-
-const rows = read("spec/clauses.md")
-  .split("\n")
-  .filter((line) => /^\| [A-Z]+-\d+ /u.test(line))
-  .map((line) => line.split("|").map((cell) => cell.trim()));
-const clauses = rows.map((cells) => cells[1] ?? "");
-
-test("every clause has an id of its own, one MUST, a source and a threat", () => {
-  expect(new Set(clauses).size).toBe(clauses.length);
-  for (const [, id, sentence = "", source = "", threat = ""] of rows) {
-    expect([id, /\bMUST\b/u.test(sentence), /^[MD]-\d+/u.test(source), threat !== ""]).toEqual([id, true, true, true]);
+test("every clause has an id of its own, one MUST, a source, a threat and a version", () => {
+  expect(clauses.length).toBeGreaterThan(50);
+  expect(new Set(clauses.map(({ id }) => id)).size).toBe(clauses.length);
+  for (const { id, sentence, source, threat, since } of clauses) {
+    expect([id, sentence.match(/\bMUST\b/gu)?.length, threat !== ""]).toEqual([id, 1, true]);
+    expect([id, source, since]).toEqual([
+      id,
+      expect.stringMatching(/^[MD]-\d+/u),
+      expect.stringMatching(/^\d+\.\d+\.\d+$/u),
+    ]);
   }
 });
 
-test("every clause is named by a test", () => {
-  const named = new Set(sources("test").flatMap((file) => idsIn(read(file))));
-  expect(clauses.filter((id) => !named.has(id))).toEqual([]);
+test("every clause has a definition, code and a test, and nothing cites a clause that is none", () => {
+  expect(faultsOf(readSpec())).toEqual([]);
 });
 
-test("no citation names a clause that does not exist", () => {
-  const files = [
-    ...sources("core"),
-    ...sources("adapters"),
-    ...sources("test"),
-    ...sources("spec"),
-    "README.md",
-    "SECURITY.md",
-  ];
+test("every requirement M-1 to M-23 is the source of a clause", () => {
+  const covered = new Set(clauses.flatMap(requirementsOf));
+  const required = Array.from({ length: 23 }, (_, index) => `M-${String(index + 1)}`);
+  expect(required.filter((id) => !covered.has(id))).toEqual([]);
+});
+
+const written = [
+  ...["core", "adapters", "test", "spec"].flatMap((folder) => [...filesIn(folder, ".ts"), ...filesIn(folder, ".md")]),
+  "README.md",
+  "SECURITY.md",
+  "CONTRIBUTING.md",
+];
+
+test("no mention names a clause that does not exist, and no citation is misspelled", () => {
+  const known = new Set(clauses.map(({ id }) => id));
   expect(
-    files.flatMap((file) =>
+    written.flatMap((file) =>
       idsIn(read(file))
-        .filter((id) => !clauses.includes(id))
+        .filter((id) => !known.has(id))
         .map((id) => `${file}: ${id}`),
     ),
   ).toEqual([]);
+  const cited = [...filesIn("core", ".ts"), ...filesIn("adapters", ".ts"), ...filesIn("spec", ".qnt")];
+  expect(cited.flatMap((file) => brokenCitations(file))).toEqual([]);
 });
 
-test("every requirement that a route, a request or a response has is the source of a clause", () => {
-  const cited = new Set(
-    rows
-      .flatMap((cells) => [...(cells[3] ?? "").matchAll(/M-(\d+)(?:…M-(\d+))?/gu)])
-      .flatMap(([, from, to]) => {
-        const first = Number(from);
-        return Array.from({ length: Number(to ?? from) - first + 1 }, (_, index) => first + index);
-      }),
-  );
-  const required = [4, ...Array.from({ length: 15 }, (_, index) => index + 9)];
-  expect(required.filter((number) => !cited.has(number))).toEqual([]);
+test("every clause is named in the threat model", () => {
+  const named = new Set(idsIn(read("spec/threats.md")));
+  expect(clauses.map(({ id }) => id).filter((id) => !named.has(id))).toEqual([]);
+});
+
+test("a citation, a misspelled one, a test and a missing definition are seen for what they are", () => {
+  const text = "//= VIEW-1, FLOW-2\n/** Shows. */\nexport const show = 1;\n  //= SLOT-1\n  release(): void {}\n";
+  expect(citationsIn("x", text)).toEqual([
+    { ids: ["VIEW-1", "FLOW-2"], file: "x", name: "show", line: 3 },
+    { ids: ["SLOT-1"], file: "x", name: "release", line: 5 },
+  ]);
+  expect(brokenCitations("x", "//= VIEW1\n// = VIEW-1\n//= VIEW-1")).toEqual(["x:1", "x:2"]);
+  expect(testsIn("x", 'test("VIEW-1, M-23: nothing leaks", () => {')).toMatchObject([{ ids: ["VIEW-1"], line: 1 }]);
+  const [clause] = clauses;
+  const spec = {
+    clauses: clause === undefined ? [] : [clause],
+    definitions: [],
+    code: [],
+    tests: testsIn("x", `"${UNKNOWN}: x",`),
+  };
+  expect(faultsOf(spec)).toEqual([
+    "ROUTE-1 has no definition",
+    "ROUTE-1 has no code",
+    "ROUTE-1 has no test",
+    `x:1 cites ${UNKNOWN}, which is no clause`,
+  ]);
 });

@@ -1,0 +1,438 @@
+// Known bugs: each as an edit of the code and the same mistake as an edit of the model, with the clause that it breaks.
+
+export type Edit = { readonly file: string; readonly was: string; readonly becomes: string };
+
+/** `model` is left out where the mistake is one that the model has no words for. */
+export type Bug = {
+  readonly name: string;
+  readonly clause: string;
+  readonly code: readonly Edit[];
+  readonly model?: Edit;
+};
+
+export const BUGS: readonly Bug[] = [
+  {
+    name: "limiter off by one",
+    clause: "LIMIT-1",
+    code: [{ file: "core/window.ts", was: "bucket.count >= rule.limit", becomes: "bucket.count > rule.limit" }],
+    model: { file: "spec/limits.qnt", was: "if (bucket.count >= LIMIT)", becomes: "if (bucket.count > LIMIT)" },
+  },
+  {
+    name: "early release by eviction",
+    clause: "LIMIT-3",
+    code: [
+      {
+        file: "adapters/memory/limits.ts",
+        was: "if (dropped >= MAX_PURGE || isLive(bucket, now, this.#rule)) break;",
+        becomes: "if (dropped >= 1 || bucket.openedAt > now) break;",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: "if (seen.open or isLive(e.bucket, now)) { open: true, kept: seen.kept.append(e) } else seen",
+      becomes: "if (seen.open) { ...seen, kept: seen.kept.append(e) } else { ...seen, open: true }",
+    },
+  },
+  {
+    name: "count forgotten on becoming known",
+    clause: "LIMIT-4",
+    code: [
+      {
+        file: "adapters/memory/limits.ts",
+        was: "this.state.known.set(key, bucket);",
+        becomes: "this.state.known.set(key, { openedAt: now, count: 0 });",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: "known: known.append({ key: key, bucket: bucket }) }",
+      becomes: "known: known.append({ key: key, bucket: { openedAt: now, count: 0 } }) }",
+    },
+  },
+  {
+    name: "known clients pushed out by known ones too early",
+    clause: "LIMIT-5",
+    code: [
+      {
+        file: "adapters/memory/limits.ts",
+        was: "if (!isLive(bucket, now, this.#rule)) return this.state.known.delete(key);",
+        becomes: "if (bucket.openedAt <= now) return this.state.known.delete(key);",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: "if (seen.done or isLive(e.bucket, now)) { ...seen, kept: seen.kept.append(e) } else { ...seen, done: true }",
+      becomes: "if (seen.done) { ...seen, kept: seen.kept.append(e) } else { ...seen, done: true }",
+    },
+  },
+  {
+    name: "IPv6 counted by whole address",
+    clause: "LIMIT-6",
+    code: [{ file: "core/network.ts", was: "groups.slice(0, 4)", becomes: "groups.slice(0, 8)" }],
+    model: {
+      file: "spec/values.qnt",
+      was: "else [6].concat(groups.slice(0, 4))",
+      becomes: "else [6].concat(groups)",
+    },
+  },
+  {
+    name: "slot limit off by one",
+    clause: "SLOT-1",
+    code: [{ file: "core/slot.ts", was: "held >= limit", becomes: "held > limit" }],
+    model: { file: "spec/limits.qnt", was: "bool = held < SLOTS", becomes: "bool = held <= SLOTS" },
+  },
+  {
+    name: "slot leak when a client hangs up",
+    clause: "SLOT-2",
+    code: [
+      {
+        file: "adapters/bridge/exchange.ts",
+        was: "} finally {\n    release();",
+        becomes: `} finally {\n    if (prepared.audit.code !== "request_timeout") release();`,
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: `stage: "over", age: 0, holdsSlot: false,`,
+      becomes: `stage: "over", age: 0, holdsSlot: p.holdsSlot and p.taken == 0,`,
+    },
+  },
+  {
+    name: "slot released twice",
+    clause: "SLOT-2",
+    code: [
+      {
+        file: "adapters/bridge/exchange.ts",
+        was: "await deliver(prepared);",
+        becomes: "await deliver(prepared);\n    release();",
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: "(if (p.holdsSlot) 1 else 0)",
+      becomes: "(if (p.holdsSlot) 2 else 0)",
+    },
+  },
+  {
+    name: "wrong order of checks",
+    clause: "ORDER-1",
+    code: [
+      {
+        file: "core/pipeline.ts",
+        was: `.andThen(() => checkMediaType(located))
+    .andThen(() => takeSlot(limits.held, rules.slots))
+    .andThen(() => authenticate(located.route, located.head.header, hash))
+    .map((authenticated) =>`,
+        becomes: `.andThen(() => authenticate(located.route, located.head.header, hash))
+    .andThen((one) => checkMediaType(located).map(() => one))
+    .andThen((one) => takeSlot(limits.held, rules.slots).map(() => one))
+    .map((authenticated) =>`,
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: `if (r.isLimited) "rate_limited"
+    else if (not(r.isJson)) "unsupported_media_type"`,
+      becomes: `if (r.isLimited) "rate_limited"
+    else if (not(r.isSecret)) "unauthorized"
+    else if (not(r.isJson)) "unsupported_media_type"`,
+    },
+  },
+  {
+    name: "content-type check skipped",
+    clause: "BODY-1",
+    code: [
+      {
+        file: "core/pipeline.ts",
+        was: `isJsonMediaType(head.header("content-type")) ? ok() :`,
+        becomes: `head.header("content-type") !== "" ? ok() :`,
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: `    else if (not(r.isJson)) "unsupported_media_type"
+    else if (held`,
+      becomes: "    else if (held",
+    },
+  },
+  {
+    name: "credential of one route accepted on another",
+    clause: "AUTH-6",
+    code: [
+      {
+        file: "core/secret.ts",
+        was: "class Digest {",
+        becomes: "const ALL: Digest[] = [];\nclass Digest {",
+      },
+      { file: "core/secret.ts", was: "this.#bytes = bytes;", becomes: "this.#bytes = bytes;\n    ALL.push(this);" },
+      {
+        file: "core/secret.ts",
+        was: "return difference === 0;",
+        becomes: "return difference === 0 || ALL.some((one) => one.#bytes.every((byte, at) => byte === other[at]));",
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: "else if (not(authenticate(found[0], request.headers))) Refused",
+      becomes:
+        "else if (not(config.routes.keys().exists(path => authenticate(config.routes.get(path), request.headers)))) Refused",
+    },
+  },
+  {
+    name: "host asked before the credential is checked",
+    clause: "AUTH-1",
+    code: [
+      {
+        file: "core/authenticate.ts",
+        was: "return isPossible && isSecret(route.secret, credential, hash)",
+        becomes: "return isPossible || isSecret(route.secret, credential, hash)",
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: `    else if (not(r.isSecret)) "unauthorized"
+    else "admitted"`,
+      becomes: `    else "admitted"`,
+    },
+  },
+  {
+    name: "unresolved secret served",
+    clause: "ROUTE-3",
+    code: [
+      {
+        file: "core/route-config.ts",
+        was: `if (value === "" || PLACEHOLDER.test(value)) return`,
+        becomes: `if (value === "") return`,
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: `if (text == "\${NAME}" or text == "") Unresolved`,
+      becomes: `if (text == "") Unresolved`,
+    },
+  },
+  {
+    name: "nesting limit off",
+    clause: "BODY-4",
+    code: [
+      {
+        file: "core/json.ts",
+        was: `if (next.depth > MAX_REQUEST_DEPTH) return "too_deep";`,
+        becomes: `if (next.depth > 10 * MAX_REQUEST_DEPTH) return "too_deep";`,
+      },
+    ],
+    model: {
+      file: "spec/values.qnt",
+      was: "node.level > MAX_REQUEST_DEPTH",
+      becomes: "node.level > 10 * MAX_REQUEST_DEPTH",
+    },
+  },
+  {
+    name: "member __proto__ accepted and lost",
+    clause: "BODY-5",
+    code: [{ file: "core/json.ts", was: `if (name === "__proto__") return "forbidden_member";`, becomes: "" }],
+    model: {
+      file: "spec/values.qnt",
+      was: `if (name == "__proto__") "forbidden_member" else if`,
+      becomes: "if",
+    },
+  },
+  {
+    name: "stale revision applied",
+    clause: "FLOW-3",
+    code: [
+      {
+        file: "core/lifecycle.ts",
+        was: "flow.revision !== asked.expectedRevision",
+        becomes: "flow.revision < asked.expectedRevision",
+      },
+    ],
+    model: {
+      file: "spec/flow.qnt",
+      was: "flow.revision != expectedRevision",
+      becomes: "flow.revision < expectedRevision",
+    },
+  },
+  {
+    name: "intent cleared by resume",
+    clause: "FLOW-4",
+    code: [
+      {
+        file: "core/lifecycle.ts",
+        was: `status: asked.status ?? "queued",
+  currentStep: given`,
+        becomes: `status: asked.status ?? "queued",
+  cancelRequestedAt: undefined,
+  currentStep: given`,
+      },
+    ],
+    model: {
+      file: "spec/flow.qnt",
+      was: "ResumeFlow(status) => { ...flow, status: status,",
+      becomes: "ResumeFlow(status) => { ...flow, status: status, cancelRequestedAt: NONE,",
+    },
+  },
+  {
+    name: "sweep ends flows whose tasks are active",
+    clause: "FLOW-6",
+    code: [
+      {
+        file: "core/lifecycle.ts",
+        was: "!isEnded(flow) && activeTasks === 0",
+        becomes: "!isEnded(flow) && activeTasks >= 0",
+      },
+    ],
+    model: {
+      file: "spec/flow.qnt",
+      was: "not(isEnded(flow)) and activeTasks == 0",
+      becomes: "not(isEnded(flow)) and activeTasks >= 0",
+    },
+  },
+  {
+    name: "task added to a flow that is to be cancelled",
+    clause: "FLOW-5",
+    code: [
+      {
+        file: "core/lifecycle.ts",
+        was: `if (flow.cancelRequestedAt !== undefined) return err("cancel_requested");`,
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/flow.qnt",
+      was: `    else if (flow.cancelRequestedAt != NONE) Refused("cancel_requested")\n`,
+      becomes: "",
+    },
+  },
+  {
+    name: "owner in a view",
+    clause: "VIEW-1",
+    code: [
+      {
+        file: "core/view.ts",
+        was: `["controllerId", optionalText],`,
+        becomes: `["controllerId", optionalText],\n  ["ownerKey", optionalText],`,
+      },
+    ],
+    model: {
+      file: "spec/view.qnt",
+      was: `row("currentStep", "optionalText"),`,
+      becomes: `row("currentStep", "optionalText"), row("ownerKey", "optionalText"),`,
+    },
+  },
+  {
+    name: "getter of a record asked",
+    clause: "VIEW-3",
+    code: [
+      {
+        file: "core/view.ts",
+        was: "Object.getOwnPropertyDescriptor(record, name)?.value;",
+        becomes: "(record as Record<string, unknown>)[name];",
+      },
+    ],
+    model: { file: "spec/view.qnt", was: "| Accessor(_) => Read(Nothing)", becomes: "| Accessor(value) => Ran(value)" },
+  },
+  {
+    name: "host prose passed on",
+    clause: "REPLY-3",
+    code: [
+      {
+        file: "adapters/managed-flows/prose.ts",
+        was: "FLOW_STATUSES.find((status) => status === named)",
+        becomes: "(named as FlowStatus | undefined)",
+      },
+    ],
+  },
+  {
+    name: "another owner's flow readable",
+    clause: "SCOPE-1",
+    code: [
+      {
+        file: "adapters/managed-flows/managed-flows.ts",
+        was: "bind(route.sessionKey)",
+        becomes: `bind("agent:main:main")`,
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: "else Asked({ routeId: found[0].id, sessionKey: found[0].sessionKey })",
+      becomes: `else Asked({ routeId: found[0].id, sessionKey: if (request.wants == "") found[0].sessionKey else request.wants })`,
+    },
+  },
+  {
+    name: "answer about another flow shown",
+    clause: "SCOPE-2",
+    code: [
+      {
+        file: "adapters/managed-flows/decode.ts",
+        was: "isAboutOneFlow(action) ? viewOnly(action.flowId) : viewFlow",
+        becomes: `isAboutOneFlow(action) && action.flowId === "" ? viewOnly(action.flowId) : viewFlow`,
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: `else if (host == "nonsense" or host == "other_flow") "bad_host_answer"`,
+      becomes: `else if (host == "nonsense") "bad_host_answer"`,
+    },
+  },
+  {
+    name: "double reply",
+    clause: "REPLY-4",
+    code: [
+      {
+        file: "adapters/bridge/exchange.ts",
+        was: "await deliver(prepared);",
+        becomes: "void deliver(prepared);\n    await deliver(prepared);",
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: `moved(id, entering(id, "sending"), [{ code: code, names: true }], [], by)`,
+      becomes: `moved(id, entering(id, "sending"), [{ code: code, names: true }, { code: code, names: true }], [], by)`,
+    },
+  },
+  {
+    name: "route named before its secret is shown",
+    clause: "REPLY-2",
+    code: [
+      {
+        file: "core/pipeline.ts",
+        was: "replyToRejection(rejection, admitted?.authenticated.route.id)",
+        becomes: "replyToRejection(rejection, (admitted?.authenticated.route ?? located?.route)?.id)",
+      },
+    ],
+    model: {
+      file: "spec/pipeline.qnt",
+      was: "[{ code: code, names: false }], [], Arrive(id))",
+      becomes: "[{ code: code, names: true }], [], Arrive(id))",
+    },
+  },
+  {
+    name: "client forges a log line",
+    clause: "AUDIT-2",
+    code: [
+      { file: "core/text.ts", was: "INVISIBLE = /[^\\x20-\\x7e]/gu", becomes: "INVISIBLE = /[^\\x20-\\x7e\\n]/gu" },
+    ],
+    model: {
+      file: "spec/values.qnt",
+      was: "bool = 32 <= code and code <= 126",
+      becomes: "bool = (32 <= code and code <= 126) or code == 10",
+    },
+  },
+  {
+    name: "configured value in a problem",
+    clause: "CONFIG-3",
+    code: [
+      {
+        file: "core/config.ts",
+        was: "is shorter than ${String(STRONG_SECRET_LENGTH)} characters",
+        becomes: "${value} is shorter than ${String(STRONG_SECRET_LENGTH)} characters",
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: `["is empty or could not be resolved", "Repair its reference"]`,
+      becomes: `["is empty or could not be resolved", draft.sessionKey, "Repair its reference"]`,
+    },
+  },
+];

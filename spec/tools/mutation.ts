@@ -1,0 +1,65 @@
+// npm run mutation [core|adapters] [--force]: mutates the code, runs the tests on each mutant, and holds the result
+// against the floor and the reviewed list of equivalent mutants. Results are kept between runs, packed, in
+// spec/mutation: only mutants that a change touches run again; --force runs them all.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { ROOT } from "./clauses.ts";
+import { isSame, readEquivalents, readReport, scoreOf, type Suite, SUITES, survivorsOf } from "./mutants.ts";
+
+const packed = ({ name }: Suite): string => join(ROOT, "spec", "mutation", `${name}.json.gz`);
+const incremental = ({ name }: Suite): string => join(ROOT, "reports", `stryker-${name}.json`);
+
+const unpack = (suite: Suite): void => {
+  mkdirSync(join(ROOT, "reports"), { recursive: true });
+  if (existsSync(packed(suite))) writeFileSync(incremental(suite), gunzipSync(readFileSync(packed(suite))));
+};
+
+/** Packed anew only when something changed: the same results give the same bytes. */
+const pack = (suite: Suite): void => {
+  const results = readFileSync(incremental(suite));
+  if (existsSync(packed(suite)) && gunzipSync(readFileSync(packed(suite))).equals(results)) return;
+  mkdirSync(join(ROOT, "spec", "mutation"), { recursive: true });
+  writeFileSync(packed(suite), gzipSync(results, { level: 9 }));
+};
+
+const stryker = ({ config }: Suite, isForced: boolean): boolean => {
+  const args = ["run", config, ...(isForced ? ["--force"] : [])];
+  return spawnSync(join(ROOT, "node_modules", ".bin", "stryker"), args, { cwd: ROOT, stdio: "inherit" }).status === 0;
+};
+
+/** What must be mended: a score below the floor, an unlisted survivor of the core, a listed mutant that is none. */
+const verdictOf = (suite: Suite): readonly string[] => {
+  const report = readReport(suite);
+  if (report === undefined) return [`${suite.name}: Stryker wrote no report`];
+  const { detected, timedOut, total, percent } = scoreOf(report);
+  const survivors = survivorsOf(report);
+  const listed = readEquivalents().filter(({ file }) => file.startsWith(`${suite.name}/`));
+  const unlisted = survivors.filter((one) => !listed.some((known) => isSame(known, one)));
+  const stale = listed.filter((known) => !survivors.some((one) => isSame(known, one)));
+  const figures = `${String(detected)} of ${String(total)} mutants found (${String(timedOut)} by time)`;
+  console.log(`${suite.name}: ${percent.toFixed(2)} %, ${figures}, ${String(listed.length)} listed as equivalent`);
+  const told = (kind: string) => (one: { file: string; code: string; was: string; became: string }) =>
+    `${suite.name}: ${kind}: ${one.file}: ${one.code}\n    ${one.was}  ->  ${one.became}`;
+  return [
+    ...(percent < suite.floor ? [`${suite.name}: ${percent.toFixed(2)} % is below ${String(suite.floor)} %`] : []),
+    ...(suite.name === "core" ? unlisted.map(told("survives and is not listed")) : []),
+    ...stale.map(told("is listed and does not survive")),
+  ];
+};
+
+const run = (suite: Suite, isForced: boolean): readonly string[] => {
+  unpack(suite);
+  rmSync(join(ROOT, ".stryker-tmp"), { recursive: true, force: true });
+  if (!stryker(suite, isForced)) return [`${suite.name}: Stryker failed`];
+  pack(suite);
+  return verdictOf(suite);
+};
+
+const asked = process.argv.slice(2);
+const chosen = SUITES.filter(({ name }) => asked.includes(name));
+const problems = (chosen.length === 0 ? SUITES : chosen).flatMap((suite) => run(suite, asked.includes("--force")));
+for (const problem of problems) console.error(problem);
+process.exitCode = problems.length === 0 ? 0 : 1;

@@ -1,0 +1,127 @@
+// npm run spec:selftest: plants known bugs, one by one, in a copy of the tree, and shows which layer sees each. A bug
+// that no layer sees is a hole in the spec. Takes a while; name bugs to run only these.
+
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Bug, BUGS, type Edit } from "./bugs.ts";
+import { check, moduleOf, ROOT } from "./quint.ts";
+
+const COPIED = [
+  "core",
+  "adapters",
+  "spec",
+  "test",
+  "package.json",
+  "tsconfig.json",
+  "openclaw.plugin.json",
+  "README.md",
+];
+const CONFIGS = ["vitest.config.ts", "vitest.spec.config.ts"];
+const LEFT_OUT = /(?:^|\/)test\/(?:host|host-oldest)(?:\/|$)/u;
+
+const copyTree = (): string => {
+  const tree = mkdtempSync(join(tmpdir(), "selftest-"));
+  for (const name of [...COPIED, ...CONFIGS]) {
+    cpSync(join(ROOT, name), join(tree, name), { recursive: true, filter: (path) => !LEFT_OUT.test(path) });
+  }
+  for (const name of ["node_modules", ".cache"]) symlinkSync(join(ROOT, name), join(tree, name));
+  return tree;
+};
+
+/** Applies the edits; each must fit exactly once, or the list of bugs is out of date. */
+const plant = (tree: string, edits: readonly Edit[]): (() => void) => {
+  const before = new Map<string, string>();
+  for (const { file, was, becomes } of edits) {
+    const path = join(tree, file);
+    const text = readFileSync(path, "utf8");
+    if (text.split(was).length !== 2) throw new Error(`${file}: not there exactly once:\n${was}`);
+    if (!before.has(path)) before.set(path, text);
+    writeFileSync(
+      path,
+      text.replace(was, () => becomes),
+    );
+  }
+  return () => before.forEach((text, path) => writeFileSync(path, text));
+};
+
+const VITEST = join(ROOT, "node_modules", ".bin", "vitest");
+
+/** The titles of the tests that fail. */
+const failing = (tree: string, args: readonly string[]): Promise<readonly string[]> =>
+  new Promise((resolve) => {
+    const report = join(tree, "report.json");
+    rmSync(report, { force: true });
+    const options = { cwd: tree, maxBuffer: 256 << 20, env: { ...process.env, FC_NO_SHRINK: "1" }, timeout: 300_000 };
+    execFile(VITEST, ["run", ...args, "--reporter=json", `--outputFile=${report}`], options, () => {
+      if (!existsSync(report)) return resolve(["(did not run)"]);
+      const { testResults } = JSON.parse(readFileSync(report, "utf8")) as {
+        testResults: { assertionResults: { status: string; title: string }[]; status: string; name: string }[];
+      };
+      const titles = testResults.flatMap(({ assertionResults, status, name }) =>
+        assertionResults.length === 0 && status === "failed"
+          ? [`${name}: (does not load)`]
+          : assertionResults.filter((one) => one.status === "failed").map(({ title }) => title),
+      );
+      resolve(titles);
+    });
+  });
+
+type Layer = { readonly name: string; readonly args: readonly string[] };
+
+const PROPERTIES = ["test/core", "test/adapters", "--exclude", "test/adapters/golden.test.ts"];
+const LAYERS: readonly Layer[] = [
+  { name: "properties", args: PROPERTIES },
+  { name: "exhaustive", args: ["--config", "vitest.spec.config.ts", "test/exhaustive"] },
+  { name: "replay", args: ["--config", "vitest.spec.config.ts", "test/replay"] },
+  { name: "recorded", args: ["test/adapters/golden.test.ts"] },
+];
+
+const clausesIn = (titles: readonly string[]): string =>
+  [...new Set(titles.flatMap((title) => title.match(/^(?:[A-Z]+-\d+(?:, )?)+/u)?.[0].split(", ") ?? []))].join(" ");
+
+/** What the model says of the same bug planted into its own definitions: the invariants that it breaks. */
+const modelSays = async (tree: string, { model }: Bug): Promise<string> => {
+  if (model === undefined) return "–";
+  const undo = plant(tree, [model]);
+  const name = model.file.replace(/^spec\/|\.qnt$/gu, "");
+  const folder = join(tree, "spec");
+  const plan = { folder, seed: "0x5eed", samples: 1000, steps: 25, examples: false, written: 0, traces: tree };
+  const { problems } = await check(moduleOf(name, folder), plan);
+  undo();
+  const broken = problems.flatMap((problem) => [...problem.matchAll(/❌ (\w+)/gu)].map(([, inv]) => inv ?? ""));
+  if (broken.length > 0) return broken.join(" ");
+  return problems.length === 0 ? "" : "(does not run)";
+};
+
+const trial = async (tree: string, bug: Bug): Promise<readonly string[]> => {
+  const undo = plant(tree, bug.code);
+  const seen: string[] = [];
+  for (const { args } of LAYERS) {
+    const titles = await failing(tree, args);
+    seen.push(titles.length === 0 ? "" : clausesIn(titles) || `${String(titles.length)} traces`);
+  }
+  undo();
+  return [...seen, await modelSays(tree, bug)];
+};
+
+const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+const asked = process.argv.slice(2);
+const bugs = asked.length === 0 ? BUGS : BUGS.filter(({ name }) => asked.some((part) => name.includes(part)));
+const tree = copyTree();
+const unseen: string[] = [];
+console.log(row(["planted bug", "clause", ...LAYERS.map(({ name }) => name), "model"]));
+console.log(row(["---", "---", ...LAYERS.map(() => "---"), "---"]));
+for (const bug of bugs) {
+  const seen = await trial(tree, bug);
+  console.log(row([bug.name, bug.clause, ...seen]));
+  const isNamed = seen.slice(0, 3).some((clauses) => clauses.split(" ").includes(bug.clause));
+  if (!isNamed) unseen.push(`${bug.name}: no test of ${bug.clause} sees it`);
+  if (seen.at(-1) === "") unseen.push(`${bug.name}: planted in the model, it breaks no invariant`);
+}
+rmSync(tree, { recursive: true, force: true });
+for (const line of unseen) console.error(line);
+console.log(`${String(bugs.length)} bugs, ${String(unseen.length)} not seen where they should be`);
+process.exitCode = unseen.length === 0 ? 0 : 1;
