@@ -47,6 +47,10 @@ const PLANTS: readonly (readonly [line: string, tree: readonly string[], caughtB
   ["export const wait = async (): Promise<void> => undefined;", ["async", "Promise"], []],
   ["export const loose = (value: any): string => value;", ["any"], ["oxlint"]],
   ["export const cast = (value: unknown): string => value as string;", ["cast"], []],
+  ["// boundary: far away.\n\nexport const cast = (value: unknown): string => value as string;", ["cast"], []],
+  ["export const held = { clock: Date };", ["Date"], ["oxlint"]],
+  ["export const made: unknown = (() => 0).constructor('return 1');", ["constructor"], []],
+  ["// @ts-ignore: planted\nexport const odd: number = takeSlot;", ["@ts-ignore"], []],
   ['import { loadConfig } from "./config.ts"; export const later = loadConfig;', ["import of ./config.ts"], []],
 ];
 
