@@ -58,12 +58,15 @@ const text: Reader = (value) => (typeof value === "string" ? ok(value) : BAD);
 const id: Reader = (value) => (typeof value === "string" && value !== "" ? ok(value) : BAD);
 /** As the bundled plugin shows it: an empty text is as good as none. */
 const optionalText: Reader = (value) => ok(typeof value === "string" && value !== "" ? value : undefined);
-const SESSION_KEY = /\bagent:[^\s"'`,;)\]}]+/giu;
+const SESSION_KEY = /\b(?:agent|hook|cron|subagent):[^\s"'`,;)\]}]+/giu;
 
 //= VIEW-2
-/** A text that the host or an agent wrote about a task: session keys in it are hidden. */
-const narrative: Reader = (value) =>
-  optionalText(typeof value === "string" ? value.replace(SESSION_KEY, "[session]") : undefined);
+/** For a text that the host or an agent wrote about a task: session keys in it are hidden. */
+const narrated =
+  (reader: Reader): Reader =>
+  (value) =>
+    reader(value).map((shown) => (typeof shown === "string" ? shown.replace(SESSION_KEY, "[session]") : shown));
+const narrative = narrated(optionalText);
 const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? ok(Number(value)) : BAD);
 const time: Reader = (value) => (Number.isFinite(value) ? ok(Number(value)) : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? ok(undefined) : time(value));
@@ -92,6 +95,12 @@ const FLOW: Fields = [
   ["updatedAt", time],
   ["endedAt", optionalTime],
 ];
+
+//= VIEW-2
+/** A flow that mirrors a detached run: the host wrote what it is about. */
+const MIRRORED: Fields = FLOW.map(([name, reader]) =>
+  name === "goal" || name === "blockedSummary" ? [name, narrated(reader)] : [name, reader],
+);
 
 //= VIEW-1, VIEW-2
 /** Without `childSessionKey`: a reply names a session only when the request named it. */
@@ -151,7 +160,8 @@ const viewOf = <Kind extends "flow" | "task">(kind: Kind, record: unknown, field
 
 //= VIEW-4
 /** The view of a host's flow record. Errs when the record is not what the host promises. */
-export const viewFlow = (record: unknown): Result<FlowView, BadRecord> => viewOf("flow", record, FLOW);
+export const viewFlow = (record: unknown): Result<FlowView, BadRecord> =>
+  fieldOf(record, "syncMode").andThen((mode) => viewOf("flow", record, mode === "task_mirrored" ? MIRRORED : FLOW));
 
 //= VIEW-2, VIEW-4
 /** The view of a host's task record; its child session shows only when it is `childSessionKey`, the one asked for. */

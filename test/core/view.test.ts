@@ -85,6 +85,19 @@ test("VIEW-2: what the host tells of a task hides the sessions it names", () => 
   ]);
 });
 
+test("VIEW-2: of a flow that mirrors a run, the texts that the host wrote hide sessions; a managed flow's are as written", () => {
+  const session = fc.constantFrom("agent:main:sub:7", "cron:nightly", "hook:x", "Subagent:a.b");
+  fc.assert(
+    fc.property(flowFields, session, (flow, key) => {
+      const written = { ...flow, goal: `run of ${key}`, blockedSummary: `waits for ${key}` };
+      const seen = (syncMode: string) => viewFlow({ ...written, syncMode })._unsafeUnwrap().json;
+      const mirrored = seen("task_mirrored");
+      expect([mirrored["goal"], mirrored["blockedSummary"]]).toEqual(["run of [session]", "waits for [session]"]);
+      expect(seen("managed")).toEqual({ ...written, syncMode: "managed" });
+    }),
+  );
+});
+
 test("VIEW-1: an optional text that is empty or no text, and a time that is null, are left out", () => {
   fc.assert(
     fc.property(flowFields, fc.constantFrom("", null, undefined, 1, {}), (flow, nothing) => {

@@ -27,8 +27,8 @@ export type TestServer = {
   readonly close: () => Promise<void>;
 };
 
-/** Milliseconds that a body may take to arrive, and an answer to be taken; the adapters' own when left out. */
-export type Deadlines = { readonly body?: number; readonly send?: number };
+/** Milliseconds that a body may take to arrive, an answer to be taken, and a refused body to end. */
+export type Deadlines = { readonly body?: number; readonly send?: number; readonly linger?: number };
 
 /** Starts on a free loopback port. */
 export const startServer = async (config: unknown, host: FlowHost, deadlines: Deadlines = {}): Promise<TestServer> => {
@@ -49,7 +49,7 @@ export const startServer = async (config: unknown, host: FlowHost, deadlines: De
       routes,
       headOf(request, () => clientOf(request)),
       read,
-      ({ reply }) => respond(request, response, reply, deadlines.send),
+      ({ reply }) => respond(request, response, reply, { send: 20_000, linger: 1000, ...deadlines }),
     );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
