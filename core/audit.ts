@@ -7,7 +7,7 @@ import { printable } from "./text.ts";
 export type AuditEvent = {
   readonly status: number;
   /** The envelope's code; absent on a plain success. */
-  readonly code?: string;
+  readonly code?: string | undefined;
   /** The route that the path named, whether or not the credential was right: for the operator only. */
   readonly routeId?: string;
   /** Absent while the credential is unverified. */

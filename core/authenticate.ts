@@ -13,7 +13,7 @@ const OWN_HEADER = "x-openclaw-webhook-secret";
 /** Proof that the request presented this route's secret. */
 class Authenticated {
   readonly route: Route;
-  protected readonly sealed = true;
+  declare protected readonly sealed: true;
 
   constructor(route: Route) {
     this.route = route;

@@ -36,9 +36,9 @@ const ipv6Network = (groups: readonly string[]): string =>
 //= LIMIT-6
 /** The counting key of an address: free of spaces, at most 64 units; `unknown` when there is no address. */
 export const networkOf = (address: string | undefined): string => {
-  const bare = (address ?? "").slice(0, MAX_LENGTH).replace(/%.*$/su, "").replace(/\s+/gu, "");
+  const bare = (address ?? "").slice(0, MAX_LENGTH).replace(/%.*/su, "").replace(/\s/gu, "");
   const mapped = MAPPED.exec(bare)?.[1];
   if (mapped !== undefined) return mapped;
-  const groups = bare.includes(":") ? ipv6Groups(bare) : undefined;
+  const groups = ipv6Groups(bare);
   return groups === undefined ? bare || "unknown" : ipv6Network(groups);
 };

@@ -14,15 +14,11 @@ const QUERY = /[?#].*$/su;
 
 const decode = Result.fromThrowable(decodeURIComponent, () => "malformed" as const);
 
-const isEdge = (path: string, index: number): boolean => path.charCodeAt(index) <= 0x20;
-
-/** Without control characters and spaces at both ends, as a URL parser drops them. */
-const withoutEdges = (path: string): string => {
-  let from = 0;
+/** Without control characters and spaces at the end, as a URL parser drops them; a path begins with a slash. */
+const withoutEnd = (path: string): string => {
   let to = path.length;
-  while (from < to && isEdge(path, from)) from += 1;
-  while (to > from && isEdge(path, to - 1)) to -= 1;
-  return path.slice(from, to);
+  while (path.charCodeAt(to - 1) <= 0x20) to -= 1;
+  return path.slice(0, to);
 };
 
 //= ROUTE-1
@@ -38,7 +34,7 @@ const resolveDots = (path: string): string => {
 
 /** Lower case, no query, dot segments resolved, single slashes, no slash at the end. */
 const normalise = (path: string): string => {
-  const segments = resolveDots(withoutEdges(path.replace(QUERY, "")))
+  const segments = resolveDots(withoutEnd(path.replace(QUERY, "")))
     .toLowerCase()
     .split("/");
   return `/${segments.filter((segment) => segment !== "").join("/")}`;

@@ -46,7 +46,7 @@ export type Primitives = {
 class AdmittedRequest {
   readonly located: Located;
   readonly authenticated: AuthenticatedRoute;
-  protected readonly sealed = true;
+  declare protected readonly sealed: true;
 
   constructor(located: Located, authenticated: AuthenticatedRoute) {
     this.located = located;
@@ -60,7 +60,7 @@ class AcceptedCommand {
   readonly route: Route;
   readonly action: Action;
   readonly client: string;
-  protected readonly sealed = true;
+  declare protected readonly sealed: true;
 
   constructor(admitted: Admitted, action: Action) {
     this.route = admitted.authenticated.route;
@@ -170,15 +170,12 @@ export const accept = (
 
 export type Answer = { readonly reply: Reply; readonly audit: AuditEvent };
 
-const withCode = (reply: Reply): Pick<AuditEvent, "status" | "code"> =>
-  reply.code === undefined ? { status: reply.status } : { status: reply.status, code: reply.code };
-
 //= REPLY-2
 /** The answer to a request that was turned away; names the route to the caller only if it was admitted. */
 export const answerRejection = (rejection: Rejection, located?: Located, admitted?: Admitted): Answer => {
   const reply = replyToRejection(rejection, admitted?.authenticated.route.id);
   const seen = located === undefined ? {} : { routeId: located.route.id, client: located.client };
-  return { reply, audit: { ...withCode(reply), ...seen } };
+  return { reply, audit: { status: reply.status, code: reply.code, ...seen } };
 };
 
 //= REPLY-1
@@ -189,5 +186,6 @@ export const answer = (command: Command, outcome: Result<Outcome, HostFailure>):
     (code) => replyToRejection({ code }, command.route.id),
   );
   const { route, action, client } = command;
-  return { reply, audit: { ...withCode(reply), routeId: route.id, action: action.action, client } };
+  const { status, code } = reply;
+  return { reply, audit: { status, code, routeId: route.id, action: action.action, client } };
 };

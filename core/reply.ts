@@ -15,7 +15,7 @@ class SealedReply {
   readonly body: string;
   /** The code of the envelope; undefined on a plain success. */
   readonly code: string | undefined;
-  protected readonly sealed = true;
+  declare protected readonly sealed: true;
 
   constructor(status: number, headers: Readonly<Record<string, string>>, body: string, code: string | undefined) {
     this.status = status;
@@ -53,9 +53,7 @@ export const replyToRejection = (rejection: Rejection, routeId?: string): Reply 
   const field = fault?.field;
   const sentence = fault?.sentence ?? row.sentence;
   const error = field === undefined ? sentence : `${field}: ${sentence}`;
-  const route = routeId === undefined ? {} : { routeId };
-  const result = field === undefined ? {} : { field };
-  const body = JSON.stringify({ ok: false, ...route, code, error, result });
+  const body = JSON.stringify({ ok: false, routeId, code, error, result: { field } });
   return new SealedReply(row.status, headersOf(rejection), body, code);
 };
 
@@ -119,9 +117,7 @@ const stringify = Result.fromThrowable(JSON.stringify, () => "too_long" as const
 export const replyToOutcome = (outcome: Outcome, routeId: string): Reply => {
   const { status, code, error, result } = draftOf(outcome);
   const isOk = status < 400;
-  const said = code === undefined ? {} : { code };
-  const why = isOk || error === undefined ? {} : { error };
-  return stringify({ ok: isOk, routeId, ...said, ...why, result }).match(
+  return stringify({ ok: isOk, routeId, code, error: isOk ? undefined : error, result }).match(
     (body) => new SealedReply(status, HEADERS, body, code),
     () => replyToRejection({ code: "bad_host_answer" }, routeId),
   );

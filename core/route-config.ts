@@ -29,14 +29,16 @@ export const routeSchema = z.strictObject({
 type RouteEntry = z.infer<typeof routeSchema>;
 
 //= CONFIG-2, CONFIG-3
-const HINTS: Readonly<Record<string, string>> = {
+const HINTS = {
   enabled: "must be true or false",
   path: "must be a path such as /plugins/webhooks/zapier",
   sessionKey: "is missing or empty. Set it to the session that owns the flows, for example agent:main:main",
   secret: "is missing. Set a long random text, or a SecretRef with source, provider and id",
   controllerId: "must be a text that is not empty",
   description: "must be a text",
-};
+} as const satisfies Record<keyof RouteEntry, string>;
+
+const isField = (name: string): name is keyof RouteEntry => Object.hasOwn(HINTS, name);
 
 /** What is wrong and what to do; `field` where one is to blame. */
 export type Flaw = { readonly field?: string; readonly sentence: string };
@@ -46,9 +48,7 @@ export const flaw = (field: string, sentence: string): Flaw => ({ field, sentenc
 const flawOf = (issue: z.core.$ZodIssue | undefined): Flaw => {
   const field = printable(String(issue?.code === "unrecognized_keys" ? issue.keys[0] : (issue?.path[0] ?? "")));
   if (issue?.code === "unrecognized_keys") return flaw(field, "is no field of a route. Remove it or correct its name");
-  return field === ""
-    ? { sentence: "must be an object with sessionKey and secret" }
-    : flaw(field, HINTS[field] ?? "is not valid");
+  return isField(field) ? flaw(field, HINTS[field]) : { sentence: "must be an object with sessionKey and secret" };
 };
 
 type Secret = { readonly kind: "plain"; readonly value: string } | { readonly kind: "unresolved" };
@@ -72,9 +72,12 @@ const pathOf = (id: string, { path }: RouteEntry): Result<string, Flaw> =>
     flaw(path === undefined ? "path, by default made from the route id," : "path", PATH_FAULTS[fault]),
   );
 
-const nonEmpty = (field: string, value: string | undefined): Result<string | undefined, Flaw> => {
+const nonEmpty = (
+  field: "sessionKey" | "controllerId",
+  value: string | undefined,
+): Result<string | undefined, Flaw> => {
   const trimmed = value?.trim();
-  return trimmed === "" ? err(flaw(field, HINTS[field] ?? "")) : ok(trimmed);
+  return trimmed === "" ? err(flaw(field, HINTS[field])) : ok(trimmed);
 };
 
 /** A route whose fields are right, before its secret and path meet those of others. */

@@ -10,6 +10,6 @@ export const SLOT_LIMIT = 8;
 const RETRY_AFTER_MS = 1000;
 
 //= SLOT-1
-/** The slots held once one more is taken, or `too_many_in_flight`. */
-export const takeSlot = (held: number, limit: number = SLOT_LIMIT): Result<number, Rejection> =>
-  held >= limit ? err({ code: "too_many_in_flight", retryAfterMs: RETRY_AFTER_MS }) : ok(held + 1);
+/** Whether one more slot may be taken. Errs with `too_many_in_flight`. */
+export const takeSlot = (held: number, limit: number = SLOT_LIMIT): Result<void, Rejection> =>
+  held >= limit ? err({ code: "too_many_in_flight", retryAfterMs: RETRY_AFTER_MS }) : ok();

@@ -33,7 +33,7 @@ export type FlowStatus = (typeof FLOW_STATUSES)[number];
 class View<Kind extends "flow" | "task" | "summary"> {
   readonly kind: Kind;
   readonly json: { readonly [field: string]: JsonValue };
-  protected readonly sealed = true;
+  declare protected readonly sealed: true;
 
   constructor(kind: Kind, json: { readonly [field: string]: JsonValue }) {
     this.kind = kind;
@@ -49,7 +49,7 @@ export type SummaryView = View<"summary">;
 export type BadRecord = { readonly field: string };
 
 /** Reads one field: its JSON, `undefined` to leave it out, or the fault. */
-type Reader = (value: unknown) => Result<JsonValue | undefined, "bad">;
+type Reader = (value: unknown) => Result<JsonValue | undefined, unknown>;
 type Fields = readonly (readonly [name: string, read: Reader])[];
 
 const BAD = err("bad" as const);
@@ -70,11 +70,13 @@ const narrative = narrated(optionalText);
 const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? ok(Number(value)) : BAD);
 const time: Reader = (value) => (Number.isFinite(value) ? ok(Number(value)) : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? ok(undefined) : time(value));
-const optionalJson: Reader = (value) => (value === undefined ? ok(undefined) : copyHostJson(value).mapErr(() => "bad"));
+const optionalJson: Reader = (value) => (value === undefined ? ok(undefined) : copyHostJson(value));
 const oneOf =
   (allowed: readonly string[]): Reader =>
-  (value) =>
-    typeof value === "string" && allowed.includes(value) ? ok(value) : BAD;
+  (value) => {
+    const found = allowed.find((one) => one === value);
+    return found === undefined ? BAD : ok(found);
+  };
 
 //= VIEW-1
 const FLOW: Fields = [
@@ -166,11 +168,8 @@ export const viewFlow = (record: unknown): Result<FlowView, BadRecord> =>
 //= VIEW-2, VIEW-4
 /** The view of a host's task record; its child session shows only when it is `childSessionKey`, the one asked for. */
 export const viewTask = (record: unknown, childSessionKey?: string): Result<TaskView, BadRecord> => {
-  const fields: Fields =
-    childSessionKey === undefined
-      ? TASK
-      : [...TASK, ["childSessionKey", (value) => ok(value === childSessionKey ? childSessionKey : undefined)]];
-  return viewOf("task", record, fields);
+  const named: Reader = (value) => ok(value === childSessionKey ? childSessionKey : undefined);
+  return viewOf("task", record, [...TASK, ["childSessionKey", named]]);
 };
 
 const counts = (names: readonly string[]): Fields => names.map((name) => [name, count]);
@@ -179,7 +178,7 @@ const counts = (names: readonly string[]): Fields => names.map((name) => [name, 
 const group =
   (names: readonly string[]): Reader =>
   (value) =>
-    isRecord(value) ? read(value, counts(names)).mapErr(() => "bad" as const) : BAD;
+    isRecord(value) ? read(value, counts(names)) : BAD;
 
 const SUMMARY: Fields = [
   ...counts(["total", "active", "terminal", "failures"]),

@@ -246,3 +246,12 @@ test("ACTION-2: a sentence stays short however long the field's name is", () => 
 test("TOTAL-1: any value parses or errs", () => {
   fc.assert(fc.property(fc.anything({ withBigInt: true, withNullPrototype: true }), (body) => void parseAction(body)));
 });
+
+test("ACTION-2: an action that is no text is refused as unknown, whatever it would read as", () => {
+  for (const action of [["create_flow"], { toString: () => "create_flow" }, 7, null, true]) {
+    expect(parseAction({ action, goal: "g" })._unsafeUnwrapErr()).toEqual({
+      field: "action",
+      sentence: expect.stringMatching(/^Invalid action, expected one of create_flow, get_flow, /u),
+    });
+  }
+});

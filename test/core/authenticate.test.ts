@@ -1,12 +1,22 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { authenticate, credentialOf, MAX_SECRET_BYTES, type Route, resolveRoute, sha256 } from "../../core/index.ts";
+import {
+  authenticate,
+  credentialOf,
+  digestSecret,
+  MAX_SECRET_BYTES,
+  type Route,
+  resolveRoute,
+  sha256,
+} from "../../core/index.ts";
 import { head, load, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
 const routeWith = (secret: string): Route | undefined =>
   load({ routes: { r: { sessionKey: "s", secret } } }).routes.get("/plugins/webhooks/r");
+
+const ROUTE: Route = { id: "r", path: "/r", sessionKey: "s", controllerId: "c", secret: digestSecret("x", sha256) };
 
 const opens = (secret: string, headers: Readonly<Record<string, string>>): boolean => {
   const route = routeWith(secret);
@@ -153,4 +163,22 @@ test("AUTH-3: a digest of another length never matches, and a route shows neithe
   }
   expect(JSON.stringify(route?.secret)).toBe("{}");
   expect(resolveRoute(new Map(), "/x")._unsafeUnwrapErr()).toEqual({ code: "route_not_found" });
+});
+
+test("AUTH-1: a route with a blank secret, which no configuration makes, opens to nobody", () => {
+  const route = { ...ROUTE, secret: digestSecret("", sha256) };
+  for (const credential of ["", " ", "\t", "\u00a0", "\u00a0 \u00a0"]) {
+    for (const name of ["authorization", "x-openclaw-webhook-secret"]) {
+      const value = name === "authorization" ? `Bearer ${credential}` : credential;
+      expect(authenticate(route, (asked) => (asked === name ? value : undefined), sha256).isErr()).toBe(true);
+    }
+  }
+});
+
+test("AUTH-4: white space of Latin-1 around a credential is dropped", () => {
+  const route = { ...ROUTE, secret: digestSecret("s\u00e9cret", sha256) };
+  for (const credential of ["s\u00e9cret", "\u00a0s\u00e9cret", "s\u00e9cret\u00a0\u00a0"]) {
+    expect(authenticate(route, () => `Bearer ${credential}`, sha256).isOk()).toBe(true);
+  }
+  expect(authenticate(route, () => "Bearer s\u00a0\u00e9cret", sha256).isErr()).toBe(true);
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { configuredPath, problemLine, sha256, loadConfig } from "../../core/index.ts";
+import { configSchema, configuredPath, problemLine, sha256, loadConfig } from "../../core/index.ts";
 import { load, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
@@ -202,6 +202,7 @@ test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
     "/a/..",
     "/.",
     "/é",
+    "/é/abc",
     "/a b",
     "/a\n",
     "/a\u0000",
@@ -213,6 +214,8 @@ test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
     "/hooks",
     "/Hooks/",
     "/hooks/agent",
+    "/hooks/wake",
+    "/favicon.ico",
     "/index.html",
     "/favicon.svg",
     "/plugins",
@@ -314,4 +317,21 @@ test("CONFIG-7: no route lives without a session and a secret", () => {
       for (const route of routes.values()) expect(route.sessionKey).toBe("agent:main:main");
     }),
   );
+});
+
+test("TOTAL-1, CONFIG-2: a configuration that throws when it is read is no configuration, and says so", () => {
+  const throwing = (): never => expect.fail("asked");
+  const odd = [new Proxy({}, { getOwnPropertyDescriptor: throwing, ownKeys: throwing })];
+  for (const config of [...odd, { routes: odd[0] }, { routes: { r: odd[0] } }]) {
+    expect(lines(config)).toEqual(["skipped: the configuration cannot be read. No route is served."]);
+    expect(livePaths(config)).toEqual([]);
+  }
+});
+
+test("CONFIG-1: the schema of the whole block knows routes and nothing else", () => {
+  expect(configSchema.safeParse({}).success).toBe(true);
+  expect(configSchema.safeParse({ routes: { r: GOOD } }).success).toBe(true);
+  for (const odd of [{ routes: [] }, { routes: { r: {} } }, { routes: 7 }, { paths: {} }]) {
+    expect(configSchema.safeParse(odd).success).toBe(false);
+  }
 });

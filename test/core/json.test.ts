@@ -140,7 +140,10 @@ test("TOTAL-1: any text parses or errs, as JSON.parse has it", () => {
     fc.property(fc.oneof(wildText, fc.json()), (text) => {
       const parsed = parseJson(text);
       if (parsed.isOk()) expect(parsed.value).toEqual(JSON.parse(text));
-      else expect(() => JSON.parse(text) as unknown).toThrow();
+      else {
+        expect(parsed.error).toBe("not_json");
+        expect(() => JSON.parse(text) as unknown).toThrow();
+      }
     }),
   );
 });
@@ -150,4 +153,20 @@ test("TOTAL-1: any value is checked without a throw, in time that grows with its
     fc.property(fc.anything({ withBigInt: true, withNullPrototype: true }), (value) => void checkRequestJson(value)),
   );
   expect(checkRequestJson(Array.from({ length: 200_000 }, () => [])).isOk()).toBe(true);
+});
+
+test("TOTAL-1, VIEW-3: what is no JSON is refused at the top as below, also a proxy that throws", () => {
+  const throwing = (): never => expect.fail("asked");
+  const traps = new Proxy({}, { getPrototypeOf: throwing, ownKeys: throwing, getOwnPropertyDescriptor: throwing });
+  const ghost = new Proxy({}, { ownKeys: () => ["a"], getOwnPropertyDescriptor: () => undefined });
+  for (const value of [Number.NaN, undefined, () => 1, 1n, Symbol("s"), traps]) {
+    expect(copyHostJson(value)._unsafeUnwrapErr()).toBe("not_json");
+    expect(copyHostJson([value])._unsafeUnwrapErr()).toBe("not_json");
+  }
+  expect(copyHostJson(ghost).unwrapOr("refused")).toEqual({});
+});
+
+test("VIEW-4: a member called __proto__ of a host's value is copied as the data it is", () => {
+  const text = '{"__proto__":{"a":1},"b":[{"__proto__":2}]}';
+  expect(JSON.stringify(copyHostJson(JSON.parse(text))._unsafeUnwrap())).toBe(text);
 });

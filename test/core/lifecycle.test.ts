@@ -241,3 +241,15 @@ test("FLOW-3: the revision-checked actions are the five that name a revision", (
     }),
   );
 });
+
+test("FLOW-6: a sweep leaves a flow alone that nobody asked to cancel", () => {
+  fc.assert(
+    fc.property(managed, tasks, (one, active) => {
+      const { cancelRequestedAt: _, ...open } = one;
+      expect(transition(open, { action: "sweep" }, active, NOW)._unsafeUnwrap()).toEqual({
+        flow: open,
+        pending: false,
+      });
+    }),
+  );
+});

@@ -68,3 +68,21 @@ test("LIMIT-5: a key is short and holds no space, whatever the address", () => {
     { numRuns: runs(1000) },
   );
 });
+
+test("LIMIT-6: only what is IPv6 is shortened to a network, and nothing longer than 64 characters is kept", () => {
+  const cases = {
+    "1.2.3.4:1:2:3:4:5:6": "1.2.3.4:1:2:3:4:5:6",
+    "1:2:3:4:5:6:12345.1.1.1": "1:2:3:4::/64",
+    "1:0:0:0:0:ffff:102:304": "1:0:0:0::/64",
+    "0:0:0:0:1:ffff:102:304": "0:0:0:0::/64",
+    "0:0:0:0:0:FFFF:102:304": "1.2.3.4",
+    "0:0:0:0:0:1:102:304": "0:0:0:0::/64",
+    "1:2:3:4:5:6:7": "1:2:3:4:5:6:7",
+    "fe80::1%eth0\n%x": "fe80:0:0:0::/64",
+    " 10.0.0.1 \t": "10.0.0.1",
+    "1 0 . 0 . 0 . 1": "10.0.0.1",
+  };
+  for (const [address, network] of Object.entries(cases))
+    expect([address, networkOf(address)]).toEqual([address, network]);
+  expect(networkOf("x".repeat(1000))).toBe("x".repeat(64));
+});

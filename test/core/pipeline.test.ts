@@ -289,7 +289,7 @@ test("BODY-4, BODY-5, ACTION-2: a value that cannot be stored is refused by the 
   const long = "x".repeat(100);
   expect(refused(create(long, "[1e400]"))).toMatchObject([400, "invalid_request", expect.stringContaining("…:"), {}]);
   expect(refused("[]")).toEqual([400, "invalid_request", "Invalid input: expected object", {}]);
-  for (const text of ["null", "1", '"x"', "true"]) expect(refused(text)).toEqual(refused("[]"));
+  for (const text of ["null", "1", '"x"', "true", '"\\ud800"']) expect(refused(text)).toEqual(refused("[]"));
 });
 
 test("BODY-1: a byte order mark and space around the JSON are fine, an empty body is not JSON", () => {

@@ -4,9 +4,11 @@ import {
   CANCEL_REFUSALS,
   type CancelRefusal,
   FLOW_STATUSES,
+  type FlowView,
   MUTATION_REFUSALS,
   type MutationRefusal,
   type Outcome,
+  REJECTIONS,
   replyToOutcome,
   replyToRejection,
   TASK_REFUSALS,
@@ -172,4 +174,25 @@ test("ACTION-2: a fault with and without a field", () => {
     error: "why",
     result: {},
   });
+});
+
+test("REPLY-1: each header stands where it belongs and nowhere else", () => {
+  for (const code of Object.keys(REJECTIONS) as (keyof typeof REJECTIONS)[]) {
+    const { headers } = replyToRejection({ code });
+    expect([code, "Allow" in headers]).toEqual([code, code === "method_not_allowed"]);
+    expect([code, "WWW-Authenticate" in headers]).toEqual([code, code === "unauthorized"]);
+    expect([code, "Retry-After" in headers]).toEqual([code, false]);
+    expect(replyToRejection({ code, retryAfterMs: 1 }).headers["Retry-After"]).toBe("1");
+  }
+});
+
+test("REPLY-4, TOTAL-1: an answer that cannot be written as one text is the host's failure", () => {
+  const endless: unknown[] = [];
+  endless.push(endless);
+  const reply = replyToOutcome({ kind: "flow", flow: { json: { endless } } as unknown as FlowView }, "zapier");
+  expect([reply.status, reply.code, JSON.parse(reply.body)]).toEqual([
+    502,
+    "bad_host_answer",
+    { ok: false, routeId: "zapier", code: "bad_host_answer", error: REJECTIONS.bad_host_answer.sentence, result: {} },
+  ]);
 });

@@ -231,3 +231,27 @@ test("TOTAL-1: any value is viewed or refused", () => {
   expect(fieldOf({ a: 1 }, "a")._unsafeUnwrap()).toBe(1);
   expect(fieldOf(null, "a")._unsafeUnwrap()).toBe(undefined);
 });
+
+test("VIEW-4: an empty id, a value that is no record and a record that throws are named for what they are", () => {
+  const throwing = new Proxy({}, { getOwnPropertyDescriptor: () => expect.fail("asked") });
+  const [flow] = fc.sample(flowFields, 1);
+  expect(viewFlow({ ...flow, flowId: "" })._unsafeUnwrapErr()).toEqual({ field: "flowId" });
+  for (const odd of ["text", 7, null, undefined, () => flow, throwing]) {
+    expect(viewFlow(odd)._unsafeUnwrapErr()).toEqual({ field: "" });
+    expect(viewTask(odd)._unsafeUnwrapErr()).toEqual({ field: "" });
+    expect(viewSummary(odd)._unsafeUnwrapErr()).toEqual({ field: "" });
+    expect(viewAll(odd, viewFlow)._unsafeUnwrapErr()).toEqual({ field: "" });
+  }
+});
+
+test("VIEW-1: a view has the members that the record shows, and no empty ones", () => {
+  fc.assert(
+    fc.property(flowFields, taskFields, (flow, task) => {
+      const { controllerId: _a, currentStep: _b, ...less } = flow;
+      for (const one of [flow, less]) {
+        expect(Object.keys(viewFlow(one)._unsafeUnwrap().json).toSorted()).toEqual(Object.keys(one).toSorted());
+      }
+      expect(Object.keys(viewTask(task)._unsafeUnwrap().json).toSorted()).toEqual(Object.keys(task).toSorted());
+    }),
+  );
+});

@@ -151,6 +151,16 @@ const requestsOf = (clients: readonly number[], routes: readonly string[], peers
 const LIMITER = ["a client is limited", "newcomers share a bucket", "a client is known", "strangers are forgotten"];
 const WINDOW = { limit: 2, ms: 2 };
 
+const MANY: Scale = {
+  rules: { window: WINDOW, slots: 1 },
+  capacity: 1,
+  requests: requestsOf([1, 2], ["a", "b"], [1]),
+  waits: [1, 2],
+  holds: false,
+  reached: LIMITER,
+};
+
+/** The last is for long campaigns. */
 const SCALES: Readonly<Record<string, Scale>> = {
   "3 clients on 1 route": {
     rules: { window: WINDOW, slots: 1 },
@@ -160,14 +170,7 @@ const SCALES: Readonly<Record<string, Scale>> = {
     holds: false,
     reached: LIMITER,
   },
-  "2 clients on 2 routes": {
-    rules: { window: WINDOW, slots: 1 },
-    capacity: 1,
-    requests: requestsOf([1, 2], ["a", "b"], [1]),
-    waits: [1, 2],
-    holds: false,
-    reached: LIMITER,
-  },
+  "2 clients on 2 routes": { ...MANY, rules: { window: { limit: 2, ms: 1 }, slots: 1 }, waits: [1] },
   "slots of 2 peers on 2 routes": {
     rules: { window: { limit: 1, ms: 0 }, slots: 2 },
     capacity: 1,
@@ -176,6 +179,9 @@ const SCALES: Readonly<Record<string, Scale>> = {
     holds: true,
     reached: ["a slot is refused", "every slot is given back"],
   },
+  ...(process.env["SPEC_LONG"] === undefined
+    ? {}
+    : { "2 clients on 2 routes, with time passing within a window": MANY }),
 };
 
 test.each(Object.entries(SCALES))(
