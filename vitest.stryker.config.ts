@@ -6,6 +6,6 @@ export default defineConfig({
     include: ["test/core/**/*.test.ts"],
     setupFiles: ["test/setup.ts"],
     isolate: false,
-    env: { FC_RUNS: "20", FC_NO_SHRINK: "1" },
+    env: { FC_RUNS: "15", FC_NO_SHRINK: "1" },
   },
 });

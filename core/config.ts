@@ -69,7 +69,7 @@ class Collector {
     }
     this.paths.set(draft.path, draft.id);
     this.#ids.add(draft.id);
-    if (draft.secret.kind === "plain") return this.#open(draft, draft.secret.value);
+    if (draft.secret !== undefined) return this.#open(draft, draft.secret);
     this.problems.push({ effect: "cold", routeId: draft.id, ...flaw("secret", UNRESOLVED) });
   }
 

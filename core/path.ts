@@ -10,7 +10,7 @@ const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]*/iu;
 const IGNORED = /[\t\n\r]/gu;
 const SINGLE_DOT = /^(?:\.|%2e)$/iu;
 const DOUBLE_DOT = /^(?:\.|%2e){2}$/iu;
-const QUERY = /[?#].*$/su;
+const QUERY = /[?#].*/su;
 
 const decode = Result.fromThrowable(decodeURIComponent, () => "malformed" as const);
 

@@ -107,7 +107,7 @@ const draftOf = (outcome: Outcome): Draft =>
     .exhaustive();
 
 /** JSON.stringify as a total function: a text longer than the engine can hold is the one way in which it fails. */
-const stringify = Result.fromThrowable(JSON.stringify, () => "too_long" as const);
+const stringify = Result.fromThrowable(JSON.stringify);
 
 //= REPLY-4
 /**

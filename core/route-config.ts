@@ -51,8 +51,6 @@ const flawOf = (issue: z.core.$ZodIssue | undefined): Flaw => {
   return isField(field) ? flaw(field, HINTS[field]) : { sentence: "must be an object with sessionKey and secret" };
 };
 
-type Secret = { readonly kind: "plain"; readonly value: string } | { readonly kind: "unresolved" };
-
 /**
  * The Gateway leaves `${NAME}` as written when the variable is not set: a secret that everybody can read. A reference
  * that resolves to blank text has not resolved either.
@@ -60,10 +58,11 @@ type Secret = { readonly kind: "plain"; readonly value: string } | { readonly ki
 const PLACEHOLDER = /\$\{[A-Z_][A-Z0-9_]*\}/u;
 
 //= ROUTE-3
-const configuredSecret = ({ secret }: RouteEntry): Result<Secret, Flaw> => {
+/** The secret, or undefined while it is unresolved. */
+const configuredSecret = ({ secret }: RouteEntry): Result<string | undefined, Flaw> => {
   const value = typeof secret === "string" ? secret.trim() : "";
-  if (value === "" || PLACEHOLDER.test(value)) return ok({ kind: "unresolved" });
-  if (isSendable(value)) return ok({ kind: "plain", value });
+  if (value === "" || PLACEHOLDER.test(value)) return ok(undefined);
+  if (isSendable(value)) return ok(value);
   return err(flaw("secret", `is longer than ${String(MAX_SECRET_BYTES)} bytes. Set a shorter one`));
 };
 
@@ -86,7 +85,8 @@ export type RouteDraft = {
   readonly path: string;
   readonly sessionKey: string;
   readonly controllerId: string;
-  readonly secret: Secret;
+  /** Undefined while it is unresolved. */
+  readonly secret: string | undefined;
 };
 
 //= CONFIG-6

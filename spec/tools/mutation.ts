@@ -1,9 +1,9 @@
-// npm run mutation [core|adapters] [--force]: mutates the code, runs the tests on each mutant, and holds the result
+// npm run mutation [core|adapters] [--retry] [--force]: mutates the code, runs the tests on each mutant, and holds the result
 // against the floor and the reviewed list of equivalent mutants. Results are kept between runs, packed, in
-// spec/mutation: only mutants that a change touches run again; --force runs them all.
+// spec/mutation: only mutants that a change touches run again; --retry also those that were not found, --force all.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ROOT } from "./clauses.ts";
@@ -12,14 +12,35 @@ import { isSame, readEquivalents, readReport, scoreOf, type Suite, SUITES, survi
 const packed = ({ name }: Suite): string => join(ROOT, "spec", "mutation", `${name}.json.gz`);
 const incremental = ({ name }: Suite): string => join(ROOT, "reports", `stryker-${name}.json`);
 
-const unpack = (suite: Suite): void => {
+type Results = { readonly files: Record<string, { mutants: readonly { readonly status: string }[] }> };
+
+/** Stryker does not see that a test says more than before: what was not found, and may be by now, is tried again. */
+const withoutUndetected = (results: Results): Results => ({
+  ...results,
+  files: Object.fromEntries(
+    Object.entries(results.files).map(([file, one]) => {
+      const mutants = one.mutants.filter(({ status }) => status !== "Survived" && status !== "NoCoverage");
+      return [file, { ...one, mutants }];
+    }),
+  ),
+});
+
+const unpack = (suite: Suite, retries: boolean): void => {
   mkdirSync(join(ROOT, "reports"), { recursive: true });
-  if (existsSync(packed(suite))) writeFileSync(incremental(suite), gunzipSync(readFileSync(packed(suite))));
+  if (!existsSync(packed(suite))) return;
+  const results = JSON.parse(gunzipSync(readFileSync(packed(suite))).toString()) as Results;
+  writeFileSync(incremental(suite), JSON.stringify(retries ? withoutUndetected(results) : results));
 };
 
-/** Packed anew only when something changed: the same results give the same bytes. */
+/** What Stryker compares with later; where it ran and how each mutant died is left out. */
+const kept = (text: string): string =>
+  JSON.stringify(JSON.parse(text), (name, value: unknown) =>
+    ["projectRoot", "config", "framework", "statusReason"].includes(name) ? undefined : value,
+  );
+
+/** Packed anew only when something changed. */
 const pack = (suite: Suite): void => {
-  const results = readFileSync(incremental(suite));
+  const results = Buffer.from(kept(readFileSync(incremental(suite), "utf8")));
   if (existsSync(packed(suite)) && gunzipSync(readFileSync(packed(suite))).equals(results)) return;
   mkdirSync(join(ROOT, "spec", "mutation"), { recursive: true });
   writeFileSync(packed(suite), gzipSync(results, { level: 9 }));
@@ -50,9 +71,8 @@ const verdictOf = (suite: Suite): readonly string[] => {
   ];
 };
 
-const run = (suite: Suite, isForced: boolean): readonly string[] => {
-  unpack(suite);
-  rmSync(join(ROOT, ".stryker-tmp"), { recursive: true, force: true });
+const run = (suite: Suite, isForced: boolean, retries: boolean): readonly string[] => {
+  unpack(suite, retries);
   if (!stryker(suite, isForced)) return [`${suite.name}: Stryker failed`];
   pack(suite);
   return verdictOf(suite);
@@ -60,6 +80,8 @@ const run = (suite: Suite, isForced: boolean): readonly string[] => {
 
 const asked = process.argv.slice(2);
 const chosen = SUITES.filter(({ name }) => asked.includes(name));
-const problems = (chosen.length === 0 ? SUITES : chosen).flatMap((suite) => run(suite, asked.includes("--force")));
+const problems = (chosen.length === 0 ? SUITES : chosen).flatMap((suite) =>
+  run(suite, asked.includes("--force"), asked.includes("--retry")),
+);
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { configSchema, configuredPath, problemLine, sha256, loadConfig } from "../../core/index.ts";
+import { configSchema, configuredPath, problemLine, routeSchema, sha256, loadConfig } from "../../core/index.ts";
 import { load, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
@@ -207,7 +207,7 @@ test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
     "/a\n",
     "/a\u0000",
   ];
-  expect(bad.filter((path) => configuredPath(path).unwrapOr("unusable") !== "unusable")).toEqual([]);
+  for (const path of bad) expect([path, configuredPath(path)._unsafeUnwrapErr()]).toEqual([path, "unusable"]);
   const reserved = [
     "/",
     "/api",
@@ -334,4 +334,16 @@ test("CONFIG-1: the schema of the whole block knows routes and nothing else", ()
   for (const odd of [{ routes: [] }, { routes: { r: {} } }, { routes: 7 }, { paths: {} }]) {
     expect(configSchema.safeParse(odd).success).toBe(false);
   }
+});
+
+test("CONFIG-7, CONFIG-6: a reference of every source counts as a secret to come; texts are trimmed; enabled is the default", () => {
+  for (const source of ["env", "file", "exec", "store"]) {
+    const { problems } = load({ routes: { r: { ...GOOD, secret: { source, provider: "p", id: "i" } } } });
+    expect(problems.map(({ effect, field }) => [source, effect, field])).toEqual([[source, "cold", "secret"]]);
+  }
+  const { routes } = load({
+    routes: { " r ": { ...GOOD, path: " /hooks/r ", controllerId: " c ", sessionKey: " s " } },
+  });
+  expect([...routes.values()]).toMatchObject([{ id: "r", path: "/hooks/r", controllerId: "c", sessionKey: "s" }]);
+  expect(routeSchema.parse(GOOD).enabled).toBe(true);
 });

@@ -72,6 +72,9 @@ test("LIMIT-5: a key is short and holds no space, whatever the address", () => {
 test("LIMIT-6: only what is IPv6 is shortened to a network, and nothing longer than 64 characters is kept", () => {
   const cases = {
     "1.2.3.4:1:2:3:4:5:6": "1.2.3.4:1:2:3:4:5:6",
+    "1::ffff:1.2.3.4": "1:0:0:0::/64",
+    "::ffff:1.2.3.4:5": "::ffff:1.2.3.4:5",
+    "::ffff:1.22.33.44": "1.22.33.44",
     "1:2:3:4:5:6:12345.1.1.1": "1:2:3:4::/64",
     "1:0:0:0:0:ffff:102:304": "1:0:0:0::/64",
     "0:0:0:0:1:ffff:102:304": "0:0:0:0::/64",

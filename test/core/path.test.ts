@@ -116,12 +116,15 @@ test("ROUTE-1: the longest path that is looked at, endless encoding, and edges",
   expect(canonicalPath(`${longest}?q`).unwrapOr("none")).toBe(longest);
   const encoded = (times: number): string => `/%${"25".repeat(times - 1)}61`;
   expect(canonicalPath(encoded(31)).unwrapOr("none")).toBe("/a");
+  expect(canonicalPath(encoded(32))._unsafeUnwrapErr()).toBe("malformed");
   expect(canonicalPath(encoded(33))._unsafeUnwrapErr()).toBe("malformed");
   expect(canonicalPath("http://host").unwrapOr("none")).toBe("/");
   expect(canonicalPath("/a%09b%0a").unwrapOr("none")).toBe("/ab");
   expect(canonicalPath("/a%20%20%00").unwrapOr("none")).toBe("/a");
   expect(canonicalPath("/a%21").unwrapOr("none")).toBe("/a!");
   expect(canonicalPath("/..").unwrapOr("none")).toBe("/");
+  expect(canonicalPath("?q").unwrapOr("none")).toBe("/");
+  expect(canonicalPath("/a/http://host/b").unwrapOr("none")).toBe("/a/http:/host/b");
 });
 
 test("TOTAL-1: no target makes it throw", () => {

@@ -196,3 +196,25 @@ test("REPLY-4, TOTAL-1: an answer that cannot be written as one text is the host
     { ok: false, routeId: "zapier", code: "bad_host_answer", error: REJECTIONS.bad_host_answer.sentence, result: {} },
   ]);
 });
+
+test("REPLY-1: each refusal has its status, and a sentence of its own", () => {
+  expect(Object.entries(REJECTIONS).map(([code, { status }]) => `${String(status)} ${code}`)).toEqual([
+    "404 route_not_found",
+    "405 method_not_allowed",
+    "429 rate_limited",
+    "415 unsupported_media_type",
+    "429 too_many_in_flight",
+    "401 unauthorized",
+    "413 payload_too_large",
+    "408 request_timeout",
+    "400 invalid_json",
+    "400 invalid_request",
+    "503 persist_failed",
+    "502 bad_host_answer",
+    "504 outcome_unknown",
+    "500 internal",
+  ]);
+  const sentences = Object.values(REJECTIONS).map(({ sentence }) => sentence);
+  expect(new Set(sentences).size).toBe(sentences.length);
+  for (const sentence of sentences) expect(sentence).toMatch(/^[A-Z].{10,}\.$/u);
+});

@@ -6,6 +6,7 @@ test("ACTION-2: a text up to the length is shown whole, a longer one is cut and 
   fc.assert(
     fc.property(fc.string({ maxLength: 30 }), fc.nat({ max: 30 }), (text, length) => {
       expect(clip(text, length)).toBe(text.length <= length ? text : `${text.slice(0, length)}…`);
+      expect(clip(text, text.length)).toBe(text);
     }),
   );
 });

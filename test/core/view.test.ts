@@ -89,10 +89,15 @@ test("VIEW-2: of a flow that mirrors a run, the texts that the host wrote hide s
   const session = fc.constantFrom("agent:main:sub:7", "cron:nightly", "hook:x", "Subagent:a.b");
   fc.assert(
     fc.property(flowFields, session, (flow, key) => {
-      const written = { ...flow, goal: `run of ${key}`, blockedSummary: `waits for ${key}` };
+      const written = { ...flow, goal: `run of ${key}`, blockedSummary: `waits for ${key}`, currentStep: key };
       const seen = (syncMode: string) => viewFlow({ ...written, syncMode })._unsafeUnwrap().json;
       const mirrored = seen("task_mirrored");
-      expect([mirrored["goal"], mirrored["blockedSummary"]]).toEqual(["run of [session]", "waits for [session]"]);
+      expect(mirrored).toEqual({
+        ...written,
+        syncMode: "task_mirrored",
+        goal: "run of [session]",
+        blockedSummary: "waits for [session]",
+      });
       expect(seen("managed")).toEqual({ ...written, syncMode: "managed" });
     }),
   );
