@@ -7,6 +7,7 @@ export default defineConfig({
     exclude: ["test/adapters/golden.test.ts"],
     setupFiles: ["test/setup.ts"],
     isolate: false,
+    testTimeout: 60_000,
     env: { FC_RUNS: "20", FC_NO_SHRINK: "1" },
   },
 });

@@ -6,6 +6,7 @@ export default defineConfig({
     include: ["test/core/**/*.test.ts"],
     setupFiles: ["test/setup.ts"],
     isolate: false,
+    testTimeout: 60_000,
     env: { FC_RUNS: "15", FC_NO_SHRINK: "1" },
   },
 });

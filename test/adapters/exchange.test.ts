@@ -168,3 +168,19 @@ test("SLOT-2: a slot is held until the answer has left, and given back when it c
   await exchange(bridge, ROUTES, head(), body, boom);
   expect([limits.held, limits.released, defects.length]).toEqual([0, 2, 1]);
 });
+
+test("REPLY-4: limits that fail before a slot is taken are a defect: one answer, and nothing given back", async () => {
+  const defects: unknown[] = [];
+  const limits = new CountedLimits();
+  const broken = new Error("table");
+  const failing: Limits = {
+    look: () => {
+      throw broken;
+    },
+    commit: (...args) => limits.commit(...args),
+    release: (...args) => limits.release(...args),
+  };
+  const bridge = bridgeOf(failing, () => Promise.resolve(ok({ kind: "flows", flows: [] })), defects);
+  const { reply } = await answerTo(bridge, ROUTES, head(), () => Promise.resolve(ok(bytes("{}"))));
+  expect([reply.status, reply.code, defects, limits.released]).toEqual([500, "internal", [broken], 0]);
+});

@@ -1,5 +1,7 @@
 // What the plugin asks of a Gateway, seen through the API that it declares. test/gateway runs it in a real one.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
@@ -238,4 +240,31 @@ test("LIMIT-8: proxies are trusted as the live configuration says, and odd shape
   for (const odd of [undefined, {}, { gateway: { trustedProxies: "127.0.0.1", allowRealIpFallback: "yes" } }]) {
     expect(proxyTrust(odd)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
   }
+});
+
+test("REPLY-1: the plugin is the one of its manifest", () => {
+  const file = join(import.meta.dirname, "..", "..", "openclaw.plugin.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  expect([plugin.id, plugin.name]).toEqual([manifest["id"], manifest["name"]]);
+  expect(plugin.description).toMatch(/^Authenticated webhook routes .*\.$/u);
+});
+
+test("AUDIT-3: each answer is a debug line, and a limited client a warning with its route and network", () => {
+  const lines: string[] = [];
+  const log = new Log(
+    {
+      debug: (line) => lines.push(`debug ${line}`),
+      info: () => 0,
+      warn: (line) => lines.push(`warn ${line}`),
+      error: () => 0,
+    },
+    () => 0,
+  );
+  log.audit({ status: 200, routeId: "a", client: "10.0.0.1" });
+  log.audit({ status: 429, code: "rate_limited", routeId: "a", client: "10.0.0.1" });
+  expect(lines).toEqual([
+    "debug [webhooks] route=a client=10.0.0.1 status=200",
+    "debug [webhooks] route=a client=10.0.0.1 status=429 code=rate_limited",
+    "warn [webhooks] a client reached the rate limit (route=a client=10.0.0.1 status=429 code=rate_limited); more of these are not shown for a minute",
+  ]);
 });

@@ -431,3 +431,39 @@ test("SLOT-4: a host that never answers is given up after the deadline, and its 
   expect([sent.status, sent.body["code"], sent.log.length]).toEqual([504, "outcome_unknown", 1]);
   answerLate({ applied: true, flow: FLOW });
 });
+
+test("AUDIT-1, SLOT-4: the operator is told which route and action met what, with what the host said, scrubbed", async () => {
+  const list = { action: "list_flows" };
+  const about = "route zapier list_flows: ";
+  const never = await send(list, () => new Promise(() => undefined), { deadlineMs: 20 });
+  expect(never.log).toEqual([`${about}the host did not answer in time: 20 ms`]);
+  const failed = await send(list, thrown("no disk for agent:main:owner-a"));
+  expect(failed.log).toEqual([`${about}the host failed: no disk for [hidden]`]);
+  const nonsense = await send(list, () => [{ ...FLOW, goal: 7 }]);
+  expect(nonsense.log).toEqual([`${about}the host answered nonsense in: goal`]);
+  expect((await send(list, () => 7)).log).toEqual([`${about}the host answered nonsense in: the whole answer`]);
+  expect((await send(wait, () => ({ applied: 7 }))).log[0]).toContain("nonsense in: applied");
+  const odd = await send(cancel, () => ({ found: true, cancelled: false, reason: "No." }));
+  expect(odd.log).toEqual(["route zapier cancel_flow: the host said: No."]);
+});
+
+test("AUDIT-1: what tells by its shape is hidden whole, and nothing around it", () => {
+  expect(scrub("see agent:main:x now", [])).toBe("see [hidden] now");
+  expect(scrub("Bearer   abc def", [])).toBe("[hidden] def");
+  expect(scrub("the secret = abc, d", [])).toBe("the [hidden] d");
+  expect(scrub('"password": "x1" y', [])).toBe('"[hidden] y');
+  expect(scrub("owner is k:1 here", ["k:1"])).toBe("owner is [hidden] here");
+  expect(scrub('said a\\"b so', ['a"b'])).toBe("said [hidden] so");
+});
+
+test("REPLY-3: only the whole sentence counts as the host's word for an end", async () => {
+  for (const reason of [
+    "So: Flow is already lost.",
+    "Flow is already lost. Really.",
+    "flow is already lost.",
+    ["Flow is already lost."],
+  ]) {
+    const sent = await send(cancel, () => ({ found: true, cancelled: false, reason, flow: FLOW }));
+    expect([sent.status, sent.body["code"], sent.log.length]).toEqual([409, "cancel_rejected", 1]);
+  }
+});

@@ -3,9 +3,9 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { MemoryLimits } from "../../adapters/memory/limits.ts";
+import { emptyState, MemoryLimits } from "../../adapters/memory/limits.ts";
 import { nodePrimitives } from "../../adapters/node/primitives.ts";
-import { admit, locate, type Located, type Rejection, SLOT_LIMIT, WINDOW } from "../../core/index.ts";
+import { admit, type Bucket, locate, type Located, type Rejection, SLOT_LIMIT, WINDOW } from "../../core/index.ts";
 import { head, PATH_A, PATH_B, ROUTE_A, ROUTE_B, ROUTES } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
@@ -222,4 +222,49 @@ test("SLOT-2: a slot that is released once too often frees nobody else's", () =>
   expect(table.look(one, 0).held).toBe(2);
   table.release(one);
   expect(table.look(one, 0).held).toBe(1);
+});
+
+const keyOf = (client: number): string => located({ client, route: 0, good: true }).windowKey;
+const at = (clients: readonly number[], openedAt: number): [string, Bucket][] =>
+  clients.map((client) => [keyOf(client), { openedAt, count: 1 }]);
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, client) => client + 1);
+
+test("LIMIT-7: one request drops at most 64 ended windows, and none when it has a bucket", () => {
+  const state = { ...emptyState(), strangers: new Map(at(upTo(200), 0)) };
+  const table = new MemoryLimits(200, WINDOW, state);
+  expect(table.look(located({ client: 1, route: 0, good: false }), WINDOW_MS).window.room).toBe(true);
+  expect(state.strangers.size).toBe(200);
+  const newcomer = located({ client: 999, route: 0, good: false });
+  expect(table.look(newcomer, WINDOW_MS - 1).window.room).toBe(false);
+  expect(state.strangers.size).toBe(200);
+  expect(table.look(newcomer, WINDOW_MS).window.room).toBe(true);
+  expect([...state.strangers.keys()]).toEqual(upTo(200).slice(64).map(keyOf));
+});
+
+test("LIMIT-7, LIMIT-5: of the known clients the 16 that came first are looked at for one that may go", () => {
+  for (const [live, isTaken] of [
+    [15, true],
+    [16, false],
+  ] as const) {
+    const known = new Map([...at(upTo(live), WINDOW_MS), ...at([50, 51, 52], 0)]);
+    const table = new MemoryLimits(live + 3, WINDOW, { ...emptyState(), known });
+    send(table, located({ client: 99, route: 0, good: true }), WINDOW_MS);
+    expect([live, known.has(keyOf(99)), known.has(keyOf(50)), known.has(keyOf(51))]).toEqual([
+      live,
+      isTaken,
+      !isTaken,
+      true,
+    ]);
+  }
+});
+
+test("LIMIT-5: a known client makes no other one go, and only a new window moves a client to the end", () => {
+  const known = new Map([...at([1], 0), ...at([2], 5)]);
+  const table = new MemoryLimits(2, WINDOW, { ...emptyState(), known });
+  send(table, located({ client: 2, route: 0, good: true }), 6);
+  expect([...known.keys()]).toEqual([keyOf(1), keyOf(2)]);
+  send(table, located({ client: 2, route: 0, good: true }), WINDOW_MS + 1);
+  expect([...known]).toEqual([...at([1], 0), [keyOf(2), { openedAt: 5, count: 3 }]]);
+  send(table, located({ client: 1, route: 0, good: false }), WINDOW_MS + 1);
+  expect([...known.keys()]).toEqual([keyOf(2), keyOf(1)]);
 });
