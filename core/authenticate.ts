@@ -42,7 +42,7 @@ export const credentialOf = (header: RequestHead["header"]): string => {
   return trimHttp(isBearer ? authorization.slice(BEARER.length) : (header(OWN_HEADER) ?? ""));
 };
 
-//= AUTH-5, AUTH-6
+//= AUTH-5, AUTH-6, LIMIT-7
 /** The route with proof, or `unauthorized`: the same value for every reason. */
 export const authenticate = (
   route: Route,

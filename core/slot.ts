@@ -1,4 +1,4 @@
-// The in-flight limit: at most 8 unfinished requests of one peer on one route (M-15).
+// The in-flight limit: at most 8 unfinished requests of one peer, IPv6 by its /64, on one route (M-15).
 
 import { err, ok, type Result } from "neverthrow";
 import type { Rejection } from "./rejection.ts";

@@ -1,4 +1,4 @@
-// The fixed-window rate limit: at most 120 requests of one client on one route in any window of 60 s (M-14).
+// The fixed-window rate limit: at most 120 requests of one client on one route in one window of 60 s (M-14).
 // A window opens with its bucket's first request. Time is an argument: milliseconds of a clock that never goes back.
 
 import { err, ok, type Result } from "neverthrow";

@@ -104,14 +104,15 @@ export const lifecycleDiagram = (): string => {
   );
   const swept = drawn(edgesOf("sweep", { action: "sweep" }, { intent: true, tasks: 0 })).map((edge) => ({
     ...edge,
-    by: "sweep, once no task is active and an intent is stored",
+    by: "sweep of an intent, no task being active",
   }));
-  const grouped = Map.groupBy([...plain, ...swept], ({ from, to }) => `${from} --> ${to}`);
+  const grouped = Map.groupBy(plain, ({ from, to }) => `${from} --> ${to}`);
   return [
     "stateDiagram-v2",
     '  state "any status" as any',
     ...CREATED.map((status) => `  [*] --> ${status}: create_flow`),
     ...[...grouped].map(([arrow, edges]) => `  ${arrow}: ${edges.map(({ by }) => by).join(" / ")}`),
+    ...swept.map(({ from, to, by }) => `  ${from} --> ${to}: ${by}`),
   ].join("\n");
 };
 

@@ -9,7 +9,7 @@ import { bytes } from "../core/arbitraries.ts";
 const request = (fields: object): IncomingMessage =>
   ({ headers: {}, socket: { remoteAddress: "10.0.0.9" }, ...fields }) as unknown as IncomingMessage;
 
-test("AUTH-2, LIMIT-8: a head has what Node knows of a request, and the client that the host attributes", () => {
+test("LIMIT-8: a head has what Node knows of a request, and the client that the host attributes", () => {
   const headers = { authorization: "Bearer x", "set-cookie": ["a", "b"] };
   const head = headOf(request({ method: "POST", url: "/x?y", headers }), () => "192.0.2.1");
   expect([head.method, head.target, head.client, head.peer]).toEqual(["POST", "/x?y", "192.0.2.1", "10.0.0.9"]);

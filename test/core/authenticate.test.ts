@@ -124,7 +124,7 @@ test("AUTH-4: bytes that look like white space are part of a secret in UTF-8, an
   expect(routeWith("é".repeat(2049))).toBe(undefined);
 });
 
-test("AUTH-1: the longest credential that is looked at", () => {
+test("AUTH-1, LIMIT-7: the longest credential that is looked at", () => {
   const longest = "x".repeat(MAX_SECRET_BYTES);
   expect(opens(longest, { authorization: `Bearer ${longest}` })).toBe(true);
   let hashed = 0;

@@ -233,7 +233,7 @@ test("FLOW-2: a new flow starts at revision 0 with what was asked for and the de
   );
 });
 
-test("FLOW-3: the revision-checked actions are the five that name a revision", () => {
+test("ACTION-1: the revision-checked actions are the five that name a revision", () => {
   fc.assert(
     fc.property(goodBody, (body) => {
       const action = parseAction(body)._unsafeUnwrap();
