@@ -342,6 +342,11 @@ export const BUGS: readonly Bug[] = [
         becomes: "(named as FlowStatus | undefined)",
       },
     ],
+    model: {
+      file: "spec/view.qnt",
+      was: "warn(told(request, row, [Say(row.sentence)], [flow.shown], flow.ran), refused.reason)",
+      becomes: "warn(told(request, row, refused.reason, [flow.shown], flow.ran), refused.reason)",
+    },
   },
   {
     name: "another owner's flow readable",
