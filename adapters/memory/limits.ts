@@ -16,7 +16,6 @@ export interface Limits {
   look(located: Located, now: number): LimitView;
   /** Writes what the request changed; takes a slot when it was admitted. */
   commit(located: Located, admission: Admission, now: number): void;
-  //= SLOT-3
   /** Gives the slot of an admitted request back; once for each. */
   release(located: Located): void;
 }
@@ -79,6 +78,7 @@ export class MemoryLimits implements Limits {
     this.#promote(windowKey, window.bucket, now);
   }
 
+  //= SLOT-3
   release({ slotKey }: Located): void {
     const held = this.state.slots.get(slotKey) ?? 0;
     if (held > 1) this.state.slots.set(slotKey, held - 1);

@@ -3,7 +3,8 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { check, modules, type Plan, ROOT } from "./quint.ts";
+import { ROOT } from "./clauses.ts";
+import { check, modules, type Plan } from "./quint.ts";
 
 const PLAN: Plan = {
   seed: process.env["SPEC_SEED"] ?? "0x5eed",

@@ -3,8 +3,8 @@
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "./clauses.ts";
 
-export const ROOT = join(import.meta.dirname, "..", "..");
 const SPEC = join(ROOT, "spec");
 const QUINT = join(ROOT, "node_modules", ".bin", "quint");
 

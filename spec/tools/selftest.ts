@@ -6,7 +6,8 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Bug, BUGS, type Edit } from "./bugs.ts";
-import { check, moduleOf, ROOT } from "./quint.ts";
+import { ROOT } from "./clauses.ts";
+import { check, moduleOf } from "./quint.ts";
 
 const COPIED = [
   "core",

@@ -93,7 +93,6 @@ test("VIEW-3: a host's value that could show something else than it holds is ref
     withToJson({ a: 1 }, true),
     accessor,
     writer,
-    // eslint-disable-next-line no-sparse-arrays
     new Array(2),
   );
   fc.assert(
