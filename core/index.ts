@@ -14,6 +14,7 @@ export * from "./authenticate.ts";
 export * from "./action.ts";
 export * from "./view.ts";
 export * from "./lifecycle.ts";
+export * from "./task.ts";
 export * from "./outcome.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";

@@ -183,5 +183,13 @@ export const transition = (
     .with({ action: "sweep" }, () => ok(settled(isSwept(flow, activeTasks) ? cancelled(flow, now) : flow)))
     .otherwise((asked) => checked(flow, asked, now));
 
+/** Milliseconds for which an ended flow is kept: 7 days, as the Gateway does. */
+export const RETENTION_MS = 604_800_000;
+
+//= STORE-3
+/** Whether an embedded store's sweep removes the flow. `activeTasks` as for `transition`; `now`: milliseconds since the epoch. */
+export const isExpired = (flow: FlowRecord, activeTasks: number, now: number): boolean =>
+  isEnded(flow) && activeTasks === 0 && now - (flow.endedAt ?? flow.updatedAt) >= RETENTION_MS;
+
 /** Whether an action asks for a transition of a stored flow. */
 export const isRevisionChecked = (action: Action): action is RevisionChecked => "expectedRevision" in action;

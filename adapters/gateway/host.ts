@@ -2,14 +2,8 @@
 // dependency. test/gateway/real-host.ts proves that the real types fit.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "../bridge/log.ts";
 import type { BoundFlows, Canceller } from "../managed-flows/host.ts";
-
-export interface Logger {
-  readonly debug?: (message: string) => void;
-  readonly info: (message: string) => void;
-  readonly warn: (message: string) => void;
-  readonly error: (message: string) => void;
-}
 
 /** `false`: not ours, the Gateway goes on; anything else: handled. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;

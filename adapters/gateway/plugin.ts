@@ -3,14 +3,15 @@
 import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
 import { type Bridge, exchange } from "../bridge/exchange.ts";
 import type { Binding } from "../managed-flows/host.ts";
-import { scrub } from "../managed-flows/scrub.ts";
-import { createManagedFlows } from "../managed-flows/managed-flows.ts";
+import { createFlowHost } from "../bridge/flow-host.ts";
+import { Log } from "../bridge/log.ts";
+import { scrub } from "../bridge/scrub.ts";
+import { gatewayFlows } from "../managed-flows/managed-flows.ts";
 import { MemoryLimits } from "../memory/limits.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
 import { type AttributeClient, loadAttribution } from "./client.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./host.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
-import { Log } from "./log.ts";
 
 const now = (): number => performance.now();
 
@@ -92,9 +93,8 @@ const start = (api: PluginApi, log: Log): void => {
   const live = new LiveRoutes({ snapshot, sha256: nodePrimitives.sha256, onProblems }, api.pluginConfig);
   const bridge: Bridge = {
     limits: new MemoryLimits(),
-    host: createManagedFlows({
-      bind: bindFlows(runtime),
-      hostConfig: snapshot,
+    host: createFlowHost({
+      store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: snapshot }),
       warn: (line, topic) => log.warnSometimes(line, topic),
     }),
     primitives: nodePrimitives,

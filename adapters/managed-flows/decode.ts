@@ -1,13 +1,10 @@
 // From what the host answered, whatever it is, to an Outcome. Nonsense errs with the field that gave it away.
 
 import { err, ok, type Result } from "neverthrow";
-import { match } from "ts-pattern";
 import {
-  type Action,
   type BadRecord,
   fieldOf,
   type FlowView,
-  isRevisionChecked,
   MUTATION_REFUSALS,
   type MutationRefusal,
   type Outcome,
@@ -19,7 +16,9 @@ import {
 } from "../../core/index.ts";
 import { readCancelReason, readTaskReason } from "./prose.ts";
 
-export type Decoded = Result<Outcome, BadRecord>;
+export type Decoded<Done extends Outcome> = Result<Done, BadRecord>;
+
+type OutcomeOf<Kind extends Outcome["kind"]> = Extract<Outcome, { readonly kind: Kind }>;
 
 /** Told of a host sentence that has no code, so that an operator can see what the caller could not. */
 export type OnProse = (prose: unknown) => void;
@@ -43,24 +42,26 @@ const requiredField = <T>(answer: unknown, name: string, view: (value: unknown) 
 const flag = (answer: unknown, name: string): Result<boolean, BadRecord> =>
   fieldOf(answer, name).andThen((value) => (typeof value === "boolean" ? ok(value) : bad(name)));
 
-type ViewFlow = (record: unknown) => Result<FlowView, BadRecord>;
+export type ViewFlow = (record: unknown) => Result<FlowView, BadRecord>;
 
 //= SCOPE-2
 /** The view of the flow that was asked for; another one is nonsense. */
-const viewOnly =
+export const viewOnly =
   (flowId: string): ViewFlow =>
   (record) =>
     viewFlow(record).andThen((flow) => (flow.json["flowId"] === flowId ? ok(flow) : bad("flowId")));
 
-const decodeFlow = (answer: unknown, view: ViewFlow): Decoded =>
+//= VIEW-4
+export const decodeFlow = (answer: unknown, view: ViewFlow): Decoded<OutcomeOf<"flow">> =>
   optional(answer, view).map((flow) => ({ kind: "flow", flow: flow ?? null }));
 
-const decodeFlows = (answer: unknown): Decoded => viewAll(answer, viewFlow).map((flows) => ({ kind: "flows", flows }));
+export const decodeFlows = (answer: unknown): Decoded<OutcomeOf<"flows">> =>
+  viewAll(answer, viewFlow).map((flows) => ({ kind: "flows", flows }));
 
-const decodeSummary = (answer: unknown): Decoded =>
+export const decodeSummary = (answer: unknown): Decoded<OutcomeOf<"summary">> =>
   optional(answer, viewSummary).map((summary) => ({ kind: "summary", summary: summary ?? null }));
 
-const decodeCreated = (answer: unknown): Decoded =>
+export const decodeCreated = (answer: unknown): Decoded<OutcomeOf<"created" | "not_created">> =>
   optional(answer, viewFlow).map((flow) =>
     flow === undefined ? { kind: "not_created", refusal: "persist_failed" } : { kind: "created", flow },
   );
@@ -75,21 +76,24 @@ const withTasks = (tasks: readonly TaskView[] | undefined): { readonly tasks?: r
 
 type Shown = { readonly flow?: FlowView; readonly tasks?: readonly TaskView[] };
 
-const decodeNotApplied = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
+const decodeNotApplied = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded<OutcomeOf<"not_applied">> =>
   fieldOf(answer, "code").andThen((code) => {
     if (!isMutationRefusal(code)) onProse(code);
     const refusal = isMutationRefusal(code) ? code : "mutation_rejected";
-    return optionalField(answer, "current", view).map((current): Outcome => ({
-      kind: "not_applied",
+    return optionalField(answer, "current", view).map((current) => ({
+      kind: "not_applied" as const,
       refusal,
       ...(current === undefined ? {} : { current }),
     }));
   });
 
-const decodeMutation = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
-  flag(answer, "applied").andThen((applied) =>
+type Mutated = Decoded<OutcomeOf<"applied" | "not_applied">>;
+
+//= VIEW-4
+export const decodeMutation = (answer: unknown, view: ViewFlow, onProse: OnProse): Mutated =>
+  flag(answer, "applied").andThen((applied): Mutated =>
     applied
-      ? requiredField(answer, "flow", view).map((flow): Outcome => ({ kind: "applied", flow }))
+      ? requiredField(answer, "flow", view).map((flow) => ({ kind: "applied", flow }))
       : decodeNotApplied(answer, view, onProse),
   );
 
@@ -100,34 +104,39 @@ const shownBy = (answer: unknown, view: ViewFlow): Result<Shown, BadRecord> =>
     optionalField(answer, "tasks", viewTasks).map((tasks) => ({ ...withFlow(flow), ...withTasks(tasks) })),
   );
 
-const decodeNotCancelled = (answer: unknown, onProse: OnProse, shown: Shown): Decoded =>
+const decodeNotCancelled = (answer: unknown, onProse: OnProse, shown: Shown): Decoded<OutcomeOf<"not_cancelled">> =>
   fieldOf(answer, "reason").map((reason) => {
     const { known, ...meaning } = readCancelReason(reason);
     if (!known) onProse(reason);
     return { kind: "not_cancelled" as const, ...meaning, ...shown };
   });
 
-const decodeCancel = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
+type Cancelled = Decoded<OutcomeOf<"cancelled" | "not_cancelled">>;
+
+//= VIEW-4
+export const decodeCancel = (answer: unknown, view: ViewFlow, onProse: OnProse): Cancelled =>
   flag(answer, "found").andThen((found) =>
-    flag(answer, "cancelled").andThen((cancelled): Decoded => {
+    flag(answer, "cancelled").andThen((cancelled): Cancelled => {
       if (!found) return ok({ kind: "not_cancelled", refusal: "not_found" });
-      return shownBy(answer, view).andThen((shown) =>
+      return shownBy(answer, view).andThen((shown): Cancelled =>
         cancelled ? ok({ kind: "cancelled" as const, ...shown }) : decodeNotCancelled(answer, onProse, shown),
       );
     }),
   );
 
-const decodeNewTask = (answer: unknown, view: ViewFlow, childSessionKey: string | undefined): Decoded =>
+type Tasked = Decoded<OutcomeOf<"task_created" | "task_not_created">>;
+
+const decodeNewTask = (answer: unknown, view: ViewFlow, childSessionKey: string | undefined): Tasked =>
   requiredField(answer, "flow", view).andThen((flow) =>
-    requiredField(answer, "task", (task) => viewTask(task, childSessionKey)).map((task): Outcome => ({
-      kind: "task_created",
+    requiredField(answer, "task", (task) => viewTask(task, childSessionKey)).map((task) => ({
+      kind: "task_created" as const,
       flow,
       task,
     })),
   );
 
-const decodeNoTask = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded =>
-  flag(answer, "found").andThen((found): Decoded => {
+const decodeNoTask = (answer: unknown, view: ViewFlow, onProse: OnProse): Tasked =>
+  flag(answer, "found").andThen((found): Tasked => {
     if (!found) return ok({ kind: "task_not_created", refusal: "not_found" });
     return optionalField(answer, "flow", view).andThen((flow) =>
       fieldOf(answer, "reason").map((reason) => {
@@ -138,27 +147,13 @@ const decodeNoTask = (answer: unknown, view: ViewFlow, onProse: OnProse): Decode
     );
   });
 
-const decodeTask = (answer: unknown, view: ViewFlow, childSessionKey: string | undefined, onProse: OnProse): Decoded =>
+//= VIEW-4
+export const decodeTask = (
+  answer: unknown,
+  view: ViewFlow,
+  childSessionKey: string | undefined,
+  onProse: OnProse,
+): Tasked =>
   flag(answer, "created").andThen((created) =>
     created ? decodeNewTask(answer, view, childSessionKey) : decodeNoTask(answer, view, onProse),
   );
-
-const isAboutOneFlow = (action: Action): action is Extract<Action, { readonly flowId: string }> => "flowId" in action;
-
-//= VIEW-4
-/** The outcome of `action`, from the host's answer to it. */
-export const decodeAnswer = (action: Action, answer: unknown, onProse: OnProse): Decoded => {
-  const view = isAboutOneFlow(action) ? viewOnly(action.flowId) : viewFlow;
-  return match(action)
-    .returnType<Decoded>()
-    .with({ action: "create_flow" }, () => decodeCreated(answer))
-    .with({ action: "get_flow" }, { action: "find_latest_flow" }, { action: "resolve_flow" }, () =>
-      decodeFlow(answer, view),
-    )
-    .with({ action: "list_flows" }, () => decodeFlows(answer))
-    .with({ action: "get_task_summary" }, () => decodeSummary(answer))
-    .with({ action: "cancel_flow" }, () => decodeCancel(answer, view, onProse))
-    .with({ action: "run_task" }, ({ childSessionKey }) => decodeTask(answer, view, childSessionKey, onProse))
-    .when(isRevisionChecked, () => decodeMutation(answer, view, onProse))
-    .exhaustive();
-};

@@ -1,65 +1,70 @@
-// The Gateway's managed TaskFlows as a FlowHost: one host call for each command, under a deadline, with every answer
-// decoded (M-16).
+// The Gateway's managed TaskFlows behind the port: one host call for each command, with every answer decoded (M-16).
 
 import type { Result } from "neverthrow";
-import { type Command, HOST_DEADLINE_MS, type HostFailure, type Outcome } from "../../core/index.ts";
-import { type Late, withDeadline } from "../bridge/deadline.ts";
-import type { FlowHost } from "../bridge/exchange.ts";
-import { callHost } from "./call.ts";
-import { decodeAnswer } from "./decode.ts";
+import type { BadRecord, HostFailure, Outcome } from "../../core/index.ts";
+import type { FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
+import {
+  type Decoded,
+  decodeCancel,
+  decodeCreated,
+  decodeFlow,
+  decodeFlows,
+  decodeMutation,
+  decodeSummary,
+  decodeTask,
+  viewOnly,
+} from "./decode.ts";
 import type { Binding } from "./host.ts";
-import { scrub } from "./scrub.ts";
+import { viewFlow } from "../../core/index.ts";
 
 export type ManagedFlowsOptions = {
   /** Binds the host's flow API to one session; may throw. */
   readonly bind: (sessionKey: string) => Binding;
   /** The host's live configuration, which its `cancel` wants. */
   readonly hostConfig: () => unknown;
-  /** Told in one printable line of a host that failed or said something unknown. `topic`: the part that recurs. */
-  readonly warn: (line: string, topic: string) => void;
-  readonly deadlineMs?: number;
 };
 
-const STORE_TROUBLE = /sqlite|database is (?:locked|busy)|persist/iu;
+type Ask = <Done extends Outcome>(
+  answer: unknown,
+  decode: (answer: unknown) => Decoded<Done>,
+) => Promise<Result<Done, HostFailure>>;
 
-/** A store that is locked or full makes some of the host's calls throw, where others answer `persist_failed`. */
-const isStoreTrouble = (error: unknown): boolean => {
-  try {
-    if (!(error instanceof Error)) return false;
-    return STORE_TROUBLE.test(`${"code" in error ? String(error.code) : ""} ${error.name} ${error.message}`);
-  } catch {
-    return false;
-  }
-};
-
-const failureOf = (late: Late): HostFailure => {
-  if (late.kind === "late") return "outcome_unknown";
-  return isStoreTrouble(late.error) ? "persist_failed" : "bad_host_answer";
-};
-
-//= SCOPE-1, SLOT-4
-/** The host as a port. Each command is answered within the deadline, milliseconds; nothing it throws gets past here. */
-export const createManagedFlows = (options: ManagedFlowsOptions): FlowHost => {
-  const { bind, hostConfig, warn, deadlineMs = HOST_DEADLINE_MS } = options;
-
-  const execute = async ({ route, action }: Command): Promise<Result<Outcome, HostFailure>> => {
-    const tell = (what: string, said: unknown): void => {
-      const topic = `route ${scrub(route.id, [])} ${action.action}: ${what}`;
-      warn(`${topic}: ${scrub(said, [route.sessionKey])}`, topic);
-    };
-    const work = (): unknown => callHost(action, route.controllerId, bind(route.sessionKey), hostConfig);
-    const answered = (await withDeadline(work, deadlineMs)).mapErr((late) => {
-      if (late.kind === "late") tell("the host did not answer in time", `${String(deadlineMs)} ms`);
-      else tell("the host failed", late.error);
-      return failureOf(late);
+/** Waits for the host's answer and decodes it; nonsense is told to the operator and shown to nobody. */
+const askOf =
+  (tell: Tell): Ask =>
+  async (answer, decode) =>
+    decode(await answer).mapErr(({ field }: BadRecord): HostFailure => {
+      tell("the host answered nonsense in", field || "the whole answer");
+      return "bad_host_answer";
     });
-    return answered.andThen((answer) =>
-      decodeAnswer(action, answer, (prose) => tell("the host said", prose)).mapErr(({ field }): HostFailure => {
-        tell("the host answered nonsense in", field || "the whole answer");
-        return "bad_host_answer";
-      }),
-    );
-  };
 
-  return { execute };
+//= SCOPE-1
+const flowsOf = ({ flows, canceller }: Binding, hostConfig: () => unknown, tell: Tell): ManagedFlows => {
+  const ask = askOf(tell);
+  const onProse = (prose: unknown): void => tell("the host said", prose);
+  const mutate = (flowId: string, answer: unknown) =>
+    ask(answer, (found) => decodeMutation(found, viewOnly(flowId), onProse));
+  return {
+    create: ({ currentStep, ...asked }) =>
+      ask(flows.tryCreateManaged({ ...asked, currentStep: currentStep ?? undefined }), decodeCreated),
+    get: (flowId) => ask(flows.get(flowId), (found) => decodeFlow(found, viewOnly(flowId))),
+    list: () => ask(flows.list(), decodeFlows),
+    latest: () => ask(flows.findLatest(), (found) => decodeFlow(found, viewFlow)),
+    resolve: (token) => ask(flows.resolve(token), (found) => decodeFlow(found, viewFlow)),
+    summary: (flowId) => ask(flows.getTaskSummary(flowId), decodeSummary),
+    setWaiting: (asked) => mutate(asked.flowId, flows.setWaiting(asked)),
+    resume: (asked) => mutate(asked.flowId, flows.resume(asked)),
+    finish: (asked) => mutate(asked.flowId, flows.finish(asked)),
+    fail: (asked) => mutate(asked.flowId, flows.fail(asked)),
+    requestCancel: (asked) => mutate(asked.flowId, flows.requestCancel(asked)),
+    cancel: (flowId) =>
+      ask(canceller.cancel({ flowId, cfg: hostConfig() }), (found) => decodeCancel(found, viewOnly(flowId), onProse)),
+    runTask: (asked) =>
+      ask(flows.runTask(asked), (found) => decodeTask(found, viewOnly(asked.flowId), asked.childSessionKey, onProse)),
+  };
 };
+
+/** The Gateway as a store of flows. */
+export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowStore => ({
+  bind: (owner, tell) => flowsOf(bind(owner), hostConfig, tell),
+});

@@ -8,7 +8,7 @@ import { afterEach, expect, test } from "vitest";
 import { bounded } from "../../adapters/gateway/client.ts";
 import type { HttpRoute, PluginApi, Service } from "../../adapters/gateway/host.ts";
 import { LiveRoutes } from "../../adapters/gateway/live-routes.ts";
-import { Log } from "../../adapters/gateway/log.ts";
+import { Log } from "../../adapters/bridge/log.ts";
 import plugin from "../../adapters/gateway/plugin.ts";
 import { pluginBlock, proxyTrust } from "../../adapters/gateway/snapshot.ts";
 import { sha256 } from "../../core/index.ts";

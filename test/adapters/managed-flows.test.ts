@@ -4,8 +4,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { exchange } from "../../adapters/bridge/exchange.ts";
 import type { Binding } from "../../adapters/managed-flows/host.ts";
-import { createManagedFlows } from "../../adapters/managed-flows/managed-flows.ts";
-import { scrub } from "../../adapters/managed-flows/scrub.ts";
+import { createFlowHost } from "../../adapters/bridge/flow-host.ts";
+import { scrub } from "../../adapters/bridge/scrub.ts";
+import { gatewayFlows } from "../../adapters/managed-flows/managed-flows.ts";
 import { MemoryLimits } from "../../adapters/memory/limits.ts";
 import { nodePrimitives } from "../../adapters/node/primitives.ts";
 import { ok, type Result } from "neverthrow";
@@ -61,7 +62,8 @@ const send = async (
     );
     return { flows: binding as Binding["flows"], canceller: binding as Binding["canceller"] };
   };
-  const host = createManagedFlows({ bind, hostConfig: () => CFG, warn: (line) => log.push(line), ...options });
+  const store = gatewayFlows({ bind, hostConfig: () => CFG });
+  const host = createFlowHost({ store, warn: (line) => log.push(line), ...options });
   const bridge = {
     limits: new MemoryLimits(),
     host,

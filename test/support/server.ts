@@ -3,14 +3,18 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Bridge, exchange, type FlowHost, type ReadBody } from "../../adapters/bridge/exchange.ts";
-import { createManagedFlows } from "../../adapters/managed-flows/managed-flows.ts";
+import { createFlowHost } from "../../adapters/bridge/flow-host.ts";
+import { gatewayFlows } from "../../adapters/managed-flows/managed-flows.ts";
 import { MemoryLimits } from "../../adapters/memory/limits.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../../adapters/node/index.ts";
 import { loadConfig } from "../../core/index.ts";
 import type { ModelHost } from "./model-host.ts";
 
 export const modelFlows = (host: ModelHost): FlowHost =>
-  createManagedFlows({ bind: (sessionKey) => host.bind(sessionKey), hostConfig: () => ({}), warn: () => undefined });
+  createFlowHost({
+    store: gatewayFlows({ bind: (sessionKey) => host.bind(sessionKey), hostConfig: () => ({}) }),
+    warn: () => undefined,
+  });
 
 /** The right-most forwarded address, as behind one trusted proxy. */
 const clientOf = ({ headers }: IncomingMessage): string | undefined =>

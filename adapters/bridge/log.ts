@@ -1,7 +1,14 @@
 // What the operator reads: one line each, never a secret. A logger that throws must not cost a caller its answer.
 
 import { type AuditEvent, auditLine } from "../../core/index.ts";
-import type { Logger } from "./host.ts";
+
+/** Where the lines go; the Gateway's logger and `console` are such. */
+export interface Logger {
+  readonly debug?: (message: string) => void;
+  readonly info: (message: string) => void;
+  readonly warn: (message: string) => void;
+  readonly error: (message: string) => void;
+}
 
 /** A warning that callers can cause is shown once in this many milliseconds for each topic. */
 const NOTICE_MS = 60_000;
