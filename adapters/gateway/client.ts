@@ -1,6 +1,7 @@
 // Which client a request comes from, as the Gateway attributes it: X-Forwarded-For counts only behind a trusted proxy.
 
 import type { IncomingMessage } from "node:http";
+import { tailOf } from "../node/client.ts";
 import { type ProxyTrust, proxyTrust } from "./snapshot.ts";
 
 type ResolveClientIp = (
@@ -23,21 +24,14 @@ const importResolver = async (): Promise<ResolveClientIp | undefined> => {
   }
 };
 
-/** Longest forwarding header that is looked at whole; of a longer one the end counts, where the proxies write. */
-const MAX_FORWARDED = 512;
-
-/** The last whole entries of a list of addresses that fit: work that a client's header length cannot raise. */
-const tailOf = (value: string): string => {
-  const tail = value.slice(-MAX_FORWARDED);
-  return value.length > MAX_FORWARDED ? tail.slice(tail.indexOf(",") + 1) : tail;
-};
-
 const FORWARDING = ["x-forwarded-for", "x-real-ip"];
+
+const isWhole = (value: string): boolean => tailOf(value) === value;
 
 //= LIMIT-7
 /** The request, with its forwarding headers cut when they are too long. */
 export const bounded = (request: IncomingMessage): IncomingMessage => {
-  const long = FORWARDING.filter((name) => String(request.headers[name] ?? "").length > MAX_FORWARDED);
+  const long = FORWARDING.filter((name) => !isWhole(String(request.headers[name] ?? "")));
   if (long.length === 0) return request;
   const cut = Object.fromEntries(long.map((name) => [name, tailOf(String(request.headers[name]))]));
   const view: IncomingMessage = Object.create(request, { headers: { value: { ...request.headers, ...cut } } });

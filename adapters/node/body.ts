@@ -8,13 +8,17 @@ import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/ind
 const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);
 
 //= BODY-2, BODY-3
-/** Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind. */
+/**
+ * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
+ * Rejects when somebody else has read the body: a defect of the host.
+ */
 export const readBody = (
   request: IncomingMessage,
   deadlineMs: number = BODY_DEADLINE_MS,
 ): Promise<Result<Uint8Array, BodyFault>> => {
   if (declaredLength(request) > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
-  if (request.destroyed || request.readableEnded) return Promise.resolve(err("gone"));
+  if (request.readableEnded) return Promise.reject(new Error("the body was read before the webhook listener got it"));
+  if (request.destroyed) return Promise.resolve(err("gone"));
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;

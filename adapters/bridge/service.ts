@@ -1,0 +1,72 @@
+// A bridge from what an embedding host brings: a configuration, a store of flows, and where to log.
+
+import {
+  type AuditEvent,
+  loadConfig,
+  type Primitives,
+  problemLine,
+  type RequestHead,
+  type Routes,
+} from "../../core/index.ts";
+import { MemoryLimits } from "../memory/limits.ts";
+import { type Bridge, type Deliver, exchange, type ReadBody } from "./exchange.ts";
+import { createFlowHost } from "./flow-host.ts";
+import { Log, type Logger } from "./log.ts";
+import type { FlowStore } from "./managed-flows.ts";
+import { scrub } from "./scrub.ts";
+
+export type ServiceOptions = {
+  /** `{ routes: { <id>: { sessionKey, secret, … } } }`, as in the Gateway's configuration; secrets as texts. */
+  readonly config: unknown;
+  readonly flows: FlowStore;
+  /** Default: warnings and errors to the console. */
+  readonly logger?: Logger;
+  /** Told of every answer, for access logs and metrics. */
+  readonly onAnswer?: (event: AuditEvent) => void;
+};
+
+/** Answers one request; says whether its path is a route's. Never rejects. */
+export type Serve = (head: RequestHead, readBody: ReadBody, deliver: Deliver) => Promise<void>;
+
+export type Service = {
+  readonly routes: Routes;
+  readonly serve: Serve;
+};
+
+/** Warnings and errors; a host that wants more brings its own. */
+export const CONSOLE: Logger = { info: () => undefined, warn: console.warn, error: console.error };
+
+const now = (): number => performance.now();
+
+/** The operator's side of an answer must not cost the caller his. */
+const tellOf =
+  (onAnswer: ServiceOptions["onAnswer"], log: Log) =>
+  (event: AuditEvent): void => {
+    log.audit(event);
+    try {
+      onAnswer?.(event);
+    } catch (error) {
+      log.warnSometimes(`onAnswer threw: ${scrub(error, [])}`, "onAnswer");
+    }
+  };
+
+/** Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). */
+export const createService = (options: ServiceOptions, primitives: Primitives): Service => {
+  const log = new Log(options.logger ?? CONSOLE, now);
+  const { routes, problems } = loadConfig(options.config, primitives.sha256);
+  for (const problem of problems) log.write("warn", problemLine(problem));
+  const bridge: Bridge = {
+    limits: new MemoryLimits(),
+    host: createFlowHost({ store: options.flows, warn: (line, topic) => log.warnSometimes(line, topic) }),
+    primitives,
+    now,
+    onDefect: (error) => log.write("error", `defect, please report it: ${scrub(error, [])}`),
+  };
+  const tell = tellOf(options.onAnswer, log);
+  const serve: Serve = (head, readBody, deliver) =>
+    exchange(bridge, routes, head, readBody, (answer) => {
+      tell(answer.audit);
+      return deliver(answer);
+    });
+  return { routes, serve };
+};

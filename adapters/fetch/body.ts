@@ -1,0 +1,48 @@
+// Reads a Request's body within the core's limits, holding no more than the limit.
+
+import { err, ok, type Result } from "neverthrow";
+import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
+import { withDeadline } from "../bridge/deadline.ts";
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+const join = (chunks: readonly Uint8Array[], size: number): Uint8Array => {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+};
+
+const readAll = async (reader: Reader): Promise<Result<Uint8Array, BodyFault>> => {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return ok(join(chunks, size));
+    size += value.length;
+    if (size > MAX_BODY_BYTES) return err("too_large");
+    chunks.push(value);
+  }
+};
+
+/** What is left of a refused body is not wanted; a stream that fails while it is cancelled is as good as gone. */
+const abandon = (reader: Reader): void => void reader.cancel().catch(() => undefined);
+
+//= BODY-2, BODY-3
+/** The bytes, or the reason why there are none. Throws when somebody else has read the body: a defect of the host. */
+export const readBody = async (
+  request: Request,
+  deadlineMs: number = BODY_DEADLINE_MS,
+): Promise<Result<Uint8Array, BodyFault>> => {
+  if (request.bodyUsed) throw new Error("the body was read before the webhook handler got the request");
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return err("too_large");
+  if (request.body === null) return ok(new Uint8Array());
+  const reader = request.body.getReader();
+  const read = await withDeadline(() => readAll(reader), deadlineMs);
+  const body = read.isOk() ? read.value : err(read.error.kind === "late" ? ("timeout" as const) : ("gone" as const));
+  if (body.isErr()) abandon(reader);
+  return body;
+};

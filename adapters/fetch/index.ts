@@ -1,0 +1,42 @@
+// The bridge as a Fetch handler: Hono, Bun, Deno, Workers, Next route handlers, and whatever else speaks Request.
+
+import type { Reply, RequestHead } from "../../core/index.ts";
+import { createService, type ServiceOptions } from "../bridge/service.ts";
+import { readBody } from "./body.ts";
+import { webPrimitives } from "./primitives.ts";
+
+/** What a Request does not say: who sent it. Without `client` all callers of a route share one rate limit. */
+export type Sender = {
+  /** The client's address, as your platform attributes it. */
+  readonly client?: string | undefined;
+  /** The address at the other end of the connection; by default the client's. */
+  readonly peer?: string | undefined;
+};
+
+/** Always resolves; a path that is no route's is answered with the 404 `route_not_found`. */
+export type FetchHandler = (request: Request, sender?: Sender) => Promise<Response>;
+
+//= LIMIT-8
+const headOf = (request: Request, { client, peer = client }: Sender): RequestHead => ({
+  method: request.method,
+  target: request.url,
+  header: (name) => request.headers.get(name) ?? undefined,
+  client,
+  peer,
+});
+
+const responseOf = ({ status, headers, body }: Reply): Response => new Response(body, { status, headers });
+
+export type { Logger } from "../bridge/log.ts";
+export type { ServiceOptions } from "../bridge/service.ts";
+
+//= REPLY-4
+/** Limits are counted in this handler: make one, not one for each request. */
+export const createFetchHandler = (options: ServiceOptions): FetchHandler => {
+  const { serve } = createService(options, webPrimitives);
+  return (request, sender = {}) =>
+    new Promise((resolve) => {
+      const deliver = ({ reply }: { readonly reply: Reply }): void => resolve(responseOf(reply));
+      void serve(headOf(request, sender), () => readBody(request), deliver);
+    });
+};

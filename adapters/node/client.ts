@@ -1,0 +1,60 @@
+// Which client a request comes from, behind proxies that the operator trusts: the right-most address of
+// X-Forwarded-For that is none of theirs, as the Gateway attributes it.
+
+import type { IncomingMessage } from "node:http";
+import { BlockList, isIP } from "node:net";
+
+/** Longest forwarding header that is looked at whole; of a longer one the end counts, where the proxies write. */
+const MAX_FORWARDED = 512;
+
+//= LIMIT-7
+/** The last whole entries of a list of addresses that fit: work that a client's header length cannot raise. */
+export const tailOf = (value: string): string => {
+  const tail = value.slice(-MAX_FORWARDED);
+  return value.length > MAX_FORWARDED ? tail.slice(tail.indexOf(",") + 1) : tail;
+};
+
+const WITH_PORT = /^(?:\[(.+)\]|(\d+(?:\.\d+){3}))(?::\d+)?$/u;
+
+/** The address of an entry, without port and brackets. */
+const bare = (entry: string): string => {
+  const found = WITH_PORT.exec(entry.trim());
+  return found?.[1] ?? found?.[2] ?? entry.trim();
+};
+
+const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
+
+const add = (list: BlockList, entry: string): boolean => {
+  const [address = "", prefix, ...more] = entry.trim().split("/");
+  const bits = Number(prefix ?? (isIP(address) === 6 ? 128 : 32));
+  if (isIP(address) === 0 || more.length > 0 || !Number.isInteger(bits) || prefix === "") return false;
+  if (bits < 0 || bits > (isIP(address) === 6 ? 128 : 32)) return false;
+  list.addSubnet(address, bits, familyOf(address));
+  return true;
+};
+
+export type Attribution = {
+  readonly clientOf: (request: IncomingMessage) => string | undefined;
+  /** Entries that are neither an address nor a subnet in CIDR notation; nobody is trusted for them. */
+  readonly refused: readonly string[];
+};
+
+//= LIMIT-8
+/** `trustedProxies`: addresses and subnets whose forwarding header is believed. */
+export const attribution = (trustedProxies: readonly string[]): Attribution => {
+  const trusted = new BlockList();
+  const refused = trustedProxies.filter((entry) => !add(trusted, entry));
+  const isTrusted = (address: string): boolean => isIP(address) !== 0 && trusted.check(address, familyOf(address));
+  const clientOf = (request: IncomingMessage): string | undefined => {
+    const peer = request.socket.remoteAddress;
+    const forwarded = request.headers["x-forwarded-for"];
+    if (peer === undefined || forwarded === undefined || !isTrusted(peer)) return peer;
+    return (
+      tailOf(String(forwarded))
+        .split(",")
+        .map(bare)
+        .findLast((address) => address !== "" && !isTrusted(address)) ?? peer
+    );
+  };
+  return { clientOf, refused };
+};
