@@ -1,0 +1,68 @@
+// The database file: whose it is, which version its tables have, and how an older one becomes the present one.
+
+import type { DatabaseSync } from "node:sqlite";
+import { err, ok, type Result } from "neverthrow";
+
+/** "ocwh" in the file's header: made by this store. */
+const APPLICATION_ID = 0x6f637768;
+
+const FIRST = `
+CREATE TABLE flows (
+  flow_id TEXT NOT NULL PRIMARY KEY,
+  owner TEXT NOT NULL,
+  sync_mode TEXT NOT NULL,
+  controller_id TEXT,
+  revision INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  notify_policy TEXT NOT NULL,
+  goal TEXT NOT NULL,
+  current_step TEXT,
+  blocked_task_id TEXT,
+  blocked_summary TEXT,
+  state_json TEXT,
+  wait_json TEXT,
+  cancel_requested_at INTEGER,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  ended_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX flows_of_owner ON flows (owner, created_at DESC, flow_id);
+CREATE INDEX flows_to_cancel ON flows (cancel_requested_at) WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX flows_to_remove ON flows (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE tasks (
+  made INTEGER PRIMARY KEY AUTOINCREMENT,
+  task_id TEXT NOT NULL UNIQUE,
+  flow_id TEXT NOT NULL REFERENCES flows (flow_id) ON DELETE CASCADE,
+  record TEXT NOT NULL
+) STRICT;
+CREATE INDEX tasks_of_flow ON tasks (flow_id, made);
+`;
+
+/** Each makes the next version of the tables; a released one is never changed. */
+const MIGRATIONS: readonly string[] = [FIRST];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** Why a file cannot be used. */
+export type ForeignFile = "newer" | "not_ours";
+
+const pragma = (database: DatabaseSync, name: string): number =>
+  Number(database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
+
+const isEmpty = (database: DatabaseSync): boolean =>
+  database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+
+//= STORE-4
+/** Whether the file is this store's, or an empty one. Writes nothing. */
+export const checkFile = (database: DatabaseSync): Result<void, ForeignFile> => {
+  if (pragma(database, "application_id") !== APPLICATION_ID) return isEmpty(database) ? ok() : err("not_ours");
+  return pragma(database, "user_version") > SCHEMA_VERSION ? err("newer") : ok();
+};
+
+/** Brings the tables to the present version, in the caller's transaction: two processes may start at once. */
+export const migrate = (database: DatabaseSync): void => {
+  const steps = MIGRATIONS.slice(pragma(database, "user_version"));
+  if (steps.length === 0) return;
+  for (const step of steps) database.exec(step);
+  database.exec(`PRAGMA application_id = ${String(APPLICATION_ID)}; PRAGMA user_version = ${String(SCHEMA_VERSION)};`);
+};
