@@ -30,7 +30,7 @@ export type Config = {
 const STRONG_SECRET_LENGTH = 16;
 
 const UNRESOLVED =
-  "is empty or could not be resolved. Set it, or repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then";
+  "is empty or could not be resolved. Set it, or repair its reference or provider, then reload the secrets (openclaw secrets reload) or restart. Callers get 404 until then";
 
 const adviceOn = (value: string, sharedWith: string | undefined): string | undefined => {
   if (sharedWith !== undefined) {

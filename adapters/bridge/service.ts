@@ -6,13 +6,14 @@ import {
   type Primitives,
   problemLine,
   type RequestHead,
-  type Routes,
+  resolveRoute,
 } from "../../core/index.ts";
 import { MemoryLimits } from "../memory/limits.ts";
 import { type Bridge, type Deliver, exchange, type ReadBody } from "./exchange.ts";
 import { createFlowHost } from "./flow-host.ts";
 import { Log, type Logger } from "./log.ts";
 import type { FlowStore } from "./managed-flows.ts";
+import { HostMistake } from "./mistake.ts";
 import { scrub } from "./scrub.ts";
 
 export type ServiceOptions = {
@@ -25,11 +26,12 @@ export type ServiceOptions = {
   readonly onAnswer?: (event: AuditEvent) => void;
 };
 
-/** Answers one request; says whether its path is a route's. Never rejects. */
+/** Answers one request, once. Never rejects. */
 export type Serve = (head: RequestHead, readBody: ReadBody, deliver: Deliver) => Promise<void>;
 
 export type Service = {
-  readonly routes: Routes;
+  /** Whether a request target is a route's; all others may be somebody else's. */
+  readonly owns: (target: string) => boolean;
   readonly serve: Serve;
 };
 
@@ -60,7 +62,10 @@ export const createService = (options: ServiceOptions, primitives: Primitives): 
     host: createFlowHost({ store: options.flows, warn: (line, topic) => log.warnSometimes(line, topic) }),
     primitives,
     now,
-    onDefect: (error) => log.write("error", `defect, please report it: ${scrub(error, [])}`),
+    onDefect: (error) => {
+      const whose = error instanceof HostMistake ? "mistake in this host" : "defect, please report it";
+      log.write("error", `${whose}: ${scrub(error, [])}`);
+    },
   };
   const tell = tellOf(options.onAnswer, log);
   const serve: Serve = (head, readBody, deliver) =>
@@ -68,5 +73,5 @@ export const createService = (options: ServiceOptions, primitives: Primitives): 
       tell(answer.audit);
       return deliver(answer);
     });
-  return { routes, serve };
+  return { owns: (target) => resolveRoute(routes, target).isOk(), serve };
 };

@@ -201,14 +201,15 @@ const survives =
 
 let ownersMade = 0;
 
+const freshOwners = (): Owners => {
+  ownersMade += 1;
+  return [`agent:main:conformance-${String(ownersMade)}-a`, `agent:main:conformance-${String(ownersMade)}-b`];
+};
+
 /** Registers the suite's tests with `test`. */
 export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): void => {
   const { open, close, reopen, runs: numRuns = 50, writers = 8 } = subject;
-  const fresh = (): Owners => {
-    ownersMade += 1;
-    return [`agent:main:conformance-${String(ownersMade)}-a`, `agent:main:conformance-${String(ownersMade)}-b`];
-  };
-  const owners = (): Owners => subject.owners ?? fresh();
+  const owners = (): Owners => subject.owners ?? freshOwners();
   const withStore = (name: string, run: (store: FlowStore) => Promise<FlowStore | void>): unknown =>
     test(name, async () => {
       const store = await open();

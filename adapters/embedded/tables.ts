@@ -19,7 +19,6 @@ export interface FlowTables {
   due(endedBy: number, limit: number): readonly FlowRecord[];
   /** In the order in which they were made. */
   tasks(flowId: string): readonly TaskRecord[];
-  countTasks(flowId: string): number;
   putTask(task: TaskRecord): void;
 }
 

@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 import { withDeadline } from "../bridge/deadline.ts";
+import { bodyWasRead } from "../bridge/mistake.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
@@ -32,12 +33,12 @@ const readAll = async (reader: Reader): Promise<Result<Uint8Array, BodyFault>> =
 const abandon = (reader: Reader): void => void reader.cancel().catch(() => undefined);
 
 //= BODY-2, BODY-3
-/** The bytes, or the reason why there are none. Throws when somebody else has read the body: a defect of the host. */
+/** The bytes, or the reason why there are none. Rejects when somebody else has read the body: a mistake of the host. */
 export const readBody = async (
   request: Request,
   deadlineMs: number = BODY_DEADLINE_MS,
 ): Promise<Result<Uint8Array, BodyFault>> => {
-  if (request.bodyUsed) throw new Error("the body was read before the webhook handler got the request");
+  if (request.bodyUsed || request.body?.locked === true) throw bodyWasRead();
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) return err("too_large");
   if (request.body === null) return ok(new Uint8Array());
   const reader = request.body.getReader();

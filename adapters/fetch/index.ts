@@ -16,14 +16,24 @@ export type Sender = {
 /** Always resolves; a path that is no route's is answered with the 404 `route_not_found`. */
 export type FetchHandler = (request: Request, sender?: Sender) => Promise<Response>;
 
+/** Platforms pass what they like as a handler's second argument: only a text is an address. */
+const addressIn = (sender: unknown, name: "client" | "peer"): string | undefined => {
+  const found: { readonly client?: unknown; readonly peer?: unknown } = Object(sender);
+  const address = found[name];
+  return typeof address === "string" ? address : undefined;
+};
+
 //= LIMIT-8
-const headOf = (request: Request, { client, peer = client }: Sender): RequestHead => ({
-  method: request.method,
-  target: request.url,
-  header: (name) => request.headers.get(name) ?? undefined,
-  client,
-  peer,
-});
+const headOf = (request: Request, sender: unknown): RequestHead => {
+  const client = addressIn(sender, "client");
+  return {
+    method: request.method,
+    target: request.url,
+    header: (name) => request.headers.get(name) ?? undefined,
+    client,
+    peer: addressIn(sender, "peer") ?? client,
+  };
+};
 
 const responseOf = ({ status, headers, body }: Reply): Response => new Response(body, { status, headers });
 
@@ -34,7 +44,7 @@ export type { ServiceOptions } from "../bridge/service.ts";
 /** Limits are counted in this handler: make one, not one for each request. */
 export const createFetchHandler = (options: ServiceOptions): FetchHandler => {
   const { serve } = createService(options, webPrimitives);
-  return (request, sender = {}) =>
+  return (request, sender) =>
     new Promise((resolve) => {
       const deliver = ({ reply }: { readonly reply: Reply }): void => resolve(responseOf(reply));
       void serve(headOf(request, sender), () => readBody(request), deliver);

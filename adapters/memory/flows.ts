@@ -54,10 +54,6 @@ class MemoryTables implements FlowTables {
     return [...(this.#rows.get(flowId)?.tasks.values() ?? [])];
   }
 
-  countTasks(flowId: string): number {
-    return this.#rows.get(flowId)?.tasks.size ?? 0;
-  }
-
   putTask(task: TaskRecord): void {
     this.#rows.get(task.parentFlowId)?.tasks.set(task.taskId, task);
   }

@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { err, ok, type Result } from "neverthrow";
+import { bodyWasRead } from "../bridge/mistake.ts";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 
 const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);
@@ -10,14 +11,14 @@ const declaredLength = (request: IncomingMessage): number => Number(request.head
 //= BODY-2, BODY-3
 /**
  * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
- * Rejects when somebody else has read the body: a defect of the host.
+ * Rejects when somebody else has read the body: a mistake of the host.
  */
 export const readBody = (
   request: IncomingMessage,
   deadlineMs: number = BODY_DEADLINE_MS,
 ): Promise<Result<Uint8Array, BodyFault>> => {
   if (declaredLength(request) > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
-  if (request.readableEnded) return Promise.reject(new Error("the body was read before the webhook listener got it"));
+  if (request.readableDidRead) return Promise.reject(bodyWasRead());
   if (request.destroyed) return Promise.resolve(err("gone"));
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

@@ -5,7 +5,7 @@ import { CONSOLE, createService, type ServiceOptions } from "../bridge/service.t
 import { readBody } from "./body.ts";
 import { printable } from "../../core/index.ts";
 import { attribution } from "./client.ts";
-import { headOf } from "./head.ts";
+import { headOf, targetOf } from "./head.ts";
 import { nodePrimitives } from "./primitives.ts";
 import { respond } from "./respond.ts";
 
@@ -16,23 +16,22 @@ export type NodeOptions = ServiceOptions & {
 
 /**
  * Resolves once the answer has left. A path that is no route's goes to `next` when there is one, and is otherwise
- * answered with the 404 `route_not_found`. Never rejects.
+ * answered with the 404 `route_not_found`. Rejects with nothing but what `next` throws.
  */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => Promise<void>;
 
 /** Limits are counted in this listener: make one for all requests. It reads the body itself: put it before parsers. */
 export const createNodeListener = (options: NodeOptions): NodeListener => {
-  const { serve } = createService(options, nodePrimitives);
+  const { owns, serve } = createService(options, nodePrimitives);
   const { clientOf, refused } = attribution(options.trustedProxies ?? []);
   const logger = options.logger ?? CONSOLE;
   for (const entry of refused) logger.warn(`[webhooks] trustedProxies: ${printable(entry)} is no address or subnet`);
-  return (request, response, next) =>
-    serve(
+  return async (request, response, next) => {
+    if (next !== undefined && !owns(targetOf(request))) return next();
+    await serve(
       headOf(request, () => clientOf(request)),
       () => readBody(request),
-      ({ reply, audit }) => {
-        if (next === undefined || audit.code !== "route_not_found") return respond(request, response, reply);
-        return next();
-      },
+      ({ reply }) => respond(request, response, reply),
     );
+  };
 };

@@ -33,7 +33,6 @@ const STATEMENTS = {
   toCancel: `SELECT * FROM flows WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE} LIMIT ?`,
   toRemove: `SELECT * FROM flows WHERE ended_at <= ? AND ${IDLE} LIMIT ?`,
   tasks: "SELECT record FROM tasks WHERE flow_id = ? ORDER BY made",
-  countTasks: "SELECT count(*) AS found FROM tasks WHERE flow_id = ?",
   putTask:
     "INSERT INTO tasks (task_id, flow_id, record) VALUES (?, ?, ?) ON CONFLICT (task_id) DO UPDATE SET record = excluded.record",
 } as const;
@@ -53,7 +52,6 @@ const prepareAll = (database: DatabaseSync): Prepared => {
     toCancel: prepare("toCancel"),
     toRemove: prepare("toRemove"),
     tasks: prepare("tasks"),
-    countTasks: prepare("countTasks"),
     putTask: prepare("putTask"),
   };
 };
@@ -99,10 +97,6 @@ export class SqliteTables implements FlowTables {
 
   tasks(flowId: string): readonly TaskRecord[] {
     return this.#run.tasks.all(flowId).map(taskOf);
-  }
-
-  countTasks(flowId: string): number {
-    return Number(this.#run.countTasks.get(flowId)?.["found"]);
   }
 
   putTask(task: TaskRecord): void {

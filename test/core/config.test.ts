@@ -79,7 +79,7 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
   const session =
     "route r skipped: sessionKey is missing or empty. Set it to the session that owns the flows, for example agent:main:main.";
   const unresolved =
-    "route r skipped: secret is empty or could not be resolved. Set it, or repair its reference or provider, then run: openclaw secrets reload. Callers get 404 until then.";
+    "route r skipped: secret is empty or could not be resolved. Set it, or repair its reference or provider, then reload the secrets (openclaw secrets reload) or restart. Callers get 404 until then.";
   const secret =
     "route r skipped: secret is missing. Set a long random text, or a SecretRef with source, provider and id.";
   const path =

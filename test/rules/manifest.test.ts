@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as z from "zod";
+import { VERSION } from "../../adapters/cli/version.ts";
 import { configSchema, routeSchema } from "../../core/index.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -37,9 +38,21 @@ test("ROUTE-3: an unresolved secret is isolated to its route", () => {
   });
 });
 
+test("the command line says the package's version", () => {
+  expect(VERSION).toBe(pack["version"]);
+});
+
 test("the package replaces the bundled plugin and needs few packages", () => {
   expect(manifest["id"]).toBe("webhooks");
-  expect(Object.keys(pack["dependencies"] as object)).toEqual(["@noble/hashes", "neverthrow", "ts-pattern", "zod"]);
+  expect(Object.keys(pack["dependencies"] as object)).toEqual([
+    "@logtape/logtape",
+    "@noble/hashes",
+    "commander",
+    "json5",
+    "neverthrow",
+    "ts-pattern",
+    "zod",
+  ]);
   expect(pack["openclaw"]).toMatchObject({
     extensions: ["./dist/adapters/gateway/plugin.js"],
     install: { minHostVersion: ">=2026.8.2" },

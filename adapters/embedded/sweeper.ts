@@ -1,0 +1,34 @@
+// Runs a store's clean-up as the Gateway does: soon after the start, then once a minute.
+
+import type { EmbeddedFlows } from "./embedded-flows.ts";
+
+const FIRST_MS = 5000;
+const EVERY_MS = 60_000;
+
+export type SweeperOptions = {
+  /** Told of a sweep that failed; the next one tries again. */
+  readonly onFault: (error: unknown) => void;
+  readonly firstMs?: number;
+  readonly everyMs?: number;
+};
+
+/** Starts sweeping; the function that comes back stops it, and resolves once no sweep runs any more. */
+export const startSweeping = (
+  flows: Pick<EmbeddedFlows, "sweep">,
+  { onFault, firstMs = FIRST_MS, everyMs = EVERY_MS }: SweeperOptions,
+): (() => Promise<void>) => {
+  let running: Promise<void> = Promise.resolve();
+  let isStopped = false;
+  const sweep = (): void => {
+    running = flows.sweep().then((swept) => {
+      if (swept.isErr()) onFault(swept.error.error);
+      if (!isStopped) timer = setTimeout(sweep, everyMs);
+    });
+  };
+  let timer = setTimeout(sweep, firstMs);
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
+    return running;
+  };
+};

@@ -1,0 +1,10 @@
+import { createServer } from "node:http";
+import { memoryFlows } from "../../adapters/memory/index.ts";
+import { createNodeListener } from "../../adapters/node/index.ts";
+
+const webhooks = createNodeListener({
+  config: { routes: { ci: { sessionKey: "ci", secret: process.env["CI_SECRET"] } } },
+  flows: memoryFlows(),
+});
+
+export const server = createServer(webhooks).listen(Number(process.env["PORT"] ?? 8080), "127.0.0.1");

@@ -1,0 +1,14 @@
+// Writes the OpenAPI document to the file that is named, for a linter: once for any route, or with `--routes` for two.
+
+import { writeFileSync } from "node:fs";
+import { openapiDocument } from "../../adapters/cli/openapi.ts";
+
+const ROUTES = [
+  { routeId: "zapier", path: "/plugins/webhooks/zapier" },
+  { routeId: "CI, nightly", path: "/hooks/{ci}" },
+];
+
+const [file, flag] = process.argv.slice(2);
+if (file === undefined) throw new Error("usage: tsx test/openapi/write.ts <file> [--routes]");
+const document = openapiDocument({ version: "0.0.0", paths: flag === "--routes" ? ROUTES : [] });
+writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);
