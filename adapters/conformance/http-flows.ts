@@ -38,14 +38,18 @@ export const post = (to: Endpoint, body: unknown, headers: Readonly<Record<strin
 /** These are answers to a command; every other status is the surface's own refusal. */
 const ANSWERED = new Set([200, 202, 404, 409]);
 
-/** Every request comes from a client of its own, for a property asks more than one client may. */
+let clients = 0;
+
+/** A client that has not asked before: a property asks more than one client may. */
+export const newClient = (): number => (clients += 1);
+
+/** The routes' flows; every request comes from a new client. */
 export const httpFlows = (endpoints: readonly Endpoint[], fetchIt: Fetch, asClient: AsClient): FlowStore => {
-  let clients = 0;
   const bind = (owner: string): Binding => {
     const to = endpoints.find(({ sessionKey }) => sessionKey === owner);
     if (to === undefined) throw new ConformanceError(`no route is bound to ${owner}`);
     const ask = async (action: string, asked: object): Promise<NonNullable<Envelope["result"]>> => {
-      const response = await fetchIt(post(to, { ...asked, action }, asClient((clients += 1))));
+      const response = await fetchIt(post(to, { ...asked, action }, asClient(newClient())));
       const text = await response.text();
       if (!ANSWERED.has(response.status)) throw new ConformanceError(`${action}: ${String(response.status)} ${text}`);
       const { result = {} }: Envelope = JSON.parse(text);

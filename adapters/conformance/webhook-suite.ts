@@ -2,7 +2,7 @@
 
 import { check, same } from "./check.ts";
 import { flowStoreSuite, type TestFunction } from "./flow-store-suite.ts";
-import { type AsClient, type Endpoint, type Envelope, type Fetch, httpFlows, post } from "./http-flows.ts";
+import { type AsClient, type Endpoint, type Envelope, type Fetch, httpFlows, newClient, post } from "./http-flows.ts";
 
 export type Surface = {
   /** Two routes of different sessions and secrets. */
@@ -28,7 +28,6 @@ class Caller {
   readonly #asClient: AsClient;
   readonly #hidden: readonly string[];
   readonly to: Endpoint;
-  #clients = 0;
 
   constructor({ routes, fetch: fetchIt = (request) => fetch(request) }: Surface, asClient: AsClient) {
     this.#fetch = fetchIt;
@@ -37,9 +36,13 @@ class Caller {
     this.to = routes[0];
   }
 
-  /** Each from a client of its own, unless told which. */
-  async send(body: unknown, headers: Readonly<Record<string, string>> = {}, client?: number): Promise<Answered> {
-    return this.raw(post(this.to, body, { ...this.#asClient(client ?? 1_000_000 + (this.#clients += 1)), ...headers }));
+  /** Each from a new client, unless told from which. */
+  async send(
+    body: unknown,
+    headers: Readonly<Record<string, string>> = {},
+    client: number = newClient(),
+  ): Promise<Answered> {
+    return this.raw(post(this.to, body, { ...this.#asClient(client), ...headers }));
   }
 
   //= REPLY-1, VIEW-1
@@ -126,13 +129,14 @@ const createsAndReads = async (caller: Caller): Promise<void> => {
 };
 
 const limitsTheRate = async (caller: Caller): Promise<void> => {
+  const [client, other] = [newClient(), newClient()];
   const statuses: number[] = [];
-  for (let sent = 0; sent < 121; sent += 1) statuses.push((await caller.send(LIST, {}, 1)).status);
+  for (let sent = 0; sent < 121; sent += 1) statuses.push((await caller.send(LIST, {}, client)).status);
   same(statuses, [...Array.from({ length: 120 }, () => 200), 429], "120 requests of a client pass");
-  const limited = await caller.send(LIST, {}, 1);
+  const limited = await caller.send(LIST, {}, client);
   await caller.refused(limited, 429, "rate_limited");
   check(Number(limited.headers.get("retry-after")) >= 1, "429 says when to come back");
-  same((await caller.send(LIST, {}, 2)).status, 200, "another client passes");
+  same((await caller.send(LIST, {}, other)).status, 200, "another client passes");
 };
 
 /** Registers the suite's tests with `test`. */

@@ -3,3 +3,4 @@
 export type { EmbeddedFlows, EmbeddedOptions } from "../embedded/embedded-flows.ts";
 export { memoryFlows } from "./flows.ts";
 export { MemoryLimits } from "./limits.ts";
+export { startSweeping, type SweeperOptions } from "../embedded/sweeper.ts";

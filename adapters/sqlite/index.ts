@@ -7,6 +7,9 @@ import { createEmbeddedFlows, type EmbeddedFlows, type EmbeddedOptions } from ".
 import { SqliteEngine } from "./engine.ts";
 import { checkFile, type ForeignFile, migrate } from "./schema.ts";
 
+export type { EmbeddedFlows, EmbeddedOptions } from "../embedded/embedded-flows.ts";
+export { startSweeping, type SweeperOptions } from "../embedded/sweeper.ts";
+
 /** A store on a file. `close` once nothing is being asked of it any more. */
 export interface SqliteFlows extends EmbeddedFlows {
   close(): void;

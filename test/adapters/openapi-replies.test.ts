@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -104,6 +102,14 @@ test("each status has exactly the codes that the tables of refusals give it", ()
   expect(STATUSES).toEqual("200 202 400 401 404 405 408 409 413 415 429 500 502 503 504".split(" "));
 });
 
+test("what is advised for a status speaks of its own codes", () => {
+  for (const status of STATUSES) {
+    const codes = Object.keys(responseOf(status).content["application/json"].examples);
+    const named = [...responseOf(status).description.matchAll(/`(\w+_\w+)`/gu)].map(([, code]) => code);
+    expect([status, named.filter((code) => !codes.includes(code ?? ""))]).toEqual([status, []]);
+  }
+});
+
 test("every code, and every action's success, has an example, and each example is what the document says", () => {
   for (const status of STATUSES) {
     const { examples, schema } = responseOf(status).content["application/json"];
@@ -117,44 +123,4 @@ test("every code, and every action's success, has an example, and each example i
       expect([name, follow("#/routeId", value)]).toEqual([name, isKnown ? "zapier" : undefined]);
     }
   }
-});
-
-const shownBy = <T extends { readonly json: object }>(name: string, views: fc.Arbitrary<T>): void => {
-  const shown = fc.sample(views, 200).map(({ json }) => Object.keys(json));
-  const schema = DOCUMENT.components.schemas[name] ?? {};
-  const always = shown.reduce((kept, keys) => kept.filter((key) => keys.includes(key)));
-  expect([...new Set(shown.flat())].toSorted()).toEqual(Object.keys(members(schema["properties"])).toSorted());
-  expect(always.toSorted()).toEqual(Object.values(members(schema["required"])).toSorted());
-};
-
-test("views show every field that the document has, and always those that it requires", () => {
-  shownBy("Flow", flow);
-  shownBy("Task", task);
-  shownBy("Summary", summary);
-});
-
-test("a view takes every value that the document lists, and no other", () => {
-  const [flowJson = {}] = fc.sample(flowFields, 1);
-  const [taskJson = {}] = fc.sample(taskFields, 1);
-  const views = {
-    Flow: (json: object) => viewFlow({ ...flowJson, ...json }),
-    Task: (json: object) => viewTask({ ...taskJson, ...json }),
-  };
-  for (const name of namesOf(views)) {
-    for (const [field, schema] of Object.entries(members(DOCUMENT.components.schemas[name]?.["properties"]))) {
-      const values = Object.values(members(follow("#/enum", schema)));
-      if (values.length === 0) continue;
-      for (const value of values)
-        expect([field, value, views[name]({ [field]: value }).isOk()]).toEqual([field, value, true]);
-      expect([field, views[name]({ [field]: "another" }).isErr()]).toEqual([field, true]);
-    }
-  }
-});
-
-test("the delivery statuses, which the core keeps to itself, are the core's", () => {
-  const source = readFileSync(join(import.meta.dirname, "..", "..", "core", "view.ts"), "utf8");
-  const list = /const DELIVERY_STATUSES = \[([^\]]*)\]/u.exec(source)?.[1] ?? "";
-  expect(follow("#/components/schemas/Task/properties/deliveryStatus/enum")).toEqual(
-    [...list.matchAll(/"(\w+)"/gu)].map(([, status]) => status),
-  );
 });

@@ -17,7 +17,7 @@ import { createNodeListener, type Logger } from "../../adapters/node/index.ts";
 import { asPackage, ROOT } from "../package/entries.ts";
 
 /** The examples that the README shows, word for word. */
-const IN_README: readonly string[] = [];
+const IN_README: readonly string[] = ["node.ts", "hono.ts"];
 
 type Example = {
   readonly load: () => Promise<{ readonly server: Server }>;

@@ -1,5 +1,6 @@
 // The answers by status: which codes and results each can have, read off the samples, and what a caller should do.
 
+import { BODY_DEADLINE_MS, MAX_BODY_BYTES } from "../../../core/index.ts";
 import { type Json, exactly, object, oneOf, ref, said, TEXT } from "./schema.ts";
 import { type Sample, SAMPLES } from "./samples.ts";
 
@@ -11,12 +12,12 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   401: ["Unauthorized", "Send the route's secret. All refusals look alike."],
   404: ["NotFound", "`route_not_found`: check the path. `not_found`: the route's session has no such flow."],
   405: ["MethodNotAllowed", "Use POST."],
-  408: ["RequestTimeout", "Send the whole body within 15 seconds."],
+  408: ["RequestTimeout", `Send the whole body within ${String(BODY_DEADLINE_MS / 1000)} seconds.`],
   409: [
     "Conflict",
     "The flow is in no state for this. On `revision_conflict` take `revision` from `result.current`, decide anew, and send again with it; do not repeat the others.",
   ],
-  413: ["PayloadTooLarge", "Send at most 262,144 bytes."],
+  413: ["PayloadTooLarge", `Send at most ${String(MAX_BODY_BYTES)} bytes.`],
   415: ["UnsupportedMediaType", "Send `Content-Type: application/json`."],
   429: ["TooManyRequests", "Nothing was done. Wait as many seconds as `Retry-After` says, then send the same again."],
   500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],

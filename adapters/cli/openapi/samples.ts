@@ -80,15 +80,14 @@ const conflict = viewsAfter("finish_flow").map(({ flow }) =>
 
 const REJECTED = namesOf(REJECTIONS);
 
-/** With what the pipeline adds to some of them. */
+/** What the pipeline adds to some of them. */
 const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
-  if (code === "invalid_request")
-    return parseAction({ action: "create_flow" }).match(
-      () => ({}),
-      (fault) => ({ fault }),
-    );
-  if (code === "rate_limited") return { retryAfterMs: 42_000 };
-  return code === "too_many_in_flight" ? { retryAfterMs: 1000 } : {};
+  if (REJECTIONS[code].status === 429) return { retryAfterMs: 42_000 };
+  if (code !== "invalid_request") return {};
+  return parseAction({ action: "create_flow" }).match(
+    () => ({}),
+    (fault) => ({ fault }),
+  );
 };
 
 /** Until the secret is verified, an answer does not name the route; the table has the order of the checks. */
