@@ -160,10 +160,11 @@ describe.each(Object.entries(EXAMPLES))("%s.ts", (_name, { load, app, unknown })
     else expect(got.body).not.toHaveProperty("ok");
   });
 
-  test.runIf(app)("leaves the app's other routes and their parsers alone", async () => {
-    const got = await send(server, { path: "/echo", headers: JSON_HEADERS, body: ['{"order":7}'] });
-    expect(got).toMatchObject({ status: 200, body: { order: 7 } });
-  });
+  if (app)
+    test("leaves the app's other routes and their parsers alone", async () => {
+      const got = await send(server, { path: "/echo", headers: JSON_HEADERS, body: ['{"order":7}'] });
+      expect(got).toMatchObject({ status: 200, body: { order: 7 } });
+    });
 
   // Other systems have no second loopback address.
   test.runIf(process.platform === "linux")("LIMIT-1: counts each client for itself", async () => {
