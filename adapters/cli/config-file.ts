@@ -34,6 +34,7 @@ const HINTS = {
 const placeOf = (error: unknown): string =>
   `line ${String(member(error, "lineNumber"))}, column ${String(member(error, "columnNumber"))}`;
 
+//= CONFIG-3
 /** What the parser says besides the place quotes the file, perhaps from a secret. */
 const parse = Result.fromThrowable(
   (text: string) => JSON5.parse<unknown>(text),
@@ -84,6 +85,7 @@ const BARE =
 
 type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string };
 
+//= CONFIG-1, CONFIG-2
 const resolveEntry = (
   { id, route, wanted }: Entry,
   secretOf: (ref: SecretRef) => Result<string, CliFault>,

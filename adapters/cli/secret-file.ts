@@ -64,18 +64,13 @@ const read = async (
   );
 };
 
-const INDEX = /^(?:0|[1-9]\d*)$/u;
-
-const step = (value: unknown, token: string): unknown =>
-  !Array.isArray(value) || INDEX.test(token) ? member(value, token) : undefined;
-
 /** The value at a JSON pointer (RFC 6901), or undefined. */
 const pointed = (root: object, pointer: string): unknown =>
   pointer
     .slice(1)
     .split("/")
     .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce(step, root);
+    .reduce<unknown>(member, root);
 
 const parseJson = Result.fromThrowable(
   (text: string): unknown => JSON.parse(text),

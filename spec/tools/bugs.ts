@@ -305,6 +305,75 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "second task for one run",
+    clause: "TASK-1",
+    code: [{ file: "core/task.ts", was: `asked.runtime === "acp" ? runs[0] : undefined`, becomes: "undefined" }],
+    model: { file: "spec/store.qnt", was: `if (asked.runtime == "acp") runs else []`, becomes: "[]" },
+  },
+  {
+    name: "another subagent taken for the same run",
+    clause: "TASK-1",
+    code: [{ file: "core/task.ts", was: `(asked.runtime === "acp" ? runs[0] : undefined)`, becomes: "runs[0]" }],
+    model: { file: "spec/store.qnt", was: `if (asked.runtime == "acp") runs else []`, becomes: "runs" },
+  },
+  {
+    name: "revision read before the transaction",
+    clause: "STORE-1",
+    code: [
+      {
+        file: "adapters/embedded/embedded-flows.ts",
+        was: `    return this.#write<"applied" | "not_applied">((tables) => {
+      const before = tables.find(this.#owner, asked.flowId);`,
+        becomes: `    const read = this.#engine.read((tables) => tables.find(this.#owner, asked.flowId));
+    return read.then((found) => this.#write<"applied" | "not_applied">((tables) => {
+      const before = found.unwrapOr(undefined);`,
+      },
+      {
+        file: "adapters/embedded/embedded-flows.ts",
+        was: `(flow) => ({ kind: "applied", flow }));\n    });`,
+        becomes: `(flow) => ({ kind: "applied", flow }));\n    }));`,
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: "bool = file.writer == NOBODY",
+      becomes: `bool = file.application == "ocwh"`,
+    },
+  },
+  {
+    name: "ended flows removed by the first sweep",
+    clause: "STORE-3",
+    code: [
+      {
+        file: "core/lifecycle.ts",
+        was: "now - (flow.endedAt ?? flow.updatedAt) >= RETENTION_MS",
+        becomes: "now - (flow.endedAt ?? flow.updatedAt) >= 0",
+      },
+      {
+        file: "adapters/embedded/embedded-flows.ts",
+        was: "tables.due(now - RETENTION_MS, SWEEP_BATCH)",
+        becomes: "tables.due(now, SWEEP_BATCH)",
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: "activeTasks == 0 and now - flow.endedAt >= RETENTION",
+      becomes: "activeTasks == 0 and now - flow.endedAt >= 0",
+    },
+  },
+  {
+    name: "flows removed although their tasks are active",
+    clause: "STORE-3",
+    code: [
+      { file: "core/lifecycle.ts", was: "isEnded(flow) && activeTasks === 0 && now", becomes: "isEnded(flow) && now" },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: "flow.endedAt != NONE and activeTasks == 0",
+      becomes: "flow.endedAt != NONE and activeTasks >= 0",
+    },
+  },
+  {
     name: "owner in a view",
     clause: "VIEW-1",
     code: [

@@ -108,6 +108,7 @@ describe("which provider", () => {
 
   test("the sentence says which block is missing or has another source", async () => {
     expect(await resolve(ref("other"), {})).toBe("fault: secrets.providers.other is missing: add it with source env.");
+    expect(await resolve(ref("constructor"), { providers: {} })).toMatch(/constructor is missing/u);
     expect(await resolve(ref("other"), { providers: { other: { source: "exec" } } })).toBe(
       "fault: secrets.providers.other has another source than env: correct it or the SecretRef's provider.",
     );
@@ -223,6 +224,7 @@ describe("files", () => {
       number: 5,
       blank: " ",
       object: { SECRET },
+      alue: SECRET,
       value: SECRET,
     });
     const found = await inJson(content, pointer);

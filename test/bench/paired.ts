@@ -1,0 +1,45 @@
+// Paired timing: the contestants take turns in one process, batch by batch, and what counts is the ratio of two batches
+// that ran side by side. A machine that is slow for a moment is slow for both.
+
+import { stopwatch } from "./clock.ts";
+
+export type Contestant = { readonly name: string; readonly run: () => unknown };
+
+/** Median of the paired ratios, with the middle half of them. */
+export type Ratio = { readonly median: number; readonly low: number; readonly high: number };
+
+export const quantile = (sorted: readonly number[], at: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN;
+
+export const ratioOf = (paired: readonly (readonly [number, number])[]): Ratio => {
+  const ratios = paired.map(([ours, theirs]) => ours / theirs).toSorted((a, b) => a - b);
+  return { median: quantile(ratios, 0.5), low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };
+};
+
+const timeOf = async ({ run }: Contestant, times: number): Promise<number> => {
+  const started = stopwatch();
+  for (let index = 0; index < times; index += 1) await run();
+  return (stopwatch() - started) / times;
+};
+
+/** Milliseconds that one batch of a contestant should take. */
+const BATCH_MS = 12;
+
+/** Milliseconds for one run of each contestant, round by round, after a warm-up. */
+export const takeTurns = async (
+  contestants: readonly Contestant[],
+  rounds: number,
+): Promise<readonly (readonly number[])[]> => {
+  const batches: number[] = [];
+  for (const one of contestants) {
+    await timeOf(one, 30);
+    batches.push(Math.max(1, Math.round(BATCH_MS / (await timeOf(one, 30)))));
+  }
+  const taken: number[][] = [];
+  for (let round = -3; round < rounds; round += 1) {
+    const times: number[] = [];
+    for (const [index, one] of contestants.entries()) times.push(await timeOf(one, batches[index] ?? 1));
+    if (round >= 0) taken.push(times);
+  }
+  return taken;
+};
