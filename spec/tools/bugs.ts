@@ -341,6 +341,76 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "answer before the commit",
+    clause: "STORE-2",
+    code: [
+      {
+        file: "adapters/sqlite/engine.ts",
+        was: `      this.#database.exec("COMMIT");\n      return ok(value);`,
+        becomes: "      return ok(value);",
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: `bool = work == "committed"`,
+      becomes: `bool = work.in(Set("begun", "committed"))`,
+    },
+  },
+  {
+    name: "database of a newer version opened",
+    clause: "STORE-4",
+    code: [
+      {
+        file: "adapters/sqlite/schema.ts",
+        was: `> SCHEMA_VERSION ? err("newer") : ok()`,
+        becomes: `> SCHEMA_VERSION + 9 ? err("newer") : ok()`,
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: `if (file.version > SCHEMA_VERSION) "newer" else ""`,
+      becomes: `""`,
+    },
+  },
+  {
+    name: "listening beyond loopback without --public",
+    clause: "SERVE-1",
+    code: [
+      { file: "adapters/cli/serve.ts", was: "isLoopback(host) || isPublic\n", becomes: `isPublic || host !== ""\n` },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: `if (isLoopback(host) or isPublic) "" else "not_public"`,
+      becomes: `""`,
+    },
+  },
+  {
+    name: "a stop that cuts off",
+    clause: "SERVE-2",
+    code: [
+      {
+        file: "adapters/server/server.ts",
+        was: "    drain();\n",
+        becomes: "    drain();\n    server.closeAllConnections();\n",
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: `(process.work == "idle" or now - process.since >= GRACE)`,
+      becomes: "now - process.since >= 0",
+    },
+  },
+  {
+    name: "secret taken from the arguments",
+    clause: "CALL-1",
+    code: [{ file: "adapters/cli/call.ts", was: `env[name]?.trim() ?? ""`, becomes: "env[name]?.trim() ?? name" }],
+    model: {
+      file: "spec/store.qnt",
+      was: `HELD.get((option, word)) else ""`,
+      becomes: "HELD.get((option, word)) else word",
+    },
+  },
+  {
     name: "ended flows removed by the first sweep",
     clause: "STORE-3",
     code: [
@@ -422,9 +492,9 @@ export const BUGS: readonly Bug[] = [
     clause: "SCOPE-1",
     code: [
       {
-        file: "adapters/managed-flows/managed-flows.ts",
-        was: "bind(route.sessionKey)",
-        becomes: `bind("agent:main:main")`,
+        file: "adapters/bridge/flow-host.ts",
+        was: "store.bind(route.sessionKey, tell)",
+        becomes: `store.bind("agent:main:main", tell)`,
       },
     ],
     model: {
@@ -439,8 +509,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/managed-flows/decode.ts",
-        was: "isAboutOneFlow(action) ? viewOnly(action.flowId) : viewFlow",
-        becomes: `isAboutOneFlow(action) && action.flowId === "" ? viewOnly(action.flowId) : viewFlow`,
+        was: `flow.json["flowId"] === flowId ? ok(flow)`,
+        becomes: `flow.json["flowId"] !== "" || flowId === "" ? ok(flow)`,
       },
     ],
     model: {

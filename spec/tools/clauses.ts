@@ -62,7 +62,7 @@ export const requirementsOf = ({ source }: Clause): readonly string[] =>
   );
 
 const DECLARED =
-  /^\s*(?:export )?(?:default )?(?:pure )?(?:abstract )?(?:const|class|type|interface|function|val|def|run|action)\s+(\w+)|^\s*(?:readonly )?(#?\w+)\s*[(=:]/u;
+  /^\s*(?:export )?(?:default )?(?:pure )?(?:abstract )?(?:const|class|type|interface|function|val|def|run|action)\s+(\w+)|^\s*(?:readonly )?(?:async )?(#?\w+)(?:<[^(]*>)?\s*[(=:]/u;
 
 /** What stands on the first line from `index` on that is no comment. */
 const declaredAt = (lines: readonly string[], index: number): { readonly name: string; readonly line: number } => {

@@ -191,6 +191,16 @@ const served = async (
   return { status: await done, out, error };
 };
 
+test("SERVE-1: with --public it listens for others, and warns that nothing is encrypted", async () => {
+  const ran = await served(["--host", "0.0.0.0", "--public", "--db", join(folder, "public.db")], async (said) =>
+    expect(urlIn(said)).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/u),
+  );
+  expect(ran.status).toBe(0);
+  expect(ran.error).toContain("unencrypted");
+  const local = await served(["--db", join(folder, "public.db")], async () => undefined);
+  expect(local.error).not.toContain("unencrypted");
+});
+
 const urlIn = (said: string): string => /https?:\/\/[^\s",/]+/u.exec(said)?.[0] ?? "";
 
 test("serve: the demo's printed line works when it is pasted, and a stop ends with 0", async () => {

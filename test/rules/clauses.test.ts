@@ -1,6 +1,7 @@
 // The spec's sentences, the model's definitions, the code's citations and the tests' titles say the same.
 
 import { expect, test } from "vitest";
+import { BUGS } from "../../spec/tools/bugs.ts";
 import {
   brokenCitations,
   citationsIn,
@@ -87,4 +88,14 @@ test("a citation, a misspelled one, a test and a missing definition are seen for
     "ROUTE-1 has no test",
     `x:1 cites ${UNKNOWN}, which is no clause`,
   ]);
+});
+
+test("every planted bug fits the code and the model as they are, and breaks a clause that exists", () => {
+  const known = new Set(clauses.map(({ id }) => id));
+  for (const { name, clause, code, model } of BUGS) {
+    expect([name, known.has(clause)]).toEqual([name, true]);
+    for (const { file, was, becomes } of [...code, ...(model === undefined ? [] : [model])]) {
+      expect([name, file, read(file).split(was).length - 1, was !== becomes]).toEqual([name, file, 1, true]);
+    }
+  }
 });
