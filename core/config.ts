@@ -29,8 +29,7 @@ export type Config = {
 /** Shorter secrets can be guessed; they work, with advice (M-11). UTF-16 units. */
 const STRONG_SECRET_LENGTH = 16;
 
-const UNRESOLVED =
-  "is empty or could not be resolved. Set it, or repair its reference or provider, then reload the secrets (openclaw secrets reload) or restart. Callers get 404 until then";
+const UNRESOLVED = "is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider";
 
 const adviceOn = (value: string, sharedWith: string | undefined): string | undefined => {
   if (sharedWith !== undefined) {

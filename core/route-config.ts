@@ -33,7 +33,7 @@ const HINTS = {
   enabled: "must be true or false",
   path: "must be a path such as /plugins/webhooks/zapier",
   sessionKey: "is missing or empty. Set it to the session that owns the flows, for example agent:main:main",
-  secret: "is missing. Set a long random text, or a SecretRef with source, provider and id",
+  secret: "is missing or no secret. Set a long random text, or a SecretRef with source, provider and id",
   controllerId: "must be a text that is not empty",
   description: "must be a text",
 } as const satisfies Record<keyof RouteEntry, string>;

@@ -9,6 +9,6 @@ export const clip = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length)}…` : text;
 
 //= AUDIT-2
-/** The first 80 UTF-16 units of `text` as printable ASCII, everything else escaped: safe in a log line. */
-export const printable = (text: string): string =>
-  (text.length > 80 ? `${text.slice(0, 80)}...` : text).replace(INVISIBLE, escapeCharacter);
+/** The first `length` UTF-16 units of `text` as printable ASCII, everything else escaped: safe in a log line. */
+export const printable = (text: string, length: number = 80): string =>
+  (text.length > length ? `${text.slice(0, length)}...` : text).replace(INVISIBLE, escapeCharacter);

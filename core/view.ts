@@ -41,6 +41,12 @@ class View<Kind extends "flow" | "task" | "summary"> {
   }
 }
 
+type AnyView = View<"flow"> | View<"task"> | View<"summary">;
+
+/** Whether `value` is a view that this module made. */
+export const isView = (value: unknown, kind: AnyView["kind"]): value is AnyView =>
+  value instanceof View && value.kind === kind;
+
 export type FlowView = View<"flow">;
 export type TaskView = View<"task">;
 export type SummaryView = View<"summary">;

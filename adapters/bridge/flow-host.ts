@@ -7,6 +7,7 @@ import { type Late, withDeadline } from "./deadline.ts";
 import type { FlowHost } from "./exchange.ts";
 import type { FlowStore, ManagedFlows, Tell } from "./managed-flows.ts";
 import { scrub } from "./scrub.ts";
+import { isSound } from "./sound.ts";
 
 export type FlowHostOptions = {
   readonly store: FlowStore;
@@ -65,11 +66,14 @@ const failureOf = (late: Late, deadlineMs: number, tell: Tell): HostFailure => {
 export const createFlowHost = ({ store, warn, deadlineMs = HOST_DEADLINE_MS }: FlowHostOptions): FlowHost => ({
   execute: async ({ route, action }: Command) => {
     const tell: Tell = (what, said) => {
-      const topic = `route ${scrub(route.id, [])} ${action.action}: ${what}`;
+      const topic = `route ${scrub(route.id, [])} ${action.action}: ${scrub(what, [route.sessionKey])}`;
       warn(`${topic}: ${scrub(said, [route.sessionKey])}`, topic);
     };
     const work = (): Carried => carryOut(action, route.controllerId, store.bind(route.sessionKey, tell));
     const carried = await withDeadline(work, deadlineMs);
-    return carried.isOk() ? carried.value : err(failureOf(carried.error, deadlineMs, tell));
+    if (carried.isErr()) return err(failureOf(carried.error, deadlineMs, tell));
+    if (isSound(action, carried.value)) return carried.value;
+    tell("the host answered nonsense in", "the whole answer");
+    return err("bad_host_answer");
   },
 });

@@ -13,6 +13,9 @@ export interface Logger {
 /** A warning that callers can cause is shown once in this many milliseconds for each topic. */
 const NOTICE_MS = 60_000;
 
+/** Topics that are remembered; when there are more, all start afresh. */
+const MAX_TOPICS = 1000;
+
 const NOTEWORTHY: Readonly<Record<string, string>> = {
   unauthorized: "a request with a missing or wrong secret was refused",
   rate_limited: "a client reached the rate limit",
@@ -55,6 +58,7 @@ export class Log {
   #isDue(key: string): boolean {
     const last = this.#noticed.get(key);
     if (last !== undefined && this.#now() - last < NOTICE_MS) return false;
+    if (this.#noticed.size >= MAX_TOPICS) this.#noticed.clear();
     this.#noticed.set(key, this.#now());
     return true;
   }

@@ -4,6 +4,7 @@ import {
   type AuditEvent,
   loadConfig,
   type Primitives,
+  type Problem,
   problemLine,
   type RequestHead,
   resolveRoute,
@@ -20,6 +21,8 @@ export type ServiceOptions = {
   /** `{ routes: { <id>: { sessionKey, secret, … } } }`, as in the Gateway's configuration; secrets as texts. */
   readonly config: unknown;
   readonly flows: FlowStore;
+  /** What the log says of a problem, if anything. Default: its route, its field and what to do. */
+  readonly explain?: (problem: Problem) => string | undefined;
   /** Default: warnings and errors to the console. */
   readonly logger?: Logger;
   /** Told of every answer, for access logs and metrics. */
@@ -40,15 +43,19 @@ export const CONSOLE: Logger = { info: () => undefined, warn: console.warn, erro
 
 const now = (): number => performance.now();
 
+const NO_ROUTES = "no route is configured: config is to hold routes: { <id>: { sessionKey, secret } }";
+
 /** The operator's side of an answer must not cost the caller his. */
 const tellOf =
   (onAnswer: ServiceOptions["onAnswer"], log: Log) =>
   (event: AuditEvent): void => {
     log.audit(event);
+    const failed = (error: unknown): void => log.warnSometimes(`onAnswer failed: ${scrub(error, [])}`, "onAnswer");
     try {
-      onAnswer?.(event);
+      // a promise in spite of the type, as of an async function
+      void Promise.resolve(onAnswer?.(event)).catch(failed);
     } catch (error) {
-      log.warnSometimes(`onAnswer threw: ${scrub(error, [])}`, "onAnswer");
+      failed(error);
     }
   };
 
@@ -56,7 +63,9 @@ const tellOf =
 export const createService = (options: ServiceOptions, primitives: Primitives): Service => {
   const log = new Log(options.logger ?? CONSOLE, now);
   const { routes, problems } = loadConfig(options.config, primitives.sha256);
-  for (const problem of problems) log.write("warn", problemLine(problem));
+  const shown = problems.map(options.explain ?? problemLine).filter((line) => line !== undefined);
+  for (const line of shown) log.write("warn", line);
+  if (routes.size === 0 && problems.length === 0) log.write("warn", NO_ROUTES);
   const bridge: Bridge = {
     limits: new MemoryLimits(),
     host: createFlowHost({ store: options.flows, warn: (line, topic) => log.warnSometimes(line, topic) }),

@@ -59,7 +59,7 @@ const memberOf = (pair: string): Result<readonly [string, unknown], CliFault> =>
   if (sign === "=") return ok([name, value]);
   return parse(value)
     .map((json) => [name, json] as const)
-    .mapErr(() => fault(`${name} is not JSON. Write ${name}=text for a text`));
+    .mapErr(() => fault(`${name} is not JSON. Write ${name}:='{"a":1}' or the like, or ${name}=text for a text`));
 };
 
 const dataOf = async (data: string | undefined, io: Io): Promise<Result<object, CliFault>> => {
@@ -95,6 +95,11 @@ const causeOf = (error: unknown): string => {
   return cause instanceof Error ? printable("code" in cause ? String(cause.code) : cause.name) : "unknown";
 };
 
+const adviceOn = (cause: string): string =>
+  /CERT|SIGNED|VERIFY/u.test(cause)
+    ? "Its certificate is not trusted: set NODE_EXTRA_CA_CERTS to the file of its authority"
+    : "Is the server running there?";
+
 const send = async (target: URL, secret: string, body: object): Promise<Result<Sent, CliFault>> => {
   try {
     const response = await fetch(target, {
@@ -108,21 +113,37 @@ const send = async (target: URL, secret: string, body: object): Promise<Result<S
     if (read.isOk()) return ok({ status: response.status, body: read.value });
     return err(unreachable(`${target.href} answered ${String(response.status)} and no JSON. Is it a webhook route?`));
   } catch (error) {
-    return err(unreachable(`${target.href} cannot be reached (${causeOf(error)}). Is the server running there?`));
+    const cause = causeOf(error);
+    return err(unreachable(`${target.href} cannot be reached (${cause}). ${adviceOn(cause)}`));
   }
 };
 
-const show = ({ status, body }: Sent, { json }: CallOptions, io: Io): number => {
+/** UTF-16 units of a refusal's sentence that are shown. */
+const MAX_SENTENCE = 500;
+
+const wordOf = (said: unknown): string => (typeof said === "string" ? printable(said, MAX_SENTENCE) : "unknown");
+
+/** What a caller can do about a refusal that the server cannot know of. */
+const hintOf = (code: unknown, target: URL): string => {
+  if (code === "route_not_found") return ` (${target.href}; a route with a path of its own is called by that path)`;
+  return code === "invalid_request" ? " (name=text sends a text, name:=7 a number or other JSON)" : "";
+};
+
+const show = ({ status, body }: Sent, target: URL, { json }: CallOptions, io: Io): number => {
   const envelope: {
     readonly ok?: unknown;
     readonly code?: unknown;
     readonly error?: unknown;
     readonly result?: unknown;
   } = Object(body);
-  const isOk = envelope.ok === true;
+  const isOk = envelope.ok === true && status < 400;
   if (json) io.out(`${JSON.stringify(body)}\n`);
   else if (isOk) io.out(`${JSON.stringify(envelope.result, undefined, 2)}\n`);
-  else io.error(`${String(status)} ${printable(String(envelope.code))}: ${printable(String(envelope.error))}\n`);
+  else {
+    const hint = hintOf(envelope.code, target);
+    io.error(`${String(status)} ${wordOf(envelope.code)}: ${wordOf(envelope.error)}${hint}\n`);
+    io.out(`${JSON.stringify(envelope.result, undefined, 2)}\n`);
+  }
   return isOk ? EXIT.ok : EXIT.refused;
 };
 
@@ -141,5 +162,5 @@ export const call = async (asked: Asked, options: CallOptions, io: Io): Promise<
   if (target.isErr()) return err(target.error);
   const body = { ...data.value, ...Object.fromEntries(members.value), action: asked.action };
   const sent = await send(target.value, secret.value, body);
-  return sent.map((answered) => show(answered, options, io));
+  return sent.map((answered) => show(answered, target.value, options, io));
 };

@@ -4,24 +4,28 @@ import type { Result } from "neverthrow";
 import { loadConfig, printable, problemLine } from "../../core/index.ts";
 import { attribution, nodePrimitives } from "../node/index.ts";
 import { readConfigFile } from "./config-file.ts";
+import { explainOf } from "./explain.ts";
 import type { CliFault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
 
-/** Prints each problem on a line, then a line that counts; `refused` when a route is not served or advice is due. */
+const counted = (count: number, name: string): string => `${String(count)} ${name}${count === 1 ? "" : "s"}`;
+
+/** Prints problems, advice and routes, a line each, then a line that counts; `refused` when there is a problem. */
 export const check = async (file: string, io: Io): Promise<Result<number, CliFault>> => {
   const read = await readConfigFile(file, io.env);
-  return read.map(({ config, trustedProxies, unresolved }) => {
+  return read.map((server) => {
+    const { config, trustedProxies, unresolved } = server;
     const { routes, problems } = loadConfig(config, nodePrimitives.sha256);
     const proxies = attribution(trustedProxies).refused.map(
       (entry) => `trustedProxies ${printable(entry)} is no address or subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`,
     );
-    // an unresolved secret has its own line, with the reason why
-    const rest = problems.filter(({ effect }) => effect !== "cold").map(problemLine);
-    const cold = problems.filter(({ effect }) => effect === "cold");
-    const lines = [...unresolved, ...cold.slice(unresolved.length).map(problemLine), ...rest, ...proxies];
-    for (const line of lines) io.out(`${line}\n`);
-    const found = lines.length === 0 ? "no problem" : `${String(lines.length)} problem${lines.length === 1 ? "" : "s"}`;
-    io.out(`${file}: ${String(routes.size)} route${routes.size === 1 ? "" : "s"} would be served, ${found}.\n`);
-    return lines.length === 0 && routes.size > 0 ? EXIT.ok : EXIT.refused;
+    const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
+    const advice = problems.filter(({ effect }) => effect === "advice").map(problemLine);
+    const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];
+    if (routes.size === 0 && lines.length === 0) lines.push("no route is configured. Add one under routes.");
+    for (const line of [...lines, ...advice]) io.out(`${line}\n`);
+    for (const { id, path } of routes.values()) io.out(`route ${printable(id)} would be served at ${path}\n`);
+    io.out(`${file}: ${counted(routes.size, "route")}, ${counted(lines.length, "problem")}.\n`);
+    return lines.length === 0 ? EXIT.ok : EXIT.refused;
   });
 };

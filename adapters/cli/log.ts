@@ -1,7 +1,7 @@
 // The server's log on standard error: lines of JSON, or of text where a person reads along.
 
 import { configureSync, getJsonLinesFormatter, getLogger, getTextFormatter, type LogLevel } from "@logtape/logtape";
-import { type AuditEvent, auditLine } from "../../core/index.ts";
+import { type AuditEvent, auditLine, printable } from "../../core/index.ts";
 import type { Logger } from "../bridge/log.ts";
 import type { Io } from "./io.ts";
 
@@ -39,7 +39,7 @@ export const openLog = ({ error: write, isTerminal }: Pick<Io, "error" | "isTerm
   };
   const isVerbose = level === "debug";
   const onAnswer = (event: AuditEvent): void => {
-    if (isVerbose) log.debug(literal(auditLine(event)), { ...event });
+    if (isVerbose) log.debug(literal(auditLine(event)), { ...event, client: printable(event.client ?? "") });
   };
   return { logger, onAnswer };
 };

@@ -1,30 +1,11 @@
 #!/usr/bin/env node
-// The process around the command line.
+// Where the command starts: on a Node that is too old nothing else of it can even be loaded.
 
-import { text } from "node:stream/consumers";
-import type { Io } from "./io.ts";
-import { run } from "./program.ts";
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
-const onStop: Io["onStop"] = (handle) => {
-  let isFirst = true;
-  const stop = (): void => {
-    handle(isFirst);
-    isFirst = false;
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  return () => void process.off("SIGINT", stop).off("SIGTERM", stop);
-};
-
-// nobody reads on, as behind `| head`: that is no failure of ours
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit());
-
-process.exitCode = await run(process.argv.slice(2), {
-  out: (line) => void process.stdout.write(line),
-  error: (line) => void process.stderr.write(line),
-  env: process.env,
-  input: () => text(process.stdin),
-  isTerminal: process.stderr.isTTY,
-  onStop,
-});
-// after a second request to stop, connections that still live must not keep the process
-if (process.exitCode !== 0) process.exit();
+if (major > 24 || (major === 24 && minor >= 16)) {
+  await import("./process.ts");
+} else {
+  process.stderr.write(`openclaw-webhooks needs Node 24.16 or later; this is ${process.versions.node}.\n`);
+  process.exitCode = 2;
+}

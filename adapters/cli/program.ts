@@ -64,7 +64,7 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .action(ends((options: ServeOptions) => serve(options, io), EXIT.refused));
   program
     .command("check <file>")
-    .description("say everything that is wrong with a configuration")
+    .description("say what is wrong with a configuration; exit status 1 when something is")
     .action(ends((file: string) => check(file, io), EXIT.refused));
   program
     .command("call <route> <action> [fields...]")

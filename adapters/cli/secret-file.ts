@@ -30,7 +30,7 @@ const HINTS = {
   "not text": ".path is not UTF-8: save it as UTF-8",
   linked: ".path has more than one hard link: copy it into a new private file",
   foreign: ".path does not belong to the current user: change its owner",
-  open: ".path is open to group or others: set its mode to 600",
+  open: ".path is open to group or others: run chmod 600 on it",
   late: ".path was not read within timeoutMs: try again or raise that",
 } as const satisfies Record<ReadFault | "linked" | "foreign" | "open" | "late", string>;
 
@@ -79,7 +79,13 @@ const parseJson = Result.fromThrowable(
 
 const jsonLookup = (alias: string, text: string): Result<Lookup, CliFault> => {
   const root = parseJson(text).unwrapOr(undefined);
-  if (!isObject(root)) return err(providerFault(alias, ".path does not hold a JSON object: correct the file"));
+  if (!isObject(root))
+    return err(
+      providerFault(
+        alias,
+        ".path does not hold a JSON object: correct the file, or set mode to singleValue if it holds the secret alone",
+      ),
+    );
   return ok((pointer) => {
     const value = pointer.startsWith("/") ? pointed(root, pointer) : undefined;
     return value === undefined

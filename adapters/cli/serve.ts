@@ -7,12 +7,13 @@ import { homedir } from "node:os";
 import { resolve as absolute, dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
-import { type Config, loadConfig, printable, problemLine } from "../../core/index.ts";
+import { type Config, loadConfig, printable } from "../../core/index.ts";
 import { startSweeping } from "../embedded/sweeper.ts";
 import { createNodeListener, nodePrimitives } from "../node/index.ts";
 import { type ListenFault, type RunningServer, startServer, type Tls } from "../server/server.ts";
 import { type OpenFault, openSqliteFlows, type SqliteFlows } from "../sqlite/index.ts";
 import { readConfigFile, type ServerConfig } from "./config-file.ts";
+import { explainOf } from "./explain.ts";
 import { type CliFault, fault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
 import { type Level, openLog, type ServerLog } from "./log.ts";
@@ -102,9 +103,8 @@ const readRoutes = async ({ config }: ServeOptions, env: Io["env"]): Promise<Res
 const checkRoutes = ({ server }: Routes): Result<Config, CliFault> => {
   const loaded = loadConfig(server.config, nodePrimitives.sha256);
   if (loaded.routes.size > 0) return ok(loaded);
-  // a reference that did not resolve has its own line, with the reason
-  const others = loaded.problems.filter(({ effect }) => effect !== "cold" || server.unresolved.length === 0);
-  const lines = [...server.unresolved, ...others.map(problemLine)];
+  const explained = loaded.problems.map(explainOf(server)).filter((line) => line !== undefined);
+  const lines = [...server.unresolved, ...explained];
   return err(fault(`No route can be served. ${lines.join(" ") || "Configure one under routes"}`));
 };
 
@@ -123,7 +123,7 @@ const curlLine = (url: string, secret: string): string =>
     `curl -s ${url} \\`,
     `  -H 'Authorization: Bearer ${secret}' \\`,
     `  -H 'Content-Type: application/json' \\`,
-    `  -d '{"action":"create_flow","goal":"Review inbound queue"}'`,
+    `  -d '{"action":"create_flow","goal":"Review inbound queue"}' -w '\\n'`,
   ].join("\n");
 
 const banner = (url: string, secret: string, file: string): string => `
@@ -135,7 +135,11 @@ Paste this into another terminal:
 
 ${curlLine(`${url}/plugins/webhooks/${DEMO.id}`, secret)}
 
-For routes of your own: openclaw-webhooks serve --config FILE. Stop with Ctrl-C.
+Commands and examples that want the secret take it from here:
+
+export OPENCLAW_WEBHOOK_SECRET='${secret}'
+
+For routes of your own start it with --config FILE. Stop it with Ctrl-C.
 
 `;
 
@@ -158,6 +162,7 @@ type Parts = {
   readonly flows: SqliteFlows;
   readonly file: string;
   readonly tls: Tls | undefined;
+  readonly served: Config["routes"];
 };
 
 const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<Result<number, CliFault>> => {
@@ -166,9 +171,10 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
   const { logger } = log;
   for (const line of routes.server.unresolved) logger.warn(line);
   const { config, trustedProxies } = routes.server;
-  const listener = createNodeListener({ config, flows, logger, onAnswer: log.onAnswer, trustedProxies });
+  const explain = explainOf(routes.server);
+  const listener = createNodeListener({ config, flows, logger, explain, onAnswer: log.onAnswer, trustedProxies });
   const { host, port } = options;
-  const started = await startServer({ listener, host, port, tls, isReady: () => true });
+  const started = await startServer({ listener, host, port, tls, isReady: () => flows.isIntact() });
   if (started.isErr()) return err(listenFault(options, started.error));
   const { url } = started.value;
   if (!isLoopback(host) && tls === undefined) {
@@ -180,6 +186,7 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });
   if (routes.secret !== undefined) io.out(banner(url, routes.secret, file));
+  for (const { id, path } of parts.served.values()) logger.info(`route ${printable(id)} at ${path}`);
   logger.info(`listening on ${url}, flows in ${file}`);
   const status = await untilStopped(started.value, io, log);
   await stopSweeping();
@@ -194,10 +201,13 @@ export const serve = async (options: ServeOptions, io: Io): Promise<Result<numbe
   if (tls.isErr()) return err(tls.error);
   const routes = await readRoutes(options, io.env);
   if (routes.isErr()) return err(routes.error);
-  const checked = checkRoutes(routes.value).andThen(() => openFlows(options, io.env));
+  const checked = checkRoutes(routes.value);
   if (checked.isErr()) return err(checked.error);
-  const { flows, file } = checked.value;
-  const done = await runServer(options, io, { routes: routes.value, flows, file, tls: tls.value });
+  const opened = openFlows(options, io.env);
+  if (opened.isErr()) return err(opened.error);
+  const { flows, file } = opened.value;
+  const served = checked.value.routes;
+  const done = await runServer(options, io, { routes: routes.value, flows, file, tls: tls.value, served });
   if (done.isErr()) flows.close();
   return done;
 };

@@ -22,8 +22,24 @@ export const check = (holds: boolean, what: string): void => {
   if (!holds) throw new ConformanceError(what);
 };
 
+/** The first place where two values of JSON differ, and what stands there. */
+const differenceOf = (actual: unknown, expected: unknown, path: string): string => {
+  const [found, wanted]: readonly [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>] = [
+    Object(actual),
+    Object(expected),
+  ];
+  const names = [...new Set([...Object.keys(wanted), ...Object.keys(found)])];
+  const isComparable =
+    typeof actual === "object" && typeof expected === "object" && actual !== null && expected !== null;
+  const name = isComparable ? names.find((one) => canonical(found[one]) !== canonical(wanted[one])) : undefined;
+  if (name !== undefined) return differenceOf(found[name], wanted[name], path === "" ? name : `${path}.${name}`);
+  return `differs at ${path || "the top"}: expected ${canonical(expected)}, got ${canonical(actual)}`;
+};
+
 /** Throws unless both are the same JSON. */
 export const same = (actual: unknown, expected: unknown, what: string): void => {
   const [found, wanted] = [canonical(actual), canonical(expected)];
-  if (found !== wanted) throw new ConformanceError(`${what}\n  expected: ${wanted}\n  actual:   ${found}`);
+  if (found === wanted) return;
+  const difference = differenceOf(actual, expected, "");
+  throw new ConformanceError(`${what}: ${difference}\n  expected: ${wanted}\n  actual:   ${found}`);
 };

@@ -14,6 +14,8 @@ export type Command = {
   readonly flow: number;
   /** Added to the flow's revision: 0 is right, all others are stale or of the future. */
   readonly drift: number;
+  /** What is asked besides the flow, to be read in a counterexample. */
+  readonly asked?: unknown;
   readonly call: (flows: ManagedFlows, named: Named) => ReturnType<ManagedFlows[keyof ManagedFlows]>;
 };
 
@@ -38,7 +40,11 @@ const policy = fc.option(fc.constantFrom("done_only", "state_changes", "silent")
 const time = fc.option(fc.constantFrom(...NAMED_TIMES), { nil: undefined });
 
 const about = fc.record({
-  flow: fc.nat({ max: 3 }),
+  flow: fc.oneof(
+    { weight: 6, arbitrary: fc.constant(0) },
+    { weight: 3, arbitrary: fc.constant(1) },
+    fc.nat({ max: 3 }),
+  ),
   drift: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.constantFrom(-1, 1, 7)),
 });
 
@@ -52,7 +58,7 @@ const made = fc
     stateJson: json,
     waitJson: json,
   })
-  .map((asked): Command => ({ name: "create", flow: -1, drift: 0, call: (flows) => flows.create(asked) }));
+  .map((asked): Command => ({ name: "create", flow: -1, drift: 0, asked, call: (flows) => flows.create(asked) }));
 
 const waiting = fc
   .record({ currentStep: nullable, stateJson: json, waitJson: json, blockedTaskId: nullable, blockedSummary: nullable })
@@ -60,6 +66,7 @@ const waiting = fc
     about.map((at): Command => ({
       ...at,
       name: "setWaiting",
+      asked,
       call: (flows, named) => flows.setWaiting({ ...asked, ...named }),
     })),
   );
@@ -74,6 +81,7 @@ const resumed = fc
     about.map((at): Command => ({
       ...at,
       name: "resume",
+      asked,
       call: (flows, named) => flows.resume({ ...asked, ...named }),
     })),
   );
@@ -86,11 +94,14 @@ const finished = json.chain((stateJson) =>
   })),
 );
 
-const failed = fc
-  .record({ stateJson: json, blockedTaskId: nullable, blockedSummary: nullable })
-  .chain((asked) =>
-    about.map((at): Command => ({ ...at, name: "fail", call: (flows, named) => flows.fail({ ...asked, ...named }) })),
-  );
+const failed = fc.record({ stateJson: json, blockedTaskId: nullable, blockedSummary: nullable }).chain((asked) =>
+  about.map((at): Command => ({
+    ...at,
+    name: "fail",
+    asked,
+    call: (flows, named) => flows.fail({ ...asked, ...named }),
+  })),
+);
 
 const simple = about.chain((at) =>
   fc.constantFrom<Command>(
@@ -107,7 +118,7 @@ const tasked = fc
     runtime: fc.constantFrom("subagent", "acp"),
     task: fc.constantFrom("Inspect", "Draft a reply"),
     label: fc.option(fc.constantFrom("one", "two"), { nil: undefined }),
-    runId: fc.option(fc.constantFrom("run-1", "run-2"), { nil: undefined }),
+    runId: fc.option(fc.constantFrom("run-1", "run-1", "run-2"), { nil: undefined, freq: 4 }),
     sourceId: optionalText,
     parentTaskId: optionalText,
     agentId: fc.option(fc.constantFrom("main", "research"), { nil: undefined }),
@@ -123,6 +134,7 @@ const tasked = fc
         return {
           ...at,
           name: "runTask",
+          asked: { ...asked, ...status },
           call: (flows, { flowId }) => flows.runTask({ ...asked, ...status, flowId }),
         };
       }),

@@ -18,8 +18,10 @@ export type StoreUnderTest = {
   readonly reopen?: (store: FlowStore) => FlowStore | Promise<FlowStore>;
   /** For a store whose owners are given; by default two new ones for each run. */
   readonly owners?: readonly [string, string];
-  /** How often each property is tried. Default 50. */
+  /** How often each property is tried. Default 200. */
   readonly runs?: number;
+  /** The order of flows of one millisecond; `any` for a store that does not keep the port's. Default `by_id`. */
+  readonly ties?: "by_id" | "any";
   /** Most commands at once; for a store behind HTTP no more than its in-flight limit. Default 8. */
   readonly writers?: number;
 };
@@ -54,7 +56,7 @@ const isEnded = ({ status, endedAt }: { readonly status?: unknown; readonly ende
 
 /** list, latest, resolve and get say the same about the same flows. */
 const readsAgree =
-  (mine: readonly Command[]): Property =>
+  (mine: readonly Command[], ties: "by_id" | "any"): Property =>
   async (store, [a]) => {
     const actor = new Actor(store, a);
     for (const command of mine) await actor.run(command);
@@ -66,6 +68,9 @@ const readsAgree =
       "list is newest createdAt first",
     );
     const ids = idsOf(listed);
+    const isInOrder = (index: number): boolean =>
+      index === 0 || times[index] !== times[index - 1] || (ids[index] ?? "") > (ids[index - 1] ?? "");
+    check(ties === "any" || ids.every((_, index) => isInOrder(index)), "list has flows of one createdAt by flowId");
     check(
       actor.made.every((flowId) => ids.includes(flowId)),
       "list has every flow that was made",
@@ -84,6 +89,80 @@ const readsAgree =
       same((await settled(flows.resolve(flowId))).flow, found, "resolve by id is get");
     }
   };
+
+/** Milliseconds by which a store's clock may differ from that of the test. */
+const CLOCK_MS = 60_000;
+
+/** Times are milliseconds since the epoch, by a clock that is right. */
+const tellsTheTime: Property = async (store, [a]) => {
+  const { view } = await create(store.bind(a, quiet));
+  const distance = Math.abs(Number(view["createdAt"]) - Date.now());
+  check(distance < CLOCK_MS, `createdAt is the time in milliseconds: got ${String(view["createdAt"])}`);
+  same(view["updatedAt"], view["createdAt"], "a new flow's updatedAt is its createdAt");
+};
+
+type Status = "succeeded" | "failed" | "cancelled";
+
+/** How a flow comes to its end. */
+const END: Readonly<Record<Status, (flows: ManagedFlows, named: Named) => Promise<Plain>>> = {
+  succeeded: (flows, named) => settled(flows.finish(named)),
+  failed: (flows, named) => settled(flows.fail(named)),
+  cancelled: (flows, { flowId }) => settled(flows.cancel(flowId)),
+};
+
+/** Every refusal, by the shortest way to it, with all that it says. */
+const refusesByTheBook: Property = async (store, [a]) => {
+  const flows = store.bind(a, quiet);
+  const runTask = (flowId: string, more: object = {}): Promise<Plain> =>
+    settled(flows.runTask({ flowId, runtime: "acp", task: "Look", ...more }));
+  for (const status of ["succeeded", "failed"] as const) {
+    const { flowId } = await create(flows);
+    const { flow } = await END[status](flows, { flowId, expectedRevision: 0 });
+    const refusal = { refusal: "terminal", ended: status, flow };
+    same(await runTask(flowId), { kind: "task_not_created", ...refusal }, `run_task on a flow that ${status}`);
+    const cancel = await settled(flows.cancel(flowId));
+    same({ ...cancel, tasks: [] }, { kind: "not_cancelled", ...refusal, tasks: [] }, `cancel of a flow that ${status}`);
+  }
+  const { flowId } = await create(flows);
+  const stale = await settled(flows.finish({ flowId, expectedRevision: 5 }));
+  const { flow } = await settled(flows.get(flowId));
+  same(stale, { kind: "not_applied", refusal: "revision_conflict", flow }, "an update of another revision");
+  const child = await runTask(flowId, { childSessionKey: "agent:main:no-such-child" });
+  same(child, { kind: "task_not_created", refusal: "unverified", flow }, "a child session that does not exist");
+  const ended = await END.cancelled(flows, { flowId, expectedRevision: 0 });
+  same([ended.kind, ended.flow?.["status"], ended.flow?.["revision"]], ["cancelled", "cancelled", 2], "cancel");
+  const late = await runTask(flowId);
+  same(late, { kind: "task_not_created", refusal: "cancel_requested", flow: ended.flow }, "run_task after a cancel");
+};
+
+/** The same run is one task, however often it is asked for, and an active task holds a cancel up. */
+const countsTasksOnce: Property = async (store, [a]) => {
+  const flows = store.bind(a, quiet);
+  const { flowId } = await create(flows);
+  const runTask = async (runtime: "acp" | "subagent", label: string, runId?: string): Promise<unknown> =>
+    (await settled(flows.runTask({ flowId, runtime, task: "Look", label, ...(runId === undefined ? {} : { runId }) })))
+      .task?.["taskId"];
+  const first = await runTask("acp", "one", "run-1");
+  same(await runTask("acp", "two", "run-1"), first, "the same run finds its task");
+  const child = await runTask("subagent", "one", "run-1");
+  same(await runTask("subagent", "one", "run-1"), child, "the same run of a subagent finds its task");
+  const others = [
+    child,
+    await runTask("subagent", "two", "run-1"),
+    await runTask("acp", "one"),
+    await runTask("acp", "one"),
+  ];
+  check(new Set([first, ...others]).size === 5, "another label of a subagent, and no runId, make new tasks");
+  const { summary } = await settled(flows.summary(flowId));
+  same([summary?.["total"], summary?.["active"]], [5, 5], "the summary counts each task once");
+  const pending = await settled(flows.cancel(flowId));
+  same(
+    [pending.kind, pending.refusal, pending.tasks?.length],
+    ["not_cancelled", "cancel_pending", 5],
+    "cancel waits for tasks",
+  );
+  same([pending.flow?.["status"], pending.flow?.["revision"]], ["queued", 1], "cancel stores its intent");
+};
 
 /** Every method of the port that takes a flow's id. */
 const ABOUT_ONE: Readonly<Record<string, (flows: ManagedFlows, named: Named) => Promise<Plain>>> = {
@@ -208,7 +287,7 @@ const freshOwners = (): Owners => {
 
 /** Registers the suite's tests with `test`. */
 export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): void => {
-  const { open, close, reopen, runs: numRuns = 50, writers = 8 } = subject;
+  const { open, close, reopen, runs: numRuns = 200, writers = 8, ties = "by_id" } = subject;
   const owners = (): Owners => subject.owners ?? freshOwners();
   const withStore = (name: string, run: (store: FlowStore) => Promise<FlowStore | void>): unknown =>
     test(name, async () => {
@@ -225,13 +304,16 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
   );
   withStore("list, latest, resolve and get agree", (store) =>
     fc.assert(
-      fc.asyncProperty(commands, (mine) => readsAgree(mine)(store, owners())),
+      fc.asyncProperty(commands, (mine) => readsAgree(mine, ties)(store, owners())),
       { numRuns: Math.ceil(numRuns / 5) },
     ),
   );
   withStore("a flow of another owner, or with an odd id, is as one that does not exist", (store) =>
     confined(store, owners()),
   );
+  withStore("times are milliseconds by the clock", (store) => tellsTheTime(store, owners()));
+  withStore("each refusal says all that it has to say", (store) => refusesByTheBook(store, owners()));
+  withStore("the same run is one task, and tasks hold a cancel up", (store) => countsTasksOnce(store, owners()));
   withStore("of simultaneous updates of one revision exactly one wins", (store) => oneWins(writers)(store, owners()));
   withStore("many writers that try again lose no update", (store) => nothingIsLost(writers)(store, owners()));
   withStore("large and deep values come back as they were", (store) => keepsLargeValues(store, owners()));

@@ -17,7 +17,9 @@ export type SurfaceUnderTest = {
   readonly close?: (surface: Surface) => void | Promise<void>;
   /** Without it the rate limit is not tested, and `runs` must stay below it. */
   readonly asClient?: AsClient;
-  /** Fields of a 404 outside the routes belong to the host; how often each property of the store's suite is tried. */
+  /** As for `flowStoreSuite`. */
+  readonly ties?: "by_id" | "any";
+  /** How often each property of the store's suite is tried. Default 20. */
   readonly runs?: number;
 };
 
@@ -141,7 +143,7 @@ const limitsTheRate = async (caller: Caller): Promise<void> => {
 
 /** Registers the suite's tests with `test`. */
 export const webhookSuite = (test: TestFunction, subject: SurfaceUnderTest): void => {
-  const { open, close, asClient = () => ({}), runs = 20 } = subject;
+  const { open, close, asClient = () => ({}), runs = 20, ties = "by_id" } = subject;
   const withSurface = (name: string, run: (caller: Caller) => Promise<void>): unknown =>
     test(name, async () => {
       const surface = await open();
@@ -160,7 +162,7 @@ export const webhookSuite = (test: TestFunction, subject: SurfaceUnderTest): voi
     const owners = [routes[0].sessionKey, routes[1].sessionKey] as const;
     const tests: (() => Promise<void>)[] = [];
     const collect: TestFunction = (_, run) => tests.push(run);
-    flowStoreSuite(collect, { open: () => httpFlows(routes, fetchIt, asClient), owners, runs, writers: 6 });
+    flowStoreSuite(collect, { open: () => httpFlows(routes, fetchIt, asClient), owners, runs, ties, writers: 6 });
     for (const run of tests) await run();
     await close?.(surface);
   });

@@ -204,14 +204,21 @@ class OwnedFlows implements ManagedFlows {
   }
 }
 
-/** One batch of a sweep: how many flows it touched. */
+/** Lets everything else that waits have its turn. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+/** One batch of a sweep: how many flows it changed. */
 const sweepOnce = (tables: FlowTables, now: number): number => {
   const due = tables.due(now - RETENTION_MS, SWEEP_BATCH);
+  let changed = 0;
   for (const flow of due) {
+    const after = transition(flow, { action: "sweep" }, 0, now).unwrapOr({ flow, pending: false }).flow;
     if (isExpired(flow, 0, now)) tables.remove(flow.flowId);
-    else transition(flow, { action: "sweep" }, 0, now).map(({ flow: after }) => tables.update(after));
+    else if (after !== flow) tables.update(after);
+    else continue;
+    changed += 1;
   }
-  return due.length;
+  return changed;
 };
 
 /** The flows that `engine` keeps, behind the port. */
@@ -222,6 +229,7 @@ export const createEmbeddedFlows = (engine: FlowEngine, options: EmbeddedOptions
       if (swept.isErr()) return swept;
       total += swept.value;
       if (swept.value < SWEEP_BATCH) return ok(total);
+      await turn();
     }
   };
   return { bind: (owner, tell) => new OwnedFlows(engine, options, owner, tell), sweep };

@@ -12,6 +12,9 @@ export type SweeperOptions = {
   readonly everyMs?: number;
 };
 
+/** Who is to be told of a failure and fails himself is not told again. */
+const ignore = (): void => undefined;
+
 /** Starts sweeping; the function that comes back stops it, and resolves once no sweep runs any more. */
 export const startSweeping = (
   flows: Pick<EmbeddedFlows, "sweep">,
@@ -19,11 +22,17 @@ export const startSweeping = (
 ): (() => Promise<void>) => {
   let running: Promise<void> = Promise.resolve();
   let isStopped = false;
-  const sweep = (): void => {
-    running = flows.sweep().then((swept) => {
+  const sweepOnce = async (): Promise<void> => {
+    try {
+      const swept = await flows.sweep();
       if (swept.isErr()) onFault(swept.error.error);
-      if (!isStopped) timer = setTimeout(sweep, everyMs);
-    });
+    } catch (error) {
+      await Promise.resolve(error).then(onFault).catch(ignore);
+    }
+    if (!isStopped) timer = setTimeout(sweep, everyMs);
+  };
+  const sweep = (): void => {
+    running = sweepOnce();
   };
   let timer = setTimeout(sweep, firstMs);
   return () => {

@@ -17,15 +17,23 @@ const join = (chunks: readonly Uint8Array[], size: number): Uint8Array => {
   return bytes;
 };
 
+/** Reads between two looks at the clock. */
+const MAX_READS = 256;
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
 const readAll = async (reader: Reader): Promise<Result<Uint8Array, BodyFault>> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for (;;) {
+  for (let read = 1; ; read += 1) {
     const { done, value } = await reader.read();
     if (done) return ok(join(chunks, size));
+    if (!(value instanceof Uint8Array)) return err("gone");
     size += value.length;
     if (size > MAX_BODY_BYTES) return err("too_large");
-    chunks.push(value);
+    if (value.length > 0) chunks.push(value);
+    // a stream that always has one more empty chunk would keep the deadline from being noticed
+    if (read % MAX_READS === 0) await turn();
   }
 };
 

@@ -18,8 +18,8 @@ export type FetchHandler = (request: Request, sender?: Sender) => Promise<Respon
 
 /** Platforms pass what they like as a handler's second argument: only a text is an address. */
 const addressIn = (sender: unknown, name: "client" | "peer"): string | undefined => {
-  const found: { readonly client?: unknown; readonly peer?: unknown } = Object(sender);
-  const address = found[name];
+  if (typeof sender !== "object" || sender === null) return undefined;
+  const address: unknown = Object.getOwnPropertyDescriptor(sender, name)?.value;
   return typeof address === "string" ? address : undefined;
 };
 

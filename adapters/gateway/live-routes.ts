@@ -14,6 +14,10 @@ export type LiveRoutesOptions = {
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
 
+/** What brings a route to life whose secret was repaired. */
+const lineOf = (problem: Problem): string =>
+  problem.effect === "cold" ? `${problemLine(problem)} Then run: openclaw secrets reload.` : problemLine(problem);
+
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
 //= CONFIG-5
@@ -64,8 +68,8 @@ export class LiveRoutes {
     this.#block = block;
     this.#config = loadConfig(block, this.#options.sha256);
     const { problems } = this.#config;
-    const lines = new Set(problems.map(problemLine));
-    const broken = problems.filter((problem) => !isAdvice(problem)).map(problemLine);
+    const lines = new Set(problems.map(lineOf));
+    const broken = problems.filter((problem) => !isAdvice(problem)).map(lineOf);
     const before = this.#lines;
     this.#lines = lines;
     this.#options.onProblems(

@@ -26,9 +26,10 @@ const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "i
 
 const add = (list: BlockList, entry: string): boolean => {
   const [address = "", prefix, ...more] = entry.trim().split("/");
-  const bits = Number(prefix ?? (isIP(address) === 6 ? 128 : 32));
-  if (isIP(address) === 0 || more.length > 0 || !Number.isInteger(bits) || prefix === "") return false;
-  if (bits < 0 || bits > (isIP(address) === 6 ? 128 : 32)) return false;
+  const most = isIP(address) === 6 ? 128 : 32;
+  if (isIP(address) === 0 || more.length > 0 || !/^\d{1,3}$/u.test(prefix ?? String(most))) return false;
+  const bits = Number(prefix ?? most);
+  if (bits > most) return false;
   list.addSubnet(address, bits, familyOf(address));
   return true;
 };

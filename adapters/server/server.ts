@@ -2,7 +2,8 @@
 
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { err, ok, type Result } from "neverthrow";
 import type { NodeListener } from "../node/listener.ts";
 
@@ -26,8 +27,12 @@ export type RunningServer = {
   stop(deadlineMs?: number): Promise<"drained" | "cut_off">;
 };
 
-/** Milliseconds for a request's head to arrive: a client that trickles it holds nothing for long. */
+/** Milliseconds for a TLS handshake and for a request's head: a client that trickles them holds nothing for long. */
 const HEAD_DEADLINE_MS = 15_000;
+
+/** Milliseconds for a whole request, also one that nobody reads; and between two looks at the deadlines. */
+const REQUEST_DEADLINE_MS = 60_000;
+const LOOK_MS = 1000;
 
 /** Body, host and answer have 55 seconds between them. */
 const STOP_DEADLINE_MS = 60_000;
@@ -56,15 +61,26 @@ const urlOf = (server: Server, scheme: string): string => {
   return `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${String(port)}`;
 };
 
+/** Everything that is connected, a TLS handshake that goes on included. */
+const socketsOf = (server: Server): ReadonlySet<Socket> => {
+  const sockets = new Set<Socket>();
+  const keep = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  };
+  server.on("connection", keep).on("secureConnection", keep);
+  return sockets;
+};
+
 //= SERVE-2
-const stopOf = (server: Server, drain: () => void) => {
+const stopOf = (server: Server, sockets: ReadonlySet<Socket>, drain: () => void) => {
   return async (deadlineMs: number = STOP_DEADLINE_MS): Promise<"drained" | "cut_off"> => {
     drain();
     let isCutOff = false;
     await new Promise<void>((resolve) => {
       const cut = setTimeout(() => {
         isCutOff = true;
-        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
       }, deadlineMs);
       server.close(() => {
         clearTimeout(cut);
@@ -74,6 +90,17 @@ const stopOf = (server: Server, drain: () => void) => {
     return isCutOff ? "cut_off" : "drained";
   };
 };
+
+const LIMITS = {
+  headersTimeout: HEAD_DEADLINE_MS,
+  handshakeTimeout: HEAD_DEADLINE_MS,
+  requestTimeout: REQUEST_DEADLINE_MS,
+  connectionsCheckingInterval: LOOK_MS,
+  keepAlive: true,
+};
+
+/** Behind TLS a request's socket is the secure one; the plain one below it may carry a request too. */
+const isSecure = (socket: Socket): boolean => socket instanceof TLSSocket;
 
 /** Errs with the system's code when the address cannot be had. */
 export const startServer = async (options: ServerOptions): Promise<Result<RunningServer, ListenFault>> => {
@@ -88,14 +115,17 @@ export const startServer = async (options: ServerOptions): Promise<Result<Runnin
     if (request.url === "/readyz") return answerHealth(response, !isDraining && isReady());
     void listener(request, response);
   };
-  const limits = { headersTimeout: HEAD_DEADLINE_MS, keepAlive: true };
   const server: Server =
-    tls === undefined ? createHttpServer(limits, onRequest) : createHttpsServer({ ...limits, ...tls }, onRequest);
+    tls === undefined ? createHttpServer(LIMITS, onRequest) : createHttpsServer({ ...LIMITS, ...tls }, onRequest);
+  const sockets = socketsOf(server);
   const listening = await listen(server, host, port);
-  const stop = stopOf(server, () => {
+  const stop = stopOf(server, sockets, () => {
     isDraining = true;
-    // a connection that is kept alive would hold up the stop
+    // a connection that is kept alive, or that asks nothing, would hold up the stop
     for (const response of unanswered) if (!response.headersSent) response.setHeader("Connection", "close");
+    const asking = new Set([...unanswered].map((response) => response.req.socket));
+    const idle = [...sockets].filter((socket) => !asking.has(socket) && (tls === undefined || isSecure(socket)));
+    for (const socket of idle) socket.destroy();
   });
   return listening.map(() => ({ url: urlOf(server, tls === undefined ? "http" : "https"), stop }));
 };

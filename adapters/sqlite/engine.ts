@@ -65,6 +65,10 @@ export class SqliteEngine implements FlowEngine {
   }
 
   #rollback(): void {
-    if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
+    try {
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
+    } catch {
+      // the first error is the one to tell; a transaction that is left open fails the next BEGIN
+    }
   }
 }

@@ -1,8 +1,8 @@
 // Flows in an SQLite file, by the SQLite of Node itself: one file, any number of processes, nothing lost by a crash.
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { err, ok, type Result } from "neverthrow";
+import { err, ok, Result } from "neverthrow";
 import { createEmbeddedFlows, type EmbeddedFlows, type EmbeddedOptions } from "../embedded/embedded-flows.ts";
 import { SqliteEngine } from "./engine.ts";
 import { checkFile, type ForeignFile, migrate } from "./schema.ts";
@@ -12,6 +12,8 @@ export { startSweeping, type SweeperOptions } from "../embedded/sweeper.ts";
 
 /** A store on a file. `close` once nothing is being asked of it any more. */
 export interface SqliteFlows extends EmbeddedFlows {
+  /** Whether the file can be read and is still the one that was opened: what is written to a removed one is lost. */
+  isIntact(): boolean;
   close(): void;
 }
 
@@ -66,10 +68,21 @@ const openSafely = (file: string): Result<DatabaseSync, OpenFault> => {
   }
 };
 
+/** Device and number of the file; undefined when there is none, as in memory. */
+const identityOf = (file: string): string | undefined => {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found === undefined ? undefined : `${String(found.dev)} ${String(found.ino)}`;
+};
+
+const canRead = (database: DatabaseSync): boolean =>
+  Result.fromThrowable(() => database.prepare("SELECT 1 FROM flows LIMIT 1").get())().isOk();
+
 /** Opens or makes the file; its folder must exist. */
 export const openSqliteFlows = (file: string, options: SqliteOptions = {}): Result<SqliteFlows, OpenFault> =>
   openSafely(file).map((database) => {
     const all = { now: Date.now, newId: () => crypto.randomUUID(), ...options };
     const flows = createEmbeddedFlows(new SqliteEngine(database), all);
-    return { ...flows, close: () => database.close() };
+    const opened = identityOf(file);
+    const isIntact = (): boolean => opened === identityOf(file) && canRead(database);
+    return { ...flows, isIntact, close: () => database.close() };
   });

@@ -1,6 +1,7 @@
 // Between records and rows. A row that no version of this store wrote throws, and costs its request a refusal.
 
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
+import { Result } from "neverthrow";
 import * as z from "zod";
 import { FLOW_STATUSES, type FlowRecord, type JsonValue, type TaskRecord } from "../../core/index.ts";
 
@@ -30,7 +31,12 @@ const oneOf = <T extends string>(row: Row, name: string, allowed: readonly T[]):
   return found;
 };
 
-const json = (row: Row, name: string): JsonValue => JSON.parse(text(row, name));
+/** What the parser says would quote the row. */
+const json = (row: Row, name: string): JsonValue => {
+  const parsed = Result.fromThrowable((written: string): JsonValue => JSON.parse(written))(text(row, name));
+  if (parsed.isErr()) throw new TypeError(`sqlite: column ${name} holds no JSON`);
+  return parsed.value;
+};
 
 export const flowOf = (row: Row): FlowRecord => ({
   flowId: text(row, "flow_id"),

@@ -71,7 +71,8 @@ test("call: an action is sent with the fields as they were typed, and its result
   const data = JSON.stringify({ flowId: flow.flowId, expectedRevision: 9 });
   const options = { env: SECRET, input: JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
   const stale = await call(`${url}${PATH_A}`, "finish_flow", "--data", data);
-  expect([stale.status, stale.out]).toEqual([1, ""]);
+  expect(stale.status).toBe(1);
+  expect(JSON.parse(stale.out)).toMatchObject({ applied: false, current: flow });
   expect(stale.error).toBe("409 revision_conflict: TaskFlow changed since the caller's expected revision.\n");
   const piped = await cli(["call", "zapier", "finish_flow", "--data", "-", "--url", url], options);
   expect(JSON.parse(piped.out)).toMatchObject({ applied: true });
@@ -102,6 +103,32 @@ test("CALL-1: the secret comes from the named variable or from a file, and from 
   }
 });
 
+test("call: a refusal says what to do about it", async () => {
+  const { url } = await started();
+  const call = (...args: readonly string[]): Promise<Ran> => cli(["call", ...args, "--url", url], { env: SECRET });
+  const typed = await call("zapier", "finish_flow", "flowId=x", "expectedRevision=0");
+  expect(typed.error).toBe(
+    "400 invalid_request: expectedRevision: Invalid input: expected number, received string (name=text sends a text, name:=7 a number or other JSON)\n",
+  );
+  expect(JSON.parse(typed.out)).toEqual({ field: "expectedRevision" });
+  expect((await call("nope", "list_flows")).error).toContain(
+    `(${url}/plugins/webhooks/nope; a route with a path of its own`,
+  );
+  expect((await call("zapier", "bogus")).error).toContain("cancel_flow, run_task");
+});
+
+test("serve: a secret that did not resolve has one line, with the reason", async () => {
+  const routes = {
+    a: { sessionKey: "s", secret: ROUTE_A.secret },
+    b: { sessionKey: "s", secret: { source: "env", provider: "default", id: "NOT_SET" } },
+  };
+  const config = write("cold.json", JSON.stringify({ routes }));
+  const ran = await served(["--config", config, "--db", join(folder, "cold.db")], async () => undefined);
+  const about = ran.error.split("\n").filter((line) => line.includes("route b "));
+  expect(about).toEqual([expect.stringContaining("NOT_SET")]);
+  expect(ran.error).not.toContain("openclaw secrets");
+});
+
 test("CALL-1: no secret is shown, whatever is asked and whatever comes back", async () => {
   const echo = createServer((request, response) => {
     response.writeHead(500).end(String(request.headers.authorization));
@@ -124,7 +151,11 @@ test("CALL-1: no secret is shown, whatever is asked and whatever comes back", as
 
 test.each([
   [["call", "zapier", "get_flow", "flowId"], "flowId is no field. Write name=text, or name:=json.\n", 2],
-  [["call", "zapier", "get_flow", "n:=x"], "n is not JSON. Write n=text for a text.\n", 2],
+  [
+    ["call", "zapier", "get_flow", "n:=x"],
+    "n is not JSON. Write n:='{\"a\":1}' or the like, or n=text for a text.\n",
+    2,
+  ],
   [["call", "zapier", "get_flow", "--data", "x"], "--data is not JSON.\n", 2],
   [["call", "zapier", "get_flow", "--data", "[]"], "--data is no JSON object.\n", 2],
   [["call", "zapier", "get_flow", "--url", "x"], "x is no URL. Write --url like http://127.0.0.1:8787.\n", 2],
@@ -219,6 +250,7 @@ test("serve: the demo's printed line works when it is pasted, and a stop ends wi
     .split("\n")
     .map((line): unknown => JSON.parse(line));
   expect(lines).toMatchObject([
+    { level: "INFO", message: "route demo at /plugins/webhooks/demo" },
     { level: "INFO", message: expect.stringMatching(/^listening on http:\/\/127\.0\.0\.1:\d+, flows in /u) },
     { level: "INFO", message: "stopping: waiting for the requests that are being answered" },
     { level: "INFO", message: "stopped" },
@@ -296,7 +328,7 @@ test("check: each problem has a line and a fix; the last line counts, and the st
   );
   expect(await cli(["check", good])).toEqual({
     status: 0,
-    out: `${good}: 1 route would be served, no problem.\n`,
+    out: `route a would be served at /plugins/webhooks/a\n${good}: 1 route, 0 problems.\n`,
     error: "",
   });
   const routes = {
@@ -320,10 +352,18 @@ test("check: each problem has a line and a fix; the last line counts, and the st
   }
   expect(out).toContain("route e advice: secret");
   expect(out).toContain("trustedProxies proxy is no address or subnet");
-  expect(lines.at(-1)).toBe(`${bad}: 2 routes would be served, ${String(lines.length - 1)} problems.`);
-  expect(lines.filter((line) => line.startsWith("route b"))).toHaveLength(1);
+  expect(lines.at(-1)).toBe(`${bad}: 2 routes, 4 problems.`);
+  for (const id of ["a", "b", "c", "d"]) {
+    expect(lines.filter((line) => line.startsWith(`route ${id} `))).toHaveLength(1);
+  }
+  const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e } }));
+  expect((await cli(["check", advised])).status).toBe(0);
   const none = write("no-routes.json", '{"routes":{}}');
-  expect((await cli(["check", none])).status).toBe(1);
+  const empty = await cli(["check", none]);
+  expect([empty.status, empty.out]).toEqual([
+    1,
+    `no route is configured. Add one under routes.\n${none}: 0 routes, 1 problem.\n`,
+  ]);
 });
 
 test("help and version are printed with 0, help names every command and its exit statuses", async () => {

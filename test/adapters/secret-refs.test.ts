@@ -246,7 +246,7 @@ describe("files", () => {
         chmodSync(path, mode | 0o400);
         const found = await inFile({ path });
         expect(found === SECRET).toBe((mode & 0o077) === 0);
-        expect(found === SECRET || found.includes("set its mode to 600")).toBe(true);
+        expect(found === SECRET || found.includes("run chmod 600 on it")).toBe(true);
       }),
       { numRuns: runs(100), examples: [[0o600], [0o601], [0o602], [0o604], [0o610], [0o620], [0o640]] },
     );
@@ -297,7 +297,7 @@ describe("files", () => {
   test.each([`{"a": "${SECRET}"`, `["${SECRET}"]`, `"${SECRET}"`, "null", ""])(
     "%s is no JSON object",
     async (content) => {
-      const said = "fault: secrets.providers.kept.path does not hold a JSON object: correct the file.";
+      const said = "fault: secrets.providers.kept.path does not hold a JSON object: correct the file, or set mode to singleValue if it holds the secret alone.";
       expect([await inJson(content, "/a"), await inJson(content, "/0")]).toEqual([said, said]);
     },
   );

@@ -79,9 +79,9 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
   const session =
     "route r skipped: sessionKey is missing or empty. Set it to the session that owns the flows, for example agent:main:main.";
   const unresolved =
-    "route r skipped: secret is empty or could not be resolved. Set it, or repair its reference or provider, then reload the secrets (openclaw secrets reload) or restart. Callers get 404 until then.";
+    "route r skipped: secret is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider.";
   const secret =
-    "route r skipped: secret is missing. Set a long random text, or a SecretRef with source, provider and id.";
+    "route r skipped: secret is missing or no secret. Set a long random text, or a SecretRef with source, provider and id.";
   const path =
     "route r skipped: path must start with one / and hold only letters, digits and plain punctuation. Set another path.";
   const cases: readonly (readonly [unknown, string])[] = [

@@ -1,6 +1,7 @@
 // Writes the OpenAPI document to the file that is named, for a linter: once for any route, or with `--routes` for two.
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { openapiDocument } from "../../adapters/cli/openapi.ts";
 
 const ROUTES = [
@@ -11,4 +12,5 @@ const ROUTES = [
 const [file, flag] = process.argv.slice(2);
 if (file === undefined) throw new Error("usage: tsx test/openapi/write.ts <file> [--routes]");
 const document = openapiDocument({ version: "0.0.0", paths: flag === "--routes" ? ROUTES : [] });
+mkdirSync(dirname(file), { recursive: true });
 writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);

@@ -1,0 +1,32 @@
+// The process around the command line.
+
+import { text } from "node:stream/consumers";
+import type { Io } from "./io.ts";
+import { run } from "./program.ts";
+
+let isForced = false;
+
+const onStop: Io["onStop"] = (handle) => {
+  let isFirst = true;
+  const stop = (): void => {
+    isForced = !isFirst;
+    handle(isFirst);
+    isFirst = false;
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  return () => void process.off("SIGINT", stop).off("SIGTERM", stop);
+};
+
+// nobody reads on, as behind `| head`: what is written then is lost, and that is no failure of ours
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
+process.exitCode = await run(process.argv.slice(2), {
+  out: (line) => void process.stdout.write(line),
+  error: (line) => void process.stderr.write(line),
+  env: process.env,
+  input: () => text(process.stdin),
+  isTerminal: process.stderr.isTTY,
+  onStop,
+});
+// after a second request to stop, connections that still live must not keep the process
+if (isForced) process.exit();
