@@ -161,6 +161,10 @@ const countsTasksOnce: Property = async (store, [a]) => {
     ["not_cancelled", "cancel_pending", 5],
     "cancel waits for tasks",
   );
+  check(
+    pending.tasks?.every((task) => task["parentFlowId"] === flowId && task["task"] === "Look") === true,
+    "cancel shows the flow's own tasks",
+  );
   same([pending.flow?.["status"], pending.flow?.["revision"]], ["queued", 1], "cancel stores its intent");
 };
 
@@ -193,9 +197,11 @@ const ODD_IDS: readonly string[] = [
 const confined: Property = async (store, [a, b]) => {
   const theirs = await create(store.bind(b, quiet));
   const flows = store.bind(a, quiet);
+  const mine = await create(flows);
+  const spellings = [mine.flowId.toUpperCase(), `${mine.flowId}0`, mine.flowId.slice(0, -1)];
   for (const [name, ask] of Object.entries(ABOUT_ONE)) {
     const nothing = await ask(flows, { flowId: "no-such-flow", expectedRevision: 0 });
-    for (const flowId of [theirs.flowId, ...ODD_IDS]) {
+    for (const flowId of [theirs.flowId, ...ODD_IDS, ...spellings]) {
       same(await ask(flows, { flowId, expectedRevision: 0 }), nothing, `${name} of ${flowId.slice(0, 40)}`);
     }
   }
@@ -207,6 +213,31 @@ const confined: Property = async (store, [a, b]) => {
     theirs.view,
     "the other owner's flow is untouched",
   );
+};
+
+const MANY = 120;
+
+/** A list has all flows, however many. */
+const listsAll: Property = async (store, [a]) => {
+  const flows = store.bind(a, quiet);
+  const made: string[] = [];
+  for (let count = 0; count < MANY; count += 1) made.push((await create(flows)).flowId);
+  const ids = new Set(idsOf((await settled(flows.list())).flows ?? []));
+  check(
+    made.every((flowId) => ids.has(flowId)),
+    `list has all of ${String(MANY)} flows`,
+  );
+};
+
+/** Of two commands at once that cannot both be right, one is refused. */
+const refusesOneOf: Property = async (store, [a]) => {
+  for (const name of ["setWaiting", "resume", "finish", "fail", "requestCancel"] as const) {
+    const { flowId } = await create(store.bind(a, quiet));
+    const ask = (): Promise<Plain> => settled(store.bind(a, quiet)[name]({ flowId, expectedRevision: 0 }));
+    const kinds = (await Promise.all([ask(), ask(), ask()])).map(({ kind }) => kind).toSorted();
+    same(kinds, ["applied", "not_applied", "not_applied"], `three ${name} of one revision`);
+    same(seenIn((await settled(store.bind(a, quiet).get(flowId))).flow).revision, 1, `the revision after ${name}`);
+  }
 };
 
 /** Of several simultaneous updates of one revision exactly one is applied, and the others are told the revision. */
@@ -271,18 +302,25 @@ const survives =
   async (store, [a]) => {
     const actor = new Actor(store, a);
     for (const command of mine) await actor.run(command);
-    const before = await settled(store.bind(a, quiet).list());
+    const look = async (flows: ManagedFlows): Promise<object> => {
+      const summaries = await Promise.all(actor.made.map((flowId) => settled(flows.summary(flowId))));
+      return { listed: await settled(flows.list()), summaries };
+    };
+    const before = await look(store.bind(a, quiet));
     const after = await reopen(store);
-    same(await settled(after.bind(a, quiet).list()), before, "the flows after the crash");
+    same(await look(after.bind(a, quiet)), before, "flows and tasks after the crash");
     await create(after.bind(a, quiet));
     return after;
   };
 
 let ownersMade = 0;
 
+/** Alike to a store that folds case, trims, or cuts keys short. */
 const freshOwners = (): Owners => {
   ownersMade += 1;
-  return [`agent:main:conformance-${String(ownersMade)}-a`, `agent:main:conformance-${String(ownersMade)}-b`];
+  const owner = `agent:main:conformance-${"x".repeat(300)}-${String(ownersMade)}`;
+  const twins = [owner.toUpperCase(), `${owner}-b`, `${owner} `] as const;
+  return [owner, twins[ownersMade % twins.length] ?? `${owner}-b`];
 };
 
 /** Registers the suite's tests with `test`. */
@@ -311,6 +349,8 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
   withStore("a flow of another owner, or with an odd id, is as one that does not exist", (store) =>
     confined(store, owners()),
   );
+  withStore("a list has every flow, however many", (store) => listsAll(store, owners()));
+  withStore("of simultaneous commands of every kind one is applied", (store) => refusesOneOf(store, owners()));
   withStore("times are milliseconds by the clock", (store) => tellsTheTime(store, owners()));
   withStore("each refusal says all that it has to say", (store) => refusesByTheBook(store, owners()));
   withStore("the same run is one task, and tasks hold a cancel up", (store) => countsTasksOnce(store, owners()));

@@ -30,12 +30,14 @@ class Caller {
   readonly #asClient: AsClient;
   readonly #hidden: readonly string[];
   readonly to: Endpoint;
+  readonly other: Endpoint;
 
   constructor({ routes, fetch: fetchIt = (request) => fetch(request) }: Surface, asClient: AsClient) {
     this.#fetch = fetchIt;
     this.#asClient = asClient;
     this.#hidden = routes.flatMap(({ secret, sessionKey }) => [secret, sessionKey]);
     this.to = routes[0];
+    this.other = routes[1];
   }
 
   /** Each from a new client, unless told from which. */
@@ -66,6 +68,9 @@ class Caller {
 
 const LIST = { action: "list_flows" };
 
+const swapCase = (text: string): string =>
+  [...text].map((one) => (one === one.toLowerCase() ? one.toUpperCase() : one.toLowerCase())).join("");
+
 const refusesStrangers = async (caller: Caller): Promise<void> => {
   const wrong = [
     { authorization: "Bearer wrong" },
@@ -85,6 +90,22 @@ const refusesStrangers = async (caller: Caller): Promise<void> => {
   check(![...texts].join("").includes("routeId"), "a 401 names no route");
   const own = await caller.send(LIST, { authorization: "", "x-openclaw-webhook-secret": caller.to.secret });
   same(own.status, 200, "the own header opens the route");
+};
+
+/** Nothing but the whole secret of the route itself opens it. */
+const wantsTheWholeSecret = async (caller: Caller): Promise<void> => {
+  const { secret } = caller.to;
+  const near = [
+    secret.slice(0, -1),
+    secret.slice(1),
+    `${secret}x`,
+    secret.slice(0, 8),
+    swapCase(secret),
+    caller.other.secret,
+  ];
+  for (const wrong of near) {
+    await caller.refused(await caller.send(LIST, { authorization: `Bearer ${wrong}` }), 401, "unauthorized");
+  }
 };
 
 const refusesBadRequests = async (caller: Caller): Promise<void> => {
@@ -153,6 +174,7 @@ export const webhookSuite = (test: TestFunction, subject: SurfaceUnderTest): voi
 
   withSurface("creates a flow and reads it back", createsAndReads);
   withSurface("refuses strangers, all alike", refusesStrangers);
+  withSurface("wants the whole secret of the route itself", wantsTheWholeSecret);
   withSurface("refuses bad requests with a code, a sentence and the field", refusesBadRequests);
   withSurface("takes every spelling of JSON's media type", acceptsMediaTypes);
   if (subject.asClient !== undefined) withSurface("lets 120 requests of a client pass in a minute", limitsTheRate);
