@@ -297,7 +297,8 @@ describe("files", () => {
   test.each([`{"a": "${SECRET}"`, `["${SECRET}"]`, `"${SECRET}"`, "null", ""])(
     "%s is no JSON object",
     async (content) => {
-      const said = "fault: secrets.providers.kept.path does not hold a JSON object: correct the file, or set mode to singleValue if it holds the secret alone.";
+      const said =
+        "fault: secrets.providers.kept.path does not hold a JSON object: correct the file, or set mode to singleValue if it holds the secret alone.";
       expect([await inJson(content, "/a"), await inJson(content, "/0")]).toEqual([said, said]);
     },
   );

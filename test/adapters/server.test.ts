@@ -1,6 +1,7 @@
 // The standalone server in this process: health, stopping, sweeping, and what it listens on.
 
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { err, ok } from "neverthrow";
 import { expect, test } from "vitest";
 import { startSweeping } from "../../adapters/embedded/sweeper.ts";
@@ -119,4 +120,34 @@ test("STORE-3: sweeps come one after the other, a failed one is told, and none b
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
   expect(swept).toBe(before);
   expect(told).toEqual(["locked"]);
+});
+
+test.each(["", "GET /healthz HTTP/1.1\r\nhost:"])(
+  "SERVE-2: a connection that has sent %j, and no request, does not hold up a stop",
+  async (sent) => {
+    const server = await start();
+    const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+    socket.on("error", () => undefined);
+    await once(socket, "connect");
+    socket.write(sent);
+    await (await fetch(`${server.url}/healthz`)).text();
+    const gone = once(socket, "close");
+    expect(await server.stop(5000)).toBe("drained");
+    await gone;
+  },
+);
+
+test.each([
+  ["rejects", () => Promise.reject(new Error("broken"))],
+  ["answers nothing", () => Promise.resolve(undefined)],
+  ["throws", () => expect.fail("broken")],
+])("STORE-3: a sweep that %s is told, and the next one comes all the same", async (_, sweep) => {
+  let told = 0;
+  const onFault = (): void => {
+    told += 1;
+    throw new Error("nobody listens");
+  };
+  const stop = startSweeping({ sweep: sweep as never }, { onFault, firstMs: 1, everyMs: 1 });
+  await expect.poll(() => told).toBeGreaterThan(2);
+  await stop();
 });

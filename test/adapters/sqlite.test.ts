@@ -248,3 +248,18 @@ test.each(Object.keys(STORES))("%s lists flows of one millisecond by id", async 
   expect(listed.map(({ flowId }) => flowId)).toEqual(["a", "b", "c"]);
   expect((await settled(flows.bind(OWNER, quiet).latest())).flow).toMatchObject({ flowId: "a" });
 });
+
+test("STORE-2: a store whose file was removed or replaced says so", () => {
+  const file = newFile();
+  const flows = open(file);
+  expect(flows.isIntact()).toBe(true);
+  rmSync(file);
+  expect(flows.isIntact()).toBe(false);
+  writeFileSync(file, "");
+  expect(flows.isIntact()).toBe(false);
+  flows.close();
+  const memory = open(":memory:");
+  expect(memory.isIntact()).toBe(true);
+  memory.close();
+  expect(memory.isIntact()).toBe(false);
+});

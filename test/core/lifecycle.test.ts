@@ -253,3 +253,12 @@ test("FLOW-6: a sweep leaves a flow alone that nobody asked to cancel", () => {
     }),
   );
 });
+
+test("FLOW-4: request_cancel stores the intent with its time, anew each time", () => {
+  const created = createFlow("f", { action: "create_flow", goal: "g" }, "c", 1);
+  const asked = { action: "request_cancel", flowId: "f", expectedRevision: 0 } as const;
+  const once = transition(created, asked, 0, 5)._unsafeUnwrap().flow;
+  expect([once.cancelRequestedAt, once.status, once.updatedAt]).toEqual([5, "queued", 5]);
+  const again = transition(once, { ...asked, expectedRevision: 1 }, 0, 9)._unsafeUnwrap().flow;
+  expect(again.cancelRequestedAt).toBe(9);
+});

@@ -100,7 +100,7 @@ test("TASK-1: the same run finds its task again; for subagent only with the same
   expect(found({ runId: "run-2" })).toBe("new");
   expect(found({ runId: "run-9" })).toBe("new");
   expect(found({ label: "one" })).toBe("new");
-  expect(made(ask({ label: "one" }), [{ ...first, runId: undefined }]).taskId).toBe("new");
+  expect(made(ask({ label: "one" }), [{ ...first, taskId: "old", runId: undefined }]).taskId).toBe("new");
 });
 
 test("TASK-1: what a found task lacks is filled in, what it has stays, and preferMetadata replaces label and text", () => {

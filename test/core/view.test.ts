@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fieldOf, viewAll, viewFlow, viewSummary, viewTask } from "../../core/index.ts";
+import { fieldOf, isView, viewAll, viewFlow, viewSummary, viewTask } from "../../core/index.ts";
 import { dress, flowFields, hiddenFields, type Json, summaryFields, taskFields } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
@@ -258,5 +258,24 @@ test("VIEW-1: a view has the members that the record shows, and no empty ones", 
       }
       expect(Object.keys(viewTask(task)._unsafeUnwrap().json).toSorted()).toEqual(Object.keys(task).toSorted());
     }),
+  );
+});
+
+test("VIEW-4: only what this module made is a view, and only of its own kind", () => {
+  const visible = { flow: flowFields, task: taskFields, summary: summaryFields };
+  fc.assert(
+    fc.property(fc.record(visible), ({ flow, task, summary }) => {
+      const made = {
+        flow: viewFlow(flow)._unsafeUnwrap(),
+        task: viewTask(task)._unsafeUnwrap(),
+        summary: viewSummary(summary)._unsafeUnwrap(),
+      };
+      for (const kind of ["flow", "task", "summary"] as const) {
+        for (const of of ["flow", "task", "summary"] as const) expect(isView(made[kind], of)).toBe(kind === of);
+        expect(isView({ ...made[kind] }, kind)).toBe(false);
+        expect(isView({ kind, json: made[kind].json }, kind)).toBe(false);
+      }
+    }),
+    { numRuns: runs(50) },
   );
 });
