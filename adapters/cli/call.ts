@@ -1,10 +1,10 @@
 // `openclaw-webhooks call`: one action of one route, for operators and scripts.
 
-import { readFileSync } from "node:fs";
 import { err, ok, Result } from "neverthrow";
 import { printable } from "../../core/index.ts";
 import { type CliFault, fault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
+import { readSecret } from "./call-secret.ts";
 
 export type CallOptions = {
   readonly url: string;
@@ -16,29 +16,6 @@ export type CallOptions = {
 
 /** Milliseconds: longer than the server may take for body, host and answer together. */
 const DEADLINE_MS = 60_000;
-
-const fromEnv = (name: string, env: Io["env"]): Result<string, CliFault> => {
-  const missing = fault(`The environment variable ${name} holds no secret. Set it, or give --secret-file`);
-  const secret = env[name]?.trim() ?? "";
-  return secret === "" ? err(missing) : ok(secret);
-};
-
-const fromFile = (file: string): Result<string, CliFault> => {
-  const unreadable = fault(`${file} cannot be read as a secret. Give a file that this user may read`);
-  const read = Result.fromThrowable(
-    () => readFileSync(file, "utf8").trim(),
-    () => unreadable,
-  )();
-  return read.andThen((secret) =>
-    secret === "" ? err(fault(`${file} is empty. Put the secret into it`)) : ok(secret),
-  );
-};
-
-//= CALL-1
-const readSecret = ({ secretEnv, secretFile }: CallOptions, env: Io["env"]): Result<string, CliFault> =>
-  (secretFile === undefined ? fromEnv(secretEnv, env) : fromFile(secretFile)).andThen((secret) =>
-    /[\r\n\0]/u.test(secret) ? err(fault("The secret has more than one line. Give one")) : ok(secret),
-  );
 
 /** As bytes in a header field: UTF-8, each byte as one character. */
 const headerValue = (secret: string): string => `Bearer ${Buffer.from(secret, "utf8").toString("latin1")}`;

@@ -2,7 +2,6 @@
 
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { resolve as absolute, dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
@@ -16,6 +15,7 @@ import { readConfigFile, type ServerConfig } from "./config-file.ts";
 import { explainOf } from "./explain.ts";
 import { type CliFault, fault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
+import { checkHost, isLoopback } from "./listen-host.ts";
 import { type Level, openLog, type ServerLog } from "./log.ts";
 
 export type ServeOptions = {
@@ -59,15 +59,6 @@ const openFlows = (options: ServeOptions, env: Io["env"]): Result<{ flows: Sqlit
     .map((flows) => ({ flows, file }))
     .mapErr((found) => fault(`${file} ${reasonOf(found)}`));
 };
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-
-//= SERVE-1
-const checkHost = ({ host, public: isPublic }: ServeOptions): Result<void, CliFault> =>
-  isLoopback(host) || isPublic
-    ? ok()
-    : err(fault(`--host ${host} can be reached from other machines. If that is meant, add --public`));
 
 const readPem = (file: string): Result<Buffer, CliFault> =>
   Result.fromThrowable(

@@ -376,7 +376,11 @@ export const BUGS: readonly Bug[] = [
     name: "listening beyond loopback without --public",
     clause: "SERVE-1",
     code: [
-      { file: "adapters/cli/serve.ts", was: "isLoopback(host) || isPublic\n", becomes: `isPublic || host !== ""\n` },
+      {
+        file: "adapters/cli/listen-host.ts",
+        was: "isLoopback(host) || isPublic\n",
+        becomes: `isPublic || host !== ""\n`,
+      },
     ],
     model: {
       file: "spec/store.qnt",
@@ -403,7 +407,9 @@ export const BUGS: readonly Bug[] = [
   {
     name: "secret taken from the arguments",
     clause: "CALL-1",
-    code: [{ file: "adapters/cli/call.ts", was: `env[name]?.trim() ?? ""`, becomes: "env[name]?.trim() ?? name" }],
+    code: [
+      { file: "adapters/cli/call-secret.ts", was: `env[name]?.trim() ?? ""`, becomes: "env[name]?.trim() ?? name" },
+    ],
     model: {
       file: "spec/store.qnt",
       was: `HELD.get((option, word)) else ""`,
