@@ -71,7 +71,12 @@ class Context {
       {},
       { get: (_, id: string) => ({ outputs: new Proxy(this.#outputs.get(id) ?? {}, empty) }) },
     );
-    return runInNewContext(expression, { secrets: this.#secrets, steps, failure: () => this.failed, cancelled: () => false });
+    return runInNewContext(expression, {
+      secrets: this.#secrets,
+      steps,
+      failure: () => this.failed,
+      cancelled: () => false,
+    });
   }
 }
 

@@ -86,7 +86,10 @@ const CASES: Readonly<Record<string, Case>> = {
     args: serve("--config", fileConfig("nofile.json5", at("none.json"))),
     says: /keys\.path names no file/u,
   },
-  "a secret file that is a link": { args: serve("--config", fileConfig("link.json5", link)), says: /keys\.path is a symlink/u },
+  "a secret file that is a link": {
+    args: serve("--config", fileConfig("link.json5", link)),
+    says: /keys\.path is a symlink/u,
+  },
   "a secret file that others may read": {
     args: serve("--config", fileConfig("open.json5", at("open.json"))),
     says: /keys\.path is open to group or others/u,
