@@ -18,10 +18,9 @@ export type AuditEvent = {
 
 //= AUDIT-2
 /** The event as one line of printable ASCII. */
-export const auditLine = (event: AuditEvent): string => {
-  const { status, code, routeId, action, client } = event;
-  const parts = { route: routeId, action, client, status: String(status), code };
-  return Object.entries(parts)
-    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${printable(value)}`]))
-    .join(" ");
+export const auditLine = ({ status, code, routeId, action, client }: AuditEvent): string => {
+  const route = routeId === undefined ? "" : `route=${printable(routeId)} `;
+  const asked = action === undefined ? "" : `action=${action} `;
+  const from = client === undefined ? "" : `client=${printable(client)} `;
+  return `${route}${asked}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}`;
 };

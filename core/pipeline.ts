@@ -5,7 +5,7 @@ import { err, ok, type Result } from "neverthrow";
 import { type Action, parseAction } from "./action.ts";
 import type { AuditEvent } from "./audit.ts";
 import { authenticate, type AuthenticatedRoute } from "./authenticate.ts";
-import { checkRequestJson, JSON_FAULTS, parseJson } from "./json.ts";
+import { checkRequestJson, JSON_FAULTS, parseJson, type TextRule, textRuleOf } from "./json.ts";
 import { networkOf } from "./network.ts";
 import type { HostFailure, Outcome } from "./outcome.ts";
 import type { Fault, Rejection } from "./rejection.ts";
@@ -91,16 +91,25 @@ export const BODY_DEADLINE_MS = 15_000;
 
 //= ORDER-1
 /** Finds the route by path, then checks the method. Errs: route_not_found, method_not_allowed. */
-export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejection> =>
-  resolveRoute(routes, head.target).andThen((route) => {
-    if (head.method !== "POST") return err({ code: "method_not_allowed" } as const);
-    const client = networkOf(head.client);
-    const slotKey = `${networkOf(head.peer)} ${route.id}`;
-    return ok({ route, head, client, windowKey: `${client} ${route.id}`, slotKey });
-  });
+export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejection> => {
+  const found = resolveRoute(routes, head.target);
+  if (found.isErr()) return err(found.error);
+  if (head.method !== "POST") return err({ code: "method_not_allowed" });
+  const route = found.value;
+  const client = networkOf(head.client);
+  const slotKey = `${networkOf(head.peer)} ${route.id}`;
+  return ok({ route, head, client, windowKey: `${client} ${route.id}`, slotKey });
+};
 
-const checkMediaType = ({ head }: Located): Result<void, Rejection> =>
-  isJsonMediaType(head.header("content-type")) ? ok() : err({ code: "unsupported_media_type" });
+/** In this order; each step costs the server more than the one before. */
+const judge = (located: Located, held: number, hash: Sha256, rules: Rules): Result<Admitted, Rejection> => {
+  const { route, head } = located;
+  if (!isJsonMediaType(head.header("content-type"))) return err({ code: "unsupported_media_type" });
+  const slot = takeSlot(held, rules.slots);
+  if (slot.isErr()) return err(slot.error);
+  const authenticated = authenticate(route, head.header, hash);
+  return authenticated.isOk() ? ok(new AdmittedRequest(located, authenticated.value)) : err(authenticated.error);
+};
 
 //= ORDER-1, LIMIT-2, SLOT-1, AUTH-1
 /**
@@ -115,12 +124,8 @@ export const admit = (
   rules: Rules = RULES,
 ): Admission => {
   const window = stepWindow(limits.window, now, rules.window);
-  const verdict = window.verdict
-    .andThen(() => checkMediaType(located))
-    .andThen(() => takeSlot(limits.held, rules.slots))
-    .andThen(() => authenticate(located.route, located.head.header, hash))
-    .map((authenticated) => new AdmittedRequest(located, authenticated));
-  return { window, verdict };
+  const { verdict } = window;
+  return { window, verdict: verdict.isErr() ? err(verdict.error) : judge(located, limits.held, hash, rules) };
 };
 
 const invalid = (fault: Fault): Rejection => ({ code: "invalid_request", fault });
@@ -129,13 +134,13 @@ const MAX_FIELD = 60;
 
 //= BODY-5, ACTION-2
 /** The top-level member to blame when a value cannot be stored; a body that is no object is the schema's business. */
-const checkMembers = (body: unknown): Result<unknown, Rejection> => {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) return ok(body);
+const memberFault = (body: unknown, texts: TextRule): Rejection | undefined => {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
   for (const [name, value] of Object.entries(body)) {
-    const checked = checkRequestJson(value);
-    if (checked.isErr()) return err(invalid({ field: clip(name, MAX_FIELD), sentence: JSON_FAULTS[checked.error] }));
+    const checked = checkRequestJson(value, texts);
+    if (checked.isErr()) return invalid({ field: clip(name, MAX_FIELD), sentence: JSON_FAULTS[checked.error] });
   }
-  return ok(body);
+  return undefined;
 };
 
 //= BODY-2, BODY-3
@@ -145,10 +150,7 @@ const REFUSED_BODY = {
   gone: { code: "request_timeout" },
 } as const satisfies Record<BodyFault, Rejection>;
 
-const decodeBody = (bytes: Uint8Array, decodeUtf8: Primitives["decodeUtf8"]): Result<string, Rejection> => {
-  const text = decodeUtf8(bytes);
-  return text === undefined ? err(invalid({ sentence: "The body is not valid UTF-8" })) : ok(text.trim());
-};
+const NOT_UTF8 = invalid({ sentence: "The body is not valid UTF-8" });
 
 //= ORDER-1, BODY-1
 /**
@@ -159,14 +161,17 @@ export const accept = (
   admitted: Admitted,
   body: Result<Uint8Array, BodyFault>,
   { decodeUtf8 }: Primitives,
-): Result<Command, Rejection> =>
-  body
-    .mapErr((fault): Rejection => REFUSED_BODY[fault])
-    .andThen((bytes) => decodeBody(bytes, decodeUtf8))
-    .andThen((text) => parseJson(text).mapErr((): Rejection => ({ code: "invalid_json" })))
-    .andThen(checkMembers)
-    .andThen((value) => parseAction(value).mapErr(invalid))
-    .map((action) => new AcceptedCommand(admitted, action));
+): Result<Command, Rejection> => {
+  if (body.isErr()) return err(REFUSED_BODY[body.error]);
+  const text = decodeUtf8(body.value);
+  if (text === undefined) return err(NOT_UTF8);
+  const parsed = parseJson(text.trim());
+  if (parsed.isErr()) return err({ code: "invalid_json" });
+  const fault = memberFault(parsed.value, textRuleOf(text));
+  if (fault !== undefined) return err(fault);
+  const action = parseAction(parsed.value);
+  return action.isOk() ? ok(new AcceptedCommand(admitted, action.value)) : err(invalid(action.error));
+};
 
 export type Answer = { readonly reply: Reply; readonly audit: AuditEvent };
 
@@ -180,12 +185,9 @@ export const answerRejection = (rejection: Rejection, located?: Located, admitte
 
 //= REPLY-1
 /** The answer to a command, from what the host did with it. */
-export const answer = (command: Command, outcome: Result<Outcome, HostFailure>): Answer => {
-  const reply = outcome.match(
-    (done) => replyToOutcome(done, command.route.id),
-    (code) => replyToRejection({ code }, command.route.id),
-  );
-  const { route, action, client } = command;
-  const { status, code } = reply;
-  return { reply, audit: { status, code, routeId: route.id, action: action.action, client } };
+export const answer = ({ route, action, client }: Command, outcome: Result<Outcome, HostFailure>): Answer => {
+  const reply = outcome.isOk()
+    ? replyToOutcome(outcome.value, route.id)
+    : replyToRejection({ code: outcome.error }, route.id);
+  return { reply, audit: { status: reply.status, code: reply.code, routeId: route.id, action: action.action, client } };
 };

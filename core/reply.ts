@@ -2,10 +2,9 @@
 // A Reply is built from views and from the tables of refusals, and from nothing else.
 
 import { Result } from "neverthrow";
-import { match } from "ts-pattern";
 import type { JsonValue } from "./json.ts";
 import { CANCEL_REFUSALS, describeRefusal, MUTATION_REFUSALS, type Outcome, TASK_REFUSALS } from "./outcome.ts";
-import { type Rejection, REJECTIONS } from "./rejection.ts";
+import { type Rejection, type RejectionCode, REJECTIONS } from "./rejection.ts";
 import type { FlowView, TaskView } from "./view.ts";
 
 /** Status, header fields and body of one answer. Only this module can make one. */
@@ -35,26 +34,46 @@ const HEADERS = { "Content-Type": "application/json; charset=utf-8", "Cache-Cont
 
 const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
 
-const headersOf = (rejection: Rejection): Readonly<Record<string, string>> => ({
+const headersOf = (code: RejectionCode): Readonly<Record<string, string>> => ({
   ...HEADERS,
-  ...(rejection.code === "method_not_allowed" ? { Allow: "POST" } : {}),
-  ...(rejection.code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
-  ...(rejection.retryAfterMs === undefined ? {} : { "Retry-After": retryAfter(rejection.retryAfterMs) }),
+  ...(code === "method_not_allowed" ? { Allow: "POST" } : {}),
+  ...(code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
 });
+
+const isCode = (name: string): name is RejectionCode => Object.hasOwn(REJECTIONS, name);
+
+const plainReply = (code: RejectionCode): Reply => {
+  const { status, sentence } = REJECTIONS[code];
+  const body = JSON.stringify({ ok: false, code, error: sentence, result: {} });
+  return new SealedReply(status, headersOf(code), body, code);
+};
+
+/** What a caller without a credential is told: made once, so that a flood of refusals costs next to nothing. */
+const PLAIN: ReadonlyMap<RejectionCode, Reply> = new Map(
+  Object.keys(REJECTIONS)
+    .filter(isCode)
+    .map((code) => [code, plainReply(code)]),
+);
+
+const withRetry = (reply: Reply, retryAfterMs: number | undefined): Reply => {
+  if (retryAfterMs === undefined) return reply;
+  const headers = { ...reply.headers, "Retry-After": retryAfter(retryAfterMs) };
+  return new SealedReply(reply.status, headers, reply.body, reply.code);
+};
 
 //= REPLY-2, AUTH-5
 /**
  * The answer to a request that was not carried out. `routeId` only once the credential is verified: before that, a
  * caller is told nothing that it did not send.
  */
-export const replyToRejection = (rejection: Rejection, routeId?: string): Reply => {
-  const { code, fault } = rejection;
-  const row = REJECTIONS[code];
+export const replyToRejection = ({ code, fault, retryAfterMs }: Rejection, routeId?: string): Reply => {
+  const plain = PLAIN.get(code) ?? plainReply(code);
+  if (fault === undefined && routeId === undefined) return withRetry(plain, retryAfterMs);
   const field = fault?.field;
-  const sentence = fault?.sentence ?? row.sentence;
+  const sentence = fault?.sentence ?? REJECTIONS[code].sentence;
   const error = field === undefined ? sentence : `${field}: ${sentence}`;
   const body = JSON.stringify({ ok: false, routeId, code, error, result: { field } });
-  return new SealedReply(row.status, headersOf(rejection), body, code);
+  return withRetry(new SealedReply(plain.status, plain.headers, body, code), retryAfterMs);
 };
 
 const shownFlow = (flow: FlowView | undefined): Shown => (flow === undefined ? {} : { flow: flow.json });
@@ -89,22 +108,36 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
 
 const done = (result: Shown): Draft => ({ status: 200, result });
 
-const draftOf = (outcome: Outcome): Draft =>
-  match(outcome)
-    .with({ kind: "flow" }, ({ flow }) => done({ flow: flow === null ? null : flow.json }))
-    .with({ kind: "flows" }, ({ flows }) => done({ flows: flows.map((flow) => flow.json) }))
-    .with({ kind: "summary" }, ({ summary }) => done({ summary: summary === null ? null : summary.json }))
-    .with({ kind: "created" }, ({ flow }) => done({ created: true, flow: flow.json }))
-    .with({ kind: "not_created" }, notCreated)
-    .with({ kind: "applied" }, ({ flow }) => done({ applied: true, flow: flow.json }))
-    .with({ kind: "not_applied" }, notApplied)
-    .with({ kind: "cancelled" }, ({ flow, tasks }) =>
-      done({ found: true, cancelled: true, ...shownFlow(flow), ...shownTasks(tasks) }),
-    )
-    .with({ kind: "not_cancelled" }, notCancelled)
-    .with({ kind: "task_created" }, ({ flow, task }) => done({ created: true, flow: flow.json, task: task.json }))
-    .with({ kind: "task_not_created" }, taskNotCreated)
-    .exhaustive();
+const cancelled = ({ flow, tasks }: Extract<Outcome, { kind: "cancelled" }>): Draft =>
+  done({ found: true, cancelled: true, ...shownFlow(flow), ...shownTasks(tasks) });
+
+/** A switch and no `match`: every answer passes here, and matching costs as much as serialising a flow. */
+const draftOf = (outcome: Outcome): Draft => {
+  switch (outcome.kind) {
+    case "flow":
+      return done({ flow: outcome.flow === null ? null : outcome.flow.json });
+    case "flows":
+      return done({ flows: outcome.flows.map((flow) => flow.json) });
+    case "summary":
+      return done({ summary: outcome.summary === null ? null : outcome.summary.json });
+    case "created":
+      return done({ created: true, flow: outcome.flow.json });
+    case "not_created":
+      return notCreated(outcome);
+    case "applied":
+      return done({ applied: true, flow: outcome.flow.json });
+    case "not_applied":
+      return notApplied(outcome);
+    case "cancelled":
+      return cancelled(outcome);
+    case "not_cancelled":
+      return notCancelled(outcome);
+    case "task_created":
+      return done({ created: true, flow: outcome.flow.json, task: outcome.task.json });
+    case "task_not_created":
+      return taskNotCreated(outcome);
+  }
+};
 
 /** JSON.stringify as a total function: a text longer than the engine can hold is the one way in which it fails. */
 const stringify = Result.fromThrowable(JSON.stringify);

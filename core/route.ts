@@ -21,8 +21,11 @@ export type Routes = ReadonlyMap<string, Route>;
 //= ROUTE-1, ROUTE-2, ROUTE-3
 /** The route that a raw request target names, or `route_not_found`. */
 export const resolveRoute = (routes: Routes, target: string): Result<Route, Rejection> => {
-  const route = canonicalPath(target)
-    .map((path) => routes.get(path))
-    .unwrapOr(undefined);
+  // a canonical path is its own canonical form, so that most requests need no other
+  const route =
+    routes.get(target) ??
+    canonicalPath(target)
+      .map((path) => routes.get(path))
+      .unwrapOr(undefined);
   return route === undefined ? err({ code: "route_not_found" }) : ok(route);
 };

@@ -39,7 +39,12 @@ export type SecretDigest = Digest;
 
 export const digestSecret = (secret: string, hash: Sha256): SecretDigest => new Digest(hash(utf8ToBytes(secret)));
 
-const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+/** One byte for each character; of ASCII the same as its UTF-8. */
+const latin1 = (text: string): Uint8Array => {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
+  return bytes;
+};
 
 const isUtf8Form = (digest: SecretDigest, credential: string, hash: Sha256): boolean =>
   !BEYOND_LATIN1.test(credential) && digest.equals(hash(latin1(credential)));
@@ -50,6 +55,8 @@ const isUtf8Form = (digest: SecretDigest, credential: string, hash: Sha256): boo
  * either form that clients send: Latin-1, trimmed, or UTF-8, whose bytes may look like white space.
  */
 export const isSecret = (digest: SecretDigest, credential: string, hash: Sha256): boolean => {
-  const matches = digest.equals(hash(utf8ToBytes(credential.trim())));
-  return BEYOND_ASCII.test(credential) ? isUtf8Form(digest, credential, hash) || matches : matches;
+  const trimmed = credential.trim();
+  if (!BEYOND_ASCII.test(credential)) return digest.equals(hash(latin1(trimmed)));
+  const matches = digest.equals(hash(utf8ToBytes(trimmed)));
+  return isUtf8Form(digest, credential, hash) || matches;
 };

@@ -54,35 +54,36 @@ export type SummaryView = View<"summary">;
 /** Why a host's record cannot be shown: the name of the first field that is not what the host promises. */
 export type BadRecord = { readonly field: string };
 
-/** Reads one field: its JSON, `undefined` to leave it out, or the fault. */
-type Reader = (value: unknown) => Result<JsonValue | undefined, unknown>;
+/** What a field holds when it is not what the host promises. A symbol, for JSON has none. */
+const BAD = Symbol("bad");
+
+/** Reads one field: its JSON, `undefined` to leave it out, or BAD. No Result, for a list of flows has thousands of fields. */
+type Reader = (value: unknown) => JsonValue | undefined | typeof BAD;
 type Fields = readonly (readonly [name: string, read: Reader])[];
 
-const BAD = err("bad" as const);
-
-const text: Reader = (value) => (typeof value === "string" ? ok(value) : BAD);
-const id: Reader = (value) => (typeof value === "string" && value !== "" ? ok(value) : BAD);
+const text: Reader = (value) => (typeof value === "string" ? value : BAD);
+const id: Reader = (value) => (typeof value === "string" && value !== "" ? value : BAD);
 /** As the bundled plugin shows it: an empty text is as good as none. */
-const optionalText: Reader = (value) => ok(typeof value === "string" && value !== "" ? value : undefined);
+const optionalText: Reader = (value) => (typeof value === "string" && value !== "" ? value : undefined);
 const SESSION_KEY = /\b(?:agent|hook|cron|subagent):[^\s"'`,;)\]}]+/giu;
 
 //= VIEW-2
 /** For a text that the host or an agent wrote about a task: session keys in it are hidden. */
 const narrated =
   (reader: Reader): Reader =>
-  (value) =>
-    reader(value).map((shown) => (typeof shown === "string" ? shown.replace(SESSION_KEY, "[session]") : shown));
-const narrative = narrated(optionalText);
-const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? ok(Number(value)) : BAD);
-const time: Reader = (value) => (Number.isFinite(value) ? ok(Number(value)) : BAD);
-const optionalTime: Reader = (value) => (value === undefined || value === null ? ok(undefined) : time(value));
-const optionalJson: Reader = (value) => (value === undefined ? ok(undefined) : copyHostJson(value));
-const oneOf =
-  (allowed: readonly string[]): Reader =>
   (value) => {
-    const found = allowed.find((one) => one === value);
-    return found === undefined ? BAD : ok(found);
+    const shown = reader(value);
+    return typeof shown === "string" ? shown.replace(SESSION_KEY, "[session]") : shown;
   };
+const narrative = narrated(optionalText);
+const count: Reader = (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : BAD);
+const time: Reader = (value) => (typeof value === "number" && Number.isFinite(value) ? value : BAD);
+const optionalTime: Reader = (value) => (value === undefined || value === null ? undefined : time(value));
+const optionalJson: Reader = (value) => (value === undefined ? undefined : copyHostJson(value).unwrapOr(BAD));
+const oneOf = (allowed: readonly string[]): Reader => {
+  const known = new Set<unknown>(allowed);
+  return (value) => (typeof value === "string" && known.has(value) ? value : BAD);
+};
 
 //= VIEW-1
 const FLOW: Fields = [
@@ -139,7 +140,7 @@ const TASK: Fields = [
 
 //= VIEW-3
 /** An own data property; getters and prototypes are not asked, for they could show something else. */
-const own = (record: object, name: string): unknown => Object.getOwnPropertyDescriptor(record, name)?.value;
+const own = (record: object, name: string | number): unknown => Object.getOwnPropertyDescriptor(record, name)?.value;
 
 const isRecord = (value: unknown): value is object => typeof value === "object" && value !== null;
 
@@ -147,8 +148,8 @@ const read = (record: object, fields: Fields): Result<{ readonly [field: string]
   const shown: { [field: string]: JsonValue } = {};
   for (const [field, reader] of fields) {
     const value = reader(own(record, field));
-    if (value.isErr()) return err({ field });
-    if (value.value !== undefined) shown[field] = value.value;
+    if (value === BAD) return err({ field });
+    if (value !== undefined) shown[field] = value;
   }
   return ok(shown);
 };
@@ -159,22 +160,35 @@ const total = <T>(decode: () => Result<T, BadRecord>): Result<T, BadRecord> => {
   try {
     return decode();
   } catch {
-    return err({ field: "" });
+    return err(NO_RECORD);
   }
 };
 
-const viewOf = <Kind extends "flow" | "task">(kind: Kind, record: unknown, fields: Fields) =>
-  total(() => (isRecord(record) ? read(record, fields) : err({ field: "" })).map((json) => new View(kind, json)));
+const NO_RECORD: BadRecord = { field: "" };
+
+const viewOf = <Kind extends AnyView["kind"]>(
+  kind: Kind,
+  record: unknown,
+  fields: Fields,
+): Result<View<Kind>, BadRecord> =>
+  total(() => {
+    if (!isRecord(record)) return err(NO_RECORD);
+    const shown = read(record, fields);
+    return shown.isOk() ? ok(new View(kind, shown.value)) : err(shown.error);
+  });
 
 //= VIEW-4
 /** The view of a host's flow record. Errs when the record is not what the host promises. */
 export const viewFlow = (record: unknown): Result<FlowView, BadRecord> =>
-  fieldOf(record, "syncMode").andThen((mode) => viewOf("flow", record, mode === "task_mirrored" ? MIRRORED : FLOW));
+  total(() => {
+    const isMirrored = isRecord(record) && own(record, "syncMode") === "task_mirrored";
+    return viewOf("flow", record, isMirrored ? MIRRORED : FLOW);
+  });
 
 //= VIEW-2, VIEW-4
 /** The view of a host's task record; its child session shows only when it is `childSessionKey`, the one asked for. */
 export const viewTask = (record: unknown, childSessionKey?: string): Result<TaskView, BadRecord> => {
-  const named: Reader = (value) => ok(value === childSessionKey ? childSessionKey : undefined);
+  const named: Reader = (value) => (value === childSessionKey ? childSessionKey : undefined);
   return viewOf("task", record, [...TASK, ["childSessionKey", named]]);
 };
 
@@ -184,7 +198,7 @@ const counts = (names: readonly string[]): Fields => names.map((name) => [name, 
 const group =
   (names: readonly string[]): Reader =>
   (value) =>
-    isRecord(value) ? read(value, counts(names)) : BAD;
+    isRecord(value) ? read(value, counts(names)).unwrapOr(BAD) : BAD;
 
 const SUMMARY: Fields = [
   ...counts(["total", "active", "terminal", "failures"]),
@@ -193,8 +207,7 @@ const SUMMARY: Fields = [
 ];
 
 /** The counts of a host's task summary; its `warning` is host prose and stays behind. */
-export const viewSummary = (record: unknown): Result<SummaryView, BadRecord> =>
-  total(() => (isRecord(record) ? read(record, SUMMARY) : err({ field: "" })).map((json) => new View("summary", json)));
+export const viewSummary = (record: unknown): Result<SummaryView, BadRecord> => viewOf("summary", record, SUMMARY);
 
 /** Each record of a host's list in its order; one bad record makes the list bad. */
 export const viewAll = <T>(
@@ -202,10 +215,10 @@ export const viewAll = <T>(
   view: (record: unknown) => Result<T, BadRecord>,
 ): Result<readonly T[], BadRecord> =>
   total(() => {
-    if (!Array.isArray(records)) return err({ field: "" });
+    if (!Array.isArray(records)) return err(NO_RECORD);
     const shown: T[] = [];
     for (let index = 0; index < records.length; index += 1) {
-      const item = view(own(records, String(index)));
+      const item = view(own(records, index));
       if (item.isErr()) return err(item.error);
       shown.push(item.value);
     }

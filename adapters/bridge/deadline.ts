@@ -4,9 +4,6 @@ import { err, ok, type Result } from "neverthrow";
 
 export type Late = { readonly kind: "late" } | { readonly kind: "threw"; readonly error: unknown };
 
-/** Turns a throw at once into a rejection. */
-const begin = async <T>(work: () => T | Promise<T>): Promise<T> => work();
-
 //= SLOT-4
 /** Starts `work` and waits at most `deadlineMs` for it. Never rejects; errs when it threw or was late. */
 export const withDeadline = <T>(work: () => T | Promise<T>, deadlineMs: number): Promise<Result<T, Late>> =>
@@ -16,8 +13,10 @@ export const withDeadline = <T>(work: () => T | Promise<T>, deadlineMs: number):
       clearTimeout(timer);
       resolve(result);
     };
-    begin(work).then(
-      (value) => settle(ok(value)),
-      (error: unknown) => settle(err({ kind: "threw", error })),
-    );
+    const threw = (error: unknown): void => settle(err({ kind: "threw", error }));
+    try {
+      Promise.resolve(work()).then((value) => settle(ok(value)), threw);
+    } catch (error) {
+      threw(error);
+    }
   });

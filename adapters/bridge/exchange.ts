@@ -17,7 +17,7 @@ import {
   type RequestHead,
   type Routes,
 } from "../../core/index.ts";
-import type { Result } from "neverthrow";
+import { err, ok, type Result } from "neverthrow";
 import type { Limits } from "../memory/limits.ts";
 
 /** Who owns the TaskFlows. Always resolves, within the host's own deadline. */
@@ -38,10 +38,8 @@ export type Bridge = {
 /** Reads the body, at most the core's limits; resolves when it is complete, refused or gone. */
 export type ReadBody = () => Promise<Result<Uint8Array, BodyFault>>;
 
-/** Writes the answer; resolves once it has left the process or nobody is there to take it. */
+/** Writes the answer; returns, or resolves, once it has left the process or nobody is there to take it. */
 export type Deliver = (answer: Answer) => void | Promise<void>;
-
-type Prepared = { readonly answer: Answer; readonly release: () => void };
 
 /** A defect must not become two. */
 const report = ({ onDefect }: Bridge, error: unknown): void => {
@@ -52,9 +50,27 @@ const report = ({ onDefect }: Bridge, error: unknown): void => {
   }
 };
 
-const nothingHeld = (): void => undefined;
+/** A request that may go on: it holds a slot until it is released. */
+type Entered = { readonly located: Located; readonly admitted: Admitted };
 
-const serve = async (bridge: Bridge, located: Located, admitted: Admitted, readBody: ReadBody): Promise<Answer> => {
+/** Everything before the body; nothing here waits, so that a refused request costs no more than its refusal. */
+const enter = (bridge: Bridge, routes: Routes, head: RequestHead): Result<Entered, Answer> => {
+  try {
+    const found = locate(routes, head);
+    if (found.isErr()) return err(answerRejection(found.error));
+    const located = found.value;
+    const now = bridge.now();
+    const admission = admit(located, bridge.limits.look(located, now), now, bridge.primitives.sha256);
+    bridge.limits.commit(located, admission, now);
+    const { verdict } = admission;
+    return verdict.isErr() ? err(answerRejection(verdict.error, located)) : ok({ located, admitted: verdict.value });
+  } catch (error) {
+    report(bridge, error);
+    return err(answerRejection({ code: "internal" }));
+  }
+};
+
+const serve = async (bridge: Bridge, { located, admitted }: Entered, readBody: ReadBody): Promise<Answer> => {
   try {
     const command = accept(admitted, await readBody(), bridge.primitives);
     if (command.isErr()) return answerRejection(command.error, located, admitted);
@@ -63,18 +79,6 @@ const serve = async (bridge: Bridge, located: Located, admitted: Admitted, readB
     report(bridge, error);
     return answerRejection({ code: "internal" }, located, admitted);
   }
-};
-
-const prepare = async (bridge: Bridge, routes: Routes, head: RequestHead, readBody: ReadBody): Promise<Prepared> => {
-  const located = locate(routes, head);
-  if (located.isErr()) return { answer: answerRejection(located.error), release: nothingHeld };
-  const now = bridge.now();
-  const admission = admit(located.value, bridge.limits.look(located.value, now), now, bridge.primitives.sha256);
-  bridge.limits.commit(located.value, admission, now);
-  const { verdict } = admission;
-  if (verdict.isErr()) return { answer: answerRejection(verdict.error, located.value), release: nothingHeld };
-  const release = (): void => bridge.limits.release(located.value);
-  return { answer: await serve(bridge, located.value, verdict.value, readBody), release };
 };
 
 //= REPLY-4, SLOT-2
@@ -89,15 +93,13 @@ export const exchange = async (
   readBody: ReadBody,
   deliver: Deliver,
 ): Promise<void> => {
-  const { answer: prepared, release } = await prepare(bridge, routes, head, readBody).catch((error: unknown) => {
-    report(bridge, error);
-    return { answer: answerRejection({ code: "internal" }), release: nothingHeld };
-  });
+  const entered = enter(bridge, routes, head);
+  const prepared = entered.isOk() ? await serve(bridge, entered.value, readBody) : entered.error;
   try {
     await deliver(prepared);
   } catch (error) {
     report(bridge, error);
   } finally {
-    release();
+    if (entered.isOk()) bridge.limits.release(entered.value.located);
   }
 };

@@ -1,8 +1,14 @@
 // Carries a command out: one call of the port for each, under a deadline, and nothing that it throws gets past here.
 
-import { match } from "ts-pattern";
 import { err, type Result } from "neverthrow";
-import { type Action, type Command, HOST_DEADLINE_MS, type HostFailure, type Outcome } from "../../core/index.ts";
+import {
+  type Action,
+  type ActionOf,
+  type Command,
+  HOST_DEADLINE_MS,
+  type HostFailure,
+  type Outcome,
+} from "../../core/index.ts";
 import { type Late, withDeadline } from "./deadline.ts";
 import type { FlowHost } from "./exchange.ts";
 import type { FlowStore, ManagedFlows, Tell } from "./managed-flows.ts";
@@ -19,26 +25,44 @@ export type FlowHostOptions = {
 
 type Carried = Promise<Result<Outcome, HostFailure>>;
 
+/** What a command asks, without its name. */
+const askedOf = <Named extends Action>({ action: _, ...rest }: Named): Omit<Named, "action"> => rest;
+
 /** A flow without a controller gets the route's. */
-const carryOut = (action: Action, controllerId: string, flows: ManagedFlows): Carried =>
-  match(action)
-    .returnType<Carried>()
-    .with({ action: "create_flow" }, ({ action: _, ...asked }) =>
-      flows.create({ ...asked, controllerId: asked.controllerId ?? controllerId }),
-    )
-    .with({ action: "get_flow" }, ({ flowId }) => flows.get(flowId))
-    .with({ action: "list_flows" }, () => flows.list())
-    .with({ action: "find_latest_flow" }, () => flows.latest())
-    .with({ action: "resolve_flow" }, ({ token }) => flows.resolve(token))
-    .with({ action: "get_task_summary" }, ({ flowId }) => flows.summary(flowId))
-    .with({ action: "set_waiting" }, ({ action: _, ...asked }) => flows.setWaiting(asked))
-    .with({ action: "resume_flow" }, ({ action: _, ...asked }) => flows.resume(asked))
-    .with({ action: "finish_flow" }, ({ action: _, ...asked }) => flows.finish(asked))
-    .with({ action: "fail_flow" }, ({ action: _, ...asked }) => flows.fail(asked))
-    .with({ action: "request_cancel" }, ({ action: _, ...asked }) => flows.requestCancel(asked))
-    .with({ action: "cancel_flow" }, ({ flowId }) => flows.cancel(flowId))
-    .with({ action: "run_task" }, ({ action: _, ...asked }) => flows.runTask(asked))
-    .exhaustive();
+const create = ({ action: _, ...asked }: ActionOf<"create_flow">, controllerId: string, flows: ManagedFlows): Carried =>
+  flows.create({ ...asked, controllerId: asked.controllerId ?? controllerId });
+
+/** A switch and no `match`, for every command passes here; the parts of the action that are the command's go to the store. */
+const carryOut = (command: Action, controllerId: string, flows: ManagedFlows): Carried => {
+  switch (command.action) {
+    case "create_flow":
+      return create(command, controllerId, flows);
+    case "get_flow":
+      return flows.get(command.flowId);
+    case "list_flows":
+      return flows.list();
+    case "find_latest_flow":
+      return flows.latest();
+    case "resolve_flow":
+      return flows.resolve(command.token);
+    case "get_task_summary":
+      return flows.summary(command.flowId);
+    case "set_waiting":
+      return flows.setWaiting(askedOf(command));
+    case "resume_flow":
+      return flows.resume(askedOf(command));
+    case "finish_flow":
+      return flows.finish(askedOf(command));
+    case "fail_flow":
+      return flows.fail(askedOf(command));
+    case "request_cancel":
+      return flows.requestCancel(askedOf(command));
+    case "cancel_flow":
+      return flows.cancel(command.flowId);
+    case "run_task":
+      return flows.runTask(askedOf(command));
+  }
+};
 
 const STORE_TROUBLE = /sqlite|database is (?:locked|busy)|persist/iu;
 

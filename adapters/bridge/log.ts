@@ -16,10 +16,10 @@ const NOTICE_MS = 60_000;
 /** Topics that are remembered; when there are more, all start afresh. */
 const MAX_TOPICS = 1000;
 
-const NOTEWORTHY: Readonly<Record<string, string>> = {
-  unauthorized: "a request with a missing or wrong secret was refused",
-  rate_limited: "a client reached the rate limit",
-};
+const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
+  ["unauthorized", "a request with a missing or wrong secret was refused"],
+  ["rate_limited", "a client reached the rate limit"],
+]);
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -43,16 +43,20 @@ export class Log {
 
   /** Every answer at debug level; refusals that an operator should see also as warnings. */
   audit(event: AuditEvent): void {
-    this.write("debug", auditLine(event));
-    const notice = event.code === undefined ? undefined : NOTEWORTHY[event.code];
-    if (notice === undefined) return;
-    this.warnSometimes(`${notice} (${auditLine(event)})`, `${event.code ?? ""} ${event.routeId ?? ""}`);
+    if (this.#logger.debug !== undefined) this.write("debug", auditLine(event));
+    const { code = "", routeId = "" } = event;
+    const notice = NOTEWORTHY.get(code);
+    if (notice !== undefined && this.#isDue(`${code} ${routeId}`)) this.#warn(`${notice} (${auditLine(event)})`);
   }
 
   //= AUDIT-3
   /** A warning that callers can cause again and again: at most one a minute for each topic. */
   warnSometimes(line: string, topic: string): void {
-    if (this.#isDue(topic)) this.write("warn", `${line}; more of these are not shown for a minute`);
+    if (this.#isDue(topic)) this.#warn(line);
+  }
+
+  #warn(line: string): void {
+    this.write("warn", `${line}; more of these are not shown for a minute`);
   }
 
   #isDue(key: string): boolean {

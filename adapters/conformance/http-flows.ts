@@ -71,7 +71,7 @@ export const httpFlows = (endpoints: readonly Endpoint[], fetchIt: Fetch, asClie
         requestCancel: (asked) => ask("request_cancel", asked),
         runTask: (asked) => ask("run_task", asked),
       },
-      canceller: { cancel: ({ flowId }) => ask("cancel_flow", { flowId }) },
+      canceller: () => ({ cancel: ({ flowId }) => ask("cancel_flow", { flowId }) }),
     };
   };
   return gatewayFlows({ bind, hostConfig: () => undefined });

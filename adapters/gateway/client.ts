@@ -2,10 +2,16 @@
 
 import type { IncomingMessage } from "node:http";
 import { tailOf } from "../node/client.ts";
-import { type ProxyTrust, proxyTrust } from "./snapshot.ts";
+import { type ProxyTrust, proxyTrustReader } from "./snapshot.ts";
+
+/** As much of a request as an attribution needs. */
+type Sender = {
+  readonly socket: { readonly remoteAddress: string | undefined };
+  readonly headers: Readonly<Record<string, string>>;
+};
 
 type ResolveClientIp = (
-  request: IncomingMessage,
+  sender: Sender,
   trustedProxies: ProxyTrust["trustedProxies"],
   allowRealIpFallback: boolean,
 ) => unknown;
@@ -24,37 +30,56 @@ const importResolver = async (): Promise<ResolveClientIp | undefined> => {
   }
 };
 
-const FORWARDING = ["x-forwarded-for", "x-real-ip"];
-
-const isWhole = (value: string): boolean => tailOf(value) === value;
-
 //= LIMIT-7
-/** The request, with its forwarding headers cut when they are too long. */
-export const bounded = (request: IncomingMessage): IncomingMessage => {
-  const long = FORWARDING.filter((name) => !isWhole(String(request.headers[name] ?? "")));
-  if (long.length === 0) return request;
-  const cut = Object.fromEntries(long.map((name) => [name, tailOf(String(request.headers[name]))]));
-  const view: IncomingMessage = Object.create(request, { headers: { value: { ...request.headers, ...cut } } });
-  return view;
-};
+const forwarded = ({ headers }: IncomingMessage, name: string): string => tailOf(String(headers[name] ?? ""));
 
-/** The address of a request's client; undefined when its socket has none. */
-export type AttributeClient = (request: IncomingMessage) => string | undefined;
+/** The address of a request's client, by the trust that the live `snapshot` states; undefined when its socket has none. */
+export type AttributeClient = (request: IncomingMessage, snapshot: unknown) => string | undefined;
+
+/** Says nothing of itself, so that an attribution of it is one that the Gateway has made for the request at hand. */
+const NOBODY: Sender = { socket: { remoteAddress: undefined }, headers: {} };
+
+/** Attributions that are remembered; when there are more, all start afresh. */
+const MAX_REMEMBERED = 1024;
+
+/**
+ * Attribution by `resolve`, which computes it from the addresses and the trust and from nothing else: the same ones are
+ * remembered, for parsing addresses costs more than all else before the secret.
+ */
+export const attributionBy = (resolve: ResolveClientIp): AttributeClient => {
+  const trustOf = proxyTrustReader();
+  const known = new Map<string, string | undefined>();
+  let trust: ProxyTrust | undefined;
+  return (request, snapshot) => {
+    const made = resolve(NOBODY, [], false);
+    if (typeof made === "string") return made;
+    const now = trustOf(snapshot);
+    if (now !== trust) known.clear();
+    trust = now;
+    const { remoteAddress } = request.socket;
+    const chain = forwarded(request, "x-forwarded-for");
+    const real = forwarded(request, "x-real-ip");
+    const key = `${remoteAddress ?? ""}\n${chain}\n${real}`;
+    if (known.has(key)) return known.get(key);
+    const sender = { socket: { remoteAddress }, headers: { "x-forwarded-for": chain, "x-real-ip": real } };
+    const client = resolve(sender, now.trustedProxies, now.allowRealIpFallback);
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(key, typeof client === "string" ? client : remoteAddress);
+    return known.get(key);
+  };
+};
 
 //= LIMIT-8
 /** Resolves to the Gateway's attribution, or to the socket's address after telling `onMissing` that it is not there. */
-export const loadAttribution = async (snapshot: () => unknown, onMissing: () => void): Promise<AttributeClient> => {
+export const loadAttribution = async (onMissing: () => void): Promise<AttributeClient> => {
   const resolve = await importResolver();
   if (resolve === undefined) onMissing();
-  return (request) => {
-    const peer = request.socket.remoteAddress;
-    if (resolve === undefined) return peer;
+  const attribute = resolve === undefined ? undefined : attributionBy(resolve);
+  return (request, snapshot) => {
     try {
-      const { trustedProxies, allowRealIpFallback } = proxyTrust(snapshot());
-      const client = resolve(bounded(request), trustedProxies, allowRealIpFallback);
-      return typeof client === "string" ? client : peer;
+      return attribute === undefined ? request.socket.remoteAddress : attribute(request, snapshot);
     } catch {
-      return peer;
+      return request.socket.remoteAddress;
     }
   };
 };

@@ -2,11 +2,9 @@
 // the plugin: the table is made anew when, and only when, the snapshot's block is another object (M-9).
 
 import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
-import { pluginBlock } from "./snapshot.ts";
+import { pluginBlock, UNREADABLE } from "./snapshot.ts";
 
 export type LiveRoutesOptions = {
-  /** The Gateway's live configuration; may throw. */
-  readonly snapshot: () => unknown;
   readonly sha256: Sha256;
   /** Told of the problems once for each change: all that there are now, and which lines are new or gone. */
   readonly onProblems: (now: readonly string[], added: readonly string[], solved: readonly string[]) => void;
@@ -39,10 +37,10 @@ export class LiveRoutes {
     return this.#config;
   }
 
-  /** The present configuration; the last known one while the snapshot cannot be read. */
-  current(): Config {
+  /** The configuration of the Gateway's live `snapshot`; the last known one when that is UNREADABLE. */
+  current(snapshot: unknown): Config {
     if (this.#isDisposed) return EMPTY;
-    const block = this.#read();
+    const block = snapshot === UNREADABLE ? this.#block : pluginBlock(snapshot);
     if (block !== this.#block) this.#load(block);
     return this.#config;
   }
@@ -54,14 +52,6 @@ export class LiveRoutes {
 
   resume(): void {
     this.#isDisposed = false;
-  }
-
-  #read(): unknown {
-    try {
-      return pluginBlock(this.#options.snapshot());
-    } catch {
-      return this.#block;
-    }
   }
 
   #load(block: unknown): void {

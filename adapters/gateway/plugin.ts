@@ -1,5 +1,6 @@
 // The Gateway plugin: registers the routes and joins the core to the Gateway's HTTP surface and flow API.
 
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
 import { type Bridge, exchange } from "../bridge/exchange.ts";
 import type { Binding } from "../managed-flows/host.ts";
@@ -12,6 +13,7 @@ import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
 import { type AttributeClient, loadAttribution } from "./client.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./host.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
+import { readSnapshot } from "./snapshot.ts";
 
 const now = (): number => performance.now();
 
@@ -19,8 +21,11 @@ const now = (): number => performance.now();
 const bindFlows =
   ({ tasks }: PluginApi["runtime"]) =>
   (sessionKey: string): Binding => {
-    const canceller = tasks.managedFlows.bindSession({ sessionKey });
-    return { flows: tasks.async?.managedFlows.bindSession({ sessionKey }) ?? canceller, canceller };
+    const { managedFlows } = tasks.async ?? tasks;
+    return {
+      flows: managedFlows.bindSession({ sessionKey }),
+      canceller: () => tasks.managedFlows.bindSession({ sessionKey }),
+    };
   };
 
 const isBelow = (path: string): boolean => path.startsWith(`${DEFAULT_PREFIX}/`) || path === DEFAULT_PREFIX;
@@ -34,30 +39,34 @@ const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler):
   }
 };
 
-const createHandler = (
-  bridge: Bridge,
-  live: LiveRoutes,
-  attribution: Promise<AttributeClient>,
-  log: Log,
-): HttpHandler => {
-  return async (request, response) => {
-    const attribute = await attribution;
-    const head = headOf(request, () => attribute(request));
-    let isOurs = true;
-    await exchange(
-      bridge,
-      live.current().routes,
-      head,
-      () => readBody(request),
-      ({ reply, audit }) => {
-        isOurs = audit.code !== "route_not_found";
-        if (!isOurs) return undefined;
-        log.audit(audit);
-        return respond(request, response, reply);
-      },
-    );
-    return isOurs;
-  };
+type Serving = {
+  readonly bridge: Bridge;
+  readonly live: LiveRoutes;
+  readonly attribute: AttributeClient;
+  readonly log: Log;
+};
+
+const serve = async (
+  { bridge, live, attribute, log }: Serving,
+  snapshot: unknown,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<boolean> => {
+  const head = headOf(request, () => attribute(request, snapshot));
+  let isOurs = true;
+  await exchange(
+    bridge,
+    live.current(snapshot).routes,
+    head,
+    () => readBody(request),
+    ({ reply, audit }) => {
+      isOurs = audit.code !== "route_not_found";
+      if (!isOurs) return undefined;
+      log.audit(audit);
+      return respond(request, response, reply);
+    },
+  );
+  return isOurs;
 };
 
 /** What `openclaw health` shows of routes that are configured and do not live. */
@@ -83,27 +92,33 @@ class RouteHealth {
 
 const start = (api: PluginApi, log: Log): void => {
   const { runtime } = api;
-  const snapshot = (): unknown => runtime.config.current();
+  const current = (): unknown => runtime.config.current();
   const health = new RouteHealth();
   const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
     for (const line of added) log.write("warn", line);
     for (const line of solved) log.write("info", `solved: ${line}`);
     health.update(broken);
   };
-  const live = new LiveRoutes({ snapshot, sha256: nodePrimitives.sha256, onProblems }, api.pluginConfig);
+  const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems }, api.pluginConfig);
   const bridge: Bridge = {
     limits: new MemoryLimits(),
     host: createFlowHost({
-      store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: snapshot }),
+      store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current }),
       warn: (line, topic) => log.warnSometimes(line, topic),
     }),
     primitives: nodePrimitives,
     now,
     onDefect: (error) => log.write("error", `defect, please report it: ${scrub(error, [])}`),
   };
-  const attribution = loadAttribution(snapshot, () =>
+  const attribution = loadAttribution(() =>
     log.write("warn", "this Gateway offers no client attribution; all clients behind one proxy share a rate limit"),
   );
+  let serving: Serving | undefined;
+  const ready = attribution.then((attribute): Serving => (serving = { bridge, live, attribute, log }));
+  const handler: HttpHandler = (request, response) => {
+    const handle = (by: Serving): Promise<boolean> => serve(by, readSnapshot(current), request, response);
+    return serving === undefined ? ready.then(handle) : handle(serving);
+  };
   api.registerService({
     id: "webhooks",
     start: ({ serviceHealth }) => {
@@ -116,7 +131,7 @@ const start = (api: PluginApi, log: Log): void => {
     },
   });
   api.lifecycle?.onDispose?.(() => live.dispose());
-  registerPaths(api, live.known, createHandler(bridge, live, attribution, log));
+  registerPaths(api, live.known, handler);
 };
 
 /** Called several times per process by the Gateway; only the mode `full` serves requests. Never throws. */

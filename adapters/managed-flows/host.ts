@@ -77,5 +77,5 @@ export interface Canceller {
   cancel(params: { readonly flowId: string; readonly cfg: unknown }): unknown;
 }
 
-/** What a session's owner is bound to (M-16). */
-export type Binding = { readonly flows: BoundFlows; readonly canceller: Canceller };
+/** What a session's owner is bound to (M-16); the canceller only when a flow is to be cancelled. */
+export type Binding = { readonly flows: BoundFlows; readonly canceller: () => Canceller };

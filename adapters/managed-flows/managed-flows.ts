@@ -1,8 +1,8 @@
 // The Gateway's managed TaskFlows behind the port: one host call for each command, with every answer decoded (M-16).
 
-import type { Result } from "neverthrow";
-import type { BadRecord, HostFailure, Outcome } from "../../core/index.ts";
-import type { FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
+import { err, ok, type Result } from "neverthrow";
+import { type HostFailure, type Outcome, viewFlow } from "../../core/index.ts";
+import type { FlowAnswer, FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
 import {
   type Decoded,
   decodeCancel,
@@ -14,8 +14,7 @@ import {
   decodeTask,
   viewOnly,
 } from "./decode.ts";
-import type { Binding } from "./host.ts";
-import { viewFlow } from "../../core/index.ts";
+import type { Binding, BoundFlows } from "./host.ts";
 
 export type ManagedFlowsOptions = {
   /** Binds the host's flow API to one session; may throw. */
@@ -24,47 +23,102 @@ export type ManagedFlowsOptions = {
   readonly hostConfig: () => unknown;
 };
 
-type Ask = <Done extends Outcome>(
-  answer: unknown,
-  decode: (answer: unknown) => Decoded<Done>,
-) => Promise<Result<Done, HostFailure>>;
+type Asked<Method extends keyof ManagedFlows> = Parameters<ManagedFlows[Method]>[0];
+type Mutation = FlowAnswer<"applied" | "not_applied">;
 
-/** Waits for the host's answer and decodes it; nonsense is told to the operator and shown to nobody. */
-const askOf =
-  (tell: Tell): Ask =>
-  async (answer, decode) =>
-    decode(await answer).mapErr(({ field }: BadRecord): HostFailure => {
-      tell("the host answered nonsense in", field || "the whole answer");
-      return "bad_host_answer";
-    });
+/** One session's flows, for one command. */
+class GatewayFlows implements ManagedFlows {
+  readonly #binding: Binding;
+  readonly #hostConfig: () => unknown;
+  readonly #tell: Tell;
+
+  constructor(binding: Binding, hostConfig: () => unknown, tell: Tell) {
+    this.#binding = binding;
+    this.#hostConfig = hostConfig;
+    this.#tell = tell;
+  }
+
+  create({ currentStep, ...asked }: Asked<"create">): FlowAnswer<"created" | "not_created"> {
+    const made = this.#flows.tryCreateManaged({ ...asked, currentStep: currentStep ?? undefined });
+    return this.#decode(made, decodeCreated);
+  }
+
+  get(flowId: string): FlowAnswer<"flow"> {
+    return this.#decode(this.#flows.get(flowId), (found) => decodeFlow(found, viewOnly(flowId)));
+  }
+
+  list(): FlowAnswer<"flows"> {
+    return this.#decode(this.#flows.list(), decodeFlows);
+  }
+
+  latest(): FlowAnswer<"flow"> {
+    return this.#decode(this.#flows.findLatest(), (found) => decodeFlow(found, viewFlow));
+  }
+
+  resolve(token: string): FlowAnswer<"flow"> {
+    return this.#decode(this.#flows.resolve(token), (found) => decodeFlow(found, viewFlow));
+  }
+
+  summary(flowId: string): FlowAnswer<"summary"> {
+    return this.#decode(this.#flows.getTaskSummary(flowId), decodeSummary);
+  }
+
+  setWaiting(asked: Asked<"setWaiting">): Mutation {
+    return this.#mutated(asked.flowId, this.#flows.setWaiting(asked));
+  }
+
+  resume(asked: Asked<"resume">): Mutation {
+    return this.#mutated(asked.flowId, this.#flows.resume(asked));
+  }
+
+  finish(asked: Asked<"finish">): Mutation {
+    return this.#mutated(asked.flowId, this.#flows.finish(asked));
+  }
+
+  fail(asked: Asked<"fail">): Mutation {
+    return this.#mutated(asked.flowId, this.#flows.fail(asked));
+  }
+
+  requestCancel(asked: Asked<"requestCancel">): Mutation {
+    return this.#mutated(asked.flowId, this.#flows.requestCancel(asked));
+  }
+
+  cancel(flowId: string): FlowAnswer<"cancelled" | "not_cancelled"> {
+    const done = this.#binding.canceller().cancel({ flowId, cfg: this.#hostConfig() });
+    return this.#decode(done, (found) => decodeCancel(found, viewOnly(flowId), this.#onProse));
+  }
+
+  runTask(asked: Asked<"runTask">): FlowAnswer<"task_created" | "task_not_created"> {
+    const view = viewOnly(asked.flowId);
+    return this.#decode(this.#flows.runTask(asked), (found) =>
+      decodeTask(found, view, asked.childSessionKey, this.#onProse),
+    );
+  }
+
+  get #flows(): BoundFlows {
+    return this.#binding.flows;
+  }
+
+  readonly #onProse = (prose: unknown): void => this.#tell("the host said", prose);
+
+  #mutated(flowId: string, answer: unknown): Mutation {
+    return this.#decode(answer, (found) => decodeMutation(found, viewOnly(flowId), this.#onProse));
+  }
+
+  /** Waits for the host's answer and decodes it; nonsense is told to the operator and shown to nobody. */
+  async #decode<Done extends Outcome>(
+    answer: unknown,
+    decode: (answer: unknown) => Decoded<Done>,
+  ): Promise<Result<Done, HostFailure>> {
+    const decoded = decode(await answer);
+    if (decoded.isOk()) return ok(decoded.value);
+    this.#tell("the host answered nonsense in", decoded.error.field || "the whole answer");
+    return err("bad_host_answer");
+  }
+}
 
 //= SCOPE-1
-const flowsOf = ({ flows, canceller }: Binding, hostConfig: () => unknown, tell: Tell): ManagedFlows => {
-  const ask = askOf(tell);
-  const onProse = (prose: unknown): void => tell("the host said", prose);
-  const mutate = (flowId: string, answer: unknown) =>
-    ask(answer, (found) => decodeMutation(found, viewOnly(flowId), onProse));
-  return {
-    create: ({ currentStep, ...asked }) =>
-      ask(flows.tryCreateManaged({ ...asked, currentStep: currentStep ?? undefined }), decodeCreated),
-    get: (flowId) => ask(flows.get(flowId), (found) => decodeFlow(found, viewOnly(flowId))),
-    list: () => ask(flows.list(), decodeFlows),
-    latest: () => ask(flows.findLatest(), (found) => decodeFlow(found, viewFlow)),
-    resolve: (token) => ask(flows.resolve(token), (found) => decodeFlow(found, viewFlow)),
-    summary: (flowId) => ask(flows.getTaskSummary(flowId), decodeSummary),
-    setWaiting: (asked) => mutate(asked.flowId, flows.setWaiting(asked)),
-    resume: (asked) => mutate(asked.flowId, flows.resume(asked)),
-    finish: (asked) => mutate(asked.flowId, flows.finish(asked)),
-    fail: (asked) => mutate(asked.flowId, flows.fail(asked)),
-    requestCancel: (asked) => mutate(asked.flowId, flows.requestCancel(asked)),
-    cancel: (flowId) =>
-      ask(canceller.cancel({ flowId, cfg: hostConfig() }), (found) => decodeCancel(found, viewOnly(flowId), onProse)),
-    runTask: (asked) =>
-      ask(flows.runTask(asked), (found) => decodeTask(found, viewOnly(asked.flowId), asked.childSessionKey, onProse)),
-  };
-};
-
 /** The Gateway as a store of flows. */
 export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowStore => ({
-  bind: (owner, tell) => flowsOf(bind(owner), hostConfig, tell),
+  bind: (owner, tell) => new GatewayFlows(bind(owner), hostConfig, tell),
 });

@@ -88,8 +88,10 @@ export class MemoryLimits implements Limits {
   //= LIMIT-3
   /** A bucket whose window is new goes to the end, so that the oldest window stands first. */
   #keep(key: string, bucket: Bucket): void {
-    const table = this.state.known.has(key) ? this.state.known : this.state.strangers;
-    if (table.get(key)?.openedAt !== bucket.openedAt) table.delete(key);
+    const kept = this.state.known.get(key);
+    const table = kept === undefined ? this.state.strangers : this.state.known;
+    const before = kept ?? table.get(key);
+    if (before !== undefined && before.openedAt !== bucket.openedAt) table.delete(key);
     table.set(key, bucket);
   }
 

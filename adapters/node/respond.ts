@@ -28,28 +28,49 @@ const linger = (request: IncomingMessage, response: ServerResponse, deadlineMs: 
 
 const ignore = (): void => undefined;
 
-//= SLOT-2, SLOT-5
-/** Sends the reply. Resolves once it has left the process, the client has gone, or the deadline has closed the socket. */
-export const respond = (
+/** Waits until the answer has left, the client has gone, or the deadline has closed the socket. */
+const watch = (
   request: IncomingMessage,
   response: ServerResponse,
-  reply: Reply,
-  deadlines: RespondDeadlines = DEADLINES,
+  deadlineMs: number,
+  send: (done: () => void) => void,
 ): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
       resolve();
     };
-    const timer = setTimeout(() => request.socket.destroy(), deadlines.send);
+    const timer = setTimeout(() => request.socket.destroy(), deadlineMs);
     request.on("error", ignore);
     response.on("error", ignore).once("close", done);
-    if (response.destroyed || request.socket.destroyed) return done();
-    const headers = { ...reply.headers, "Content-Length": String(Buffer.byteLength(reply.body)) };
-    if (hasUnreadBody(request)) {
-      response.writeHead(reply.status, { ...headers, Connection: "close" }).write(reply.body, done);
-      linger(request, response, deadlines.linger);
-    } else {
-      response.once("finish", done).writeHead(reply.status, headers).end(reply.body);
-    }
+    if (response.destroyed || request.socket.destroyed) done();
+    else send(done);
   });
+
+/** Everything was handed to the system at once, as for every answer that finds room in the socket's buffer. */
+const hasLeft = (response: ServerResponse): boolean => response.writableEnded && response.writableLength === 0;
+
+//= SLOT-2, SLOT-5
+/**
+ * Sends the reply. Returns or resolves once it has left the process, the client has gone, or the deadline has closed the
+ * socket.
+ */
+export const respond = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+  deadlines: RespondDeadlines = DEADLINES,
+): void | Promise<void> => {
+  const { status, body } = reply;
+  const headers = { ...reply.headers, "Content-Length": String(Buffer.byteLength(body)) };
+  if (hasUnreadBody(request)) {
+    return watch(request, response, deadlines.send, (done) => {
+      response.writeHead(status, { ...headers, Connection: "close" }).write(body, done);
+      linger(request, response, deadlines.linger);
+    });
+  }
+  if (response.destroyed || request.socket.destroyed) return undefined;
+  response.writeHead(status, headers).end(body);
+  if (hasLeft(response)) return undefined;
+  return watch(request, response, deadlines.send, (done) => response.once("finish", done));
+};

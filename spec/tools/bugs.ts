@@ -87,8 +87,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/exchange.ts",
-        was: "} finally {\n    release();",
-        becomes: `} finally {\n    if (prepared.audit.code !== "request_timeout") release();`,
+        was: "if (entered.isOk()) bridge.limits",
+        becomes: `if (entered.isOk() && prepared.audit.code !== "request_timeout") bridge.limits`,
       },
     ],
     model: {
@@ -104,7 +104,7 @@ export const BUGS: readonly Bug[] = [
       {
         file: "adapters/bridge/exchange.ts",
         was: "await deliver(prepared);",
-        becomes: "await deliver(prepared);\n    release();",
+        becomes: "await deliver(prepared);\n    if (entered.isOk()) bridge.limits.release(entered.value.located);",
       },
     ],
     model: {
@@ -119,14 +119,10 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/pipeline.ts",
-        was: `.andThen(() => checkMediaType(located))
-    .andThen(() => takeSlot(limits.held, rules.slots))
-    .andThen(() => authenticate(located.route, located.head.header, hash))
-    .map((authenticated) =>`,
-        becomes: `.andThen(() => authenticate(located.route, located.head.header, hash))
-    .andThen((one) => checkMediaType(located).map(() => one))
-    .andThen((one) => takeSlot(limits.held, rules.slots).map(() => one))
-    .map((authenticated) =>`,
+        was: `  if (!isJsonMediaType(head.header("content-type"))) return`,
+        becomes: `  const early = authenticate(route, head.header, hash);
+  if (early.isErr()) return err(early.error);
+  if (!isJsonMediaType(head.header("content-type"))) return`,
       },
     ],
     model: {
@@ -144,8 +140,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/pipeline.ts",
-        was: `isJsonMediaType(head.header("content-type")) ? ok() :`,
-        becomes: `head.header("content-type") !== "" ? ok() :`,
+        was: `if (!isJsonMediaType(head.header("content-type")))`,
+        becomes: `if (head.header("content-type") === "")`,
       },
     ],
     model: {
@@ -217,8 +213,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/json.ts",
-        was: `if (next.depth > MAX_REQUEST_DEPTH) return "too_deep";`,
-        becomes: `if (next.depth > 10 * MAX_REQUEST_DEPTH) return "too_deep";`,
+        was: `if (depth > MAX_REQUEST_DEPTH) return "too_deep";`,
+        becomes: `if (depth > 10 * MAX_REQUEST_DEPTH) return "too_deep";`,
       },
     ],
     model: {

@@ -4,13 +4,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { bounded } from "../../adapters/gateway/client.ts";
+import { attributionBy } from "../../adapters/gateway/client.ts";
 import type { HttpRoute, PluginApi, Service } from "../../adapters/gateway/host.ts";
+import type { Canceller } from "../../adapters/managed-flows/host.ts";
 import { LiveRoutes } from "../../adapters/gateway/live-routes.ts";
 import { Log } from "../../adapters/bridge/log.ts";
 import plugin from "../../adapters/gateway/plugin.ts";
-import { pluginBlock, proxyTrust } from "../../adapters/gateway/snapshot.ts";
+import { pluginBlock, readSnapshot, UNREADABLE } from "../../adapters/gateway/snapshot.ts";
 import { sha256 } from "../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
 import { ModelHost } from "../support/model-host.ts";
@@ -29,7 +31,7 @@ class Recorder {
     const line = (level: string) => (message: string) => void this.lines.push(`${level} ${message}`);
     const bindSession = ({ sessionKey }: { sessionKey: string }) => {
       const { flows, canceller } = this.#host.bind(sessionKey);
-      return { ...flows, cancel: canceller.cancel.bind(canceller) };
+      return { ...flows, cancel: (asked: Parameters<Canceller["cancel"]>[0]) => canceller().cancel(asked) };
     };
     return {
       registrationMode: "full",
@@ -185,19 +187,20 @@ test("CONFIG-5: the table is made anew only when the block is another object, an
   let snapshot: () => unknown = () => snapshotOf(CONFIG);
   const told: (readonly string[])[] = [];
   const onProblems = (...lines: (readonly string[])[]): void => void told.push(...lines);
-  const live = new LiveRoutes({ snapshot: () => snapshot(), sha256, onProblems }, CONFIG);
-  const first = live.current();
-  expect(live.current()).toBe(first);
+  const live = new LiveRoutes({ sha256, onProblems }, CONFIG);
+  const current = () => live.current(readSnapshot(snapshot));
+  const first = current();
+  expect(current()).toBe(first);
   snapshot = () => {
     throw new Error("gone");
   };
-  expect(live.current()).toBe(first);
+  expect(current()).toBe(first);
   snapshot = () => snapshotOf({ ...CONFIG });
-  expect(live.current()).not.toBe(first);
+  expect(current()).not.toBe(first);
   expect(told.map((lines) => lines.length)).toEqual([1, 1, 0, 1, 0, 0]);
   for (const odd of [undefined, null, 1, {}, { plugins: 1 }, Object.create({ plugins: 1 })]) {
     snapshot = () => odd;
-    expect(live.current().routes.size).toBe(0);
+    expect(current().routes.size).toBe(0);
   }
 });
 
@@ -221,25 +224,90 @@ test("AUDIT-3: warnings that callers can cause are shown once a minute for each 
   );
 });
 
+/** What an attribution asks the Gateway's own function, whose answer is the chain that it was given. */
+const askedBy = (trust: unknown = undefined) => {
+  const asked: { peer: string | undefined; chain: string; real: string; proxies: readonly string[]; real2: boolean }[] =
+    [];
+  const attribute = attributionBy(({ socket, headers }, proxies, real2) => {
+    if (socket.remoteAddress === undefined) return undefined;
+    const { "x-forwarded-for": chain = "", "x-real-ip": real = "" } = headers;
+    asked.push({ peer: socket.remoteAddress, chain, real, proxies, real2 });
+    return chain === "" ? undefined : chain;
+  });
+  const from = (chain?: string, real?: string, peer = "192.0.2.1"): IncomingMessage =>
+    ({ headers: { "x-forwarded-for": chain, "x-real-ip": real }, socket: { remoteAddress: peer } }) as never;
+  return { asked, clientOf: (...sent: Parameters<typeof from>) => attribute(from(...sent), trust) };
+};
+
 test("LIMIT-7: of a long forwarding header only the end is looked at, of a short one all", () => {
-  const request = (forwarded: string): IncomingMessage =>
-    ({ headers: { "x-forwarded-for": forwarded, host: "h" } }) as unknown as IncomingMessage;
-  const short = request("10.0.0.1, 10.0.0.2");
-  expect(bounded(short)).toBe(short);
-  const cut = bounded(request(`${"192.0.2.1, ".repeat(1400)}10.0.0.2`)).headers;
-  expect([cut.host, String(cut["x-forwarded-for"]).length <= 512]).toEqual(["h", true]);
-  expect(cut["x-forwarded-for"]).toMatch(/^ 192\.0\.2\.1, .*, 10\.0\.0\.2$/u);
-  expect(bounded(request("x".repeat(16_000))).headers["x-forwarded-for"]).toBe("x".repeat(512));
+  const { asked, clientOf } = askedBy();
+  expect(clientOf("10.0.0.1, 10.0.0.2", "10.0.0.3")).toBe("10.0.0.1, 10.0.0.2");
+  clientOf(`${"192.0.2.1, ".repeat(1400)}10.0.0.2`, "x".repeat(16_000));
+  expect(asked[0]).toMatchObject({ chain: "10.0.0.1, 10.0.0.2", real: "10.0.0.3" });
+  expect(asked[1]?.chain).toMatch(/^ 192\.0\.2\.1, .*, 10\.0\.0\.2$/u);
+  expect([(asked[1]?.chain.length ?? 0) <= 512, asked[1]?.real]).toEqual([true, "x".repeat(512)]);
 });
 
 test("LIMIT-8: proxies are trusted as the live configuration says, and odd shapes trust none", () => {
-  expect(proxyTrust({ gateway: { trustedProxies: ["127.0.0.1", 7], allowRealIpFallback: true } })).toEqual({
-    trustedProxies: ["127.0.0.1"],
-    allowRealIpFallback: true,
-  });
-  for (const odd of [undefined, {}, { gateway: { trustedProxies: "127.0.0.1", allowRealIpFallback: "yes" } }]) {
-    expect(proxyTrust(odd)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
+  const trusting = askedBy({ gateway: { trustedProxies: ["127.0.0.1", 7], allowRealIpFallback: true } });
+  trusting.clientOf("10.0.0.1");
+  expect(trusting.asked[0]).toMatchObject({ proxies: ["127.0.0.1"], real2: true });
+  for (const odd of [
+    undefined,
+    UNREADABLE,
+    {},
+    { gateway: { trustedProxies: "127.0.0.1", allowRealIpFallback: "yes" } },
+  ]) {
+    const { asked, clientOf } = askedBy(odd);
+    expect(clientOf()).toBe("192.0.2.1");
+    expect(asked[0]).toMatchObject({ proxies: [], real2: false });
   }
+});
+
+test("LIMIT-8: what is remembered of an attribution is what the Gateway's function says, at any trust and in any order", () => {
+  const address = fc.constantFrom("", "10.0.0.1", "10.0.0.2, 10.0.0.3");
+  const trust = fc.constantFrom<unknown>(
+    ...[[], ["10.0.0.1"]].map((trustedProxies) => ({ gateway: { trustedProxies } })),
+    {
+      gateway: { allowRealIpFallback: true },
+    },
+  );
+  const sent = fc.record({ chain: address, real: address, peer: fc.constantFrom("192.0.2.1", "192.0.2.2"), trust });
+  fc.assert(
+    fc.property(fc.array(sent, { maxLength: 30 }), (requests) => {
+      const said: Parameters<typeof attributionBy>[0] = ({ socket, headers }, proxies, real) =>
+        socket.remoteAddress === undefined
+          ? undefined
+          : JSON.stringify([socket.remoteAddress, headers["x-forwarded-for"], headers["x-real-ip"], proxies, real]);
+      const attribute = attributionBy(said);
+      for (const { chain, real, peer, trust: snapshot } of requests) {
+        const headers = { "x-forwarded-for": chain, "x-real-ip": real };
+        const request = { headers, socket: { remoteAddress: peer } };
+        const fresh = attributionBy(said)(request as never, snapshot);
+        expect(attribute(request as never, snapshot)).toBe(fresh);
+      }
+    }),
+  );
+});
+
+test("LIMIT-8: an attribution that the Gateway has made itself counts, and the number of remembered ones is bounded", () => {
+  let made: string | undefined = "10.9.9.9";
+  let asked = 0;
+  const attribute = attributionBy(({ socket }) => {
+    if (socket.remoteAddress === undefined) return made;
+    asked += 1;
+    return socket.remoteAddress;
+  });
+  const from = (peer: string): string | undefined =>
+    attribute({ headers: {}, socket: { remoteAddress: peer } } as never, undefined);
+  expect(from("10.0.0.1")).toBe("10.9.9.9");
+  made = undefined;
+  for (let round = 0; round < 2; round += 1)
+    for (let n = 0; n < 1024; n += 1) from(`10.0.${String(n >> 8)}.${String(n & 255)}`);
+  expect(asked).toBe(1024);
+  from("10.1.0.0");
+  from("10.0.0.0");
+  expect(asked).toBe(1026);
 });
 
 test("REPLY-1: the plugin is the one of its manifest", () => {

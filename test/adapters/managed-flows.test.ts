@@ -60,7 +60,7 @@ const send = async (
           },
       },
     );
-    return { flows: binding as Binding["flows"], canceller: binding as Binding["canceller"] };
+    return { flows: binding as Binding["flows"], canceller: () => binding as ReturnType<Binding["canceller"]> };
   };
   const store = gatewayFlows({ bind, hostConfig: () => CFG });
   const host = createFlowHost({ store, warn: (line) => log.push(line), ...options });

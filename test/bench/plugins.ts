@@ -1,7 +1,9 @@
 // The bundled plugin and ours behind the same stand-in for the Gateway's API: the same host, the same configuration.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { registerHooks } from "node:module";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { BoundFlows, Canceller } from "../../adapters/managed-flows/host.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -26,6 +28,13 @@ type Registered = { readonly path: string; readonly match?: string; readonly han
 type Entry = { readonly default: { readonly register: (api: never) => unknown } };
 
 const GATEWAY = join(import.meta.dirname, "..", "host", "node_modules", "openclaw", "dist");
+
+/** What a Gateway does for its plugins: `openclaw/…` is its own package. */
+const INSIDE = pathToFileURL(join(GATEWAY, "index.js")).href;
+registerHooks({
+  resolve: (specifier, context, next) =>
+    next(specifier, specifier.startsWith("openclaw/") ? { ...context, parentURL: INSIDE } : context),
+});
 
 const ENTRIES = {
   bundled: (): Promise<Entry> => import(join(GATEWAY, "extensions", "webhooks", "index.js")),

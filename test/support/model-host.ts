@@ -100,7 +100,7 @@ export class ModelHost {
         return { found: true, created: true, flow, task: this.#addTask(asked, sessionKey) };
       },
     };
-    return { flows, canceller: { cancel: ({ flowId }) => this.#cancel(owned(flowId), show) } };
+    return { flows, canceller: () => ({ cancel: ({ flowId }) => this.#cancel(owned(flowId), show) }) };
   }
 
   #active(flowId: string): number {
