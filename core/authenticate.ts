@@ -22,12 +22,14 @@ class Authenticated {
 
 export type AuthenticatedRoute = Authenticated;
 
+const isBlank = (unit: number): boolean => unit === 0x20 || unit === 0x09;
+
 /** White space as HTTP has it, RFC 9110 §5.6.3; a loop, for a long run of it must cost no more than its length. */
 const trimHttp = (value: string): string => {
   let from = 0;
   let to = value.length;
-  while (from < to && " \t".includes(value.charAt(from))) from += 1;
-  while (to > from && " \t".includes(value.charAt(to - 1))) to -= 1;
+  while (from < to && isBlank(value.charCodeAt(from))) from += 1;
+  while (to > from && isBlank(value.charCodeAt(to - 1))) to -= 1;
   return value.slice(from, to);
 };
 

@@ -169,27 +169,25 @@ const NO_RECORD: BadRecord = { field: "" };
 const viewOf = <Kind extends AnyView["kind"]>(
   kind: Kind,
   record: unknown,
-  fields: Fields,
+  fieldsOf: (record: object) => Fields,
 ): Result<View<Kind>, BadRecord> =>
   total(() => {
     if (!isRecord(record)) return err(NO_RECORD);
-    const shown = read(record, fields);
+    const shown = read(record, fieldsOf(record));
     return shown.isOk() ? ok(new View(kind, shown.value)) : err(shown.error);
   });
 
+const flowFields = (record: object): Fields => (own(record, "syncMode") === "task_mirrored" ? MIRRORED : FLOW);
+
 //= VIEW-4
 /** The view of a host's flow record. Errs when the record is not what the host promises. */
-export const viewFlow = (record: unknown): Result<FlowView, BadRecord> =>
-  total(() => {
-    const isMirrored = isRecord(record) && own(record, "syncMode") === "task_mirrored";
-    return viewOf("flow", record, isMirrored ? MIRRORED : FLOW);
-  });
+export const viewFlow = (record: unknown): Result<FlowView, BadRecord> => viewOf("flow", record, flowFields);
 
 //= VIEW-2, VIEW-4
 /** The view of a host's task record; its child session shows only when it is `childSessionKey`, the one asked for. */
 export const viewTask = (record: unknown, childSessionKey?: string): Result<TaskView, BadRecord> => {
   const named: Reader = (value) => (value === childSessionKey ? childSessionKey : undefined);
-  return viewOf("task", record, [...TASK, ["childSessionKey", named]]);
+  return viewOf("task", record, () => [...TASK, ["childSessionKey", named]]);
 };
 
 const counts = (names: readonly string[]): Fields => names.map((name) => [name, count]);
@@ -207,7 +205,8 @@ const SUMMARY: Fields = [
 ];
 
 /** The counts of a host's task summary; its `warning` is host prose and stays behind. */
-export const viewSummary = (record: unknown): Result<SummaryView, BadRecord> => viewOf("summary", record, SUMMARY);
+export const viewSummary = (record: unknown): Result<SummaryView, BadRecord> =>
+  viewOf("summary", record, () => SUMMARY);
 
 /** Each record of a host's list in its order; one bad record makes the list bad. */
 export const viewAll = <T>(

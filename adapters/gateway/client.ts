@@ -39,33 +39,44 @@ export type AttributeClient = (request: IncomingMessage, snapshot: unknown) => s
 /** Says nothing of itself, so that an attribution of it is one that the Gateway has made for the request at hand. */
 const NOBODY: Sender = { socket: { remoteAddress: undefined }, headers: {} };
 
-/** Attributions that are remembered; when there are more, all start afresh. */
+/** Answers that are remembered; when there are more, all start afresh. */
 const MAX_REMEMBERED = 1024;
 
-/**
- * Attribution by `resolve`, which computes it from the addresses and the trust and from nothing else: the same ones are
- * remembered, for parsing addresses costs more than all else before the secret.
- */
-export const attributionBy = (resolve: ResolveClientIp): AttributeClient => {
+/** The Gateway's function, asked once for the same addresses: parsing them costs more than all else before the secret. */
+const remembering = (resolve: ResolveClientIp) => {
   const trustOf = proxyTrustReader();
   const known = new Map<string, string | undefined>();
   let trust: ProxyTrust | undefined;
-  return (request, snapshot) => {
-    const made = resolve(NOBODY, [], false);
-    if (typeof made === "string") return made;
+  return (peer: string | undefined, hop: string, real: string, snapshot: unknown): string | undefined => {
     const now = trustOf(snapshot);
     if (now !== trust) known.clear();
     trust = now;
-    const { remoteAddress } = request.socket;
-    const chain = forwarded(request, "x-forwarded-for");
-    const real = forwarded(request, "x-real-ip");
-    const key = `${remoteAddress ?? ""}\n${chain}\n${real}`;
+    const key = `${peer ?? ""}\n${hop}\n${real}`;
     if (known.has(key)) return known.get(key);
-    const sender = { socket: { remoteAddress }, headers: { "x-forwarded-for": chain, "x-real-ip": real } };
-    const client = resolve(sender, now.trustedProxies, now.allowRealIpFallback);
+    const sender = { socket: { remoteAddress: peer }, headers: { "x-forwarded-for": hop, "x-real-ip": real } };
+    const said = resolve(sender, now.trustedProxies, now.allowRealIpFallback);
+    const client = typeof said === "string" ? said : undefined;
     if (known.size >= MAX_REMEMBERED) known.clear();
-    known.set(key, typeof client === "string" ? client : remoteAddress);
-    return known.get(key);
+    known.set(key, client);
+    return client;
+  };
+};
+
+/**
+ * Attribution by `resolve`: the right-most hop that it takes for a client, or the one of X-Real-IP where that counts. The
+ * hops are asked for one by one from the right, where proxies write, so that what a client wrote before them costs nothing.
+ */
+export const attributionBy = (resolve: ResolveClientIp): AttributeClient => {
+  const ask = remembering(resolve);
+  return (request, snapshot) => {
+    const made = resolve(NOBODY, [], false);
+    if (typeof made === "string") return made;
+    const peer = request.socket.remoteAddress;
+    for (const hop of forwarded(request, "x-forwarded-for").split(",").toReversed()) {
+      const client = hop === "" ? undefined : ask(peer, hop, "", snapshot);
+      if (client !== undefined) return client;
+    }
+    return ask(peer, "", forwarded(request, "x-real-ip"), snapshot) ?? peer;
   };
 };
 

@@ -6,7 +6,7 @@ import type { Logger } from "../bridge/log.ts";
 import type { BoundFlows, Canceller } from "../managed-flows/host.ts";
 
 /** `false`: not ours, the Gateway goes on; anything else: handled. */
-export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<boolean | void>;
 
 export type HttpRoute = {
   readonly path: string;

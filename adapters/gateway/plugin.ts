@@ -46,15 +46,19 @@ type Serving = {
   readonly log: Log;
 };
 
-const serve = async (
+/** What the Gateway is told of a request that it may go on with. */
+const NOT_OURS = Promise.resolve(false);
+
+const serve = (
   { bridge, live, attribute, log }: Serving,
   snapshot: unknown,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<boolean> => {
-  const head = headOf(request, () => attribute(request, snapshot));
+): ReturnType<HttpHandler> => {
+  const head = headOf(request, (asked) => attribute(asked, snapshot));
+  // a path that is no route's is delivered before anything waits
   let isOurs = true;
-  await exchange(
+  const done = exchange(
     bridge,
     live.current(snapshot).routes,
     head,
@@ -66,7 +70,7 @@ const serve = async (
       return respond(request, response, reply);
     },
   );
-  return isOurs;
+  return isOurs ? done : NOT_OURS;
 };
 
 /** What `openclaw health` shows of routes that are configured and do not live. */
@@ -116,7 +120,7 @@ const start = (api: PluginApi, log: Log): void => {
   let serving: Serving | undefined;
   const ready = attribution.then((attribute): Serving => (serving = { bridge, live, attribute, log }));
   const handler: HttpHandler = (request, response) => {
-    const handle = (by: Serving): Promise<boolean> => serve(by, readSnapshot(current), request, response);
+    const handle = (by: Serving): ReturnType<HttpHandler> => serve(by, readSnapshot(current), request, response);
     return serving === undefined ? ready.then(handle) : handle(serving);
   };
   api.registerService({

@@ -48,12 +48,14 @@ export type ViewFlow = (record: unknown) => Result<FlowView, BadRecord>;
 /** The view of the flow that was asked for; another one is nonsense. */
 export const viewOnly =
   (flowId: string): ViewFlow =>
-  (record) =>
-    viewFlow(record).andThen((flow) => (flow.json["flowId"] === flowId ? ok(flow) : bad("flowId")));
+  (record) => {
+    const viewed = viewFlow(record);
+    return viewed.isErr() || viewed.value.json["flowId"] === flowId ? viewed : bad("flowId");
+  };
 
 //= VIEW-4
 export const decodeFlow = (answer: unknown, view: ViewFlow): Decoded<OutcomeOf<"flow">> =>
-  optional(answer, view).map((flow) => ({ kind: "flow", flow: flow ?? null }));
+  isNothing(answer) ? ok({ kind: "flow", flow: null }) : view(answer).map((flow) => ({ kind: "flow", flow }));
 
 export const decodeFlows = (answer: unknown): Decoded<OutcomeOf<"flows">> =>
   viewAll(answer, viewFlow).map((flows) => ({ kind: "flows", flows }));

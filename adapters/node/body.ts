@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { err, ok, type Result } from "neverthrow";
+import { deadlinesOf } from "../bridge/deadline.ts";
 import { bodyWasRead } from "../bridge/mistake.ts";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 
@@ -24,7 +25,7 @@ export const readBody = (
     const chunks: Buffer[] = [];
     let size = 0;
     const settle = (body: Result<Uint8Array, BodyFault>): void => {
-      clearTimeout(timer);
+      wait.leave();
       request.off("data", take).off("end", end).off("close", gone);
       resolve(body);
     };
@@ -35,7 +36,7 @@ export const readBody = (
     };
     const end = (): void => settle(ok(Buffer.concat(chunks, size)));
     const gone = (): void => settle(err("gone"));
-    const timer = setTimeout(() => settle(err("timeout")), deadlineMs);
+    const wait = deadlinesOf(deadlineMs).begin(() => settle(err("timeout")));
     request.on("data", take).on("end", end).on("close", gone);
   });
 };

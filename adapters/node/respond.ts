@@ -2,6 +2,7 @@
 // after the client had a moment to stop sending: closing earlier would destroy the answer on its way (RFC 9112 §9.6).
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { deadlinesOf } from "../bridge/deadline.ts";
 import type { Reply } from "../../core/index.ts";
 
 /**
@@ -13,8 +14,9 @@ export type RespondDeadlines = { readonly linger: number; readonly send: number 
 //= SLOT-5
 const DEADLINES: RespondDeadlines = { linger: 1000, send: 20_000 };
 
-const hasUnreadBody = ({ headers, complete }: IncomingMessage): boolean =>
-  !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
+/** Whether some of the body has not come yet; what waits in the stream's buffer has. */
+const hasUnreadBody = ({ headers, complete, readableLength }: IncomingMessage): boolean =>
+  !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > readableLength);
 
 const linger = (request: IncomingMessage, response: ServerResponse, deadlineMs: number): void => {
   const end = (): void => {
@@ -37,18 +39,49 @@ const watch = (
 ): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer);
+      wait.leave();
       resolve();
     };
-    const timer = setTimeout(() => request.socket.destroy(), deadlineMs);
+    const wait = deadlinesOf(deadlineMs).begin(() => request.socket.destroy());
     request.on("error", ignore);
     response.on("error", ignore).once("close", done);
     if (response.destroyed || request.socket.destroyed) done();
     else send(done);
   });
 
+const lengthOf = (body: string) => ({ "Content-Length": String(Buffer.byteLength(body)) });
+
 /** Everything was handed to the system at once, as for every answer that finds room in the socket's buffer. */
 const hasLeft = (response: ServerResponse): boolean => response.writableEnded && response.writableLength === 0;
+
+const refuseRest = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body }: Reply,
+  deadlines: RespondDeadlines,
+): Promise<void> =>
+  watch(request, response, deadlines.send, (done) => {
+    response.writeHead(status, { ...headers, ...lengthOf(body), Connection: "close" }).write(body, done);
+    linger(request, response, deadlines.linger);
+  });
+
+const send = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body }: Reply,
+  deadlines: RespondDeadlines,
+): void | Promise<void> => {
+  if (response.destroyed || request.socket.destroyed) return undefined;
+  response.writeHead(status, { ...headers, ...lengthOf(body) }).end(body);
+  if (hasLeft(response)) return undefined;
+  return watch(request, response, deadlines.send, (done) => response.once("finish", done));
+};
+
+/** A body that came along with its head is in the buffer once the parser has had its turn. */
+const sendOrRefuseRest = async (...sending: Parameters<typeof send>): Promise<void> => {
+  await undefined;
+  await (hasUnreadBody(sending[0]) ? refuseRest(...sending) : send(...sending));
+};
 
 //= SLOT-2, SLOT-5
 /**
@@ -60,17 +93,7 @@ export const respond = (
   response: ServerResponse,
   reply: Reply,
   deadlines: RespondDeadlines = DEADLINES,
-): void | Promise<void> => {
-  const { status, body } = reply;
-  const headers = { ...reply.headers, "Content-Length": String(Buffer.byteLength(body)) };
-  if (hasUnreadBody(request)) {
-    return watch(request, response, deadlines.send, (done) => {
-      response.writeHead(status, { ...headers, Connection: "close" }).write(body, done);
-      linger(request, response, deadlines.linger);
-    });
-  }
-  if (response.destroyed || request.socket.destroyed) return undefined;
-  response.writeHead(status, headers).end(body);
-  if (hasLeft(response)) return undefined;
-  return watch(request, response, deadlines.send, (done) => response.once("finish", done));
-};
+): void | Promise<void> =>
+  hasUnreadBody(request)
+    ? sendOrRefuseRest(request, response, reply, deadlines)
+    : send(request, response, reply, deadlines);

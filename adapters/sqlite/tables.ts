@@ -22,7 +22,8 @@ const CHANGING = [
 const COLUMNS = [...LASTING, ...CHANGING];
 const IDLE = "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.flow_id = flows.flow_id)";
 
-const STATEMENTS = {
+/** What a command runs, each prepared once. */
+export const STATEMENTS = {
   find: "SELECT * FROM flows WHERE flow_id = ? AND owner = ?",
   list: `SELECT * FROM flows WHERE owner = ? ${NEWEST_FIRST}`,
   newest: `SELECT * FROM flows WHERE owner = ? ${NEWEST_FIRST} LIMIT 1`,

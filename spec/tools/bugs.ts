@@ -511,8 +511,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/managed-flows/decode.ts",
-        was: `flow.json["flowId"] === flowId ? ok(flow)`,
-        becomes: `flow.json["flowId"] !== "" || flowId === "" ? ok(flow)`,
+        was: `viewed.value.json["flowId"] === flowId ? viewed`,
+        becomes: `viewed.value.json["flowId"] !== "" || flowId === "" ? viewed`,
       },
     ],
     model: {

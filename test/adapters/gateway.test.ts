@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIP } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { attributionBy } from "../../adapters/gateway/client.ts";
@@ -12,10 +12,11 @@ import type { Canceller } from "../../adapters/managed-flows/host.ts";
 import { LiveRoutes } from "../../adapters/gateway/live-routes.ts";
 import { Log } from "../../adapters/bridge/log.ts";
 import plugin from "../../adapters/gateway/plugin.ts";
-import { pluginBlock, readSnapshot, UNREADABLE } from "../../adapters/gateway/snapshot.ts";
+import { pluginBlock, proxyTrustReader, readSnapshot, UNREADABLE } from "../../adapters/gateway/snapshot.ts";
 import { sha256 } from "../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
 import { ModelHost } from "../support/model-host.ts";
+import { runs } from "../support/runs.ts";
 
 const snapshotOf = (config: unknown): unknown => ({ plugins: { entries: { webhooks: { config } } } });
 
@@ -53,7 +54,7 @@ afterEach(() => stop());
 const serve = async (recorder: Recorder): Promise<(path: string, secret?: string) => Promise<number>> => {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const isOurs = await recorder.routes[0]?.handler(request, response);
-    if (isOurs !== true) response.writeHead(404).end("Not Found");
+    if (isOurs === false) response.writeHead(404).end("Not Found");
   };
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -224,70 +225,80 @@ test("AUDIT-3: warnings that callers can cause are shown once a minute for each 
   );
 });
 
-/** What an attribution asks the Gateway's own function, whose answer is the chain that it was given. */
-const askedBy = (trust: unknown = undefined) => {
-  const asked: { peer: string | undefined; chain: string; real: string; proxies: readonly string[]; real2: boolean }[] =
-    [];
-  const attribute = attributionBy(({ socket, headers }, proxies, real2) => {
-    if (socket.remoteAddress === undefined) return undefined;
-    const { "x-forwarded-for": chain = "", "x-real-ip": real = "" } = headers;
-    asked.push({ peer: socket.remoteAddress, chain, real, proxies, real2 });
-    return chain === "" ? undefined : chain;
-  });
-  const from = (chain?: string, real?: string, peer = "192.0.2.1"): IncomingMessage =>
-    ({ headers: { "x-forwarded-for": chain, "x-real-ip": real }, socket: { remoteAddress: peer } }) as never;
-  return { asked, clientOf: (...sent: Parameters<typeof from>) => attribute(from(...sent), trust) };
+/** The Gateway's function as it was read: from the right, the first hop that is an address and no trusted one. */
+const resolveAsGateway: Parameters<typeof attributionBy>[0] = ({ socket, headers }, proxies, real) => {
+  const peer = socket.remoteAddress;
+  if (peer === undefined || !proxies.includes(peer)) return peer;
+  const hops = (headers["x-forwarded-for"] ?? "").split(",").map((hop) => hop.trim());
+  const client = hops.findLast((hop) => isIP(hop) !== 0 && hop !== "127.0.0.1" && !proxies.includes(hop));
+  const fallback = headers["x-real-ip"] ?? "";
+  return client ?? (real && isIP(fallback) !== 0 ? fallback : undefined);
 };
 
-test("LIMIT-7: of a long forwarding header only the end is looked at, of a short one all", () => {
-  const { asked, clientOf } = askedBy();
-  expect(clientOf("10.0.0.1, 10.0.0.2", "10.0.0.3")).toBe("10.0.0.1, 10.0.0.2");
-  clientOf(`${"192.0.2.1, ".repeat(1400)}10.0.0.2`, "x".repeat(16_000));
-  expect(asked[0]).toMatchObject({ chain: "10.0.0.1, 10.0.0.2", real: "10.0.0.3" });
-  expect(asked[1]?.chain).toMatch(/^ 192\.0\.2\.1, .*, 10\.0\.0\.2$/u);
-  expect([(asked[1]?.chain.length ?? 0) <= 512, asked[1]?.real]).toEqual([true, "x".repeat(512)]);
+const from = (peer: string | undefined, headers: Readonly<Record<string, string>> = {}): IncomingMessage =>
+  ({ headers, socket: { remoteAddress: peer } }) as never;
+
+const trusting = (trustedProxies: unknown, allowRealIpFallback: unknown = false): unknown => ({
+  gateway: { trustedProxies, allowRealIpFallback },
 });
 
-test("LIMIT-8: proxies are trusted as the live configuration says, and odd shapes trust none", () => {
-  const trusting = askedBy({ gateway: { trustedProxies: ["127.0.0.1", 7], allowRealIpFallback: true } });
-  trusting.clientOf("10.0.0.1");
-  expect(trusting.asked[0]).toMatchObject({ proxies: ["127.0.0.1"], real2: true });
-  for (const odd of [
-    undefined,
-    UNREADABLE,
-    {},
-    { gateway: { trustedProxies: "127.0.0.1", allowRealIpFallback: "yes" } },
-  ]) {
-    const { asked, clientOf } = askedBy(odd);
-    expect(clientOf()).toBe("192.0.2.1");
-    expect(asked[0]).toMatchObject({ proxies: [], real2: false });
-  }
-});
-
-test("LIMIT-8: what is remembered of an attribution is what the Gateway's function says, at any trust and in any order", () => {
-  const address = fc.constantFrom("", "10.0.0.1", "10.0.0.2, 10.0.0.3");
-  const trust = fc.constantFrom<unknown>(
-    ...[[], ["10.0.0.1"]].map((trustedProxies) => ({ gateway: { trustedProxies } })),
-    {
-      gateway: { allowRealIpFallback: true },
-    },
+test("LIMIT-8: hop by hop and remembered, an attribution is what the Gateway's function says of the whole chain", () => {
+  const hop = fc.constantFrom("10.0.0.1", " 10.0.0.2", "127.0.0.1", "192.0.2.1", "unknown", "", "2001:db8::1");
+  const chain = fc.array(hop, { maxLength: 6 }).map((hops) => hops.join(","));
+  const trust = fc.constantFrom(
+    trusting([]),
+    trusting(["192.0.2.1"]),
+    trusting(["192.0.2.1", "10.0.0.2"]),
+    trusting(["192.0.2.1"], true),
   );
-  const sent = fc.record({ chain: address, real: address, peer: fc.constantFrom("192.0.2.1", "192.0.2.2"), trust });
+  const peer = fc.constantFrom("192.0.2.1", "192.0.2.2");
+  const sent = fc.record({ chain, real: hop, peer, trust });
   fc.assert(
     fc.property(fc.array(sent, { maxLength: 30 }), (requests) => {
-      const said: Parameters<typeof attributionBy>[0] = ({ socket, headers }, proxies, real) =>
-        socket.remoteAddress === undefined
-          ? undefined
-          : JSON.stringify([socket.remoteAddress, headers["x-forwarded-for"], headers["x-real-ip"], proxies, real]);
-      const attribute = attributionBy(said);
-      for (const { chain, real, peer, trust: snapshot } of requests) {
-        const headers = { "x-forwarded-for": chain, "x-real-ip": real };
-        const request = { headers, socket: { remoteAddress: peer } };
-        const fresh = attributionBy(said)(request as never, snapshot);
-        expect(attribute(request as never, snapshot)).toBe(fresh);
+      const attribute = attributionBy(resolveAsGateway);
+      for (const one of requests) {
+        const headers = { "x-forwarded-for": one.chain, "x-real-ip": one.real };
+        const { trustedProxies, allowRealIpFallback } = proxyTrustReader()(one.trust);
+        const whole = resolveAsGateway(
+          { socket: { remoteAddress: one.peer }, headers },
+          trustedProxies,
+          allowRealIpFallback,
+        );
+        expect(attribute(from(one.peer, headers), one.trust)).toBe(whole ?? one.peer);
       }
     }),
+    { numRuns: runs(300) },
   );
+});
+
+test("LIMIT-7: of a long forwarding header only the end is looked at, and no hop to the left of the client", () => {
+  const asked: string[] = [];
+  const attribute = attributionBy((sender, proxies, real) => {
+    if (sender.socket.remoteAddress !== undefined) asked.push(Object.values(sender.headers).join("|"));
+    return resolveAsGateway(sender, proxies, real);
+  });
+  const trust = trusting(["192.0.2.1"]);
+  const clientOf = (headers: Readonly<Record<string, string>>) => attribute(from("192.0.2.1", headers), trust);
+  expect(clientOf({ "x-forwarded-for": `${"10.0.0.1, ".repeat(1400)}10.0.0.2` })).toBe("10.0.0.2");
+  expect(asked).toEqual([" 10.0.0.2|"]);
+  asked.length = 0;
+  expect(clientOf({ "x-forwarded-for": "10.0.0.1,".concat("x,".repeat(8000)), "x-real-ip": "y".repeat(9000) })).toBe(
+    "192.0.2.1",
+  );
+  expect(asked).toEqual(["x|", `|${"y".repeat(512)}`]);
+});
+
+test("LIMIT-8: odd shapes of the live configuration trust no proxy", () => {
+  const odd = [undefined, UNREADABLE, {}, { gateway: { trustedProxies: "192.0.2.1", allowRealIpFallback: "yes" } }];
+  for (const snapshot of odd) {
+    const attribute = attributionBy(resolveAsGateway);
+    expect(attribute(from("192.0.2.1", { "x-forwarded-for": "10.0.0.1" }), snapshot)).toBe("192.0.2.1");
+    expect(proxyTrustReader()(snapshot)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
+  }
+  expect(proxyTrustReader()(trusting(["192.0.2.1", 7], true))).toEqual({
+    trustedProxies: ["192.0.2.1"],
+    allowRealIpFallback: true,
+  });
 });
 
 test("LIMIT-8: an attribution that the Gateway has made itself counts, and the number of remembered ones is bounded", () => {
@@ -298,16 +309,16 @@ test("LIMIT-8: an attribution that the Gateway has made itself counts, and the n
     asked += 1;
     return socket.remoteAddress;
   });
-  const from = (peer: string): string | undefined =>
-    attribute({ headers: {}, socket: { remoteAddress: peer } } as never, undefined);
-  expect(from("10.0.0.1")).toBe("10.9.9.9");
+  expect(attribute(from("10.0.0.1"), undefined)).toBe("10.9.9.9");
   made = undefined;
-  for (let round = 0; round < 2; round += 1)
-    for (let n = 0; n < 1024; n += 1) from(`10.0.${String(n >> 8)}.${String(n & 255)}`);
-  expect(asked).toBe(1024);
-  from("10.1.0.0");
-  from("10.0.0.0");
-  expect(asked).toBe(1026);
+  expect(attribute(from(undefined), undefined)).toBe(undefined);
+  asked = 0;
+  const visit = (n: number) => attribute(from(`10.0.${String(n >> 8)}.${String(n & 255)}`), undefined);
+  for (let round = 0; round < 2; round += 1) for (let n = 1; n < 1024; n += 1) visit(n);
+  expect(asked).toBe(1023);
+  visit(5000);
+  visit(1);
+  expect(asked).toBe(1025);
 });
 
 test("REPLY-1: the plugin is the one of its manifest", () => {

@@ -81,6 +81,22 @@ test("REPLY-4: a refusal before the body is answered at once and ends the connec
   expect(to.limits.state.slots.size).toBe(0);
 });
 
+test("REPLY-4: a refusal of a request whose body came along keeps the connection", async () => {
+  const to = await start();
+  const refusals = { ...HEADERS, authorization: "Bearer no", "content-length": String(LIST.length) };
+  const lines = Object.entries(refusals).map(([name, value]) => `${name}: ${value}\r\n`);
+  const socket = connect(to.port, "127.0.0.1");
+  let seen = "";
+  socket.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  for (let asked = 1; asked <= 3; asked += 1) {
+    socket.write(`POST ${PATH_A} HTTP/1.1\r\nhost: x\r\n${lines.join("")}\r\n${LIST}`);
+    await until(() => seen.split('"result":{}}').length === asked + 1);
+  }
+  expect(seen.match(/HTTP\/1\.1 \d+/gu)).toEqual(["HTTP/1.1 401", "HTTP/1.1 401", "HTTP/1.1 401"]);
+  expect(seen.toLowerCase()).not.toContain("connection: close");
+  socket.destroy();
+});
+
 test("REPLY-1: a request with a whole body keeps its connection", async () => {
   const to = await start();
   const socket = open(to, { ...HEADERS, "content-length": String(LIST.length) });

@@ -1,12 +1,12 @@
-// The handlers without sockets: what a request costs the process besides Node's own HTTP. `floor` reads the same bytes,
-// parses them where the answer needs it, and serialises the same answer.
+// The handlers without sockets: what a request costs the process besides Node's own HTTP.
 
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { skewClocks, tick } from "./clock.ts";
+import { bareHandler } from "./bare.ts";
 import { type Handler, loadPlugin, PATH } from "./plugins.ts";
 import { ratioOf, type Ratio, takeTurns } from "./paired.ts";
-import { type Asked, hostOf, LIMITED, type Scenario, SCENARIOS } from "./scenarios.ts";
+import { type Asked, ALL, hostOf, type Scenario } from "./scenarios.ts";
 
 /** As little of a socket, a request and a response as the handlers need: what is measured is the handlers. */
 const SOCKET = Object.assign(new EventEmitter(), { remoteAddress: "127.0.0.1", destroyed: false });
@@ -91,28 +91,6 @@ export const ask = (handler: Handler, asked: Asked): Promise<{ readonly statusCo
     void handler(request, new StandInResponse(resolve) as unknown as ServerResponse);
   });
 
-const isEarly = ({ status }: Scenario): boolean => [401, 415, 429].includes(status);
-
-/** The same bytes in and out, and nothing in between. */
-const floorOf = (scenario: Scenario): Handler => {
-  const answered = JSON.stringify(scenario.answer);
-  return (request, response) => {
-    if (isEarly(scenario)) {
-      request.resume();
-      response.writeHead(scenario.status, { "Content-Type": "application/json; charset=utf-8" }).end(answered);
-      return;
-    }
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      JSON.parse(Buffer.concat(chunks).toString("utf8"));
-      response
-        .writeHead(scenario.status, { "Content-Type": "application/json; charset=utf-8" })
-        .end(JSON.stringify(scenario.answer));
-    });
-  };
-};
-
 export type Measured = {
   readonly name: string;
   readonly toBundled: Ratio;
@@ -130,7 +108,7 @@ const measure = async (scenario: Scenario, rounds: number): Promise<Measured> =>
   const asked = withLength(scenario.asked);
   const contestants = [];
   for (const name of ["ours", "bundled", "floor"] as const) {
-    const handler = name === "floor" ? floorOf(scenario) : await loadPlugin(name, hostOf(scenario));
+    const handler = name === "floor" ? bareHandler(scenario) : await loadPlugin(name, hostOf(scenario));
     if (isLimited && name !== "floor") await exhaust(handler, asked);
     const { statusCode } = await ask(handler, asked);
     if (statusCode !== scenario.status) throw new Error(`${name}: ${scenario.name} answered ${String(statusCode)}`);
@@ -156,7 +134,7 @@ const measure = async (scenario: Scenario, rounds: number): Promise<Measured> =>
 export const measureInProcess = async (rounds: number, only?: RegExp): Promise<readonly Measured[]> => {
   skewClocks();
   const measured: Measured[] = [];
-  for (const scenario of [...SCENARIOS, LIMITED]) {
+  for (const scenario of ALL) {
     if (only?.test(scenario.name) === false) continue;
     measured.push(await measure(scenario, rounds));
   }

@@ -2,9 +2,9 @@
 // so that a figure is about the bridge and not about the store.
 
 import type { BoundFlows, Canceller } from "../../adapters/managed-flows/host.ts";
-import { PATH, SECRET } from "./plugins.ts";
+import { SECRET } from "./plugins.ts";
 
-export type Asked = { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer };
+export type Asked = { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer<ArrayBuffer> };
 
 export type Scenario = {
   readonly name: string;
@@ -130,7 +130,7 @@ export const LIMITED: Scenario = {
   answer: { ok: false, code: "rate_limited", error: "Too many requests from this client.", result: {} },
 };
 
-export { PATH };
+export const ALL: readonly Scenario[] = [...SCENARIOS, LIMITED];
 
 /** The scenario's host: the asked stateJson goes into the record, as a store in memory does it. */
 export const hostOf = (scenario: Scenario): BoundFlows & Canceller => {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { configSchema, configuredPath, problemLine, routeSchema, sha256, loadConfig } from "../../core/index.ts";
+import {
+  canonicalPath,
+  configSchema,
+  configuredPath,
+  problemLine,
+  routeSchema,
+  sha256,
+  loadConfig,
+} from "../../core/index.ts";
 import { load, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
@@ -260,6 +268,16 @@ test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
 
 test("TOTAL-1: any text is a path or a fault", () => {
   fc.assert(fc.property(wildText, (path) => void configuredPath(path)));
+});
+
+test("ROUTE-1, CONFIG-4: a configured path is its own canonical form", () => {
+  const characters = fc.constantFrom("/", ".", "..", "a", "B", "%41", "~", "|", "'", ":", "*", "//", "é");
+  fc.assert(
+    fc.property(fc.array(characters, { maxLength: 8 }), (parts) => {
+      const path = configuredPath(`/${parts.join("")}`);
+      if (path.isOk()) expect(canonicalPath(path.value)._unsafeUnwrap()).toBe(path.value);
+    }),
+  );
 });
 
 test("AUTH-3: a route's secret is trimmed, hashed once, and kept as a digest only", () => {

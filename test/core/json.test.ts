@@ -7,7 +7,9 @@ import {
   MAX_HOST_DEPTH,
   MAX_REQUEST_DEPTH,
   parseJson,
+  textRuleOf,
 } from "../../core/index.ts";
+import { runs } from "../support/runs.ts";
 import { wildText } from "./arbitraries.ts";
 
 const nest = (depth: number, wrap: (inner: unknown) => unknown = (inner) => [inner]): unknown => {
@@ -52,6 +54,33 @@ test("BODY-5: what JSON.parse made of a storable value is the same value", () =>
       expect(copyHostJson(parsed)._unsafeUnwrap()).toEqual(parsed);
     }),
   );
+});
+
+test("BODY-5: what is known of the text never changes the verdict", () => {
+  const fragment = fc.constantFrom(
+    '"\\ud800"',
+    '"\\u0041"',
+    "__proto__",
+    '{"__proto__":1}',
+    '{"__prot\\u006f__":1}',
+    "1e999",
+    "[]",
+    '"x"',
+  );
+  const written = fc.oneof(
+    fc.json(),
+    fc.array(fragment, { maxLength: 4 }).map((parts) => `[${parts.join(",")}]`),
+  );
+  fc.assert(
+    fc.property(written, (text) => {
+      const parsed = parseJson(text);
+      fc.pre(parsed.isOk());
+      const value = parsed.unwrapOr(undefined);
+      expect(checkRequestJson(value, textRuleOf(text))).toEqual(checkRequestJson(value, "any"));
+    }),
+    { numRuns: runs(500) },
+  );
+  expect([textRuleOf("[1]"), textRuleOf('"\\u0041"'), textRuleOf('"__proto__"')]).toEqual(["harmless", "any", "any"]);
 });
 
 const loneSurrogate = fc
@@ -125,6 +154,31 @@ test("VIEW-3: a proxy that shows one thing to the check and another to the reade
   expect(copyHostJson(Object.assign([], { length: 50_000_000 }))._unsafeUnwrapErr()).toBe("not_json");
   const graph = Array.from({ length: 40 }).reduce<unknown>((inner) => [inner, inner, inner], 1);
   expect(copyHostJson(graph)._unsafeUnwrapErr()).toBe("not_json");
+});
+
+test("VIEW-3: a host's value is a copy: what the host changes afterwards does not show, and what it hid runs nowhere", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const text = JSON.stringify({ a: value, b: [value] });
+      const held: unknown = JSON.parse(text);
+      const copy = copyHostJson(held)._unsafeUnwrap();
+      expect(JSON.stringify(copy)).toBe(text);
+      const overwrite = (at: unknown): void => {
+        if (typeof at !== "object" || at === null) return;
+        for (const [name, member] of Object.entries(at)) {
+          overwrite(member);
+          Object.defineProperty(at, name, { get: () => expect.fail("asked") });
+        }
+      };
+      overwrite(held);
+      expect(JSON.stringify(copy)).toBe(text);
+    }),
+  );
+  const run = (): never => expect.fail("asked");
+  const secretly = Object.defineProperty({ a: 1 }, Symbol("s"), { get: run, enumerable: true });
+  expect(copyHostJson(secretly)._unsafeUnwrapErr()).toBe("not_json");
+  const unseen = Object.defineProperty({ a: 1 }, "b", { get: run, enumerable: false });
+  expect(copyHostJson([unseen])._unsafeUnwrap()).toEqual([{ a: 1 }]);
 });
 
 test("VIEW-4: a host's value may be deeper than a request's, hold half a pair, and a member toJSON that is data", () => {

@@ -1,0 +1,54 @@
+// Work before authentication for a head of 16 KB, as much as Node lets in: a client without a secret sends it for nothing.
+
+import { stopwatch, skewClocks, tick } from "./clock.ts";
+import { ask } from "./in-process.ts";
+import { quantile } from "./paired.ts";
+import { loadPlugin, type PluginName } from "./plugins.ts";
+import { type Asked, hostOf, SCENARIOS, type Scenario } from "./scenarios.ts";
+
+const SIZE = 16_000;
+
+const HEADS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "X-Forwarded-For of addresses": { "x-forwarded-for": "192.0.2.1, ".repeat(SIZE / 11) },
+  "X-Forwarded-For of commas": { "x-forwarded-for": ",".repeat(SIZE) },
+  "X-Forwarded-For of IPv6": { "x-forwarded-for": "2001:db8::1,".repeat(SIZE / 12) },
+  "X-Real-IP": { "x-real-ip": "9".repeat(SIZE) },
+  "Content-Type": { "content-type": `application/json;${" ".repeat(SIZE)}x` },
+  "Content-Type of spaces": { "content-type": `a${" ".repeat(SIZE)}x` },
+  "Authorization of spaces": { authorization: `Bearer ${" ".repeat(SIZE)}x` },
+  "Authorization, long": { authorization: `Bearer ${"x".repeat(SIZE)}` },
+  "own header, long": { authorization: "", "x-openclaw-webhook-secret": "x".repeat(SIZE) },
+  "own header beyond ASCII": { authorization: "", "x-openclaw-webhook-secret": "\u00e9".repeat(4000) },
+};
+
+export type HeadCost = { readonly name: string; readonly ours: number; readonly bundled: number };
+
+/** Microseconds for one refusal: the median, each time with a head that was not seen before. */
+const costOf = async (plugin: PluginName, { asked }: Scenario, headers: Asked["headers"], rounds: number) => {
+  const handler = await loadPlugin(plugin, hostOf(SCENARIOS[0] as Scenario));
+  const taken: number[] = [];
+  for (let round = 0; round < rounds * 2; round += 1) {
+    tick();
+    const forwarded = `${headers["x-forwarded-for"] ?? ""}10.${String(round >> 16)}.${String((round >> 8) & 255)}.${String(round & 255)}`;
+    const started = stopwatch();
+    await ask(handler, { body: asked.body, headers: { ...asked.headers, ...headers, "x-forwarded-for": forwarded } });
+    if (round >= rounds) taken.push((stopwatch() - started) * 1000);
+  }
+  return quantile(
+    taken.toSorted((a, b) => a - b),
+    0.5,
+  );
+};
+
+/** Microseconds of one request with each head. */
+export const measureHeads = async (rounds: number): Promise<readonly HeadCost[]> => {
+  skewClocks();
+  const refused = SCENARIOS.find(({ name }) => name === "401") as Scenario;
+  const measured: HeadCost[] = [];
+  for (const [name, headers] of Object.entries({ "none of these": {}, ...HEADS })) {
+    const ours = await costOf("ours", refused, headers, rounds);
+    const bundled = await costOf("bundled", refused, headers, rounds);
+    measured.push({ name, ours, bundled });
+  }
+  return measured;
+};

@@ -1,0 +1,32 @@
+// One server of the race, in a process of its own: `socket-server.ts <contestant> <scenario>`. Says its port, and its CPU
+// time whenever it is asked.
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { bareHandler } from "./bare.ts";
+import { skewClocks, tick } from "./clock.ts";
+import { type Handler, loadPlugin } from "./plugins.ts";
+import { ALL, hostOf, type Scenario } from "./scenarios.ts";
+
+const [contestant, named] = process.argv.slice(2);
+
+const handlerOf = async (scenario: Scenario): Promise<Handler> => {
+  if (contestant !== "ours" && contestant !== "bundled") return bareHandler(scenario);
+  skewClocks();
+  const handler = await loadPlugin(contestant, hostOf(scenario));
+  if (scenario.status === 429) return handler;
+  return (request, response) => {
+    tick();
+    return handler(request, response);
+  };
+};
+
+const scenario = ALL.find(({ name }) => name === named);
+if (scenario === undefined) throw new Error(`no scenario ${String(named)}`);
+const handler = await handlerOf(scenario);
+const server = createServer({ keepAliveTimeout: 600_000, requestTimeout: 0 }, (request, response) => {
+  void handler(request, response);
+});
+server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
+process.on("message", () => process.send?.(process.cpuUsage()));
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,171 @@
+// Over sockets: CPU time of the server's process for one request, of eight connections at once. The servers take turns;
+// each is a process of its own, so that none pays for the client or for another's garbage.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { type Client, clientOf, type Question } from "./client.ts";
+import { quantile, ratioOf, type Ratio } from "./paired.ts";
+import { PATH, SECRET } from "./plugins.ts";
+import type { Scenario } from "./scenarios.ts";
+
+const CONNECTIONS = 8;
+
+/** Milliseconds of CPU time that one turn should take. */
+const TURN_MS = 150;
+
+type Asking = Omit<Question, "url">;
+type Started = { readonly port: number; readonly flowIds?: readonly string[] };
+
+/** A server in a process of its own, and a client of it. */
+export class Racer {
+  readonly #process: ChildProcess;
+  readonly #client: Client;
+
+  private constructor(child: ChildProcess, client: Client) {
+    this.#process = child;
+    this.#client = client;
+  }
+
+  static async start(
+    file: string,
+    args: readonly string[],
+    question: (flowIds: readonly string[]) => Asking,
+  ): Promise<Racer> {
+    const child = fork(join(import.meta.dirname, file), args, { execArgv: ["--no-warnings"] });
+    const [{ port, flowIds = [] }] = (await once(child, "message")) as [Started];
+    const url = `http://127.0.0.1:${String(port)}${PATH}`;
+    return new Racer(child, clientOf({ ...question(flowIds), url }, CONNECTIONS));
+  }
+
+  async #cpu(): Promise<number> {
+    this.#process.send("cpu");
+    const [{ user, system }] = (await once(this.#process, "message")) as [NodeJS.CpuUsage];
+    return (user + system) / 1000;
+  }
+
+  /** Milliseconds of CPU time for one request, over `times` of them. */
+  async cost(times: number): Promise<number> {
+    const before = await this.#cpu();
+    await this.#client.ask(times);
+    return ((await this.#cpu()) - before) / times;
+  }
+
+  stop(): void {
+    this.#process.kill();
+  }
+}
+
+/** What each racer does before it is timed, so that its code is compiled; or as much of it as milliseconds allow. */
+const WARM_UP = { requests: 20_000, ms: 6000 };
+
+/** How many requests make one turn of a racer that has warmed up. */
+const warmUp = async (racer: Racer): Promise<number> => {
+  const ends = performance.now() + WARM_UP.ms;
+  let cost = await racer.cost(16);
+  for (let asked = 16; asked < WARM_UP.requests && performance.now() < ends;) {
+    const times = Math.max(16, Math.round(TURN_MS / cost));
+    cost = await racer.cost(times);
+    asked += times;
+  }
+  return Math.max(16, Math.round(TURN_MS / cost));
+};
+
+/** Milliseconds of CPU time for one request of each racer, turn by turn, after a warm-up. */
+export const race = async (racers: readonly Racer[], rounds: number): Promise<readonly (readonly number[])[]> => {
+  const turns: number[] = [];
+  for (const racer of racers) turns.push(await warmUp(racer));
+  const taken: number[][] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const costs: number[] = [];
+    for (const [index, racer] of racers.entries()) costs.push(await racer.cost(turns[index] ?? 16));
+    taken.push(costs);
+  }
+  return taken;
+};
+
+export type Raced = {
+  readonly name: string;
+  readonly ours: Ratio;
+  readonly bundled: Ratio;
+  readonly microseconds: number;
+};
+
+const CONTESTANTS = ["ours", "bundled", "bare"] as const;
+
+const microsecondsOf = (taken: readonly (readonly number[])[], racer: number): number =>
+  quantile(
+    taken.map((costs) => (costs[racer] ?? 0) * 1000).toSorted((a, b) => a - b),
+    0.5,
+  );
+
+/** CPU of ours and of the bundled plugin in units of the bare server's. */
+export const measureSockets = async (scenario: Scenario, rounds: number): Promise<Raced> => {
+  const { headers, body } = scenario.asked;
+  const question = (): Asking => ({ headers, body: () => body, status: scenario.status });
+  const racers: Racer[] = [];
+  for (const contestant of CONTESTANTS) {
+    racers.push(await Racer.start("socket-server.ts", [contestant, scenario.name], question));
+  }
+  try {
+    const taken = await race(racers, rounds);
+    const pick = (a: number) => ratioOf(taken.map((costs) => [costs[a] ?? 0, costs[2] ?? 0] as const));
+    return { name: scenario.name, ours: pick(0), bundled: pick(1), microseconds: microsecondsOf(taken, 2) };
+  } finally {
+    for (const racer of racers) racer.stop();
+  }
+};
+
+type StoreQuestion = { readonly name: string; readonly body: (flowIds: readonly string[]) => Question["body"] };
+
+const json = (value: object): Buffer<ArrayBuffer> => Buffer.from(JSON.stringify(value));
+
+const STORE_QUESTIONS: readonly StoreQuestion[] = [
+  {
+    name: "get_flow",
+    body: (flowIds) => (connection) => json({ action: "get_flow", flowId: flowIds[connection] }),
+  },
+  {
+    name: "create_flow",
+    body: () => () => json({ action: "create_flow", goal: "Review inbound queue", currentStep: "collect" }),
+  },
+  {
+    name: "set_waiting, resume_flow",
+    body: (flowIds) => (connection, turn) =>
+      json({
+        action: turn % 2 === 0 ? "set_waiting" : "resume_flow",
+        flowId: flowIds[connection],
+        expectedRevision: turn,
+        currentStep: "collect",
+      }),
+  },
+];
+
+const HEADERS = {
+  "content-type": "application/json",
+  authorization: `Bearer ${SECRET}`,
+  "x-forwarded-for": "203.0.113.7",
+};
+
+/** CPU of the standalone server on SQLite in units of a bare server that runs the same statements. */
+export const measureSqlite = async (folder: string, rounds: number): Promise<readonly Omit<Raced, "bundled">[]> => {
+  const measured: Omit<Raced, "bundled">[] = [];
+  for (const { name, body } of STORE_QUESTIONS) {
+    const racers: Racer[] = [];
+    for (const contestant of ["ours", "bare"]) {
+      const question = (flowIds: readonly string[]): Asking => ({
+        headers: HEADERS,
+        body: body(flowIds),
+        status: 200,
+      });
+      const own = mkdtempSync(join(folder, "bench-"));
+      racers.push(await Racer.start("sqlite-server.ts", [contestant, own], question));
+    }
+    const taken = await race(racers, rounds);
+    for (const racer of racers) racer.stop();
+    const ours = ratioOf(taken.map((costs) => [costs[0] ?? 0, costs[1] ?? 0] as const));
+    measured.push({ name, ours, microseconds: microsecondsOf(taken, 1) });
+  }
+  return measured;
+};

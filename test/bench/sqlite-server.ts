@@ -1,0 +1,130 @@
+// One server of the race over SQLite, in a process of its own: `sqlite-server.ts <contestant> <folder>`. `ours` is the
+// standalone server; `bare` is the least that does the same SQL for the same answers. Says its port and the flows to ask for.
+
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createNodeListener } from "../../adapters/node/index.ts";
+import { startServer } from "../../adapters/server/server.ts";
+import { openSqliteFlows } from "../../adapters/sqlite/index.ts";
+import { STATEMENTS } from "../../adapters/sqlite/tables.ts";
+import { skewClocks, tick } from "./clock.ts";
+import { configOf, SESSION } from "./plugins.ts";
+
+/** One for each connection, so that each can name the revision that it expects. */
+const FLOWS = 8;
+
+const [contestant = "", folder = ""] = process.argv.slice(2);
+const file = join(folder, `${contestant}.sqlite`);
+
+type Asked = { readonly action: string; readonly flowId: string; readonly goal: string; readonly currentStep: string };
+type Row = Readonly<Record<string, unknown>>;
+
+const shown = (row: Row): object => ({
+  flowId: row["flow_id"],
+  syncMode: row["sync_mode"],
+  controllerId: row["controller_id"],
+  currentStep: row["current_step"] ?? undefined,
+  revision: row["revision"],
+  status: row["status"],
+  notifyPolicy: row["notify_policy"],
+  goal: row["goal"],
+  createdAt: row["created_at"],
+  updatedAt: row["updated_at"],
+});
+
+/** Reads, runs the same statements as the store, and answers; nothing is checked. */
+const bareHandler = (database: DatabaseSync) => {
+  const find = database.prepare(STATEMENTS.find);
+  const insert = database.prepare(STATEMENTS.insert);
+  const update = database.prepare(STATEMENTS.update);
+  const create = ({ goal, currentStep }: Asked): object => {
+    const now = Date.now();
+    const row = {
+      flow_id: randomUUID(),
+      owner: SESSION,
+      sync_mode: "managed",
+      controller_id: "webhooks/bench",
+      notify_policy: "done_only",
+      goal,
+      created_at: now,
+      revision: 0,
+      status: "queued",
+      current_step: currentStep,
+      blocked_task_id: null,
+      blocked_summary: null,
+      state_json: null,
+      wait_json: null,
+      cancel_requested_at: null,
+      updated_at: now,
+      ended_at: null,
+    };
+    database.exec("BEGIN IMMEDIATE");
+    insert.run(...Object.values(row));
+    database.exec("COMMIT");
+    return { created: true, flow: shown(row) };
+  };
+  const get = ({ flowId }: Asked): object => {
+    database.exec("BEGIN");
+    const row = find.get(flowId, SESSION);
+    database.exec("COMMIT");
+    return { flow: shown(row ?? {}) };
+  };
+  const change = ({ action, flowId, currentStep }: Asked): object => {
+    database.exec("BEGIN IMMEDIATE");
+    const before = find.get(flowId, SESSION) ?? {};
+    const status = action === "set_waiting" ? "waiting" : "queued";
+    const revision = Number(before["revision"]) + 1;
+    const row = { ...before, status, revision, current_step: currentStep, updated_at: Date.now() };
+    update.run(revision, status, currentStep, null, null, null, null, null, row.updated_at, null, flowId);
+    database.exec("COMMIT");
+    return { applied: true, flow: shown(row) };
+  };
+  const answer = (asked: Asked): object =>
+    asked.action === "create_flow" ? create(asked) : asked.action === "get_flow" ? get(asked) : change(asked);
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const result = answer(JSON.parse(Buffer.concat(chunks).toString("utf8")) as Asked);
+      const body = JSON.stringify({ ok: true, routeId: "bench", result });
+      const headers = { "Content-Type": "application/json; charset=utf-8", "Content-Length": Buffer.byteLength(body) };
+      response.writeHead(200, headers).end(body);
+    });
+  };
+};
+
+const flows = openSqliteFlows(file)._unsafeUnwrap();
+const owned = flows.bind(SESSION, () => undefined);
+const flowIds: string[] = [];
+for (let made = 0; made < FLOWS; made += 1) {
+  const created = (await owned.create({ goal: "Review", controllerId: "webhooks/bench" }))._unsafeUnwrap();
+  if (created.kind === "created") flowIds.push(String(created.flow.json["flowId"]));
+}
+
+const start = async (): Promise<number> => {
+  if (contestant === "ours") {
+    skewClocks();
+    const silent = { info: () => undefined, warn: console.warn, error: console.error };
+    const listener = createNodeListener({ config: configOf(1), flows, logger: silent, trustedProxies: ["127.0.0.1"] });
+    const counted: typeof listener = (...sent) => {
+      tick();
+      return listener(...sent);
+    };
+    const isReady = (): boolean => flows.isIntact();
+    const started = await startServer({ listener: counted, host: "127.0.0.1", port: 0, isReady });
+    return Number(new URL(started._unsafeUnwrap().url).port);
+  }
+  flows.close();
+  const database = new DatabaseSync(file);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+  const server = createServer({ keepAliveTimeout: 600_000 }, bareHandler(database));
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+};
+
+const port = await start();
+process.send?.({ port, flowIds });
+process.on("message", () => process.send?.(process.cpuUsage()));
+process.on("disconnect", () => process.exit());
