@@ -44,16 +44,14 @@ const firstNameFault = (value: object): JsonFault | undefined => {
   return undefined;
 };
 
-/** Containers that are still to be looked into, and the level that each stands on: two lists, for they grow by thousands. */
-type Pending = { readonly containers: object[]; readonly depths: number[] };
+/** Containers that are still to be looked into, with the level that they stand on. */
+type Pending = { readonly value: object; readonly depth: number }[];
 
 /** Looks at the members of one container; those that are containers wait for their turn. */
 const checkMembers = (members: readonly unknown[], depth: number, texts: TextRule, pending: Pending) => {
   for (const member of members) {
-    if (isContainer(member)) {
-      pending.containers.push(member);
-      pending.depths.push(depth);
-    } else if (typeof member === "string") {
+    if (isContainer(member)) pending.push({ value: member, depth });
+    else if (typeof member === "string") {
       if (texts === "any" && !member.isWellFormed()) return "lone_surrogate";
     } else {
       const fault = scalarFault(member);
@@ -74,14 +72,14 @@ export const textRuleOf = (text: string): TextRule =>
   text.includes("\\u") || text.includes("__proto__") ? "any" : "harmless";
 
 const requestFault = (root: unknown, texts: TextRule): JsonFault | undefined => {
-  const pending: Pending = { containers: [], depths: [] };
+  const pending: Pending = [];
   const fault = checkMembers([root], 1, texts, pending);
   if (fault !== undefined) return fault;
-  for (let next = pending.containers.pop(); next !== undefined; next = pending.containers.pop()) {
-    const depth = pending.depths.pop() ?? 0;
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { value, depth } = next;
     if (depth > MAX_REQUEST_DEPTH) return "too_deep";
-    const named = texts === "any" && !Array.isArray(next) ? firstNameFault(next) : undefined;
-    const found = named ?? checkMembers(Array.isArray(next) ? next : Object.values(next), depth + 1, texts, pending);
+    const named = texts === "any" ? firstNameFault(value) : undefined;
+    const found = named ?? checkMembers(Array.isArray(value) ? value : Object.values(value), depth + 1, texts, pending);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -98,8 +96,8 @@ export const checkRequestJson = (value: unknown, texts: TextRule = "any"): Resul
   return fault === undefined ? ok(value as JsonValue) : err(fault);
 };
 
-/** A container of our own: nobody else holds it, nothing in it runs. Its containers are a host's until they are copied. */
-type Copy = unknown[] | { [member: string]: unknown };
+type Copy = JsonValue[] | { [member: string]: JsonValue };
+type Copying = { readonly source: object; readonly copy: Copy; readonly depth: number }[];
 
 /** A plain array without holes or a plain object: what `JSON.stringify` reads without running anything. */
 const isPlain = (value: object): boolean => {
@@ -107,79 +105,53 @@ const isPlain = (value: object): boolean => {
   return Array.isArray(value) ? prototype === Array.prototype : prototype === Object.prototype || prototype === null;
 };
 
-const copyItems = (source: readonly unknown[]): Copy | undefined => {
-  const copy: unknown[] = [];
-  for (let index = 0; index < source.length; index += 1) {
-    const item = Object.getOwnPropertyDescriptor(source, index);
-    if (item === undefined || !("value" in item)) return undefined;
-    copy.push(item.value);
-  }
-  return copy;
+const emptyCopy = (source: object): Copy => (Array.isArray(source) ? [] : {});
+
+const put = (copy: Copy, name: string, value: JsonValue): void => {
+  if (Array.isArray(copy)) copy.push(value);
+  else if (name === "__proto__") Object.defineProperty(copy, name, { value, enumerable: true });
+  else copy[name] = value;
 };
 
-/** Made in one piece, the copy keeps the form that the engine knows; no member is an accessor, so that nothing is run. */
-const copyFields = (source: object): Copy | undefined => {
-  if (Object.getOwnPropertySymbols(source).length > 0) return undefined;
-  for (const name in source) {
-    const member = Object.getOwnPropertyDescriptor(source, name);
-    if (member !== undefined && !("value" in member)) return undefined;
+/** Copies one member; a container is copied empty and filled later. */
+const copyMember = (value: unknown, into: Copy, name: string, depth: number, pending: Copying): boolean => {
+  if (!isContainer(value)) {
+    if (scalarFault(value) !== undefined) return false;
+    // boundary: scalarFault has just proved it.
+    put(into, name, value as JsonValue);
+    return true;
   }
-  return { ...source };
+  const copy = emptyCopy(value);
+  put(into, name, copy);
+  pending.push({ source: value, copy, depth });
+  return true;
 };
 
-const copyContainer = (source: object): Copy | undefined => {
+/** Copies the members of one container, each read once and only if it is data; says how many, or that one is not. */
+const copyMembers = (source: object, copy: Copy, depth: number, pending: Copying): number | undefined => {
   if (!isPlain(source)) return undefined;
-  return Array.isArray(source) ? copyItems(source) : copyFields(source);
-};
-
-/** Our copies whose containers are still a host's, and the level of each copy. */
-type Copying = { readonly copies: Copy[]; readonly depths: number[] };
-
-/** What one member becomes: itself, a copy that waits to be looked into, or undefined when it is no JSON. */
-const ownMember = (member: unknown, depth: number, copying: Copying): unknown => {
-  if (!isContainer(member)) return scalarFault(member) === undefined ? member : undefined;
-  const copy = copyContainer(member);
-  if (copy === undefined) return undefined;
-  copying.copies.push(copy);
-  copying.depths.push(depth);
-  return copy;
-};
-
-/** Makes the members of a copy our own; says how many there are, or that one is no JSON. */
-const ownMembers = (copy: Copy, depth: number, copying: Copying): number | undefined => {
-  if (Array.isArray(copy)) {
-    for (let index = 0; index < copy.length; index += 1) {
-      const item = copy[index];
-      const own = ownMember(item, depth, copying);
-      if (own === undefined) return undefined;
-      if (own !== item) copy[index] = own;
-    }
-    return copy.length;
-  }
-  const names = Object.keys(copy);
+  const names = Object.keys(source);
+  if (Array.isArray(source) && names.length !== source.length) return undefined;
   for (const name of names) {
-    const member = copy[name];
-    const own = ownMember(member, depth, copying);
-    if (own === undefined) return undefined;
-    if (own !== member) copy[name] = own;
+    const member = Object.getOwnPropertyDescriptor(source, name);
+    if (member === undefined || !("value" in member)) return undefined;
+    if (!copyMember(member.value, copy, name, depth, pending)) return undefined;
   }
   return names.length;
 };
 
 const copyUnguarded = (value: unknown): Result<JsonValue, JsonFault> => {
-  const copying: Copying = { copies: [], depths: [] };
-  const copied = ownMember(value, 1, copying);
-  if (copied === undefined) return err("not_json");
+  const holder: JsonValue[] = [];
+  const pending: Copying = [];
+  if (!copyMember(value, holder, "", 1, pending)) return err("not_json");
   let members = 0;
-  for (let next = copying.copies.pop(); next !== undefined; next = copying.copies.pop()) {
-    const depth = copying.depths.pop() ?? 0;
-    if (depth > MAX_HOST_DEPTH) return err("too_deep");
-    const owned = ownMembers(next, depth + 1, copying);
-    members += owned ?? 0;
-    if (owned === undefined || members > MAX_HOST_MEMBERS) return err("not_json");
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.depth > MAX_HOST_DEPTH) return err("too_deep");
+    const copied = copyMembers(next.source, next.copy, next.depth + 1, pending);
+    members += copied ?? 0;
+    if (copied === undefined || members > MAX_HOST_MEMBERS) return err("not_json");
   }
-  // boundary: every scalar in it has passed scalarFault and every container is a plain copy of ours.
-  return ok(copied as JsonValue);
+  return ok(holder[0] ?? null);
 };
 
 //= VIEW-3, TOTAL-1

@@ -1,7 +1,6 @@
 // The network that an address is counted under: an IPv4 address by itself, IPv6 by its /64, for one IPv6 client
 // owns at least that many addresses.
 
-const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/u;
 const MAPPED = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/iu;
 const GROUP = /^[0-9a-f]{1,4}$/iu;
 
@@ -37,10 +36,10 @@ const ipv6Network = (groups: readonly string[]): string =>
 //= LIMIT-6
 /** The counting key of an address: free of spaces, at most 64 units; `unknown` when there is no address. */
 export const networkOf = (address: string | undefined): string => {
-  if (address !== undefined && IPV4.test(address)) return address;
   const bare = (address ?? "").slice(0, MAX_LENGTH).replace(/%.*/su, "").replace(/\s/gu, "");
+  if (!bare.includes(":")) return bare || "unknown";
   const mapped = MAPPED.exec(bare)?.[1];
   if (mapped !== undefined) return mapped;
   const groups = ipv6Groups(bare);
-  return groups === undefined ? bare || "unknown" : ipv6Network(groups);
+  return groups === undefined ? bare : ipv6Network(groups);
 };

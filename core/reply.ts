@@ -30,17 +30,16 @@ type Shown = { readonly [field: string]: JsonValue };
 type Draft = { readonly status: number; readonly code?: string; readonly error?: string; readonly result: Shown };
 
 //= REPLY-1
-const HEADERS = { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" };
+const HEADERS = Object.freeze({ "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" });
 
 const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
 
-const headersOf = (code: RejectionCode): Readonly<Record<string, string>> => ({
-  ...HEADERS,
-  ...(code === "method_not_allowed" ? { Allow: "POST" } : {}),
-  ...(code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
-});
-
-const isCode = (name: string): name is RejectionCode => Object.hasOwn(REJECTIONS, name);
+const headersOf = (code: RejectionCode): Readonly<Record<string, string>> =>
+  Object.freeze({
+    ...HEADERS,
+    ...(code === "method_not_allowed" ? { Allow: "POST" } : {}),
+    ...(code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
+  });
 
 const plainReply = (code: RejectionCode): Reply => {
   const { status, sentence } = REJECTIONS[code];
@@ -49,11 +48,22 @@ const plainReply = (code: RejectionCode): Reply => {
 };
 
 /** What a caller without a credential is told: made once, so that a flood of refusals costs next to nothing. */
-const PLAIN: ReadonlyMap<RejectionCode, Reply> = new Map(
-  Object.keys(REJECTIONS)
-    .filter(isCode)
-    .map((code) => [code, plainReply(code)]),
-);
+const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
+  route_not_found: plainReply("route_not_found"),
+  method_not_allowed: plainReply("method_not_allowed"),
+  rate_limited: plainReply("rate_limited"),
+  unsupported_media_type: plainReply("unsupported_media_type"),
+  too_many_in_flight: plainReply("too_many_in_flight"),
+  unauthorized: plainReply("unauthorized"),
+  payload_too_large: plainReply("payload_too_large"),
+  request_timeout: plainReply("request_timeout"),
+  invalid_json: plainReply("invalid_json"),
+  invalid_request: plainReply("invalid_request"),
+  persist_failed: plainReply("persist_failed"),
+  bad_host_answer: plainReply("bad_host_answer"),
+  outcome_unknown: plainReply("outcome_unknown"),
+  internal: plainReply("internal"),
+};
 
 const withRetry = (reply: Reply, retryAfterMs: number | undefined): Reply => {
   if (retryAfterMs === undefined) return reply;
@@ -67,7 +77,7 @@ const withRetry = (reply: Reply, retryAfterMs: number | undefined): Reply => {
  * caller is told nothing that it did not send.
  */
 export const replyToRejection = ({ code, fault, retryAfterMs }: Rejection, routeId?: string): Reply => {
-  const plain = PLAIN.get(code) ?? plainReply(code);
+  const plain = PLAIN[code];
   if (fault === undefined && routeId === undefined) return withRetry(plain, retryAfterMs);
   const field = fault?.field;
   const sentence = fault?.sentence ?? REJECTIONS[code].sentence;

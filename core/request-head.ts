@@ -12,12 +12,9 @@ export type RequestHead = {
   readonly peer: string | undefined;
 };
 
-const JSON_TYPE = "application/json";
-
 //= BODY-1
 /** Whether the Content-Type is JSON: `application/json` or any `+json` suffix, parameters aside (M-17). */
 export const isJsonMediaType = (contentType: string | undefined): boolean => {
-  if (contentType === JSON_TYPE) return true;
   const type = (contentType ?? "").split(";", 1).join("").trim().toLowerCase();
-  return type === JSON_TYPE || type.endsWith("+json");
+  return type === "application/json" || type.endsWith("+json");
 };

@@ -76,14 +76,14 @@ const narrated =
     return typeof shown === "string" ? shown.replace(SESSION_KEY, "[session]") : shown;
   };
 const narrative = narrated(optionalText);
-const count: Reader = (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : BAD);
-const time: Reader = (value) => (typeof value === "number" && Number.isFinite(value) ? value : BAD);
+const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : BAD);
+const time: Reader = (value) => (Number.isFinite(value) ? Number(value) : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? undefined : time(value));
 const optionalJson: Reader = (value) => (value === undefined ? undefined : copyHostJson(value).unwrapOr(BAD));
-const oneOf = (allowed: readonly string[]): Reader => {
-  const known = new Set<unknown>(allowed);
-  return (value) => (typeof value === "string" && known.has(value) ? value : BAD);
-};
+const oneOf =
+  (allowed: readonly string[]): Reader =>
+  (value) =>
+    allowed.find((one) => one === value) ?? BAD;
 
 //= VIEW-1
 const FLOW: Fields = [

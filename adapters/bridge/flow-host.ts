@@ -9,7 +9,7 @@ import {
   type HostFailure,
   type Outcome,
 } from "../../core/index.ts";
-import { Deadlines } from "./deadline.ts";
+import { type Late, withDeadline } from "./deadline.ts";
 import type { FlowHost } from "./exchange.ts";
 import type { FlowStore, ManagedFlows, Tell } from "./managed-flows.ts";
 import { scrub } from "./scrub.ts";
@@ -76,44 +76,28 @@ const isStoreTrouble = (error: unknown): boolean => {
   }
 };
 
-const failureOf = (error: unknown, tell: Tell): HostFailure => {
-  tell("the host failed", error);
-  return isStoreTrouble(error) ? "persist_failed" : "bad_host_answer";
-};
-
-const checked = (action: Action, answered: Result<Outcome, HostFailure>, tell: Tell): typeof answered => {
-  if (isSound(action, answered)) return answered;
-  tell("the host answered nonsense in", "the whole answer");
-  return err("bad_host_answer");
+const failureOf = (late: Late, deadlineMs: number, tell: Tell): HostFailure => {
+  if (late.kind === "late") {
+    tell("the host did not answer in time", `${String(deadlineMs)} ms`);
+    return "outcome_unknown";
+  }
+  tell("the host failed", late.error);
+  return isStoreTrouble(late.error) ? "persist_failed" : "bad_host_answer";
 };
 
 //= SCOPE-1, SLOT-4
 /** The store as a port of the pipeline. Each command is answered within the deadline; `execute` never rejects. */
-export const createFlowHost = ({ store, warn, deadlineMs = HOST_DEADLINE_MS }: FlowHostOptions): FlowHost => {
-  const deadlines = new Deadlines(deadlineMs);
-  const execute = ({ route, action }: Command): Carried => {
+export const createFlowHost = ({ store, warn, deadlineMs = HOST_DEADLINE_MS }: FlowHostOptions): FlowHost => ({
+  execute: async ({ route, action }: Command) => {
     const tell: Tell = (what, said) => {
       const topic = `route ${scrub(route.id, [])} ${action.action}: ${scrub(what, [route.sessionKey])}`;
       warn(`${topic}: ${scrub(said, [route.sessionKey])}`, topic);
     };
-    return new Promise((resolve) => {
-      const wait = deadlines.begin(() => {
-        tell("the host did not answer in time", `${String(deadlineMs)} ms`);
-        resolve(err("outcome_unknown"));
-      });
-      const failed = (error: unknown): void => {
-        if (wait.leave()) resolve(err(failureOf(error, tell)));
-      };
-      const answered = (said: Result<Outcome, HostFailure>): void => {
-        if (wait.leave()) resolve(checked(action, said, tell));
-      };
-      try {
-        const carried = carryOut(action, route.controllerId, store.bind(route.sessionKey, tell));
-        Promise.resolve(carried).then(answered, failed);
-      } catch (error) {
-        failed(error);
-      }
-    });
-  };
-  return { execute };
-};
+    const work = (): Carried => carryOut(action, route.controllerId, store.bind(route.sessionKey, tell));
+    const carried = await withDeadline(work, deadlineMs);
+    if (carried.isErr()) return err(failureOf(carried.error, deadlineMs, tell));
+    if (isSound(action, carried.value)) return carried.value;
+    tell("the host answered nonsense in", "the whole answer");
+    return err("bad_host_answer");
+  },
+});

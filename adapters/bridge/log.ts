@@ -34,8 +34,13 @@ export class Log {
   }
 
   write(level: Level, line: string): void {
+    this.#say(level, () => line);
+  }
+
+  /** Makes the line only when somebody reads that level. */
+  #say(level: Level, line: () => string): void {
     try {
-      this.#logger[level]?.(`[webhooks] ${line}`);
+      this.#logger[level]?.(`[webhooks] ${line()}`);
     } catch {
       // the request matters more than its log line
     }
@@ -43,7 +48,7 @@ export class Log {
 
   /** Every answer at debug level; refusals that an operator should see also as warnings. */
   audit(event: AuditEvent): void {
-    if (this.#logger.debug !== undefined) this.write("debug", auditLine(event));
+    this.#say("debug", () => auditLine(event));
     const { code = "", routeId = "" } = event;
     const notice = NOTEWORTHY.get(code);
     if (notice !== undefined && this.#isDue(`${code} ${routeId}`)) this.#warn(`${notice} (${auditLine(event)})`);

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { tailOf } from "../node/client.ts";
-import { type ProxyTrust, proxyTrustReader } from "./snapshot.ts";
+import { type ProxyTrust, proxyTrust } from "./snapshot.ts";
 
 /** As much of a request as an attribution needs. */
 type Sender = {
@@ -44,17 +44,17 @@ const MAX_REMEMBERED = 1024;
 
 /** The Gateway's function, asked once for the same addresses: parsing them costs more than all else before the secret. */
 const remembering = (resolve: ResolveClientIp) => {
-  const trustOf = proxyTrustReader();
   const known = new Map<string, string | undefined>();
-  let trust: ProxyTrust | undefined;
+  let trusted = "";
   return (peer: string | undefined, hop: string, real: string, snapshot: unknown): string | undefined => {
-    const now = trustOf(snapshot);
-    if (now !== trust) known.clear();
-    trust = now;
+    const { trustedProxies, allowRealIpFallback } = proxyTrust(snapshot);
+    const trust = `${trustedProxies.join("\n")}\n${String(allowRealIpFallback)}`;
+    if (trust !== trusted) known.clear();
+    trusted = trust;
     const key = `${peer ?? ""}\n${hop}\n${real}`;
     if (known.has(key)) return known.get(key);
     const sender = { socket: { remoteAddress: peer }, headers: { "x-forwarded-for": hop, "x-real-ip": real } };
-    const said = resolve(sender, now.trustedProxies, now.allowRealIpFallback);
+    const said = resolve(sender, trustedProxies, allowRealIpFallback);
     const client = typeof said === "string" ? said : undefined;
     if (known.size >= MAX_REMEMBERED) known.clear();
     known.set(key, client);

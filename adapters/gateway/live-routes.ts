@@ -40,8 +40,8 @@ export class LiveRoutes {
   /** The configuration of the Gateway's live `snapshot`; the last known one when that is UNREADABLE. */
   current(snapshot: unknown): Config {
     if (this.#isDisposed) return EMPTY;
-    const block = snapshot === UNREADABLE ? this.#block : pluginBlock(snapshot);
-    if (block !== this.#block) this.#load(block);
+    const block = pluginBlock(snapshot);
+    if (block !== UNREADABLE && block !== this.#block) this.#load(block);
     return this.#config;
   }
 

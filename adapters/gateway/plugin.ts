@@ -55,7 +55,7 @@ const serve = (
   request: IncomingMessage,
   response: ServerResponse,
 ): ReturnType<HttpHandler> => {
-  const head = headOf(request, (asked) => attribute(asked, snapshot));
+  const head = headOf(request, () => attribute(request, snapshot));
   // a path that is no route's is delivered before anything waits
   let isOurs = true;
   const done = exchange(

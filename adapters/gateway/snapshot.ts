@@ -15,25 +15,18 @@ export const readSnapshot = (current: () => unknown): unknown => {
   }
 };
 
-/** This plugin's own configuration block. */
+/** This plugin's own configuration block, or UNREADABLE. */
 export const pluginBlock = (snapshot: unknown): unknown =>
-  member(member(member(member(snapshot, "plugins"), "entries"), "webhooks"), "config");
+  snapshot === UNREADABLE
+    ? UNREADABLE
+    : readSnapshot(() => member(member(member(member(snapshot, "plugins"), "entries"), "webhooks"), "config"));
 
 /** What decides whether a forwarded client address is believed. */
 export type ProxyTrust = { readonly trustedProxies: string[]; readonly allowRealIpFallback: boolean };
 
-/** The trust that a snapshot states; the same value as before when the snapshot states it by the same values. */
-export const proxyTrustReader = (): ((snapshot: unknown) => ProxyTrust) => {
-  let listed: unknown;
-  let trust: ProxyTrust = { trustedProxies: [], allowRealIpFallback: false };
-  return (snapshot) => {
-    const gateway = member(snapshot, "gateway");
-    const allowRealIpFallback = member(gateway, "allowRealIpFallback") === true;
-    const proxies = member(gateway, "trustedProxies");
-    if (proxies === listed && allowRealIpFallback === trust.allowRealIpFallback) return trust;
-    listed = proxies;
-    const trustedProxies = Array.isArray(proxies) ? proxies.filter((item) => typeof item === "string") : [];
-    trust = { trustedProxies, allowRealIpFallback };
-    return trust;
-  };
+export const proxyTrust = (snapshot: unknown): ProxyTrust => {
+  const gateway = member(snapshot, "gateway");
+  const listed = member(gateway, "trustedProxies");
+  const trustedProxies = Array.isArray(listed) ? listed.filter((item) => typeof item === "string") : [];
+  return { trustedProxies, allowRealIpFallback: member(gateway, "allowRealIpFallback") === true };
 };

@@ -3,7 +3,6 @@
 
 import type { IncomingMessage } from "node:http";
 import { err, ok, type Result } from "neverthrow";
-import { deadlinesOf } from "../bridge/deadline.ts";
 import { bodyWasRead } from "../bridge/mistake.ts";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 
@@ -25,7 +24,7 @@ export const readBody = (
     const chunks: Buffer[] = [];
     let size = 0;
     const settle = (body: Result<Uint8Array, BodyFault>): void => {
-      wait.leave();
+      clearTimeout(timer);
       request.off("data", take).off("end", end).off("close", gone);
       resolve(body);
     };
@@ -36,7 +35,7 @@ export const readBody = (
     };
     const end = (): void => settle(ok(Buffer.concat(chunks, size)));
     const gone = (): void => settle(err("gone"));
-    const wait = deadlinesOf(deadlineMs).begin(() => settle(err("timeout")));
+    const timer = setTimeout(() => settle(err("timeout")), deadlineMs);
     request.on("data", take).on("end", end).on("close", gone);
   });
 };

@@ -7,43 +7,32 @@ import type { RequestHead } from "../../core/index.ts";
 export const targetOf = (request: IncomingMessage): string =>
   "originalUrl" in request && typeof request.originalUrl === "string" ? request.originalUrl : (request.url ?? "");
 
-/** Attributes a request to its client's address. */
-export type ClientOf = (request: IncomingMessage) => string | undefined;
-
-const socketAddress: ClientOf = (request) => request.socket.remoteAddress;
-
-/** Reads the request when it is asked; a class, for one is made for each request. */
+/** A class, for an accessor in an object of its own would cost a request more than all else in its head. */
 class NodeHead implements RequestHead {
-  readonly #request: IncomingMessage;
-  readonly #clientOf: ClientOf;
+  readonly method: string;
+  readonly target: string;
   readonly header: RequestHead["header"];
+  readonly peer: string | undefined;
+  readonly #client: () => string | undefined;
 
-  constructor(request: IncomingMessage, clientOf: ClientOf) {
-    this.#request = request;
-    this.#clientOf = clientOf;
+  constructor(request: IncomingMessage, client: () => string | undefined) {
+    this.method = request.method ?? "";
+    this.target = targetOf(request);
     this.header = (name) => {
       const value = request.headers[name];
       return Array.isArray(value) ? value[0] : value;
     };
-  }
-
-  get method(): string {
-    return this.#request.method ?? "";
-  }
-
-  get target(): string {
-    return targetOf(this.#request);
+    this.peer = request.socket.remoteAddress;
+    this.#client = client;
   }
 
   get client(): string | undefined {
-    return this.#clientOf(this.#request);
-  }
-
-  get peer(): string | undefined {
-    return this.#request.socket.remoteAddress;
+    return this.#client();
   }
 }
 
-/** `clientOf`: the attributed address, asked for only when it is needed; by default the socket's. */
-export const headOf = (request: IncomingMessage, clientOf: ClientOf = socketAddress): RequestHead =>
-  new NodeHead(request, clientOf);
+/** `client`: the attributed address, asked for only when it is needed; by default the socket's. */
+export const headOf = (
+  request: IncomingMessage,
+  client: () => string | undefined = () => request.socket.remoteAddress,
+): RequestHead => new NodeHead(request, client);

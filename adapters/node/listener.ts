@@ -29,7 +29,7 @@ export const createNodeListener = (options: NodeOptions): NodeListener => {
   return async (request, response, next) => {
     if (next !== undefined && !owns(targetOf(request))) return next();
     await serve(
-      headOf(request, clientOf),
+      headOf(request, () => clientOf(request)),
       () => readBody(request),
       ({ reply }) => respond(request, response, reply),
     );

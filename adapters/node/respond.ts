@@ -2,7 +2,6 @@
 // after the client had a moment to stop sending: closing earlier would destroy the answer on its way (RFC 9112 §9.6).
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { deadlinesOf } from "../bridge/deadline.ts";
 import type { Reply } from "../../core/index.ts";
 
 /**
@@ -39,10 +38,10 @@ const watch = (
 ): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
-      wait.leave();
+      clearTimeout(timer);
       resolve();
     };
-    const wait = deadlinesOf(deadlineMs).begin(() => request.socket.destroy());
+    const timer = setTimeout(() => request.socket.destroy(), deadlineMs);
     request.on("error", ignore);
     response.on("error", ignore).once("close", done);
     if (response.destroyed || request.socket.destroyed) done();
@@ -52,7 +51,8 @@ const watch = (
 const lengthOf = (body: string) => ({ "Content-Length": String(Buffer.byteLength(body)) });
 
 /** Everything was handed to the system at once, as for every answer that finds room in the socket's buffer. */
-const hasLeft = (response: ServerResponse): boolean => response.writableEnded && response.writableLength === 0;
+const hasLeft = ({ writableFinished, writableEnded, writableLength }: ServerResponse): boolean =>
+  writableFinished || (writableEnded && writableLength === 0);
 
 const refuseRest = (
   request: IncomingMessage,

@@ -12,7 +12,7 @@ import type { Canceller } from "../../adapters/managed-flows/host.ts";
 import { LiveRoutes } from "../../adapters/gateway/live-routes.ts";
 import { Log } from "../../adapters/bridge/log.ts";
 import plugin from "../../adapters/gateway/plugin.ts";
-import { pluginBlock, proxyTrustReader, readSnapshot, UNREADABLE } from "../../adapters/gateway/snapshot.ts";
+import { pluginBlock, proxyTrust, readSnapshot, UNREADABLE } from "../../adapters/gateway/snapshot.ts";
 import { sha256 } from "../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
 import { ModelHost } from "../support/model-host.ts";
@@ -196,6 +196,10 @@ test("CONFIG-5: the table is made anew only when the block is another object, an
     throw new Error("gone");
   };
   expect(current()).toBe(first);
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  snapshot = () => ({ plugins: revoked.proxy });
+  expect(current()).toBe(first);
   snapshot = () => snapshotOf({ ...CONFIG });
   expect(current()).not.toBe(first);
   expect(told.map((lines) => lines.length)).toEqual([1, 1, 0, 1, 0, 0]);
@@ -258,7 +262,7 @@ test("LIMIT-8: hop by hop and remembered, an attribution is what the Gateway's f
       const attribute = attributionBy(resolveAsGateway);
       for (const one of requests) {
         const headers = { "x-forwarded-for": one.chain, "x-real-ip": one.real };
-        const { trustedProxies, allowRealIpFallback } = proxyTrustReader()(one.trust);
+        const { trustedProxies, allowRealIpFallback } = proxyTrust(one.trust);
         const whole = resolveAsGateway(
           { socket: { remoteAddress: one.peer }, headers },
           trustedProxies,
@@ -293,9 +297,9 @@ test("LIMIT-8: odd shapes of the live configuration trust no proxy", () => {
   for (const snapshot of odd) {
     const attribute = attributionBy(resolveAsGateway);
     expect(attribute(from("192.0.2.1", { "x-forwarded-for": "10.0.0.1" }), snapshot)).toBe("192.0.2.1");
-    expect(proxyTrustReader()(snapshot)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
+    expect(proxyTrust(snapshot)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
   }
-  expect(proxyTrustReader()(trusting(["192.0.2.1", 7], true))).toEqual({
+  expect(proxyTrust(trusting(["192.0.2.1", 7], true))).toEqual({
     trustedProxies: ["192.0.2.1"],
     allowRealIpFallback: true,
   });
@@ -326,6 +330,27 @@ test("REPLY-1: the plugin is the one of its manifest", () => {
   const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
   expect([plugin.id, plugin.name]).toEqual([manifest["id"], manifest["name"]]);
   expect(plugin.description).toMatch(/^Authenticated webhook routes .*\.$/u);
+});
+
+test("REPLY-4: a logger that cannot be asked for a level costs nobody an answer", () => {
+  const closed = (): never => {
+    throw new Error("closed");
+  };
+  const logger = Object.defineProperty({ info: closed, warn: closed, error: closed }, "debug", { get: closed });
+  const log = new Log(logger, () => 0);
+  log.audit({ status: 401, code: "unauthorized" });
+  log.write("debug", "x");
+  let made = 0;
+  const quiet = new Log({ info: () => 0, warn: () => 0, error: () => 0 }, () => 0);
+  const event = {
+    status: 200,
+    get client() {
+      made += 1;
+      return "x";
+    },
+  };
+  quiet.audit(event);
+  expect(made).toBe(0);
 });
 
 test("AUDIT-3: each answer is a debug line, and a limited client a warning with its route and network", () => {

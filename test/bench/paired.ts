@@ -22,8 +22,9 @@ const timeOf = async ({ run }: Contestant, times: number): Promise<number> => {
   return (stopwatch() - started) / times;
 };
 
-/** Milliseconds that one batch of a contestant should take. */
+/** Milliseconds that one batch of a contestant should take, and for which each runs before it is timed. */
 const BATCH_MS = 12;
+const WARM_UP_MS = 1500;
 
 /** Milliseconds for one run of each contestant, round by round, after a warm-up. */
 export const takeTurns = async (
@@ -32,14 +33,16 @@ export const takeTurns = async (
 ): Promise<readonly (readonly number[])[]> => {
   const batches: number[] = [];
   for (const one of contestants) {
-    await timeOf(one, 30);
-    batches.push(Math.max(1, Math.round(BATCH_MS / (await timeOf(one, 30)))));
+    const ends = stopwatch() + WARM_UP_MS;
+    let cost = await timeOf(one, 3);
+    while (stopwatch() < ends) cost = await timeOf(one, Math.max(1, Math.round(BATCH_MS / cost)));
+    batches.push(Math.max(1, Math.round(BATCH_MS / cost)));
   }
   const taken: number[][] = [];
-  for (let round = -3; round < rounds; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     const times: number[] = [];
     for (const [index, one] of contestants.entries()) times.push(await timeOf(one, batches[index] ?? 1));
-    if (round >= 0) taken.push(times);
+    taken.push(times);
   }
   return taken;
 };

@@ -43,6 +43,8 @@ const ENTRIES = {
 
 export type PluginName = keyof typeof ENTRIES;
 
+export const PLUGINS: readonly PluginName[] = ["ours", "bundled"];
+
 /** Registers the plugin with a Gateway of which only `host` does anything; the handler is the one for PATH. */
 export const loadPlugin = async (name: PluginName, host: BoundFlows & Canceller, routes = 1): Promise<Handler> => {
   const registered: Registered[] = [];

@@ -174,11 +174,24 @@ test("VIEW-3: a host's value is a copy: what the host changes afterwards does no
       expect(JSON.stringify(copy)).toBe(text);
     }),
   );
-  const run = (): never => expect.fail("asked");
+  let asked = 0;
+  const run = (): number => (asked += 1);
   const secretly = Object.defineProperty({ a: 1 }, Symbol("s"), { get: run, enumerable: true });
-  expect(copyHostJson(secretly)._unsafeUnwrapErr()).toBe("not_json");
+  expect(copyHostJson(secretly)._unsafeUnwrap()).toEqual({ a: 1 });
+  expect(copyHostJson(new Proxy({ a: 1 }, { get: run }))._unsafeUnwrap()).toEqual({ a: 1 });
   const unseen = Object.defineProperty({ a: 1 }, "b", { get: run, enumerable: false });
   expect(copyHostJson([unseen])._unsafeUnwrap()).toEqual([{ a: 1 }]);
+  const seen = Object.defineProperty({ a: 1 }, "b", { get: run, enumerable: true });
+  for (const hostile of [seen, Object.defineProperty([1], 0, { get: run, enumerable: true })]) {
+    expect(copyHostJson({ hostile })._unsafeUnwrapErr()).toBe("not_json");
+  }
+  expect(asked).toBe(0);
+});
+
+test("VIEW-3: a host's value may have exactly two million members", () => {
+  const many = Array.from({ length: 2_000_000 }, () => 1);
+  expect(copyHostJson(many).isOk()).toBe(true);
+  expect(copyHostJson([many]).isErr()).toBe(true);
 });
 
 test("VIEW-4: a host's value may be deeper than a request's, hold half a pair, and a member toJSON that is data", () => {

@@ -167,6 +167,8 @@ test("ACTION-2: a fault with and without a field", () => {
     error: "goal: why",
     result: { field: "goal" },
   });
+  const before = replyToRejection({ code: "invalid_request", fault: { sentence: "why" } });
+  expect(JSON.parse(before.body)).toEqual({ ok: false, code: "invalid_request", error: "why", result: {} });
   expect(body({ sentence: "why" })).toEqual({
     ok: false,
     routeId: "r",
@@ -179,6 +181,7 @@ test("ACTION-2: a fault with and without a field", () => {
 test("REPLY-1: each header stands where it belongs and nowhere else", () => {
   for (const code of Object.keys(REJECTIONS) as (keyof typeof REJECTIONS)[]) {
     const { headers } = replyToRejection({ code });
+    expect(Object.isFrozen(headers)).toBe(true);
     expect([code, "Allow" in headers]).toEqual([code, code === "method_not_allowed"]);
     expect([code, "WWW-Authenticate" in headers]).toEqual([code, code === "unauthorized"]);
     expect([code, "Retry-After" in headers]).toEqual([code, false]);

@@ -68,6 +68,9 @@ export type Answer = {
   readonly json: Config;
 };
 
+/** Milliseconds of one tick of the kernel's accounting: USER_HZ is 100 on every Linux that Node runs on. */
+const CLOCK_TICK_MS = 10;
+
 /** Milliseconds for a start, and for a command. */
 const START_MS = 120_000;
 const COMMAND_MS = 120_000;
@@ -93,6 +96,15 @@ export class Gateway {
     for (const tarball of tarballs) await gateway.install(tarball);
     await gateway.boot();
     return gateway;
+  }
+
+  /** Milliseconds of CPU time that the Gateway's process has taken so far; Linux only. */
+  cpu(): number {
+    const fields =
+      readFileSync(`/proc/${String(this.#process?.pid)}/stat`, "utf8")
+        .split(") ")[1]
+        ?.split(" ") ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MS;
   }
 
   get base(): string {

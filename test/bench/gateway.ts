@@ -1,0 +1,114 @@
+// In a real Gateway: what a route more costs every request, and a start. The figures are in units of the Gateway's own
+// `/healthz` in the same run, for a Gateway's cost differs from start to start.
+
+import { Gateway, gatewayConfig, pack } from "../gateway/harness.ts";
+import { quantile } from "./paired.ts";
+import { configOf, PATH, PLUGINS, type PluginName, SECRET } from "./plugins.ts";
+
+/** Requests of one batch; a client sends a hundred of them, less than the limit of 120 a minute. */
+const BATCH = 3000;
+const REQUESTS_OF_A_CLIENT = 100;
+const BATCHES = 4;
+const CONNECTIONS = 8;
+
+const startOf = async (plugin: PluginName, routes: number, tarball: string): Promise<Gateway> =>
+  Gateway.start("host", gatewayConfig(configOf(routes).routes), plugin === "ours" ? [tarball] : []);
+
+let clients = 0;
+
+type Asked = { readonly path: string; readonly status: number; readonly init: (client: string) => RequestInit };
+
+/** Milliseconds of CPU time for one request. */
+const costOf = async (gateway: Gateway, { path, status, init }: Asked): Promise<number> => {
+  let left = BATCH;
+  const before = gateway.cpu();
+  const drive = async (): Promise<void> => {
+    let client = "";
+    for (let sent = 0; left > 0; sent += 1) {
+      left -= 1;
+      if (sent % REQUESTS_OF_A_CLIENT === 0) {
+        clients += 1;
+        client = `10.1.${String(clients >> 8)}.${String(clients & 255)}`;
+      }
+      const response = await fetch(gateway.base + path, init(client));
+      await response.arrayBuffer();
+      if (response.status !== status) throw new Error(`${path} answered ${String(response.status)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, drive));
+  return (gateway.cpu() - before) / BATCH;
+};
+
+const post =
+  (secret: string, body: object): Asked["init"] =>
+  (client) => ({
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${secret}`, "x-forwarded-for": client },
+    body: JSON.stringify(body),
+  });
+
+const medianCost = async (gateway: Gateway, asked: Asked): Promise<number> => {
+  await costOf(gateway, asked);
+  const costs: number[] = [];
+  for (let batch = 0; batch < BATCHES; batch += 1) costs.push(await costOf(gateway, asked));
+  return quantile(
+    costs.toSorted((a, b) => a - b),
+    0.5,
+  );
+};
+
+export type InGateway = {
+  readonly plugin: PluginName;
+  readonly routes: number;
+  /** CPU in units of `/healthz`. */
+  readonly unauthorized: number;
+  readonly get: number;
+};
+
+const measureAt = async (plugin: PluginName, routes: number, tarball: string): Promise<InGateway> => {
+  const gateway = await startOf(plugin, routes, tarball);
+  try {
+    const created = await gateway.post(PATH, SECRET, { action: "create_flow", goal: "Review inbound queue" });
+    const { flow } = created.json["result"] as { readonly flow: { readonly flowId: string } };
+    const body = { action: "get_flow", flowId: flow.flowId };
+    const health = await medianCost(gateway, { path: "/healthz", status: 200, init: () => ({}) });
+    const get = await medianCost(gateway, { path: PATH, status: 200, init: post(SECRET, body) });
+    const refused = await medianCost(gateway, { path: PATH, status: 401, init: post("wrong-secret-0123456789", body) });
+    return { plugin, routes, unauthorized: refused / health, get: get / health };
+  } finally {
+    await gateway.discard();
+  }
+};
+
+export const measureGateway = async (counts: readonly number[]): Promise<readonly InGateway[]> => {
+  const tarball = await pack();
+  const measured: InGateway[] = [];
+  for (const routes of counts) {
+    for (const plugin of PLUGINS) measured.push(await measureAt(plugin, routes, tarball));
+  }
+  return measured;
+};
+
+export type Start = { readonly routes: number; readonly seconds: readonly number[] };
+
+/** Seconds until ready, each start after a stop of the same Gateway; the numbers of routes take turns. */
+export const measureStarts = async (counts: readonly number[], rounds: number): Promise<readonly Start[]> => {
+  const tarball = await pack();
+  const starts = counts.map((routes) => ({ routes, seconds: [] as number[] }));
+  const gateways: Gateway[] = [];
+  for (const routes of counts) {
+    const gateway = await startOf("ours", routes, tarball);
+    await gateway.kill();
+    gateways.push(gateway);
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [index, gateway] of gateways.entries()) {
+      const began = performance.now();
+      await gateway.boot();
+      starts[index]?.seconds.push((performance.now() - began) / 1000);
+      await gateway.kill();
+    }
+  }
+  for (const gateway of gateways) await gateway.discard();
+  return starts;
+};

@@ -1,0 +1,100 @@
+// `npm run bench`: every figure, or the parts that are named. Ratios only: what a machine does in a microsecond is no
+// business of anybody else's. `--quick` for a look, `--plot` writes the picture of the README anew.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { installHost } from "../gateway/harness.ts";
+import { measureGateway, measureStarts } from "./gateway.ts";
+import { measureCrowd, measureRoutes } from "./growth.ts";
+import { measureHeads } from "./heads.ts";
+import { measureInProcess } from "./in-process.ts";
+import { quantile, type Ratio } from "./paired.ts";
+import { plot } from "./plot.ts";
+import { ALL } from "./scenarios.ts";
+import { measureSockets, measureSqlite, type Raced } from "./sockets.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const PARTS = ["in-process", "heads", "growth", "sockets", "sqlite", "gateway"] as const;
+
+const { values, positionals } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, plot: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+const rounds = values.quick ? 5 : 21;
+const asked = positionals.length === 0 ? PARTS : PARTS.filter((part) => positionals.includes(part));
+if (asked.length < positionals.length) throw new Error(`the parts are ${PARTS.join(", ")}`);
+
+/** The median, and the middle half of the paired ratios. */
+const show = ({ median, low, high }: Ratio): string =>
+  `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
+const name = (text: string): string => text.padEnd(38);
+const line = (...parts: readonly string[]): void => console.log(parts.join(""));
+
+const inProcess = async (): Promise<void> => {
+  line("\nIn process, CPU of one request: ", "ours ÷ bundled, ours ÷ floor, bundled ÷ floor");
+  for (const one of await measureInProcess(rounds)) {
+    line(name(one.name), show(one.toBundled), show(one.toFloor), show(one.bundledToFloor));
+  }
+};
+
+const heads = async (): Promise<void> => {
+  line("\nRefusal of a head of 16 KB, microseconds: ours, bundled");
+  for (const one of await measureHeads(values.quick ? 200 : 1000)) {
+    line(name(one.name), one.ours.toFixed(0).padEnd(8), one.bundled.toFixed(0));
+  }
+};
+
+const growth = async (): Promise<void> => {
+  line("\nThe handler at so many routes ÷ at one");
+  for (const one of await measureRoutes([100, 1000, 10_000], rounds)) {
+    line(name(`${one.name} at ${String(one.count)}`), show(one.ratio));
+  }
+  line("\n100,000 distinct clients after the table is full: growth of the heap, cost of a new client before ÷ after");
+  for (const { plugin, bytes, before, after } of await measureCrowd(100_000)) {
+    line(name(plugin), `${(bytes / 1024).toFixed(0)} KiB`.padEnd(14), (after / before).toFixed(2));
+  }
+};
+
+const sockets = async (): Promise<void> => {
+  line("\nOver sockets, 8 connections, CPU of the server ÷ bare server: ours, bundled");
+  const raced: Raced[] = [];
+  for (const scenario of ALL) {
+    const one = await measureSockets(scenario, rounds);
+    raced.push(one);
+    line(name(one.name), show(one.ours), show(one.bundled));
+  }
+  if (!values.plot) return;
+  const bars = raced.map(({ name: of, ours, bundled }) => ({ name: of, ours: ours.median, bundled: bundled.median }));
+  writeFileSync(join(ROOT, "assets", "performance.svg"), plot(bars, "CPU for one request over sockets"));
+};
+
+const sqlite = async (): Promise<void> => {
+  line("\nThe standalone server on SQLite, CPU ÷ bare server running the same statements");
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  for (const one of await measureSqlite(folder, rounds)) line(name(one.name), show(one.ours));
+  rmSync(folder, { recursive: true, force: true });
+};
+
+const gateway = async (): Promise<void> => {
+  line("\nIn a real Gateway, CPU ÷ /healthz: 401, get_flow");
+  for (const { plugin, routes, unauthorized, get } of await measureGateway([1, 100, 1000])) {
+    line(name(`${plugin}, ${String(routes)} routes`), unauthorized.toFixed(2).padEnd(8), get.toFixed(2));
+  }
+  line("\nSeconds until the Gateway is ready, with ours");
+  for (const { routes, seconds } of await measureStarts([1, 10_000], values.quick ? 3 : 7)) {
+    const sorted = seconds.toSorted((a, b) => a - b);
+    line(
+      name(`${String(routes)} routes`),
+      sorted.map((one) => one.toFixed(2)).join(" "),
+      `; median ${quantile(sorted, 0.5).toFixed(2)}`,
+    );
+  }
+};
+
+const RUN = { "in-process": inProcess, heads, growth, sockets, sqlite, gateway } as const;
+
+await installHost("host");
+for (const part of asked) await RUN[part]();
+process.exit();
