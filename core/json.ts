@@ -133,9 +133,9 @@ const copyMembers = (source: object, copy: Copy, depth: number, pending: Copying
   const names = Object.keys(source);
   if (Array.isArray(source) && names.length !== source.length) return undefined;
   for (const name of names) {
-    const member = Object.getOwnPropertyDescriptor(source, name);
-    if (member === undefined || !("value" in member)) return undefined;
-    if (!copyMember(member.value, copy, name, depth, pending)) return undefined;
+    // an accessor has no value, and what has none is no JSON
+    const member: unknown = Object.getOwnPropertyDescriptor(source, name)?.value;
+    if (!copyMember(member, copy, name, depth, pending)) return undefined;
   }
   return names.length;
 };

@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
   options: { quick: { type: "boolean", default: false }, plot: { type: "boolean", default: false } },
   allowPositionals: true,
 });
-const rounds = values.quick ? 5 : 21;
+const rounds = values.quick ? 5 : 11;
 const asked = positionals.length === 0 ? PARTS : PARTS.filter((part) => positionals.includes(part));
 if (asked.length < positionals.length) throw new Error(`the parts are ${PARTS.join(", ")}`);
 
@@ -41,7 +41,7 @@ const inProcess = async (): Promise<void> => {
 
 const heads = async (): Promise<void> => {
   line("\nRefusal of a head of 16 KB, microseconds: ours, bundled");
-  for (const one of await measureHeads(values.quick ? 200 : 1000)) {
+  for (const one of await measureHeads(values.quick ? 100 : 300)) {
     line(name(one.name), one.ours.toFixed(0).padEnd(8), one.bundled.toFixed(0));
   }
 };
@@ -83,7 +83,7 @@ const gateway = async (): Promise<void> => {
     line(name(`${plugin}, ${String(routes)} routes`), unauthorized.toFixed(2).padEnd(8), get.toFixed(2));
   }
   line("\nSeconds until the Gateway is ready, with ours");
-  for (const { routes, seconds } of await measureStarts([1, 10_000], values.quick ? 3 : 7)) {
+  for (const { routes, seconds } of await measureStarts([1, 10_000], values.quick ? 3 : 5)) {
     const sorted = seconds.toSorted((a, b) => a - b);
     line(
       name(`${String(routes)} routes`),
