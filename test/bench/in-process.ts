@@ -80,7 +80,7 @@ class StandInResponse extends EventEmitter {
   }
 }
 
-const withLength = ({ headers, body }: Asked): Asked => ({
+export const withLength = ({ headers, body }: Asked): Asked => ({
   headers: { ...headers, "content-length": String(body.length) },
   body,
 });
@@ -99,7 +99,8 @@ export type Measured = {
   readonly microseconds: number;
 };
 
-const exhaust = async (handler: Handler, asked: Asked): Promise<void> => {
+/** Uses a client's window up. */
+export const exhaust = async (handler: Handler, asked: Asked): Promise<void> => {
   for (let sent = 0; sent < 130; sent += 1) await ask(handler, asked);
 };
 

@@ -8,7 +8,7 @@ const LEFT = 230;
 const RIGHT = 60;
 const ROW = 44;
 const BAR = 14;
-const TOP = 70;
+const TOP = 84;
 
 const COLOURS = { ours: "#2f6fd0", bundled: "#b9c0cc", ink: "#1d2430", faint: "#e3e7ee", paper: "#ffffff" } as const;
 

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { bareHandler } from "./bare.ts";
 import { skewClocks, tick } from "./clock.ts";
+import { exhaust, withLength } from "./in-process.ts";
 import { type Handler, loadPlugin } from "./plugins.ts";
 import { ALL, hostOf, type Scenario } from "./scenarios.ts";
 
@@ -14,7 +15,10 @@ const handlerOf = async (scenario: Scenario): Promise<Handler> => {
   if (contestant !== "ours" && contestant !== "bundled") return bareHandler(scenario);
   skewClocks();
   const handler = await loadPlugin(contestant, hostOf(scenario));
-  if (scenario.status === 429) return handler;
+  if (scenario.status === 429) {
+    await exhaust(handler, withLength(scenario.asked));
+    return handler;
+  }
   return (request, response) => {
     tick();
     return handler(request, response);
