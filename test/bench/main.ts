@@ -79,7 +79,7 @@ const sqlite = async (): Promise<void> => {
 
 const gateway = async (): Promise<void> => {
   line("\nIn a real Gateway, CPU ÷ /healthz: 401, get_flow");
-  for (const { plugin, routes, unauthorized, get } of await measureGateway([1, 100, 1000])) {
+  for await (const { plugin, routes, unauthorized, get } of measureGateway([1, 100, 1000])) {
     line(name(`${plugin}, ${String(routes)} routes`), unauthorized.toFixed(2).padEnd(8), get.toFixed(2));
   }
   line("\nSeconds until the Gateway is ready, with ours");
