@@ -17,7 +17,7 @@ export const configOf = (count: number): { readonly routes: Readonly<Record<stri
   routes: Object.fromEntries(
     Array.from({ length: count }, (_, index) => [
       index === 0 ? "bench" : `bench-${String(index)}`,
-      { sessionKey: SESSION, secret: SECRET },
+      { sessionKey: SESSION, secret: index === 0 ? SECRET : `${SECRET}-${String(index)}` },
     ]),
   ),
 });
