@@ -1,18 +1,21 @@
-// What any server must do: read the request, parse it, serialise the same answer. Nothing is checked and nobody is asked.
+// What any server must do: read the request, parse it, serialise an answer. Nothing is checked.
 
-import type { Scenario } from "./scenarios.ts";
 import type { Handler } from "./plugins.ts";
+import type { Scenario } from "./scenarios.ts";
 
 const HEADERS = { "Content-Type": "application/json; charset=utf-8" };
 
-export const bareHandler =
-  ({ status, answer }: Scenario): Handler =>
+/** Answers each parsed body with what `answer` makes of it. */
+export const bareServer =
+  (status: number, answer: (asked: unknown) => unknown): Handler =>
   (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      JSON.parse(Buffer.concat(chunks).toString("utf8"));
-      const body = JSON.stringify(answer);
+      const body = JSON.stringify(answer(JSON.parse(Buffer.concat(chunks).toString("utf8"))));
       response.writeHead(status, { ...HEADERS, "Content-Length": Buffer.byteLength(body) }).end(body);
     });
   };
+
+/** The scenario's own answer; nobody is asked. */
+export const bareHandler = ({ status, answer }: Scenario): Handler => bareServer(status, () => answer);

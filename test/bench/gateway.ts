@@ -2,7 +2,7 @@
 // `/healthz` in the same run, for a Gateway's cost differs from start to start.
 
 import { Gateway, gatewayConfig, pack } from "../gateway/harness.ts";
-import { quantile } from "./paired.ts";
+import { medianOf } from "./paired.ts";
 import { configOf, PATH, PLUGINS, type PluginName, SECRET } from "./plugins.ts";
 
 /** Requests of one batch; a client sends a hundred of them, less than the limit of 120 a minute. */
@@ -51,10 +51,7 @@ const medianCost = async (gateway: Gateway, asked: Asked): Promise<number> => {
   await costOf(gateway, asked);
   const costs: number[] = [];
   for (let batch = 0; batch < BATCHES; batch += 1) costs.push(await costOf(gateway, asked));
-  return quantile(
-    costs.toSorted((a, b) => a - b),
-    0.5,
-  );
+  return medianOf(costs);
 };
 
 export type InGateway = {

@@ -4,13 +4,7 @@ import { stopwatch, skewClocks, tick } from "./clock.ts";
 import { ask } from "./in-process.ts";
 import { ratioOf, type Ratio, takeTurns } from "./paired.ts";
 import { loadPlugin, PLUGINS, type PluginName } from "./plugins.ts";
-import { hostOf, type Scenario, SCENARIOS } from "./scenarios.ts";
-
-const scenario = (wanted: string): Scenario => {
-  const found = SCENARIOS.find(({ name }) => name === wanted);
-  if (found === undefined) throw new Error(`no scenario ${wanted}`);
-  return found;
-};
+import { hostOf, scenarioOf } from "./scenarios.ts";
 
 export type Growth = { readonly name: string; readonly count: number; readonly ratio: Ratio };
 
@@ -19,13 +13,13 @@ export const measureRoutes = async (counts: readonly number[], rounds: number): 
   skewClocks();
   const grown: Growth[] = [];
   for (const name of ["get_flow", "401"]) {
-    const { asked, ...rest } = scenario(name);
+    const scenario = scenarioOf(name);
     const contestants = [];
     for (const count of [1, ...counts]) {
-      const handler = await loadPlugin("ours", hostOf({ asked, ...rest }), count);
+      const handler = await loadPlugin("ours", hostOf(scenario), count);
       const run = (): Promise<unknown> => {
         tick();
-        return ask(handler, asked);
+        return ask(handler, scenario.asked);
       };
       contestants.push({ name: `${name} ${String(count)}`, run });
     }
@@ -62,10 +56,11 @@ const FULL = 20_000;
 
 /** `clients` distinct clients with a wrong secret, one request each, after as many as fill the table. */
 export const measureCrowd = async (clients: number): Promise<readonly Crowd[]> => {
-  const { asked, ...rest } = scenario("401");
+  const scenario = scenarioOf("401");
+  const { asked } = scenario;
   const measured: Crowd[] = [];
   for (const plugin of PLUGINS) {
-    const handler = await loadPlugin(plugin, hostOf({ asked, ...rest }));
+    const handler = await loadPlugin(plugin, hostOf(scenario));
     const visit = async (from: number, to: number): Promise<number> => {
       const started = stopwatch();
       for (let n = from; n < to; n += 1) {

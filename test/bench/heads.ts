@@ -2,9 +2,9 @@
 
 import { stopwatch, skewClocks, tick } from "./clock.ts";
 import { ask } from "./in-process.ts";
-import { quantile } from "./paired.ts";
+import { medianOf } from "./paired.ts";
 import { loadPlugin, type PluginName } from "./plugins.ts";
-import { type Asked, hostOf, SCENARIOS, type Scenario } from "./scenarios.ts";
+import { type Asked, hostOf, type Scenario, scenarioOf } from "./scenarios.ts";
 
 const SIZE = 16_000;
 
@@ -24,8 +24,9 @@ const HEADS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 export type HeadCost = { readonly name: string; readonly ours: number; readonly bundled: number };
 
 /** Microseconds for one refusal: the median, each time with a head that was not seen before. */
-const costOf = async (plugin: PluginName, { asked }: Scenario, headers: Asked["headers"], rounds: number) => {
-  const handler = await loadPlugin(plugin, hostOf(SCENARIOS[0] as Scenario));
+const costOf = async (plugin: PluginName, refused: Scenario, headers: Asked["headers"], rounds: number) => {
+  const handler = await loadPlugin(plugin, hostOf(refused));
+  const { asked } = refused;
   const taken: number[] = [];
   for (let round = 0; round < rounds * 2; round += 1) {
     tick();
@@ -34,16 +35,13 @@ const costOf = async (plugin: PluginName, { asked }: Scenario, headers: Asked["h
     await ask(handler, { body: asked.body, headers: { ...asked.headers, ...headers, "x-forwarded-for": forwarded } });
     if (round >= rounds) taken.push((stopwatch() - started) * 1000);
   }
-  return quantile(
-    taken.toSorted((a, b) => a - b),
-    0.5,
-  );
+  return medianOf(taken);
 };
 
 /** Microseconds of one request with each head. */
 export const measureHeads = async (rounds: number): Promise<readonly HeadCost[]> => {
   skewClocks();
-  const refused = SCENARIOS.find(({ name }) => name === "401") as Scenario;
+  const refused = scenarioOf("401");
   const measured: HeadCost[] = [];
   for (const [name, headers] of Object.entries({ "none of these": {}, ...HEADS })) {
     const ours = await costOf("ours", refused, headers, rounds);

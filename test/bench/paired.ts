@@ -11,6 +11,13 @@ export type Ratio = { readonly median: number; readonly low: number; readonly hi
 export const quantile = (sorted: readonly number[], at: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN;
 
+/** The one in the middle. */
+export const medianOf = (values: readonly number[]): number =>
+  quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+
 export const ratioOf = (paired: readonly (readonly [number, number])[]): Ratio => {
   const ratios = paired.map(([ours, theirs]) => ours / theirs).toSorted((a, b) => a - b);
   return { median: quantile(ratios, 0.5), low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };

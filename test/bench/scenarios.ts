@@ -132,6 +132,12 @@ export const LIMITED: Scenario = {
 
 export const ALL: readonly Scenario[] = [...SCENARIOS, LIMITED];
 
+export const scenarioOf = (wanted: string | undefined): Scenario => {
+  const found = ALL.find(({ name }) => name === wanted);
+  if (found === undefined) throw new Error(`no scenario ${String(wanted)}`);
+  return found;
+};
+
 /** The scenario's host: the asked stateJson goes into the record, as a store in memory does it. */
 export const hostOf = (scenario: Scenario): BoundFlows & Canceller => {
   const list = scenario.host?.(undefined) ?? [FLOW];

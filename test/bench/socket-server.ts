@@ -7,7 +7,7 @@ import { bareHandler } from "./bare.ts";
 import { skewClocks, tick } from "./clock.ts";
 import { exhaust, withLength } from "./in-process.ts";
 import { type Handler, loadPlugin } from "./plugins.ts";
-import { ALL, hostOf, type Scenario } from "./scenarios.ts";
+import { hostOf, type Scenario, scenarioOf } from "./scenarios.ts";
 
 const [contestant, named] = process.argv.slice(2);
 
@@ -25,9 +25,7 @@ const handlerOf = async (scenario: Scenario): Promise<Handler> => {
   };
 };
 
-const scenario = ALL.find(({ name }) => name === named);
-if (scenario === undefined) throw new Error(`no scenario ${String(named)}`);
-const handler = await handlerOf(scenario);
+const handler = await handlerOf(scenarioOf(named));
 const server = createServer({ keepAliveTimeout: 600_000, requestTimeout: 0 }, (request, response) => {
   void handler(request, response);
 });

@@ -6,9 +6,9 @@ import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { type Client, clientOf, type Question } from "./client.ts";
-import { quantile, ratioOf, type Ratio } from "./paired.ts";
-import { PATH, SECRET } from "./plugins.ts";
-import type { Scenario } from "./scenarios.ts";
+import { ratioOf, type Ratio } from "./paired.ts";
+import { PATH } from "./plugins.ts";
+import { type Scenario, scenarioOf } from "./scenarios.ts";
 
 const CONNECTIONS = 8;
 
@@ -19,7 +19,7 @@ type Asking = Omit<Question, "url">;
 type Started = { readonly port: number; readonly flowIds?: readonly string[] };
 
 /** A server in a process of its own, and a client of it. */
-export class Racer {
+class Racer {
   readonly #process: ChildProcess;
   readonly #client: Client;
 
@@ -73,7 +73,7 @@ const warmUp = async (racer: Racer): Promise<number> => {
 };
 
 /** Milliseconds of CPU time for one request of each racer, turn by turn, after a warm-up. */
-export const race = async (racers: readonly Racer[], rounds: number): Promise<readonly (readonly number[])[]> => {
+const race = async (racers: readonly Racer[], rounds: number): Promise<readonly (readonly number[])[]> => {
   const turns: number[] = [];
   for (const racer of racers) turns.push(await warmUp(racer));
   const taken: number[][] = [];
@@ -85,36 +85,38 @@ export const race = async (racers: readonly Racer[], rounds: number): Promise<re
   return taken;
 };
 
-export type Raced = {
-  readonly name: string;
-  readonly ours: Ratio;
-  readonly bundled: Ratio;
-  readonly microseconds: number;
+type Start = {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly question: Parameters<typeof Racer.start>[2];
 };
 
-const CONTESTANTS = ["ours", "bundled", "bare"] as const;
-
-const microsecondsOf = (taken: readonly (readonly number[])[], racer: number): number =>
-  quantile(
-    taken.map((costs) => (costs[racer] ?? 0) * 1000).toSorted((a, b) => a - b),
-    0.5,
-  );
-
-/** CPU of ours and of the bundled plugin in units of the bare server's. */
-export const measureSockets = async (scenario: Scenario, rounds: number): Promise<Raced> => {
-  const { headers, body } = scenario.asked;
-  const question = (): Asking => ({ headers, body: () => body, status: scenario.status });
+/** Races servers that are started for it; the CPU of each but the last in units of the last one's. */
+const raceOf = async (starts: readonly Start[], rounds: number): Promise<readonly Ratio[]> => {
   const racers: Racer[] = [];
-  for (const contestant of CONTESTANTS) {
-    racers.push(await Racer.start("socket-server.ts", [contestant, scenario.name], question));
-  }
   try {
+    for (const { file, args, question } of starts) racers.push(await Racer.start(file, args, question));
     const taken = await race(racers, rounds);
-    const pick = (a: number) => ratioOf(taken.map((costs) => [costs[a] ?? 0, costs[2] ?? 0] as const));
-    return { name: scenario.name, ours: pick(0), bundled: pick(1), microseconds: microsecondsOf(taken, 2) };
+    const last = starts.length - 1;
+    return racers
+      .slice(0, last)
+      .map((_, index) => ratioOf(taken.map((costs) => [costs[index] ?? 0, costs[last] ?? 0] as const)));
   } finally {
     for (const racer of racers) racer.stop();
   }
+};
+
+const NONE: Ratio = { median: Number.NaN, low: Number.NaN, high: Number.NaN };
+
+export type Raced = { readonly name: string; readonly ours: Ratio; readonly bundled: Ratio };
+
+/** CPU of ours and of the bundled plugin in units of the bare server's. */
+export const measureSockets = async (scenario: Scenario, rounds: number): Promise<Raced> => {
+  const { name, status, asked } = scenario;
+  const question = (): Asking => ({ headers: asked.headers, body: () => asked.body, status });
+  const starts = ["ours", "bundled", "bare"].map((who) => ({ file: "socket-server.ts", args: [who, name], question }));
+  const [ours = NONE, bundled = NONE] = await raceOf(starts, rounds);
+  return { name, ours, bundled };
 };
 
 type StoreQuestion = { readonly name: string; readonly body: (flowIds: readonly string[]) => Question["body"] };
@@ -142,30 +144,21 @@ const STORE_QUESTIONS: readonly StoreQuestion[] = [
   },
 ];
 
-const HEADERS = {
-  "content-type": "application/json",
-  authorization: `Bearer ${SECRET}`,
-  "x-forwarded-for": "203.0.113.7",
-};
-
 /** CPU of the standalone server on SQLite in units of a bare server that runs the same statements. */
-export const measureSqlite = async (folder: string, rounds: number): Promise<readonly Omit<Raced, "bundled">[]> => {
-  const measured: Omit<Raced, "bundled">[] = [];
+export const measureSqlite = async (
+  folder: string,
+  rounds: number,
+): Promise<readonly Pick<Raced, "name" | "ours">[]> => {
+  const { headers } = scenarioOf("get_flow").asked;
+  const measured: Pick<Raced, "name" | "ours">[] = [];
   for (const { name, body } of STORE_QUESTIONS) {
-    const racers: Racer[] = [];
-    for (const contestant of ["ours", "bare"]) {
-      const question = (flowIds: readonly string[]): Asking => ({
-        headers: HEADERS,
-        body: body(flowIds),
-        status: 200,
-      });
-      const own = mkdtempSync(join(folder, "bench-"));
-      racers.push(await Racer.start("sqlite-server.ts", [contestant, own], question));
-    }
-    const taken = await race(racers, rounds);
-    for (const racer of racers) racer.stop();
-    const ours = ratioOf(taken.map((costs) => [costs[0] ?? 0, costs[1] ?? 0] as const));
-    measured.push({ name, ours, microseconds: microsecondsOf(taken, 1) });
+    const starts = ["ours", "bare"].map((who) => ({
+      file: "sqlite-server.ts",
+      args: [who, mkdtempSync(join(folder, "bench-"))],
+      question: (flowIds: readonly string[]): Asking => ({ headers, body: body(flowIds), status: 200 }),
+    }));
+    const [ours = NONE] = await raceOf(starts, rounds);
+    measured.push({ name, ours });
   }
   return measured;
 };

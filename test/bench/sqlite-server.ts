@@ -2,7 +2,7 @@
 // standalone server; `bare` is the least that does the same SQL for the same answers. Says its port and the flows to ask for.
 
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -10,6 +10,7 @@ import { createNodeListener } from "../../adapters/node/index.ts";
 import { startServer } from "../../adapters/server/server.ts";
 import { openSqliteFlows } from "../../adapters/sqlite/index.ts";
 import { STATEMENTS } from "../../adapters/sqlite/tables.ts";
+import { bareServer } from "./bare.ts";
 import { skewClocks, tick } from "./clock.ts";
 import { configOf, SESSION } from "./plugins.ts";
 
@@ -36,7 +37,7 @@ const shown = (row: Row): object => ({
 });
 
 /** Reads, runs the same statements as the store, and answers; nothing is checked. */
-const bareHandler = (database: DatabaseSync) => {
+const storeHandler = (database: DatabaseSync) => {
   const find = database.prepare(STATEMENTS.find);
   const insert = database.prepare(STATEMENTS.insert);
   const update = database.prepare(STATEMENTS.update);
@@ -84,16 +85,7 @@ const bareHandler = (database: DatabaseSync) => {
   };
   const answer = (asked: Asked): object =>
     asked.action === "create_flow" ? create(asked) : asked.action === "get_flow" ? get(asked) : change(asked);
-  return (request: IncomingMessage, response: ServerResponse): void => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      const result = answer(JSON.parse(Buffer.concat(chunks).toString("utf8")) as Asked);
-      const body = JSON.stringify({ ok: true, routeId: "bench", result });
-      const headers = { "Content-Type": "application/json; charset=utf-8", "Content-Length": Buffer.byteLength(body) };
-      response.writeHead(200, headers).end(body);
-    });
-  };
+  return bareServer(200, (asked) => ({ ok: true, routeId: "bench", result: answer(asked as Asked) }));
 };
 
 const flows = openSqliteFlows(file)._unsafeUnwrap();
@@ -120,7 +112,7 @@ const start = async (): Promise<number> => {
   flows.close();
   const database = new DatabaseSync(file);
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
-  const server = createServer({ keepAliveTimeout: 600_000 }, bareHandler(database));
+  const server = createServer({ keepAliveTimeout: 600_000 }, storeHandler(database));
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 };
 
