@@ -96,7 +96,8 @@ export const checkRequestJson = (value: unknown, texts: TextRule = "any"): Resul
   return fault === undefined ? ok(value as JsonValue) : err(fault);
 };
 
-type Copy = JsonValue[] | { [member: string]: JsonValue };
+type Named = { [member: string]: JsonValue };
+type Copy = JsonValue[] | Named;
 type Copying = { readonly source: object; readonly copy: Copy; readonly depth: number }[];
 
 /** A plain array without holes or a plain object: what `JSON.stringify` reads without running anything. */
@@ -105,53 +106,62 @@ const isPlain = (value: object): boolean => {
   return Array.isArray(value) ? prototype === Array.prototype : prototype === Object.prototype || prototype === null;
 };
 
-const emptyCopy = (source: object): Copy => (Array.isArray(source) ? [] : {});
-
-const put = (copy: Copy, name: string, value: JsonValue): void => {
-  if (Array.isArray(copy)) copy.push(value);
-  else if (name === "__proto__") Object.defineProperty(copy, name, { value, enumerable: true });
-  else copy[name] = value;
+/** A member as it is shown; a container is shown empty and filled later. Undefined: no JSON. */
+const shownMember = (member: unknown, depth: number, pending: Copying): JsonValue | undefined => {
+  // boundary: scalarFault has just proved it.
+  if (!isContainer(member)) return scalarFault(member) === undefined ? (member as JsonValue) : undefined;
+  const copy = Array.isArray(member) ? [] : {};
+  pending.push({ source: member, copy, depth });
+  return copy;
 };
 
-/** Copies one member; a container is copied empty and filled later. */
-const copyMember = (value: unknown, into: Copy, name: string, depth: number, pending: Copying): boolean => {
-  if (!isContainer(value)) {
-    if (scalarFault(value) !== undefined) return false;
-    // boundary: scalarFault has just proved it.
-    put(into, name, value as JsonValue);
-    return true;
+/** Own data only: an accessor has no value, and what has none is no JSON. */
+const valueOf = (source: object, name: string | number): unknown =>
+  Object.getOwnPropertyDescriptor(source, name)?.value;
+
+/** An item that is not there is no JSON either, so that no length can promise more than there is. */
+const copyItems = (source: object, length: number, copy: JsonValue[], depth: number, pending: Copying): boolean => {
+  if (length > MAX_HOST_MEMBERS) return false;
+  for (let index = 0; index < length; index += 1) {
+    const shown = shownMember(valueOf(source, index), depth, pending);
+    if (shown === undefined) return false;
+    copy.push(shown);
   }
-  const copy = emptyCopy(value);
-  put(into, name, copy);
-  pending.push({ source: value, copy, depth });
   return true;
 };
 
-/** Copies the members of one container, each read once and only if it is data; says how many, or that one is not. */
-const copyMembers = (source: object, copy: Copy, depth: number, pending: Copying): number | undefined => {
-  if (!isPlain(source)) return undefined;
-  const names = Object.keys(source);
-  if (Array.isArray(source) && names.length !== source.length) return undefined;
+const copyNamed = (source: object, names: readonly string[], copy: Named, depth: number, pending: Copying): boolean => {
   for (const name of names) {
-    // an accessor has no value, and what has none is no JSON
-    const member: unknown = Object.getOwnPropertyDescriptor(source, name)?.value;
-    if (!copyMember(member, copy, name, depth, pending)) return undefined;
+    const shown = shownMember(valueOf(source, name), depth, pending);
+    if (shown === undefined) return false;
+    if (name === "__proto__") Object.defineProperty(copy, name, { value: shown, enumerable: true });
+    else copy[name] = shown;
   }
-  return names.length;
+  return true;
+};
+/** Copies the members of one container, each read once; says how many, or undefined when one is no plain data. */
+const copyMembers = ({ source, copy, depth }: Copying[number], pending: Copying): number | undefined => {
+  if (!isPlain(source)) return undefined;
+  if (Array.isArray(copy)) {
+    const length = Array.isArray(source) ? source.length : 0;
+    return copyItems(source, length, copy, depth + 1, pending) ? length : undefined;
+  }
+  const names = Object.keys(source);
+  return copyNamed(source, names, copy, depth + 1, pending) ? names.length : undefined;
 };
 
 const copyUnguarded = (value: unknown): Result<JsonValue, JsonFault> => {
-  const holder: JsonValue[] = [];
   const pending: Copying = [];
-  if (!copyMember(value, holder, "", 1, pending)) return err("not_json");
+  const shown = shownMember(value, 1, pending);
+  if (shown === undefined) return err("not_json");
   let members = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     if (next.depth > MAX_HOST_DEPTH) return err("too_deep");
-    const copied = copyMembers(next.source, next.copy, next.depth + 1, pending);
+    const copied = copyMembers(next, pending);
     members += copied ?? 0;
     if (copied === undefined || members > MAX_HOST_MEMBERS) return err("not_json");
   }
-  return ok(holder[0] ?? null);
+  return ok(shown);
 };
 
 //= VIEW-3, TOTAL-1

@@ -1,7 +1,7 @@
 // Bodies and answers over real sockets: slow, cut off, too large, refused early.
 
-import { createServer } from "node:http";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { createServer, IncomingMessage } from "node:http";
+import { type AddressInfo, connect, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
 import { MAX_BODY_BYTES, SLOT_LIMIT } from "../../core/index.ts";
@@ -155,6 +155,24 @@ test("SLOT-2: a client that hung up before its body was asked for does not hold 
   await until(() => seen !== undefined);
   expect(await seen).toMatchObject({ error: "gone" });
   own.close();
+});
+
+/** A request that has come in full, as an adapter from another server makes it. */
+const complete = (body: string): IncomingMessage => {
+  const request = Object.assign(new IncomingMessage(new Socket()), { complete: true });
+  request.push(body);
+  request.push(null);
+  return request;
+};
+
+test("BODY-2: a body that is there before it is asked for is read whole, once, and within the limit", async () => {
+  for (const size of [0, 1, MAX_BODY_BYTES]) {
+    const request = complete("x".repeat(size));
+    expect(Buffer.from((await readBody(request))._unsafeUnwrap()).toString()).toBe("x".repeat(size));
+    if (size > 0) await expect(readBody(request)).rejects.toThrow("body");
+  }
+  expect((await readBody(complete("x".repeat(MAX_BODY_BYTES + 1))))._unsafeUnwrapErr()).toBe("too_large");
+  expect((await readBody(complete("{}").destroy()))._unsafeUnwrapErr()).toBe("gone");
 });
 
 test("SLOT-2, SLOT-5: an answer that nobody reads holds its slot, and only until the deadline", async () => {

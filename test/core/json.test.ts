@@ -151,6 +151,9 @@ test("VIEW-3: a proxy that shows one thing to the check and another to the reade
   );
   const copy = copyHostJson(changing)._unsafeUnwrap();
   expect(JSON.stringify(copy)).toBe(JSON.stringify(copy));
+  const data = { value: 1, writable: true, enumerable: true, configurable: true };
+  const endless = new Proxy([], { get: () => 4_000_000_000, getOwnPropertyDescriptor: () => data });
+  expect(copyHostJson(endless)._unsafeUnwrapErr()).toBe("not_json");
   expect(copyHostJson(Object.assign([], { length: 50_000_000 }))._unsafeUnwrapErr()).toBe("not_json");
   const graph = Array.from({ length: 40 }).reduce<unknown>((inner) => [inner, inner, inner], 1);
   expect(copyHostJson(graph)._unsafeUnwrapErr()).toBe("not_json");
