@@ -18,7 +18,7 @@ const secretRef = z.strictObject({
 //= CONFIG-7
 /** One route as written: M-3 … M-8. The manifest's JSON Schema is generated from this. */
 export const routeSchema = z.strictObject({
-  enabled: z.boolean().optional(),
+  enabled: z.boolean().default(true),
   path: text.optional(),
   sessionKey: text,
   secret: z.union([z.string(), secretRef]),

@@ -1,7 +1,16 @@
 // A real Gateway with a state folder of its own on a free loopback port, and the packed plugin installed in it.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -68,9 +77,6 @@ export type Answer = {
   readonly json: Config;
 };
 
-/** Milliseconds of one tick of the kernel's accounting: USER_HZ is 100 on every Linux that Node runs on. */
-const CLOCK_TICK_MS = 10;
-
 /** Milliseconds for a start, and for a command. */
 const START_MS = 120_000;
 const COMMAND_MS = 120_000;
@@ -98,13 +104,13 @@ export class Gateway {
     return gateway;
   }
 
-  /** Milliseconds of CPU time that the Gateway's process has taken so far; Linux only. */
+  /** Milliseconds of CPU time that the Gateway's threads have taken so far, to the nanosecond; Linux only. */
   cpu(): number {
-    const fields =
-      readFileSync(`/proc/${String(this.#process?.pid)}/stat`, "utf8")
-        .split(") ")[1]
-        ?.split(" ") ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MS;
+    const tasks = `/proc/${String(this.#process?.pid)}/task`;
+    const spent = readdirSync(tasks).map((task) =>
+      Number(readFileSync(join(tasks, task, "schedstat"), "utf8").split(" ")[0]),
+    );
+    return spent.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e6;
   }
 
   get base(): string {

@@ -11,19 +11,19 @@ const read = (file: string): Record<string, unknown> =>
 const manifest = read("openclaw.plugin.json");
 const pack = read("package.json");
 
-/** Drops what the Gateway's settings form cannot show. */
+/**
+ * Drops what the Gateway's settings form cannot show, and defaults: with a single one in it the Gateway walks every route
+ * again and again before each check, seconds of a start with 10,000 routes.
+ */
+const DROPPED = ["$schema", "propertyNames", "default"];
 const plain = (schema: object): unknown =>
-  JSON.parse(
-    JSON.stringify(schema, (key, value: unknown) => (key === "$schema" || key === "propertyNames" ? undefined : value)),
-  );
+  JSON.parse(JSON.stringify(schema, (key, value: unknown) => (DROPPED.includes(key) ? undefined : value)));
 
 test("CONFIG-1: the manifest's schema is the core's, without references", () => {
   expect(manifest["configSchema"]).toEqual(
     plain(z.toJSONSchema(configSchema, { io: "input", target: "draft-07", reused: "inline" })),
   );
   expect(JSON.stringify(manifest["configSchema"])).not.toMatch(/\$(?:ref|defs)/u);
-  // one default, and the Gateway walks every route of every configuration again and again: seconds for 10,000
-  expect(JSON.stringify(manifest["configSchema"])).not.toContain('"default"');
 });
 
 test("CONFIG-1: every field of a route has a label and a help text, and the secret is marked", () => {
