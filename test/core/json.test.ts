@@ -200,6 +200,9 @@ test("VIEW-3: a host's value may have exactly two million members", () => {
 test("VIEW-4: a host's value may be deeper than a request's, hold half a pair, and a member toJSON that is data", () => {
   expect(copyHostJson(nest(MAX_HOST_DEPTH)).isOk()).toBe(true);
   expect(copyHostJson(nest(MAX_HOST_DEPTH + 1))._unsafeUnwrapErr()).toBe("too_deep");
+  const named = (levels: number): unknown => nest(levels, (a) => ({ a }));
+  expect(copyHostJson(named(MAX_HOST_DEPTH)).isOk()).toBe(true);
+  expect(copyHostJson(named(MAX_HOST_DEPTH + 1))._unsafeUnwrapErr()).toBe("too_deep");
   expect(copyHostJson(JSON.parse('{"__proto__":1,"toJSON":{"a":"\\ud800"}}')).isOk()).toBe(true);
   expect(copyHostJson(Object.assign(Object.create(null) as object, { a: [null, true] })).isOk()).toBe(true);
 });
