@@ -8,15 +8,19 @@ import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/ind
 
 const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);
 
-/** What waits in the stream's buffer of a request that has come in full: nothing has to be waited for. */
-const buffered = (request: IncomingMessage): Result<Uint8Array, BodyFault> => {
-  if (request.readableLength > MAX_BODY_BYTES) return err("too_large");
-  const body: Buffer | null = request.read();
-  return ok(Buffer.concat(body === null ? [] : [body]));
-};
-
-const streamed = (request: IncomingMessage, deadlineMs: number): Promise<Result<Uint8Array, BodyFault>> =>
-  new Promise((resolve) => {
+//= BODY-2, BODY-3
+/**
+ * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
+ * Rejects when somebody else has read the body: a mistake of the host.
+ */
+export const readBody = (
+  request: IncomingMessage,
+  deadlineMs: number = BODY_DEADLINE_MS,
+): Promise<Result<Uint8Array, BodyFault>> => {
+  if (declaredLength(request) > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
+  if (request.readableDidRead) return Promise.reject(bodyWasRead());
+  if (request.destroyed) return Promise.resolve(err("gone"));
+  return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const settle = (body: Result<Uint8Array, BodyFault>): void => {
@@ -34,20 +38,4 @@ const streamed = (request: IncomingMessage, deadlineMs: number): Promise<Result<
     const timer = setTimeout(() => settle(err("timeout")), deadlineMs);
     request.on("data", take).on("end", end).on("close", gone);
   });
-
-//= BODY-2, BODY-3
-/**
- * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
- * Rejects when somebody else has read the body: a mistake of the host.
- */
-export const readBody = async (
-  request: IncomingMessage,
-  deadlineMs: number = BODY_DEADLINE_MS,
-): Promise<Result<Uint8Array, BodyFault>> => {
-  if (declaredLength(request) > MAX_BODY_BYTES) return err("too_large");
-  // a body that came along with its head is there once the parser has had its turn
-  await undefined;
-  if (request.readableDidRead) throw bodyWasRead();
-  if (request.destroyed) return err("gone");
-  return request.complete ? buffered(request) : streamed(request, deadlineMs);
 };

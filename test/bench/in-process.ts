@@ -32,12 +32,6 @@ class StandInRequest extends EventEmitter {
     if (name === "data") queueMicrotask(() => this.#flow());
     return this;
   }
-  read(): Buffer {
-    return this.#body;
-  }
-  get readableLength(): number {
-    return this.#body.length;
-  }
   resume(): this {
     return this;
   }
