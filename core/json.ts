@@ -139,6 +139,7 @@ const copyNamed = (source: object, names: readonly string[], copy: Named, depth:
   }
   return true;
 };
+
 /** Copies the members of one container, each read once; says how many, or undefined when one is no plain data. */
 const copyMembers = ({ source, copy, depth }: Copying[number], pending: Copying): number | undefined => {
   if (!isPlain(source)) return undefined;

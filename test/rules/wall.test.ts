@@ -50,8 +50,7 @@ const PLANTS: readonly (readonly [line: string, tree: readonly string[], caughtB
   ["// boundary: far away.\n\nexport const cast = (value: unknown): string => value as string;", ["cast"], []],
   ["export const held = { clock: Date };", ["Date"], ["oxlint"]],
   ["export const made: unknown = (() => 0).constructor('return 1');", ["constructor"], []],
-  // suppresses nothing: the text of a planted violation, here for the wall to see that it is refused
-  ["// @ts-ignore: planted\nexport const odd: number = takeSlot;", ["@ts-ignore"], []],
+  ["// @ts-ignore: planted\nexport const odd: number = takeSlot;", ["@ts-ignore"], []], // reason: a planted text, to see it refused; suppresses nothing
   ['import { loadConfig } from "./config.ts"; export const later = loadConfig;', ["import of ./config.ts"], []],
 ];
 
