@@ -19,10 +19,11 @@ import {
 } from "../../core/index.ts";
 import { err, ok, type Result } from "neverthrow";
 import type { Limits } from "../memory/limits.ts";
+import type { Soon } from "./soon.ts";
 
-/** Who owns the TaskFlows. Always resolves, within the host's own deadline. */
+/** Who owns the TaskFlows. Answers at once or resolves within the host's own deadline; never throws or rejects. */
 export interface FlowHost {
-  execute(command: Command): Promise<Result<Outcome, HostFailure>>;
+  execute(command: Command): Soon<Result<Outcome, HostFailure>>;
 }
 
 export type Bridge = {

@@ -13,6 +13,7 @@ import { type Late, withDeadline } from "./deadline.ts";
 import type { FlowHost } from "./exchange.ts";
 import type { FlowStore, ManagedFlows, Tell } from "./managed-flows.ts";
 import { scrub } from "./scrub.ts";
+import { type Soon, whenThere } from "./soon.ts";
 import { isSound } from "./sound.ts";
 
 export type FlowHostOptions = {
@@ -23,17 +24,20 @@ export type FlowHostOptions = {
   readonly deadlineMs?: number;
 };
 
-type Carried = Promise<Result<Outcome, HostFailure>>;
+type Carried = Result<Outcome, HostFailure>;
 
 /** What a command asks, without its name. */
 const askedOf = <Named extends Action>({ action: _, ...rest }: Named): Omit<Named, "action"> => rest;
 
 /** A flow without a controller gets the route's. */
-const create = ({ action: _, ...asked }: ActionOf<"create_flow">, controllerId: string, flows: ManagedFlows): Carried =>
-  flows.create({ ...asked, controllerId: asked.controllerId ?? controllerId });
+const create = (
+  { action: _, ...asked }: ActionOf<"create_flow">,
+  controllerId: string,
+  flows: ManagedFlows,
+): Soon<Carried> => flows.create({ ...asked, controllerId: asked.controllerId ?? controllerId });
 
 /** A switch and no `match`, for every command passes here; the parts of the action that are the command's go to the store. */
-const carryOut = (command: Action, controllerId: string, flows: ManagedFlows): Carried => {
+const carryOut = (command: Action, controllerId: string, flows: ManagedFlows): Soon<Carried> => {
   switch (command.action) {
     case "create_flow":
       return create(command, controllerId, flows);
@@ -86,18 +90,20 @@ const failureOf = (late: Late, deadlineMs: number, tell: Tell): HostFailure => {
 };
 
 //= SCOPE-1, SLOT-4
-/** The store as a port of the pipeline. Each command is answered within the deadline; `execute` never rejects. */
+/** The store as a port of the pipeline. Each command is answered within the deadline; `execute` never throws or rejects. */
 export const createFlowHost = ({ store, warn, deadlineMs = HOST_DEADLINE_MS }: FlowHostOptions): FlowHost => ({
-  execute: async ({ route, action }: Command) => {
+  execute: ({ route, action }: Command) => {
     const tell: Tell = (what, said) => {
       const topic = `route ${scrub(route.id, [])} ${action.action}: ${scrub(what, [route.sessionKey])}`;
       warn(`${topic}: ${scrub(said, [route.sessionKey])}`, topic);
     };
-    const work = (): Carried => carryOut(action, route.controllerId, store.bind(route.sessionKey, tell));
-    const carried = await withDeadline(work, deadlineMs);
-    if (carried.isErr()) return err(failureOf(carried.error, deadlineMs, tell));
-    if (isSound(action, carried.value)) return carried.value;
-    tell("the host answered nonsense in", "the whole answer");
-    return err("bad_host_answer");
+    const judge = (carried: Result<Carried, Late>): Carried => {
+      if (carried.isErr()) return err(failureOf(carried.error, deadlineMs, tell));
+      if (isSound(action, carried.value)) return carried.value;
+      tell("the host answered nonsense in", "the whole answer");
+      return err("bad_host_answer");
+    };
+    const work = (): Soon<Carried> => carryOut(action, route.controllerId, store.bind(route.sessionKey, tell));
+    return whenThere(withDeadline(work, deadlineMs), judge);
   },
 });

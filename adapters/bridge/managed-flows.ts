@@ -3,12 +3,13 @@
 
 import type { Result } from "neverthrow";
 import type { ActionName, ActionOf, HostFailure, Outcome } from "../../core/index.ts";
+import type { Soon } from "./soon.ts";
 
 /**
- * What became of a command: an outcome of the lifecycle, or `persist_failed` (nothing was written),
+ * What became of a command, at once or as a promise: an outcome of the lifecycle, or `persist_failed` (nothing was written),
  * `bad_host_answer` or `outcome_unknown` (read before you retry). Build views with `viewFlow`, `viewTask`, `viewSummary`.
  */
-export type FlowAnswer<Kind extends Outcome["kind"]> = Promise<
+export type FlowAnswer<Kind extends Outcome["kind"]> = Soon<
   Result<Extract<Outcome, { readonly kind: Kind }>, HostFailure>
 >;
 

@@ -4,6 +4,7 @@
 import type { Result } from "neverthrow";
 import type { HostFailure, JsonValue, Outcome } from "../../core/index.ts";
 import type { FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
+import type { Soon } from "../bridge/soon.ts";
 import { check } from "./check.ts";
 import { type Command, NAMED_TIMES } from "./commands.ts";
 
@@ -52,7 +53,7 @@ const plainOf = (outcome: Outcome): Plain => {
 };
 
 /** The outcome as plain JSON; a failure of the store fails the suite. */
-export const settled = async (answer: Promise<Result<Outcome, HostFailure>>): Promise<Plain> => {
+export const settled = async (answer: Soon<Result<Outcome, HostFailure>>): Promise<Plain> => {
   const carried = await answer;
   check(carried.isOk(), `the store failed: ${carried.isErr() ? carried.error : ""}`);
   return carried.isOk() ? plainOf(carried.value) : { kind: "failed" };

@@ -19,6 +19,7 @@ import {
   viewTask,
 } from "../../core/index.ts";
 import type { FlowAnswer, FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
+import { whenThere } from "../bridge/soon.ts";
 import type { FlowEngine, FlowTables, StoreFault } from "./tables.ts";
 
 export type EmbeddedOptions = {
@@ -190,11 +191,11 @@ class OwnedFlows implements ManagedFlows {
   }
 
   #read<K extends Kind>(work: Work<K>): FlowAnswer<K> {
-    return this.#engine.read(work).then((done) => this.#settle(done));
+    return whenThere(this.#engine.read(work), (done) => this.#settle(done));
   }
 
   #write<K extends Kind>(work: Work<K>): FlowAnswer<K> {
-    return this.#engine.write(work).then((done) => this.#settle(done));
+    return whenThere(this.#engine.write(work), (done) => this.#settle(done));
   }
 
   #settle<K extends Kind>(done: Result<Carried<K>, StoreFault>): Carried<K> {

@@ -2,6 +2,7 @@
 // Memory and SQLite are two; what the rows mean is core/lifecycle's and core/task's business.
 
 import type { Result } from "neverthrow";
+import type { Soon } from "../bridge/soon.ts";
 import type { FlowRecord, TaskRecord } from "../../core/index.ts";
 
 /** The rows as one transaction sees them. Whatever throws here undoes the transaction. */
@@ -26,7 +27,7 @@ export interface FlowTables {
 export type StoreFault = { readonly error: unknown };
 
 export interface FlowEngine {
-  read<T>(work: (tables: FlowTables) => T): Promise<Result<T, StoreFault>>;
+  read<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>>;
   /** All that `work` writes, or nothing of it; no other writer, of this process or another, comes between. */
-  write<T>(work: (tables: FlowTables) => T): Promise<Result<T, StoreFault>>;
+  write<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>>;
 }

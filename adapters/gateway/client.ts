@@ -42,41 +42,57 @@ const NOBODY: Sender = { socket: { remoteAddress: undefined }, headers: {} };
 /** Answers that are remembered; when there are more, all start afresh. */
 const MAX_REMEMBERED = 1024;
 
+const isSameTrust = (a: ProxyTrust, b: ProxyTrust): boolean =>
+  a.allowRealIpFallback === b.allowRealIpFallback &&
+  a.trustedProxies.length === b.trustedProxies.length &&
+  a.trustedProxies.every((entry, index) => entry === b.trustedProxies[index]);
+
 /** The Gateway's function, asked once for the same addresses: parsing them costs more than all else before the secret. */
-const remembering = (resolve: ResolveClientIp) => {
-  const known = new Map<string, string | undefined>();
-  let trusted = "";
-  return (peer: string | undefined, hop: string, real: string, snapshot: unknown): string | undefined => {
-    const { trustedProxies, allowRealIpFallback } = proxyTrust(snapshot);
-    const trust = `${trustedProxies.join("\n")}\n${String(allowRealIpFallback)}`;
-    if (trust !== trusted) known.clear();
-    trusted = trust;
+class Remembered {
+  readonly #resolve: ResolveClientIp;
+  readonly #known = new Map<string, string | undefined>();
+  #trust: ProxyTrust = { trustedProxies: [], allowRealIpFallback: false };
+
+  constructor(resolve: ResolveClientIp) {
+    this.#resolve = resolve;
+  }
+
+  /** What is remembered holds for one trust only. */
+  trust(trust: ProxyTrust): void {
+    if (isSameTrust(trust, this.#trust)) return;
+    this.#known.clear();
+    this.#trust = trust;
+  }
+
+  ask(peer: string | undefined, hop: string, real: string): string | undefined {
     const key = `${peer ?? ""}\n${hop}\n${real}`;
-    if (known.has(key)) return known.get(key);
+    if (this.#known.has(key)) return this.#known.get(key);
     const sender = { socket: { remoteAddress: peer }, headers: { "x-forwarded-for": hop, "x-real-ip": real } };
-    const said = resolve(sender, trustedProxies, allowRealIpFallback);
+    const said = this.#resolve(sender, this.#trust.trustedProxies, this.#trust.allowRealIpFallback);
     const client = typeof said === "string" ? said : undefined;
-    if (known.size >= MAX_REMEMBERED) known.clear();
-    known.set(key, client);
+    if (this.#known.size >= MAX_REMEMBERED) this.#known.clear();
+    this.#known.set(key, client);
     return client;
-  };
-};
+  }
+}
 
 /**
  * Attribution by `resolve`: the right-most hop that it takes for a client, or the one of X-Real-IP where that counts. The
  * hops are asked for one by one from the right, where proxies write, so that what a client wrote before them costs nothing.
  */
 export const attributionBy = (resolve: ResolveClientIp): AttributeClient => {
-  const ask = remembering(resolve);
+  const remembered = new Remembered(resolve);
   return (request, snapshot) => {
     const made = resolve(NOBODY, [], false);
     if (typeof made === "string") return made;
+    remembered.trust(proxyTrust(snapshot));
     const peer = request.socket.remoteAddress;
-    for (const hop of forwarded(request, "x-forwarded-for").split(",").toReversed()) {
-      const client = hop === "" ? undefined : ask(peer, hop, "", snapshot);
+    const hops = forwarded(request, "x-forwarded-for").split(",");
+    for (let hop = hops.pop(); hop !== undefined; hop = hops.pop()) {
+      const client = hop === "" ? undefined : remembered.ask(peer, hop, "");
       if (client !== undefined) return client;
     }
-    return ask(peer, "", forwarded(request, "x-real-ip"), snapshot) ?? peer;
+    return remembered.ask(peer, "", forwarded(request, "x-real-ip")) ?? peer;
   };
 };
 

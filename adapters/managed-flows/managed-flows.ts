@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { type HostFailure, type Outcome, viewFlow } from "../../core/index.ts";
 import type { FlowAnswer, FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
+import { isLater, awaited, type Soon } from "../bridge/soon.ts";
 import {
   type Decoded,
   decodeCancel,
@@ -105,15 +106,18 @@ class GatewayFlows implements ManagedFlows {
     return this.#decode(answer, (found) => decodeMutation(found, viewOnly(flowId), this.#onProse));
   }
 
-  /** Waits for the host's answer and decodes it; nonsense is told to the operator and shown to nobody. */
-  async #decode<Done extends Outcome>(
+  /** Decodes the host's answer once it is there; nonsense is told to the operator and shown to nobody. */
+  #decode<Done extends Outcome>(
     answer: unknown,
     decode: (answer: unknown) => Decoded<Done>,
-  ): Promise<Result<Done, HostFailure>> {
-    const decoded = decode(await answer);
-    if (decoded.isOk()) return ok(decoded.value);
-    this.#tell("the host answered nonsense in", decoded.error.field || "the whole answer");
-    return err("bad_host_answer");
+  ): Soon<Result<Done, HostFailure>> {
+    const judge = (found: unknown): Result<Done, HostFailure> => {
+      const decoded = decode(found);
+      if (decoded.isOk()) return ok(decoded.value);
+      this.#tell("the host answered nonsense in", decoded.error.field || "the whole answer");
+      return err("bad_host_answer");
+    };
+    return isLater(answer) ? awaited(answer).then(judge) : judge(answer);
   }
 }
 

@@ -4,6 +4,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { err, ok, Result } from "neverthrow";
+import type { Soon } from "../bridge/soon.ts";
 import type { FlowEngine, FlowTables, StoreFault } from "../embedded/tables.ts";
 import { SqliteTables } from "./tables.ts";
 
@@ -32,19 +33,28 @@ export class SqliteEngine implements FlowEngine {
     this.#lockDeadlineMs = lockDeadlineMs;
   }
 
-  read<T>(work: (tables: FlowTables) => T): Promise<Result<T, StoreFault>> {
+  read<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>> {
     return this.#transact("BEGIN", work);
   }
 
   //= STORE-1
-  write<T>(work: (tables: FlowTables) => T): Promise<Result<T, StoreFault>> {
+  write<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>> {
     return this.#transact("BEGIN IMMEDIATE", work);
   }
 
-  async #transact<T>(verb: Verb, work: (tables: FlowTables) => T): Promise<Result<T, StoreFault>> {
+  #transact<T>(verb: Verb, work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>> {
+    const done = this.#attempt(verb, work);
+    return done.isErr() && isBusy(done.error.error) ? this.#retry(verb, work, done) : done;
+  }
+
+  /** Until the file is free or it has been busy for too long. */
+  async #retry<T>(
+    verb: Verb,
+    work: (tables: FlowTables) => T,
+    busy: Result<T, StoreFault>,
+  ): Promise<Result<T, StoreFault>> {
     const latest = performance.now() + this.#lockDeadlineMs;
-    for (;;) {
-      const done = this.#attempt(verb, work);
+    for (let done = busy; ; done = this.#attempt(verb, work)) {
       if (done.isOk() || !isBusy(done.error.error) || performance.now() >= latest) return done;
       await delay(RETRY_MS);
     }

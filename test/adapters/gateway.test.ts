@@ -252,7 +252,9 @@ test("LIMIT-8: hop by hop and remembered, an attribution is what the Gateway's f
   const trust = fc.constantFrom(
     trusting([]),
     trusting(["192.0.2.1"]),
+    trusting(["192.0.2.2"]),
     trusting(["192.0.2.1", "10.0.0.2"]),
+    trusting(["192.0.2.1", "10.0.0.1"]),
     trusting(["192.0.2.1"], true),
   );
   const peer = fc.constantFrom("192.0.2.1", "192.0.2.2");
@@ -317,12 +319,13 @@ test("LIMIT-8: an attribution that the Gateway has made itself counts, and the n
   made = undefined;
   expect(attribute(from(undefined), undefined)).toBe(undefined);
   asked = 0;
-  const visit = (n: number) => attribute(from(`10.0.${String(n >> 8)}.${String(n & 255)}`), undefined);
-  for (let round = 0; round < 2; round += 1) for (let n = 1; n < 1024; n += 1) visit(n);
-  expect(asked).toBe(1023);
+  const trust = () => trusting(["192.0.2.1", "192.0.2.2"]);
+  const visit = (n: number) => attribute(from(`10.0.${String(n >> 8)}.${String(n & 255)}`), trust());
+  for (let round = 0; round < 2; round += 1) for (let n = 0; n < 1024; n += 1) visit(n);
+  expect(asked).toBe(1024);
   visit(5000);
   visit(1);
-  expect(asked).toBe(1025);
+  expect(asked).toBe(1026);
 });
 
 test("REPLY-1: the plugin is the one of its manifest", () => {

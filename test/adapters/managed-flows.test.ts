@@ -27,6 +27,7 @@ import {
   wildText,
 } from "../core/arbitraries.ts";
 import { runs } from "../support/runs.ts";
+import { thenable } from "../support/thenable.ts";
 
 type Asked = { readonly method: string; readonly args: readonly unknown[] };
 type Sent = {
@@ -116,6 +117,20 @@ test("VIEW-1: answers that agree in the visible fields give byte-identical repli
       expect(JSON.parse(text)).toMatchObject({ ok: true });
     }),
     { numRuns: runs(500) },
+  );
+});
+
+test("SLOT-4: a host that answers at once, by a promise or by a thenable of its own is answered for alike", async () => {
+  const world = fc.record({ body: goodBody, flow: flowFields, task: taskFields, summary: summaryFields });
+  await fc.assert(
+    fc.asyncProperty(world, fc.boolean(), async ({ body, flow, task, summary }, isGood) => {
+      const shown = askedFor(body, flow);
+      const answer = isGood ? goodAnswer(String(body["action"]), shown, task, summary, {}) : { kind: "nonsense" };
+      const { text, log } = await send(body, () => answer);
+      expect(await send(body, () => Promise.resolve(answer))).toMatchObject({ text, log });
+      expect(await send(body, () => thenable(answer))).toMatchObject({ text, log });
+    }),
+    { numRuns: runs(200) },
   );
 });
 

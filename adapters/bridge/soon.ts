@@ -1,0 +1,16 @@
+// A value that may be there already: a store in this process answers at once, and waiting for it would cost a request as
+// much as the answer itself.
+
+/** The value, or the promise of it. */
+export type Soon<T> = T | Promise<T>;
+
+/** Whether somebody's answer is still to come: an object that can be awaited, a promise or not. */
+export const isLater = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
+  typeof answer === "object" && answer !== null && "then" in answer && typeof answer.then === "function";
+
+/** A promise of our own for it: whatever awaiting it throws becomes a rejection. */
+export const awaited = async <T>(later: PromiseLike<T>): Promise<T> => later;
+
+/** What `use` makes of the value, as soon as it is there. */
+export const whenThere = <T, U>(value: Soon<T>, use: (value: T) => U): Soon<U> =>
+  value instanceof Promise ? value.then(use) : use(value);
