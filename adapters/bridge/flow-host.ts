@@ -14,7 +14,7 @@ import type { FlowHost } from "./exchange.ts";
 import type { FlowStore, ManagedFlows, Tell } from "./managed-flows.ts";
 import { scrub } from "./scrub.ts";
 import { type Soon, whenThere } from "./soon.ts";
-import { isSound } from "./sound.ts";
+import { soundAnswer } from "./sound.ts";
 
 export type FlowHostOptions = {
   readonly store: FlowStore;
@@ -95,13 +95,17 @@ export const createFlowHost = ({ store, warn, deadlineMs = HOST_DEADLINE_MS }: F
   execute: ({ route, action }: Command) => {
     const tell: Tell = (what, said) => {
       const topic = `route ${scrub(route.id, [])} ${action.action}: ${scrub(what, [route.sessionKey])}`;
-      warn(`${topic}: ${scrub(said, [route.sessionKey])}`, topic);
+      try {
+        warn(`${topic}: ${scrub(said, [route.sessionKey])}`, topic);
+      } catch {
+        // the request matters more than its log line
+      }
     };
     const judge = (carried: Result<Carried, Late>): Carried => {
       if (carried.isErr()) return err(failureOf(carried.error, deadlineMs, tell));
-      if (isSound(action, carried.value)) return carried.value;
-      tell("the host answered nonsense in", "the whole answer");
-      return err("bad_host_answer");
+      const answer = soundAnswer(action, carried.value);
+      if (answer === undefined) tell("the host answered nonsense in", "the whole answer");
+      return answer ?? err("bad_host_answer");
     };
     const work = (): Soon<Carried> => carryOut(action, route.controllerId, store.bind(route.sessionKey, tell));
     return whenThere(withDeadline(work, deadlineMs), judge);

@@ -4,9 +4,11 @@
 /** The value, or the promise of it. */
 export type Soon<T> = T | Promise<T>;
 
-/** Whether somebody's answer is still to come: an object that can be awaited, a promise or not. */
+/** Whether somebody's answer is still to come: anything that can be awaited, a promise or not. */
 export const isLater = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
-  typeof answer === "object" && answer !== null && "then" in answer && typeof answer.then === "function";
+  ((typeof answer === "object" && answer !== null) || typeof answer === "function") &&
+  "then" in answer &&
+  typeof answer.then === "function";
 
 /** A promise of our own for it: whatever awaiting it throws becomes a rejection. */
 export const awaited = async <T>(later: PromiseLike<T>): Promise<T> => later;

@@ -1,11 +1,12 @@
 // A store is somebody's code: what it answers is an outcome of what was asked, about the flow that was asked for, shown
-// by views, or it is nonsense. Types promise that; this looks.
+// by views, or it is nonsense. Types promise that; this looks, and passes on a copy, each part of it read once.
 
-import type { Result } from "neverthrow";
+import { err, ok, type Result } from "neverthrow";
 import {
   type Action,
   type ActionName,
   CANCEL_REFUSALS,
+  FLOW_STATUSES,
   type HostFailure,
   isView,
   MUTATION_REFUSALS,
@@ -13,12 +14,12 @@ import {
   TASK_REFUSALS,
 } from "../../core/index.ts";
 
-type Kinds = readonly Outcome["kind"][];
+type Kind = Outcome["kind"];
 
-const READ: Kinds = ["flow"];
-const CHANGED: Kinds = ["applied", "not_applied"];
+const READ: readonly Kind[] = ["flow"];
+const CHANGED: readonly Kind[] = ["applied", "not_applied"];
 
-const KINDS: Readonly<Record<ActionName, Kinds>> = {
+const KINDS: Readonly<Record<ActionName, readonly Kind[]>> = {
   create_flow: ["created", "not_created"],
   get_flow: READ,
   list_flows: ["flows"],
@@ -34,57 +35,120 @@ const KINDS: Readonly<Record<ActionName, Kinds>> = {
   run_task: ["task_created", "task_not_created"],
 };
 
-const REFUSALS: Readonly<Partial<Record<Outcome["kind"], object>>> = {
-  not_created: { persist_failed: true, create_rejected: true },
-  not_applied: MUTATION_REFUSALS,
-  not_cancelled: CANCEL_REFUSALS,
-  task_not_created: TASK_REFUSALS,
+/** Stands for a part that is not what the port promises. */
+const NONSENSE = Symbol("nonsense");
+
+/** Reads one part; `flowId`: the flow that was asked for, if one was. Undefined: it may be left out, and is. */
+type Part = (value: unknown, flowId: string | undefined) => unknown;
+
+//= SCOPE-2
+const flow: Part = (value, flowId) =>
+  isView(value, "flow") && (flowId === undefined || value.json["flowId"] === flowId) ? value : NONSENSE;
+const anyFlow: Part = (value) => flow(value, undefined);
+const task: Part = (value) => (isView(value, "task") ? value : NONSENSE);
+const summary: Part = (value) => (isView(value, "summary") ? value : NONSENSE);
+
+const optional =
+  (part: Part): Part =>
+  (value, flowId) =>
+    value === undefined ? undefined : part(value, flowId);
+
+const orNull =
+  (part: Part): Part =>
+  (value, flowId) =>
+    value === null ? null : part(value, flowId);
+
+/** By index, for a list of somebody else's may have methods of its own, and holes. */
+const listOf =
+  (part: Part): Part =>
+  (value, flowId) => {
+    if (!Array.isArray(value)) return NONSENSE;
+    const parts: unknown[] = [];
+    for (let index = 0; index < value.length; index += 1) {
+      const read = part(value[index], flowId);
+      if (read === NONSENSE) return NONSENSE;
+      parts.push(read);
+    }
+    return parts;
+  };
+
+const oneOf =
+  (words: readonly string[]): Part =>
+  (value) =>
+    words.find((word) => word === value) ?? NONSENSE;
+
+const refusalOf = (table: object): Part => oneOf(Object.keys(table));
+
+const tasks = listOf(task);
+const ended = optional(oneOf(FLOW_STATUSES));
+
+/** What an outcome is made of; what is not named here is nobody's business. */
+const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part])[]>> = {
+  flow: [["flow", orNull(flow)]],
+  flows: [["flows", listOf(anyFlow)]],
+  summary: [["summary", orNull(summary)]],
+  created: [["flow", flow]],
+  not_created: [["refusal", oneOf(["persist_failed", "create_rejected"])]],
+  applied: [["flow", flow]],
+  not_applied: [
+    ["refusal", refusalOf(MUTATION_REFUSALS)],
+    ["current", optional(flow)],
+  ],
+  cancelled: [
+    ["flow", optional(flow)],
+    ["tasks", optional(tasks)],
+  ],
+  not_cancelled: [
+    ["refusal", refusalOf(CANCEL_REFUSALS)],
+    ["ended", ended],
+    ["flow", optional(flow)],
+    ["tasks", optional(tasks)],
+  ],
+  task_created: [
+    ["flow", flow],
+    ["task", task],
+  ],
+  task_not_created: [
+    ["refusal", refusalOf(TASK_REFUSALS)],
+    ["ended", ended],
+    ["flow", optional(flow)],
+  ],
+};
+
+type Read = { readonly [part: string]: unknown };
+
+//= VIEW-4, REPLY-3
+const outcomeOf = (action: Action, outcome: Read): Outcome | undefined => {
+  const kind = KINDS[action.action].find((one) => one === outcome["kind"]);
+  if (kind === undefined) return undefined;
+  const flowId = "flowId" in action ? action.flowId : undefined;
+  const sound: { [part: string]: unknown } = { kind };
+  for (const [name, part] of PARTS[kind]) {
+    const read = part(outcome[name], flowId);
+    if (read === NONSENSE) return undefined;
+    if (read !== undefined) sound[name] = read;
+  }
+  // boundary: each part is what its row says.
+  return sound as Outcome;
 };
 
 const FAILURES: readonly HostFailure[] = ["persist_failed", "bad_host_answer", "outcome_unknown"];
 
-type Shown = { readonly [part: string]: unknown };
+const failureOf = (error: unknown): HostFailure | undefined => FAILURES.find((one) => one === error);
 
-/** What each kind must show; what is not named here it may leave out. */
-const NEEDED: Readonly<Partial<Record<Outcome["kind"], readonly string[]>>> = {
-  created: ["flow"],
-  applied: ["flow"],
-  task_created: ["flow", "task"],
-};
-
-const isFlow =
-  (flowId: string | undefined) =>
-  (value: unknown): boolean =>
-    isView(value, "flow") && (flowId === undefined || value.json["flowId"] === flowId);
-
-const areAll = (values: unknown, isOne: (value: unknown) => boolean): boolean =>
-  Array.isArray(values) && values.every(isOne);
-
-//= VIEW-4, SCOPE-2
-const isSoundOutcome = (action: Action, outcome: Outcome): boolean => {
-  const { kind, refusal, flow, current, flows, task, tasks, summary }: Outcome & Shown = outcome;
-  const isAsked = isFlow("flowId" in action ? action.flowId : undefined);
-  const isOptional = (value: unknown, isOne: (value: unknown) => boolean): boolean =>
-    value === undefined || (value === null && (kind === "flow" || kind === "summary")) || isOne(value);
-  const refusals = REFUSALS[kind];
-  return (
-    KINDS[action.action].includes(kind) &&
-    (refusals === undefined || (typeof refusal === "string" && Object.hasOwn(refusals, refusal))) &&
-    (NEEDED[kind] ?? []).every((part) => part in outcome) &&
-    isOptional(flow, isAsked) &&
-    isOptional(current, isAsked) &&
-    (kind === "flows" ? areAll(flows, (one) => isView(one, "flow")) : flows === undefined) &&
-    isOptional(task, (one) => isView(one, "task")) &&
-    (tasks === undefined || areAll(tasks, (one) => isView(one, "task"))) &&
-    isOptional(summary, (one) => isView(one, "summary"))
-  );
-};
-
-/** Whether a store's answer to `action` can be passed on. Total: nonsense of any kind is no answer. */
-export const isSound = (action: Action, answered: Result<Outcome, HostFailure>): boolean => {
+/** A copy of a store's answer to `action`, or undefined when it cannot be passed on. Total, whatever `answered` is. */
+export const soundAnswer = (
+  action: Action,
+  answered: Result<Outcome, HostFailure>,
+): Result<Outcome, HostFailure> | undefined => {
   try {
-    return answered.isOk() ? isSoundOutcome(action, answered.value) : FAILURES.includes(answered.error);
+    if (answered.isOk()) {
+      const outcome = outcomeOf(action, answered.value);
+      return outcome === undefined ? undefined : ok(outcome);
+    }
+    const failure = failureOf(answered.error);
+    return failure === undefined ? undefined : err(failure);
   } catch {
-    return false;
+    return undefined;
   }
 };

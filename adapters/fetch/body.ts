@@ -3,19 +3,10 @@
 import { err, ok, type Result } from "neverthrow";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 import { withDeadline } from "../bridge/deadline.ts";
+import { Gathered } from "../bridge/gathered.ts";
 import { bodyWasRead } from "../bridge/mistake.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
-
-const join = (chunks: readonly Uint8Array[], size: number): Uint8Array => {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-};
 
 /** Reads between two looks at the clock. */
 const MAX_READS = 256;
@@ -23,15 +14,12 @@ const MAX_READS = 256;
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 const readAll = async (reader: Reader): Promise<Result<Uint8Array, BodyFault>> => {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const gathered = new Gathered();
   for (let read = 1; ; read += 1) {
     const { done, value } = await reader.read();
-    if (done) return ok(join(chunks, size));
+    if (done) return ok(gathered.bytes);
     if (!(value instanceof Uint8Array)) return err("gone");
-    size += value.length;
-    if (size > MAX_BODY_BYTES) return err("too_large");
-    if (value.length > 0) chunks.push(value);
+    if (!gathered.add(value)) return err("too_large");
     // a stream that always has one more empty chunk would keep the deadline from being noticed
     if (read % MAX_READS === 0) await turn();
   }

@@ -68,7 +68,9 @@ class Remembered {
     const key = `${peer ?? ""}\n${hop}\n${real}`;
     if (this.#known.has(key)) return this.#known.get(key);
     const sender = { socket: { remoteAddress: peer }, headers: { "x-forwarded-for": hop, "x-real-ip": real } };
-    const said = this.#resolve(sender, this.#trust.trustedProxies, this.#trust.allowRealIpFallback);
+    const { trustedProxies, allowRealIpFallback } = this.#trust;
+    // a copy, for what is remembered is compared with the list as it was
+    const said = this.#resolve(sender, [...trustedProxies], allowRealIpFallback);
     const client = typeof said === "string" ? said : undefined;
     if (this.#known.size >= MAX_REMEMBERED) this.#known.clear();
     this.#known.set(key, client);

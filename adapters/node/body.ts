@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { err, ok, type Result } from "neverthrow";
+import { Gathered } from "../bridge/gathered.ts";
 import { bodyWasRead } from "../bridge/mistake.ts";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 
@@ -21,19 +22,16 @@ export const readBody = (
   if (request.readableDidRead) return Promise.reject(bodyWasRead());
   if (request.destroyed) return Promise.resolve(err("gone"));
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const gathered = new Gathered(declaredLength(request));
     const settle = (body: Result<Uint8Array, BodyFault>): void => {
       clearTimeout(timer);
       request.off("data", take).off("end", end).off("close", gone);
       resolve(body);
     };
-    const take = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > MAX_BODY_BYTES) settle(err("too_large"));
-      else chunks.push(chunk);
+    const take = (piece: Buffer): void => {
+      if (!gathered.add(piece)) settle(err("too_large"));
     };
-    const end = (): void => settle(ok(Buffer.concat(chunks, size)));
+    const end = (): void => settle(ok(gathered.bytes));
     const gone = (): void => settle(err("gone"));
     const timer = setTimeout(() => settle(err("timeout")), deadlineMs);
     request.on("data", take).on("end", end).on("close", gone);

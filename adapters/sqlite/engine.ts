@@ -26,6 +26,7 @@ export class SqliteEngine implements FlowEngine {
   readonly #database: DatabaseSync;
   readonly #tables: FlowTables;
   readonly #lockDeadlineMs: number;
+  #isWorking = false;
 
   constructor(database: DatabaseSync, lockDeadlineMs: number = LOCK_DEADLINE_MS) {
     this.#database = database;
@@ -63,6 +64,8 @@ export class SqliteEngine implements FlowEngine {
   //= STORE-2
   /** Answers only after COMMIT; whatever throws before undoes all of it. */
   #attempt<T>(verb: Verb, work: (tables: FlowTables) => T): Result<T, StoreFault> {
+    if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));
+    this.#isWorking = true;
     try {
       this.#database.exec(verb);
       const value = work(this.#tables);
@@ -71,6 +74,8 @@ export class SqliteEngine implements FlowEngine {
     } catch (error) {
       this.#rollback();
       return err(faultOf(error));
+    } finally {
+      this.#isWorking = false;
     }
   }
 

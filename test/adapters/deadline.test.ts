@@ -17,6 +17,7 @@ test("SLOT-4: work is what it resolves to, what it throws, or late; what comes l
     withDeadline(work, deadlineMs);
   expect((await ended(() => Promise.resolve(7)))._unsafeUnwrap()).toBe(7);
   expect((await ended(() => thenable(7)))._unsafeUnwrap()).toBe(7);
+  expect((await ended(() => thenable(7, () => 0)))._unsafeUnwrap()).toBe(7);
   expect((await ended(() => Promise.reject(error)))._unsafeUnwrapErr()).toEqual(THREW);
   expect((await ended(() => withThen(refuse)))._unsafeUnwrapErr()).toEqual(THREW);
   expect((await ended(() => new Proxy({}, { has: refuse })))._unsafeUnwrapErr()).toEqual(THREW);
@@ -24,7 +25,7 @@ test("SLOT-4: work is what it resolves to, what it throws, or late; what comes l
 });
 
 test("SLOT-4: work that answers or throws at once is settled at once", () => {
-  for (const value of [7, undefined, null, "then", {}, withThen(1)]) {
+  for (const value of [7, undefined, null, "then", {}, withThen(1), refuse]) {
     expect(withDeadline(() => value, 1000)).toEqual(ok(value));
   }
   const thrown = withDeadline(refuse, 1000);

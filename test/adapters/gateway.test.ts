@@ -277,6 +277,14 @@ test("LIMIT-8: hop by hop and remembered, an attribution is what the Gateway's f
   );
 });
 
+test("LIMIT-8: a resolver that changes the list it is given changes nothing but that", () => {
+  const hosts = (trustedProxies: string[]): string[] => trustedProxies.splice(0);
+  const attribute = attributionBy((sender, proxies, real) => resolveAsGateway(sender, hosts(proxies), real));
+  const sent = from("192.0.2.1", { "x-forwarded-for": "10.0.0.9,10.0.0.2,192.0.2.1" });
+  expect(attribute(sent, trusting(["192.0.2.1", "10.0.0.2"]))).toBe("10.0.0.9");
+  expect(attribute(sent, trusting([]))).toBe("192.0.2.1");
+});
+
 test("LIMIT-7: of a long forwarding header only the end is looked at, and no hop to the left of the client", () => {
   const asked: string[] = [];
   const attribute = attributionBy((sender, proxies, real) => {

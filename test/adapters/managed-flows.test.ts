@@ -44,7 +44,7 @@ const CFG = { gateway: "configuration" };
 const send = async (
   body: unknown,
   reply: (asked: Asked) => unknown,
-  options: { readonly deadlineMs?: number } = {},
+  options: { readonly deadlineMs?: number; readonly warn?: (line: string) => void } = {},
 ): Promise<Sent> => {
   const asked: Asked[] = [];
   const log: string[] = [];
@@ -132,6 +132,16 @@ test("SLOT-4: a host that answers at once, by a promise or by a thenable of its 
     }),
     { numRuns: runs(200) },
   );
+});
+
+test("REPLY-4: a host that fails while its log does is answered for all the same", async () => {
+  const fail = (): never => {
+    throw new Error("disk full");
+  };
+  for (const failing of [fail, () => Promise.reject(new Error("no"))]) {
+    const { status, body } = await send({ action: "list_flows" }, failing, { warn: fail });
+    expect([status, body["code"]]).toEqual([502, "bad_host_answer"]);
+  }
 });
 
 const METHODS: Readonly<Record<string, string>> = {

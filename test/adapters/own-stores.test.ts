@@ -8,6 +8,7 @@ import { createFetchHandler } from "../../adapters/fetch/index.ts";
 import { memoryFlows } from "../../adapters/memory/flows.ts";
 import { createFlow, type HostFailure, type Outcome, viewFlow } from "../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
+import { changingThen } from "../support/thenable.ts";
 
 const SESSION = ROUTE_A.sessionKey;
 const ONE_ROUTE = { routes: { [ROUTE_A.id]: CONFIG.routes[ROUTE_A.id] } };
@@ -53,9 +54,25 @@ const CREATE = { action: "create_flow", goal: "g" };
 const CANCEL = { action: "cancel_flow", flowId: "mine" };
 const RUN = { action: "run_task", flowId: "mine", runtime: "acp", task: "t" };
 
+const SUMMARY = { action: "get_task_summary", flowId: "mine" };
+
+/** What a careless store might say of a flow that has ended. */
+const PROSE = `over by ${SESSION}`;
+
 test.each([
   [GET, undefined],
   [GET, null],
+  [GET, ok({ kind: "flow" })],
+  [GET, ok({ kind: "flow", flow: undefined })],
+  [SUMMARY, ok({ kind: "summary" })],
+  [CREATE, ok({ kind: "created", flow: undefined })],
+  [SET, ok({ kind: "applied", flow: undefined })],
+  [RUN, ok({ kind: "task_created", flow: undefined, task: undefined })],
+  [CANCEL, ok({ kind: "not_cancelled", refusal: "terminal", ended: PROSE })],
+  [CANCEL, ok({ kind: "not_cancelled", refusal: "terminal", ended: Symbol(PROSE) })],
+  [RUN, ok({ kind: "task_not_created", refusal: "terminal", ended: PROSE })],
+  [LIST, ok({ kind: "flows", flows: Array.from({ ...[MINE], 2: MINE, length: 3 }) })],
+  [LIST, ok({ kind: "flows", flows: Object.assign([FORGED], { every: () => true }) })],
   [GET, 42],
   [GET, ok(undefined)],
   [GET, ok({})],
@@ -82,7 +99,7 @@ test.each([
   [RUN, ok({ kind: "task_created", flow: MINE })],
   [RUN, ok({ kind: "task_created", flow: MINE, task: MINE })],
   [RUN, ok({ kind: "task_not_created", refusal: "cancel_pending" })],
-  [{ action: "get_task_summary", flowId: "mine" }, ok({ kind: "summary", summary: MINE })],
+  [SUMMARY, ok({ kind: "summary", summary: MINE })],
 ])("VIEW-4, SCOPE-2: %j answered with nonsense is a 502 that shows nothing of it", async (body, answer) => {
   const { status, code, text, log } = await ask(answering(answer), body);
   expect([status, code]).toEqual([502, "bad_host_answer"]);
@@ -106,6 +123,33 @@ test.each<readonly [object, Outcome]>([
 ])("VIEW-4: %j answered in order is passed on", async (body, outcome) => {
   const { code } = await ask(answering(ok(outcome)), body);
   expect(code).not.toBe("bad_host_answer");
+});
+
+/** `values` one after another, then the last one for good. */
+const inTurn = (...values: readonly unknown[]): (() => unknown) => {
+  let asked = 0;
+  return () => values[Math.min(asked++, values.length - 1)];
+};
+
+const changing = (part: string, ...values: readonly unknown[]): object =>
+  Object.defineProperty({ kind: "flow" }, part, { get: inTurn(...values), enumerable: true });
+
+test("VIEW-4, SCOPE-2: what was looked at is what is shown, whatever a store's objects say the second time", async () => {
+  const changed = await ask(answering(ok(changing("flow", MINE, OTHER))), GET);
+  expect([changed.status, JSON.parse(changed.text)]).toMatchObject([200, { result: { flow: { flowId: "mine" } } }]);
+  const flows = Object.assign([MINE], { map: () => [FORGED.json] });
+  const listed = await ask(answering(ok({ kind: "flows", flows })), LIST);
+  expect([listed.status, JSON.parse(listed.text)]).toMatchObject([200, { result: { flows: [{ flowId: "mine" }] } }]);
+});
+
+test("SLOT-2, SLOT-4: an answer that becomes a promise after it was taken holds nobody up", async () => {
+  const never = (): void => undefined;
+  for (const firstReads of [1, 2]) {
+    const then = inTurn(...Array.from({ length: firstReads }, () => undefined), never);
+    const answer = changingThen(ok({ kind: "flows", flows: [] }), then);
+    const flows = firstReads === 1 ? { bind: () => ({ list: () => answer }) as never } : answering(answer);
+    expect((await ask(flows, LIST)).status).toBe(200);
+  }
 });
 
 test.each<readonly [HostFailure, number]>([

@@ -4,6 +4,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { err } from "neverthrow";
 import { afterAll, expect, test } from "vitest";
 import { settled } from "../../adapters/conformance/transcript.ts";
 import { memoryFlows } from "../../adapters/memory/flows.ts";
@@ -73,6 +74,26 @@ test("STORE-1: work that throws is undone whole, and the next transaction is non
   expect(failed._unsafeUnwrapErr().error).toBe(thrown);
   expect((await engine.read((tables) => tables.find(OWNER, flowId)?.goal))._unsafeUnwrap()).toBe("g");
   database.close();
+  flows.close();
+});
+
+test("STORE-1: work that asks the store again from inside is refused that, and is itself done whole", async () => {
+  const inside: unknown[] = [];
+  let again = (): void => undefined;
+  const now = (): number => {
+    again();
+    return 1;
+  };
+  const flows = open(newFile(), { now });
+  const flowId = await create(flows);
+  const owned = flows.bind(OWNER, quiet);
+  again = (): void => {
+    again = () => undefined;
+    inside.push(owned.create({ goal: "inner", controllerId: "c" }));
+  };
+  expect((await settled(owned.finish({ flowId, expectedRevision: 0 }))).kind).toBe("applied");
+  expect(inside).toEqual([err("persist_failed")]);
+  expect((await settled(owned.list())).flows).toMatchObject([{ flowId, status: "succeeded" }]);
   flows.close();
 });
 

@@ -1,9 +1,12 @@
+const [NAME]: readonly string[] = ["then"];
+
+/** `object` with a `then` that `get` says anew at each read. */
+export const changingThen = <T extends object>(object: T, get: () => unknown): T =>
+  Object.defineProperty(object, NAME ?? "", { get });
+
 /** An object with a `then` of any kind, as a host may hand it over. */
-export const withThen = (then: unknown): object => {
-  const [name, answer]: readonly [string, Record<string, unknown>] = ["then", {}];
-  answer[name] = then;
-  return answer;
-};
+export const withThen = (then: unknown, object: object = {}): object => changingThen(object, () => then);
 
 /** Can be awaited, and is no promise. */
-export const thenable = <T>(value: T): object => withThen((resolve: (value: T) => void) => resolve(value));
+export const thenable = <T>(value: T, object: object = {}): object =>
+  withThen((resolve: (value: T) => void) => resolve(value), object);

@@ -1,0 +1,39 @@
+// A body that arrives in pieces, kept in one buffer: a client chooses how small its pieces are, and an object for each
+// would take hundreds of times the room of its bytes.
+
+import { MAX_BODY_BYTES } from "../../core/index.ts";
+
+//= BODY-2
+/** At most MAX_BODY_BYTES, in a buffer of at most twice as many as have arrived, or as were announced. */
+export class Gathered {
+  readonly #announced: number;
+  #buffer = new Uint8Array();
+  #size = 0;
+
+  /** `announced`: bytes that are to come, if it is known; no room is made for them before the first one. */
+  constructor(announced: number = 0) {
+    this.#announced = announced;
+  }
+
+  /** Keeps a piece; false, and keeps nothing of it, when that would be more than a body may have. */
+  add(piece: Uint8Array): boolean {
+    const size = this.#size + piece.length;
+    if (size > MAX_BODY_BYTES) return false;
+    if (size > this.#buffer.length) this.#grow(size);
+    this.#buffer.set(piece, this.#size);
+    this.#size = size;
+    return true;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#size);
+  }
+
+  /** `size`: what must find room now. What was announced may be any number: a client wrote it. */
+  #grow(size: number): void {
+    const wanted = this.#announced > size ? this.#announced : 2 * this.#size;
+    const grown = new Uint8Array(Math.max(size, Math.min(wanted, MAX_BODY_BYTES)));
+    grown.set(this.bytes);
+    this.#buffer = grown;
+  }
+}
