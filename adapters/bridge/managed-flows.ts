@@ -35,7 +35,10 @@ export interface ManagedFlows {
   finish(asked: Asked<"finish_flow">): FlowAnswer<"applied" | "not_applied">;
   fail(asked: Asked<"fail_flow">): FlowAnswer<"applied" | "not_applied">;
   requestCancel(asked: Asked<"request_cancel">): FlowAnswer<"applied" | "not_applied">;
-  /** Ends the flow, or stores the intent (`cancel_pending`) while tasks are active. */
+  /**
+   * Ends the flow, or stores the intent (`cancel_pending`) while tasks are active. Shows the flow and all its tasks, also
+   * with a refusal, unless there is no such flow.
+   */
   cancel(flowId: string): FlowAnswer<"cancelled" | "not_cancelled">;
   runTask(asked: Asked<"run_task">): FlowAnswer<"task_created" | "task_not_created">;
 }

@@ -1,6 +1,8 @@
 // Runs a store's clean-up as the Gateway does: soon after the start, then once a minute.
 
-import type { EmbeddedFlows } from "./embedded-flows.ts";
+import type { Result } from "neverthrow";
+import type { Soon } from "../bridge/soon.ts";
+import type { StoreFault } from "./tables.ts";
 
 const FIRST_MS = 5000;
 const EVERY_MS = 60_000;
@@ -12,12 +14,15 @@ export type SweeperOptions = {
   readonly everyMs?: number;
 };
 
+/** A store that can be swept, at once or by a promise. */
+export type Sweepable = { readonly sweep: () => Soon<Result<number, StoreFault>> };
+
 /** Who is to be told of a failure and fails himself is not told again. */
 const ignore = (): void => undefined;
 
 /** Starts sweeping; the function that comes back stops it, and resolves once no sweep runs any more. */
 export const startSweeping = (
-  flows: Pick<EmbeddedFlows, "sweep">,
+  flows: Sweepable,
   { onFault, firstMs = FIRST_MS, everyMs = EVERY_MS }: SweeperOptions,
 ): (() => Promise<void>) => {
   let running: Promise<void> = Promise.resolve();

@@ -3,7 +3,7 @@
 import { stopwatch, skewClocks, tick } from "./clock.ts";
 import { ask } from "./in-process.ts";
 import { medianOf } from "./paired.ts";
-import { loadPlugin, type PluginName } from "./plugins.ts";
+import { loadPlugin, type PluginName, PLUGINS } from "./plugins.ts";
 import { type Asked, hostOf, type Scenario, scenarioOf } from "./scenarios.ts";
 
 const SIZE = 16_000;
@@ -43,6 +43,8 @@ export const measureHeads = async (rounds: number): Promise<readonly HeadCost[]>
   skewClocks();
   const refused = scenarioOf("401");
   const measured: HeadCost[] = [];
+  // whoever comes first would pay for compiling
+  for (const plugin of PLUGINS) await costOf(plugin, refused, {}, rounds);
   for (const [name, headers] of Object.entries({ "none of these": {}, ...HEADS })) {
     const ours = await costOf("ours", refused, headers, rounds);
     const bundled = await costOf("bundled", refused, headers, rounds);

@@ -10,7 +10,7 @@ export type Scenario = {
   readonly name: string;
   readonly status: number;
   readonly asked: Asked;
-  /** What a bare server answers, and how it checks: `full` reads, parses and serialises, `early` only answers. */
+  /** What a bare server answers. */
   readonly answer: unknown;
   readonly host?: (stateJson: unknown) => unknown;
 };
