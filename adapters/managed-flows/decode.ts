@@ -42,20 +42,9 @@ const requiredField = <T>(answer: unknown, name: string, view: (value: unknown) 
 const flag = (answer: unknown, name: string): Result<boolean, BadRecord> =>
   fieldOf(answer, name).andThen((value) => (typeof value === "boolean" ? ok(value) : bad(name)));
 
-export type ViewFlow = (record: unknown) => Result<FlowView, BadRecord>;
-
-//= SCOPE-2
-/** The view of the flow that was asked for; another one is nonsense. */
-export const viewOnly =
-  (flowId: string): ViewFlow =>
-  (record) => {
-    const viewed = viewFlow(record);
-    return viewed.isErr() || viewed.value.json["flowId"] === flowId ? viewed : bad("flowId");
-  };
-
 //= VIEW-4
-export const decodeFlow = (answer: unknown, view: ViewFlow): Decoded<OutcomeOf<"flow">> =>
-  isNothing(answer) ? ok({ kind: "flow", flow: null }) : view(answer).map((flow) => ({ kind: "flow", flow }));
+export const decodeFlow = (answer: unknown): Decoded<OutcomeOf<"flow">> =>
+  isNothing(answer) ? ok({ kind: "flow", flow: null }) : viewFlow(answer).map((flow) => ({ kind: "flow", flow }));
 
 export const decodeFlows = (answer: unknown): Decoded<OutcomeOf<"flows">> =>
   viewAll(answer, viewFlow).map((flows) => ({ kind: "flows", flows }));
@@ -78,11 +67,11 @@ const withTasks = (tasks: readonly TaskView[] | undefined): { readonly tasks?: r
 
 type Shown = { readonly flow?: FlowView; readonly tasks?: readonly TaskView[] };
 
-const decodeNotApplied = (answer: unknown, view: ViewFlow, onProse: OnProse): Decoded<OutcomeOf<"not_applied">> =>
+const decodeNotApplied = (answer: unknown, onProse: OnProse): Decoded<OutcomeOf<"not_applied">> =>
   fieldOf(answer, "code").andThen((code) => {
     if (!isMutationRefusal(code)) onProse(code);
     const refusal = isMutationRefusal(code) ? code : "mutation_rejected";
-    return optionalField(answer, "current", view).map((current) => ({
+    return optionalField(answer, "current", viewFlow).map((current) => ({
       kind: "not_applied" as const,
       refusal,
       ...(current === undefined ? {} : { current }),
@@ -92,17 +81,17 @@ const decodeNotApplied = (answer: unknown, view: ViewFlow, onProse: OnProse): De
 type Mutated = Decoded<OutcomeOf<"applied" | "not_applied">>;
 
 //= VIEW-4
-export const decodeMutation = (answer: unknown, view: ViewFlow, onProse: OnProse): Mutated =>
+export const decodeMutation = (answer: unknown, onProse: OnProse): Mutated =>
   flag(answer, "applied").andThen((applied): Mutated =>
     applied
-      ? requiredField(answer, "flow", view).map((flow) => ({ kind: "applied", flow }))
-      : decodeNotApplied(answer, view, onProse),
+      ? requiredField(answer, "flow", viewFlow).map((flow) => ({ kind: "applied", flow }))
+      : decodeNotApplied(answer, onProse),
   );
 
 const viewTasks = (tasks: unknown): Result<readonly TaskView[], BadRecord> => viewAll(tasks, (task) => viewTask(task));
 
-const shownBy = (answer: unknown, view: ViewFlow): Result<Shown, BadRecord> =>
-  optionalField(answer, "flow", view).andThen((flow) =>
+const shownBy = (answer: unknown): Result<Shown, BadRecord> =>
+  optionalField(answer, "flow", viewFlow).andThen((flow) =>
     optionalField(answer, "tasks", viewTasks).map((tasks) => ({ ...withFlow(flow), ...withTasks(tasks) })),
   );
 
@@ -116,11 +105,11 @@ const decodeNotCancelled = (answer: unknown, onProse: OnProse, shown: Shown): De
 type Cancelled = Decoded<OutcomeOf<"cancelled" | "not_cancelled">>;
 
 //= VIEW-4
-export const decodeCancel = (answer: unknown, view: ViewFlow, onProse: OnProse): Cancelled =>
+export const decodeCancel = (answer: unknown, onProse: OnProse): Cancelled =>
   flag(answer, "found").andThen((found) =>
     flag(answer, "cancelled").andThen((cancelled): Cancelled => {
       if (!found) return ok({ kind: "not_cancelled", refusal: "not_found" });
-      return shownBy(answer, view).andThen((shown): Cancelled =>
+      return shownBy(answer).andThen((shown): Cancelled =>
         cancelled ? ok({ kind: "cancelled" as const, ...shown }) : decodeNotCancelled(answer, onProse, shown),
       );
     }),
@@ -128,8 +117,8 @@ export const decodeCancel = (answer: unknown, view: ViewFlow, onProse: OnProse):
 
 type Tasked = Decoded<OutcomeOf<"task_created" | "task_not_created">>;
 
-const decodeNewTask = (answer: unknown, view: ViewFlow, childSessionKey: string | undefined): Tasked =>
-  requiredField(answer, "flow", view).andThen((flow) =>
+const decodeNewTask = (answer: unknown, childSessionKey: string | undefined): Tasked =>
+  requiredField(answer, "flow", viewFlow).andThen((flow) =>
     requiredField(answer, "task", (task) => viewTask(task, childSessionKey)).map((task) => ({
       kind: "task_created" as const,
       flow,
@@ -137,10 +126,10 @@ const decodeNewTask = (answer: unknown, view: ViewFlow, childSessionKey: string 
     })),
   );
 
-const decodeNoTask = (answer: unknown, view: ViewFlow, onProse: OnProse): Tasked =>
+const decodeNoTask = (answer: unknown, onProse: OnProse): Tasked =>
   flag(answer, "found").andThen((found): Tasked => {
     if (!found) return ok({ kind: "task_not_created", refusal: "not_found" });
-    return optionalField(answer, "flow", view).andThen((flow) =>
+    return optionalField(answer, "flow", viewFlow).andThen((flow) =>
       fieldOf(answer, "reason").map((reason) => {
         const { known, ...meaning } = readTaskReason(reason);
         if (!known) onProse(reason);
@@ -150,12 +139,7 @@ const decodeNoTask = (answer: unknown, view: ViewFlow, onProse: OnProse): Tasked
   });
 
 //= VIEW-4
-export const decodeTask = (
-  answer: unknown,
-  view: ViewFlow,
-  childSessionKey: string | undefined,
-  onProse: OnProse,
-): Tasked =>
+export const decodeTask = (answer: unknown, childSessionKey: string | undefined, onProse: OnProse): Tasked =>
   flag(answer, "created").andThen((created) =>
-    created ? decodeNewTask(answer, view, childSessionKey) : decodeNoTask(answer, view, onProse),
+    created ? decodeNewTask(answer, childSessionKey) : decodeNoTask(answer, onProse),
   );

@@ -1,7 +1,7 @@
 // The Gateway's managed TaskFlows behind the port: one host call for each command, with every answer decoded (M-16).
 
 import { err, ok, type Result } from "neverthrow";
-import { type HostFailure, type Outcome, viewFlow } from "../../core/index.ts";
+import { type HostFailure, type Outcome } from "../../core/index.ts";
 import type { FlowAnswer, FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
 import { isLater, awaited, type Soon } from "../bridge/soon.ts";
 import {
@@ -13,7 +13,6 @@ import {
   decodeMutation,
   decodeSummary,
   decodeTask,
-  viewOnly,
 } from "./decode.ts";
 import type { Binding, BoundFlows } from "./host.ts";
 
@@ -45,7 +44,7 @@ class GatewayFlows implements ManagedFlows {
   }
 
   get(flowId: string): FlowAnswer<"flow"> {
-    return this.#decode(this.#flows.get(flowId), (found) => decodeFlow(found, viewOnly(flowId)));
+    return this.#decode(this.#flows.get(flowId), decodeFlow);
   }
 
   list(): FlowAnswer<"flows"> {
@@ -53,11 +52,11 @@ class GatewayFlows implements ManagedFlows {
   }
 
   latest(): FlowAnswer<"flow"> {
-    return this.#decode(this.#flows.findLatest(), (found) => decodeFlow(found, viewFlow));
+    return this.#decode(this.#flows.findLatest(), decodeFlow);
   }
 
   resolve(token: string): FlowAnswer<"flow"> {
-    return this.#decode(this.#flows.resolve(token), (found) => decodeFlow(found, viewFlow));
+    return this.#decode(this.#flows.resolve(token), decodeFlow);
   }
 
   summary(flowId: string): FlowAnswer<"summary"> {
@@ -65,35 +64,32 @@ class GatewayFlows implements ManagedFlows {
   }
 
   setWaiting(asked: Asked<"setWaiting">): Mutation {
-    return this.#mutated(asked.flowId, this.#flows.setWaiting(asked));
+    return this.#mutated(this.#flows.setWaiting(asked));
   }
 
   resume(asked: Asked<"resume">): Mutation {
-    return this.#mutated(asked.flowId, this.#flows.resume(asked));
+    return this.#mutated(this.#flows.resume(asked));
   }
 
   finish(asked: Asked<"finish">): Mutation {
-    return this.#mutated(asked.flowId, this.#flows.finish(asked));
+    return this.#mutated(this.#flows.finish(asked));
   }
 
   fail(asked: Asked<"fail">): Mutation {
-    return this.#mutated(asked.flowId, this.#flows.fail(asked));
+    return this.#mutated(this.#flows.fail(asked));
   }
 
   requestCancel(asked: Asked<"requestCancel">): Mutation {
-    return this.#mutated(asked.flowId, this.#flows.requestCancel(asked));
+    return this.#mutated(this.#flows.requestCancel(asked));
   }
 
   cancel(flowId: string): FlowAnswer<"cancelled" | "not_cancelled"> {
     const done = this.#binding.canceller().cancel({ flowId, cfg: this.#hostConfig() });
-    return this.#decode(done, (found) => decodeCancel(found, viewOnly(flowId), this.#onProse));
+    return this.#decode(done, (found) => decodeCancel(found, this.#onProse));
   }
 
   runTask(asked: Asked<"runTask">): FlowAnswer<"task_created" | "task_not_created"> {
-    const view = viewOnly(asked.flowId);
-    return this.#decode(this.#flows.runTask(asked), (found) =>
-      decodeTask(found, view, asked.childSessionKey, this.#onProse),
-    );
+    return this.#decode(this.#flows.runTask(asked), (found) => decodeTask(found, asked.childSessionKey, this.#onProse));
   }
 
   get #flows(): BoundFlows {
@@ -102,8 +98,8 @@ class GatewayFlows implements ManagedFlows {
 
   readonly #onProse = (prose: unknown): void => this.#tell("the host said", prose);
 
-  #mutated(flowId: string, answer: unknown): Mutation {
-    return this.#decode(answer, (found) => decodeMutation(found, viewOnly(flowId), this.#onProse));
+  #mutated(answer: unknown): Mutation {
+    return this.#decode(answer, (found) => decodeMutation(found, this.#onProse));
   }
 
   /** Decodes the host's answer once it is there; nonsense is told to the operator and shown to nobody. */

@@ -510,9 +510,9 @@ export const BUGS: readonly Bug[] = [
     clause: "SCOPE-2",
     code: [
       {
-        file: "adapters/managed-flows/decode.ts",
-        was: `viewed.value.json["flowId"] === flowId ? viewed`,
-        becomes: `viewed.value.json["flowId"] !== "" || flowId === "" ? viewed`,
+        file: "adapters/bridge/sound.ts",
+        was: `value.json["flowId"] === flowId) ? value`,
+        becomes: `value.json["flowId"] !== "" || flowId === "") ? value`,
       },
     ],
     model: {
