@@ -9,17 +9,21 @@ import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/ind
 
 const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);
 
+/** Read by somebody else, or made to come as text by `setEncoding`: the bytes are gone either way. */
+const isTaken = ({ readableDidRead, readableEncoding }: IncomingMessage): boolean =>
+  readableDidRead || typeof readableEncoding === "string";
+
 //= BODY-2, BODY-3
 /**
  * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
- * Rejects when somebody else has read the body: a mistake of the host.
+ * Rejects when somebody else has read the body or decodes it: a mistake of the host.
  */
 export const readBody = (
   request: IncomingMessage,
   deadlineMs: number = BODY_DEADLINE_MS,
 ): Promise<Result<Uint8Array, BodyFault>> => {
   if (declaredLength(request) > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
-  if (request.readableDidRead) return Promise.reject(bodyWasRead());
+  if (isTaken(request)) return Promise.reject(bodyWasRead());
   if (request.destroyed) return Promise.resolve(err("gone"));
   return new Promise((resolve) => {
     const gathered = new Gathered(declaredLength(request));

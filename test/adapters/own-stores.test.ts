@@ -1,11 +1,14 @@
 // Stores and hooks of whoever embeds the bridge: whatever they answer, throw or forget costs a caller a clear answer.
 
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import { err, ok } from "neverthrow";
 import { expect, test } from "vitest";
 import type { FlowStore, ManagedFlows } from "../../adapters/bridge/managed-flows.ts";
 import type { ServiceOptions } from "../../adapters/bridge/service.ts";
 import { createFetchHandler } from "../../adapters/fetch/index.ts";
 import { memoryFlows } from "../../adapters/memory/flows.ts";
+import { readBody as readNodeBody } from "../../adapters/node/body.ts";
 import { createFlow, type HostFailure, type Outcome, viewFlow } from "../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
 import { changingThen } from "../support/thenable.ts";
@@ -222,4 +225,10 @@ test("BODY-1: a body that is being read by somebody else is a mistake of the hos
   const request = new Request("http://host.test/", { method: "POST", body: "{}" });
   request.body?.getReader();
   await expect(readBody(request)).rejects.toThrow("before all body parsers");
+});
+
+test("BODY-1: a body that the host lets come as text is a mistake of the host too", async () => {
+  const request = new IncomingMessage(new Socket());
+  request.setEncoding("utf8");
+  await expect(readNodeBody(request)).rejects.toThrow("before all body parsers");
 });
