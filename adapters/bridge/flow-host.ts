@@ -1,14 +1,7 @@
 // Carries a command out: one call of the port for each, under a deadline, and nothing that it throws gets past here.
 
 import { err, type Result } from "neverthrow";
-import {
-  type Action,
-  type ActionOf,
-  type Command,
-  HOST_DEADLINE_MS,
-  type HostFailure,
-  type Outcome,
-} from "../../core/index.ts";
+import { type Action, type Command, HOST_DEADLINE_MS, type HostFailure, type Outcome } from "../../core/index.ts";
 import { type Late, withDeadline } from "./deadline.ts";
 import type { FlowHost } from "./exchange.ts";
 import type { FlowStore, ManagedFlows, Tell } from "./managed-flows.ts";
@@ -29,18 +22,14 @@ type Carried = Result<Outcome, HostFailure>;
 /** What a command asks, without its name. */
 const askedOf = <Named extends Action>({ action: _, ...rest }: Named): Omit<Named, "action"> => rest;
 
-/** A flow without a controller gets the route's. */
-const create = (
-  { action: _, ...asked }: ActionOf<"create_flow">,
-  controllerId: string,
-  flows: ManagedFlows,
-): Soon<Carried> => flows.create({ ...asked, controllerId: asked.controllerId ?? controllerId });
-
-/** A switch and no `match`, for every command passes here; the parts of the action that are the command's go to the store. */
+/**
+ * A switch and no `match`, for every command passes here; the parts of the action that are the command's go to the store.
+ * A flow without a controller gets the route's.
+ */
 const carryOut = (command: Action, controllerId: string, flows: ManagedFlows): Soon<Carried> => {
   switch (command.action) {
     case "create_flow":
-      return create(command, controllerId, flows);
+      return flows.create({ ...askedOf(command), controllerId: command.controllerId ?? controllerId });
     case "get_flow":
       return flows.get(command.flowId);
     case "list_flows":

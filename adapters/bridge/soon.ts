@@ -14,5 +14,5 @@ export const isLater = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T>
 export const awaited = async <T>(later: PromiseLike<T>): Promise<T> => later;
 
 /** What `use` makes of the value, as soon as it is there. */
-export const whenThere = <T, U>(value: Soon<T>, use: (value: T) => U): Soon<U> =>
-  value instanceof Promise ? value.then(use) : use(value);
+export const whenThere = <T, U>(value: T | PromiseLike<T>, use: (value: T) => U): Soon<U> =>
+  isLater(value) ? awaited(value).then(use) : use(value);

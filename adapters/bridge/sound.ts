@@ -44,9 +44,13 @@ type Part = (value: unknown, flowId: string | undefined) => unknown;
 //= SCOPE-2
 const flow: Part = (value, flowId) =>
   isView(value, "flow") && (flowId === undefined || value.json["flowId"] === flowId) ? value : NONSENSE;
-const anyFlow: Part = (value) => flow(value, undefined);
-const task: Part = (value) => (isView(value, "task") ? value : NONSENSE);
-const summary: Part = (value) => (isView(value, "summary") ? value : NONSENSE);
+
+const view =
+  (kind: "task" | "summary"): Part =>
+  (value) =>
+    isView(value, kind) ? value : NONSENSE;
+const task = view("task");
+const summary = view("summary");
 
 const optional =
   (part: Part): Part =>
@@ -85,7 +89,7 @@ const ended = optional(oneOf(FLOW_STATUSES));
 /** What an outcome is made of; what is not named here is nobody's business. */
 const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part])[]>> = {
   flow: [["flow", orNull(flow)]],
-  flows: [["flows", listOf(anyFlow)]],
+  flows: [["flows", listOf(flow)]],
   summary: [["summary", orNull(summary)]],
   created: [["flow", flow]],
   not_created: [["refusal", oneOf(["persist_failed", "create_rejected"])]],

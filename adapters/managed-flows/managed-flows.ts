@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { type HostFailure, type Outcome } from "../../core/index.ts";
 import type { FlowAnswer, FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
-import { isLater, awaited, type Soon } from "../bridge/soon.ts";
+import { type Soon, whenThere } from "../bridge/soon.ts";
 import {
   type Decoded,
   decodeCancel,
@@ -113,7 +113,7 @@ class GatewayFlows implements ManagedFlows {
       this.#tell("the host answered nonsense in", decoded.error.field || "the whole answer");
       return err("bad_host_answer");
     };
-    return isLater(answer) ? awaited(answer).then(judge) : judge(answer);
+    return whenThere(answer, judge);
   }
 }
 

@@ -22,11 +22,12 @@ export const readBody = (
   request: IncomingMessage,
   deadlineMs: number = BODY_DEADLINE_MS,
 ): Promise<Result<Uint8Array, BodyFault>> => {
-  if (declaredLength(request) > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
+  const announced = declaredLength(request);
+  if (announced > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
   if (isTaken(request)) return Promise.reject(bodyWasRead());
   if (request.destroyed) return Promise.resolve(err("gone"));
   return new Promise((resolve) => {
-    const gathered = new Gathered(declaredLength(request));
+    const gathered = new Gathered(announced);
     const settle = (body: Result<Uint8Array, BodyFault>): void => {
       clearTimeout(timer);
       request.off("data", take).off("end", end).off("close", gone);

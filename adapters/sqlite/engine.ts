@@ -18,6 +18,8 @@ const SQLITE_BUSY = 5;
 const isBusy = (error: unknown): boolean =>
   error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
 
+const foundBusy = (done: Result<unknown, StoreFault>): boolean => done.isErr() && isBusy(done.error.error);
+
 const faultOf = (error: unknown): StoreFault => ({ error });
 
 type Verb = "BEGIN" | "BEGIN IMMEDIATE";
@@ -45,7 +47,7 @@ export class SqliteEngine implements FlowEngine {
 
   #transact<T>(verb: Verb, work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>> {
     const done = this.#attempt(verb, work);
-    return done.isErr() && isBusy(done.error.error) ? this.#retry(verb, work, done) : done;
+    return foundBusy(done) ? this.#retry(verb, work, done) : done;
   }
 
   /** Until the file is free or it has been busy for too long. */
@@ -56,7 +58,7 @@ export class SqliteEngine implements FlowEngine {
   ): Promise<Result<T, StoreFault>> {
     const latest = performance.now() + this.#lockDeadlineMs;
     for (let done = busy; ; done = this.#attempt(verb, work)) {
-      if (done.isOk() || !isBusy(done.error.error) || performance.now() >= latest) return done;
+      if (!foundBusy(done) || performance.now() >= latest) return done;
       await delay(RETRY_MS);
     }
   }
