@@ -1,7 +1,7 @@
 // A latest moment for work of somebody else's: what comes later is ignored. The work itself cannot be ended from here.
 
 import { err, ok, type Result } from "neverthrow";
-import { isLater, awaited, type Soon } from "./soon.ts";
+import { isLater, awaited, type Soon } from "../flows/awaitable.ts";
 
 export type Late = { readonly kind: "late" } | { readonly kind: "threw"; readonly error: unknown };
 

@@ -18,8 +18,8 @@ import {
   type Routes,
 } from "../../core/index.ts";
 import { err, ok, type Result } from "neverthrow";
-import type { Limits } from "../memory/limits.ts";
-import type { Soon } from "./soon.ts";
+import type { Limits } from "../limits/memory.ts";
+import type { Soon } from "../flows/awaitable.ts";
 
 /** Who owns the TaskFlows. Answers at once or resolves within the host's own deadline; never throws or rejects. */
 export interface FlowHost {

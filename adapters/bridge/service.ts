@@ -9,12 +9,12 @@ import {
   type RequestHead,
   resolveRoute,
 } from "../../core/index.ts";
-import { MemoryLimits } from "../memory/limits.ts";
+import { MemoryLimits } from "../limits/memory.ts";
 import { type Bridge, type Deliver, exchange, type ReadBody } from "./exchange.ts";
-import { createFlowHost } from "./flow-host.ts";
+import { createFlowHost } from "./execute.ts";
 import { Log, type Logger } from "./log.ts";
-import type { FlowStore } from "./managed-flows.ts";
-import { HostMistake } from "./mistake.ts";
+import type { FlowStore } from "../flows/flow-store.ts";
+import { HostMistake } from "./misuse.ts";
 import { scrub } from "./scrub.ts";
 
 export type ServiceOptions = {

@@ -3,13 +3,13 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Result } from "neverthrow";
 import { ACTIONS } from "../../core/index.ts";
-import { call, type CallOptions } from "./call.ts";
-import { check } from "./check.ts";
+import { call, type CallOptions } from "./commands/call.ts";
+import { check } from "./commands/check.ts";
 import type { CliFault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
 import { LOG_LEVELS } from "./log.ts";
-import { openapiDocument } from "./openapi.ts";
-import { serve, type ServeOptions } from "./serve.ts";
+import { openapiDocument } from "../openapi/document.ts";
+import { serve, type ServeOptions } from "./commands/serve.ts";
 import { VERSION } from "./version.ts";
 
 const port = (written: string): number => {

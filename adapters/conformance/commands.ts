@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import type { JsonValue } from "../../core/index.ts";
-import type { ManagedFlows } from "../bridge/managed-flows.ts";
+import type { ManagedFlows } from "../flows/flow-store.ts";
 
 export type Named = { readonly flowId: string; readonly expectedRevision: number };
 

@@ -1,8 +1,8 @@
 // What every store of flows must do, as properties. Run them against your own store, under any test runner.
 
 import fc from "fast-check";
-import type { FlowStore, ManagedFlows } from "../bridge/managed-flows.ts";
-import { memoryFlows } from "../memory/flows.ts";
+import type { FlowStore, ManagedFlows } from "../flows/flow-store.ts";
+import { memoryFlows } from "../flows/memory/store.ts";
 import { check, same } from "./check.ts";
 import { type Command, commands, type Named } from "./commands.ts";
 import { Actor, type Plain, type Seen, seenIn, settled } from "./transcript.ts";

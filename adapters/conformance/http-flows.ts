@@ -1,9 +1,9 @@
 // A webhook surface as a store of flows: the port, over HTTP. What `result` holds is what a Gateway's flow API answers,
 // so its decoder reads it.
 
-import type { FlowStore } from "../bridge/managed-flows.ts";
-import type { Binding } from "../managed-flows/host.ts";
-import { gatewayFlows } from "../managed-flows/managed-flows.ts";
+import type { FlowStore } from "../flows/flow-store.ts";
+import type { Binding } from "../managed-flows/api.ts";
+import { gatewayFlows } from "../managed-flows/store.ts";
 import { ConformanceError } from "./check.ts";
 
 /** A route under test, from its caller's side. */

@@ -3,8 +3,8 @@
 
 import type { Result } from "neverthrow";
 import type { HostFailure, JsonValue, Outcome } from "../../core/index.ts";
-import type { FlowStore, ManagedFlows, Tell } from "../bridge/managed-flows.ts";
-import type { Soon } from "../bridge/soon.ts";
+import type { FlowStore, ManagedFlows, Tell } from "../flows/flow-store.ts";
+import type { Soon } from "../flows/awaitable.ts";
 import { check } from "./check.ts";
 import { type Command, NAMED_TIMES } from "./commands.ts";
 

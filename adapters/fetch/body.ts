@@ -3,8 +3,8 @@
 import { err, ok, type Result } from "neverthrow";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 import { withDeadline } from "../bridge/deadline.ts";
-import { Gathered } from "../bridge/gathered.ts";
-import { bodyWasRead } from "../bridge/mistake.ts";
+import { Gathered } from "../bridge/body-buffer.ts";
+import { bodyWasRead } from "../bridge/misuse.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 

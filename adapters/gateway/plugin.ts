@@ -3,15 +3,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
 import { type Bridge, exchange } from "../bridge/exchange.ts";
-import type { Binding } from "../managed-flows/host.ts";
-import { createFlowHost } from "../bridge/flow-host.ts";
+import type { Binding } from "../managed-flows/api.ts";
+import { createFlowHost } from "../bridge/execute.ts";
 import { Log } from "../bridge/log.ts";
 import { scrub } from "../bridge/scrub.ts";
-import { gatewayFlows } from "../managed-flows/managed-flows.ts";
-import { MemoryLimits } from "../memory/limits.ts";
+import { gatewayFlows } from "../managed-flows/store.ts";
+import { MemoryLimits } from "../limits/memory.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
 import { type AttributeClient, loadAttribution } from "./client.ts";
-import type { HttpHandler, PluginApi, ServiceHealth } from "./host.ts";
+import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { readSnapshot } from "./snapshot.ts";
 

@@ -3,8 +3,8 @@
 
 import type { IncomingMessage } from "node:http";
 import { err, ok, type Result } from "neverthrow";
-import { Gathered } from "../bridge/gathered.ts";
-import { bodyWasRead } from "../bridge/mistake.ts";
+import { Gathered } from "../bridge/body-buffer.ts";
+import { bodyWasRead } from "../bridge/misuse.ts";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 
 const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);

@@ -22,7 +22,7 @@ export const BUGS: readonly Bug[] = [
     clause: "LIMIT-3",
     code: [
       {
-        file: "adapters/memory/limits.ts",
+        file: "adapters/limits/memory.ts",
         was: "if (dropped >= MAX_PURGE || isLive(bucket, now, this.#rule)) break;",
         becomes: "if (dropped >= 1 || bucket.openedAt > now) break;",
       },
@@ -38,7 +38,7 @@ export const BUGS: readonly Bug[] = [
     clause: "LIMIT-4",
     code: [
       {
-        file: "adapters/memory/limits.ts",
+        file: "adapters/limits/memory.ts",
         was: "this.state.known.set(key, bucket);",
         becomes: "this.state.known.set(key, { openedAt: now, count: 0 });",
       },
@@ -54,7 +54,7 @@ export const BUGS: readonly Bug[] = [
     clause: "LIMIT-5",
     code: [
       {
-        file: "adapters/memory/limits.ts",
+        file: "adapters/limits/memory.ts",
         was: "if (!isLive(bucket, now, this.#rule)) return this.state.known.delete(key);",
         becomes: "if (bucket.openedAt <= now) return this.state.known.delete(key);",
       },
@@ -317,7 +317,7 @@ export const BUGS: readonly Bug[] = [
     clause: "STORE-1",
     code: [
       {
-        file: "adapters/embedded/embedded-flows.ts",
+        file: "adapters/flows/embedded-store.ts",
         was: `    return this.#write<"applied" | "not_applied">((tables) => {
       const before = tables.find(this.#owner, asked.flowId);`,
         becomes: `    const read = this.#engine.read((tables) => tables.find(this.#owner, asked.flowId));
@@ -325,7 +325,7 @@ export const BUGS: readonly Bug[] = [
       const before = found.unwrapOr(undefined);`,
       },
       {
-        file: "adapters/embedded/embedded-flows.ts",
+        file: "adapters/flows/embedded-store.ts",
         was: `(flow) => ({ kind: "applied", flow }));\n    });`,
         becomes: `(flow) => ({ kind: "applied", flow }));\n    }));`,
       },
@@ -341,7 +341,7 @@ export const BUGS: readonly Bug[] = [
     clause: "STORE-2",
     code: [
       {
-        file: "adapters/sqlite/engine.ts",
+        file: "adapters/flows/sqlite/engine.ts",
         was: `      this.#database.exec("COMMIT");\n      return ok(value);`,
         becomes: "      return ok(value);",
       },
@@ -357,7 +357,7 @@ export const BUGS: readonly Bug[] = [
     clause: "STORE-4",
     code: [
       {
-        file: "adapters/sqlite/schema.ts",
+        file: "adapters/flows/sqlite/schema.ts",
         was: `> SCHEMA_VERSION ? err("newer") : ok()`,
         becomes: `> SCHEMA_VERSION + 9 ? err("newer") : ok()`,
       },
@@ -373,7 +373,7 @@ export const BUGS: readonly Bug[] = [
     clause: "SERVE-1",
     code: [
       {
-        file: "adapters/cli/listen-host.ts",
+        file: "adapters/cli/commands/listen-address.ts",
         was: "isLoopback(host) || isPublic\n",
         becomes: `isPublic || host !== ""\n`,
       },
@@ -404,7 +404,11 @@ export const BUGS: readonly Bug[] = [
     name: "secret taken from the arguments",
     clause: "CALL-1",
     code: [
-      { file: "adapters/cli/call-secret.ts", was: `env[name]?.trim() ?? ""`, becomes: "env[name]?.trim() ?? name" },
+      {
+        file: "adapters/cli/commands/call-secret.ts",
+        was: `env[name]?.trim() ?? ""`,
+        becomes: "env[name]?.trim() ?? name",
+      },
     ],
     model: {
       file: "spec/store.qnt",
@@ -422,7 +426,7 @@ export const BUGS: readonly Bug[] = [
         becomes: "now - (flow.endedAt ?? flow.updatedAt) >= 0",
       },
       {
-        file: "adapters/embedded/embedded-flows.ts",
+        file: "adapters/flows/embedded-store.ts",
         was: "tables.due(now - RETENTION_MS, SWEEP_BATCH)",
         becomes: "tables.due(now, SWEEP_BATCH)",
       },
@@ -494,7 +498,7 @@ export const BUGS: readonly Bug[] = [
     clause: "SCOPE-1",
     code: [
       {
-        file: "adapters/bridge/flow-host.ts",
+        file: "adapters/bridge/execute.ts",
         was: "store.bind(route.sessionKey, tell)",
         becomes: `store.bind("agent:main:main", tell)`,
       },
@@ -510,7 +514,7 @@ export const BUGS: readonly Bug[] = [
     clause: "SCOPE-2",
     code: [
       {
-        file: "adapters/bridge/sound.ts",
+        file: "adapters/bridge/check-outcome.ts",
         was: `value.json["flowId"] === flowId) ? value`,
         becomes: `value.json["flowId"] !== "" || flowId === "") ? value`,
       },

@@ -1,4 +1,4 @@
-// npm run spec: every module of the model, with printed seeds; the traces that test/replay folds over the real core.
+// npm run spec: every module of the model, with printed seeds; the traces that test/model/replay folds over the real core.
 // SPEC_RUNS and SPEC_SEED make the campaign longer or another one.
 
 import { mkdirSync, rmSync } from "node:fs";

@@ -46,9 +46,43 @@ const pack = (suite: Suite): void => {
   writeFileSync(packed(suite), gzipSync(results, { level: 9 }));
 };
 
-const stryker = ({ config }: Suite, isForced: boolean): boolean => {
-  const args = ["run", config, ...(isForced ? ["--force"] : [])];
-  return spawnSync(join(ROOT, "node_modules", ".bin", "stryker"), args, { cwd: ROOT, stdio: "inherit" }).status === 0;
+/**
+ * Not mutated: the suites of `conformance`, which are tests themselves, the texts and tables of the OpenAPI document, which
+ * its own tests compare with the core's schemas and with real replies, and the commands of the command line, which join
+ * what is mutated to a process.
+ */
+const ADAPTERS = {
+  mutate: [
+    "adapters/**/*.ts",
+    "!adapters/conformance/**",
+    "!adapters/openapi/**",
+    "!adapters/cli/{main,process,program,log,io,version}.ts",
+    "!adapters/cli/commands/{serve,check,call}.ts",
+    "!adapters/cli/config/explain.ts",
+  ],
+  concurrency: 6,
+  timeoutMS: 8000,
+  thresholds: { high: 100, low: 90, break: 85 },
+  disableBail: false,
+};
+
+/** Stryker's configuration of a suite: stryker.conf.json, which is the core's, with what differs for the adapters. */
+const configOf = ({ name }: Suite): string => {
+  if (name === "core") return "stryker.conf.json";
+  const written = join("reports", `stryker.${name}.conf.json`);
+  const core = JSON.parse(
+    readFileSync(join(ROOT, "stryker.conf.json"), "utf8").replaceAll("core.json", `${name}.json`),
+  );
+  const config = { ...core, ...ADAPTERS, tempDirName: `.stryker-${name}` };
+  writeFileSync(join(ROOT, written), JSON.stringify(config, undefined, 2));
+  return written;
+};
+
+const stryker = (suite: Suite, isForced: boolean): boolean => {
+  const args = ["run", configOf(suite), ...(isForced ? ["--force"] : [])];
+  const env = { ...process.env, SUITE: `mutants-${suite.name}` };
+  const command = join(ROOT, "node_modules", ".bin", "stryker");
+  return spawnSync(command, args, { cwd: ROOT, stdio: "inherit", env }).status === 0;
 };
 
 /** What must be mended: a score below the floor, an unlisted survivor of the core, a listed mutant that is none. */

@@ -16,15 +16,15 @@ const COPIED = [
   "test",
   "package.json",
   "tsconfig.json",
+  "vitest.config.ts",
   "openclaw.plugin.json",
   "README.md",
 ];
-const CONFIGS = ["vitest.config.ts", "vitest.spec.config.ts"];
-const LEFT_OUT = /(?:^|\/)test\/(?:host|host-oldest)(?:\/|$)/u;
+const LEFT_OUT = /(?:^|\/)test\/systems\/(?:host|host-oldest)(?:\/|$)/u;
 
 const copyTree = (): string => {
   const tree = mkdtempSync(join(tmpdir(), "selftest-"));
-  for (const name of [...COPIED, ...CONFIGS]) {
+  for (const name of COPIED) {
     cpSync(join(ROOT, name), join(tree, name), { recursive: true, filter: (path) => !LEFT_OUT.test(path) });
   }
   for (const name of ["node_modules", ".cache"]) symlinkSync(join(ROOT, name), join(tree, name));
@@ -49,12 +49,20 @@ const plant = (tree: string, edits: readonly Edit[]): (() => void) => {
 
 const VITEST = join(ROOT, "node_modules", ".bin", "vitest");
 
+/** `suite`: of vitest.config.ts. */
+type Layer = { readonly name: string; readonly suite: string; readonly args: readonly string[] };
+
 /** The titles of the tests that fail. */
-const failing = (tree: string, args: readonly string[]): Promise<readonly string[]> =>
+const failing = (tree: string, { suite, args }: Layer): Promise<readonly string[]> =>
   new Promise((resolve) => {
     const report = join(tree, "report.json");
     rmSync(report, { force: true });
-    const options = { cwd: tree, maxBuffer: 256 << 20, env: { ...process.env, FC_NO_SHRINK: "1" }, timeout: 300_000 };
+    const options = {
+      cwd: tree,
+      maxBuffer: 256 << 20,
+      env: { ...process.env, FC_NO_SHRINK: "1", SUITE: suite },
+      timeout: 300_000,
+    };
     execFile(VITEST, ["run", ...args, "--reporter=json", `--outputFile=${report}`], options, () => {
       if (!existsSync(report)) return resolve(["(did not run)"]);
       const { testResults } = JSON.parse(readFileSync(report, "utf8")) as {
@@ -69,14 +77,12 @@ const failing = (tree: string, args: readonly string[]): Promise<readonly string
     });
   });
 
-type Layer = { readonly name: string; readonly args: readonly string[] };
-
 const PROPERTIES = ["test/core", "test/adapters", "--exclude", "test/adapters/golden.test.ts"];
 
 const LAYERS: readonly Layer[] = [
-  { name: "properties", args: PROPERTIES },
-  { name: "exhaustive", args: ["--config", "vitest.spec.config.ts", "test/exhaustive"] },
-  { name: "replay", args: ["--config", "vitest.spec.config.ts", "test/replay"] },
+  { name: "properties", suite: "tests", args: PROPERTIES },
+  { name: "exhaustive", suite: "model", args: ["test/model/exhaustive"] },
+  { name: "replay", suite: "model", args: ["test/model/replay"] },
 ];
 
 const clausesIn = (titles: readonly string[]): string =>
@@ -99,8 +105,8 @@ const modelSays = async (tree: string, { model }: Bug): Promise<string> => {
 const trial = async (tree: string, bug: Bug): Promise<readonly string[]> => {
   const undo = plant(tree, bug.code);
   const seen: string[] = [];
-  for (const { args } of LAYERS) {
-    const titles = await failing(tree, args);
+  for (const layer of LAYERS) {
+    const titles = await failing(tree, layer);
     seen.push(titles.length === 0 ? "" : clausesIn(titles) || "(other tests)");
   }
   undo();

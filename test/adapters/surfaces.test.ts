@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { describe, test } from "vitest";
 import { type Endpoint, webhookSuite } from "../../adapters/conformance/index.ts";
 import { createFetchHandler } from "../../adapters/fetch/index.ts";
-import { memoryFlows } from "../../adapters/memory/flows.ts";
+import { memoryFlows } from "../../adapters/flows/memory/store.ts";
 import { createNodeListener } from "../../adapters/node/index.ts";
 import { runs } from "../support/runs.ts";
 

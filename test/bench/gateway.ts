@@ -1,7 +1,7 @@
 // In a real Gateway: what a route more costs every request, and a start. The figures are in units of the Gateway's own
 // `/healthz` in the same run, for a Gateway's cost differs from start to start.
 
-import { Gateway, gatewayConfig, pack } from "../gateway/harness.ts";
+import { Gateway, gatewayConfig, pack } from "../systems/gateway/harness.ts";
 import { medianOf } from "./paired.ts";
 import { configOf, PATH, PLUGINS, type PluginName, SECRET } from "./plugins.ts";
 

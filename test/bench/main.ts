@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { installHost } from "../gateway/harness.ts";
+import { installHost } from "../systems/gateway/harness.ts";
 import { measureGateway, measureStarts } from "./gateway.ts";
 import { measureCrowd, measureRoutes } from "./growth.ts";
 import { measureHeads } from "./heads.ts";
@@ -22,7 +22,7 @@ const USAGE = `usage: npm run bench -- [part ...] [--quick] [--plot]
   parts    ${PARTS.join(", ")}; default: all, about 25 minutes
   --quick  five rounds instead of eleven
   --plot   with sockets: draws assets/performance.svg anew
-Installs OpenClaw into test/host (650 MB) if it is not there, for the bundled plugin.`;
+Installs OpenClaw into test/systems/host (650 MB) if it is not there, for the bundled plugin.`;
 
 /** Prints the usage, after the mistake if there is one, and ends. */
 const explain = (mistake?: string): never => {
@@ -128,7 +128,7 @@ const gateway = async (): Promise<void> => {
 const RUN = { "in-process": inProcess, heads, growth, sockets, sqlite, gateway } as const;
 
 console.log(
-  "Medians of paired rounds, in parentheses their middle half. OpenClaw is in test/host, or is installed there now.",
+  "Medians of paired rounds, in parentheses their middle half. OpenClaw is in test/systems/host, or is installed there now.",
 );
 await installHost("host");
 for (const part of asked) await RUN[part]();

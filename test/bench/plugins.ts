@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { BoundFlows, Canceller } from "../../adapters/managed-flows/host.ts";
+import type { BoundFlows, Canceller } from "../../adapters/managed-flows/api.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
@@ -27,7 +27,7 @@ type Registered = { readonly path: string; readonly match?: string; readonly han
 /** A plugin's entry point, as its module exports it. */
 type Entry = { readonly default: { readonly register: (api: never) => unknown } };
 
-const GATEWAY = join(import.meta.dirname, "..", "host", "node_modules", "openclaw", "dist");
+const GATEWAY = join(import.meta.dirname, "..", "systems", "host", "node_modules", "openclaw", "dist");
 
 /** What a Gateway does for its plugins: `openclaw/…` is its own package. */
 const INSIDE = pathToFileURL(join(GATEWAY, "index.js")).href;

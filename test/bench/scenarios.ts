@@ -1,7 +1,7 @@
 // What is asked, of a host that is as cheap as a host can be: it answers each command with records that are ready made,
 // so that a figure is about the bridge and not about the store.
 
-import type { BoundFlows, Canceller } from "../../adapters/managed-flows/host.ts";
+import type { BoundFlows, Canceller } from "../../adapters/managed-flows/api.ts";
 import { SECRET } from "./plugins.ts";
 
 export type Asked = { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer<ArrayBuffer> };

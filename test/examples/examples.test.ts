@@ -12,9 +12,9 @@ import { serve } from "@hono/node-server";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { CONSOLE } from "../../adapters/bridge/service.ts";
 import { createFetchHandler } from "../../adapters/fetch/index.ts";
-import { memoryFlows } from "../../adapters/memory/index.ts";
+import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { createNodeListener, type Logger } from "../../adapters/node/index.ts";
-import { asPackage, ROOT } from "../package/entries.ts";
+import { asPackage, ROOT } from "../systems/package/entries.ts";
 
 /** The examples that the README shows, word for word. */
 const IN_README: readonly string[] = ["node.ts", "hono.ts"];

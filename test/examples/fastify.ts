@@ -1,5 +1,5 @@
 import Fastify from "fastify";
-import { memoryFlows } from "../../adapters/memory/index.ts";
+import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { createNodeListener } from "../../adapters/node/index.ts";
 
 const webhooks = createNodeListener({

@@ -2,7 +2,7 @@ import { serve } from "@hono/node-server";
 import { getConnInfo } from "@hono/node-server/conninfo";
 import { Hono } from "hono";
 import { createFetchHandler } from "../../adapters/fetch/index.ts";
-import { memoryFlows } from "../../adapters/memory/index.ts";
+import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 
 const webhooks = createFetchHandler({
   config: { routes: { ci: { sessionKey: "ci", secret: process.env["CI_SECRET"] } } },

@@ -35,8 +35,8 @@ const PLANTS: readonly (readonly [line: string, tree: readonly string[], caughtB
   ['export const fail = (): never => { throw new Error("x"); };', ["throw"], []],
   ["export const world: unknown = globalThis;", ["globalThis"], ["oxlint"]],
   [
-    'import { MemoryLimits } from "../adapters/memory/limits.ts"; export const limits = MemoryLimits;',
-    ["import of ../adapters/memory/limits.ts"],
+    'import { MemoryLimits } from "../adapters/limits/memory.ts"; export const limits = MemoryLimits;',
+    ["import of ../adapters/limits/memory.ts"],
     ["tsc", "oxlint"],
   ],
   ["export const { random } = Math;", ["Math.random"], ["oxlint"]],

@@ -2,7 +2,7 @@
 // owners and requesters as the Gateway's do, so that a leak would show. Reuse of task records by runId is left out.
 
 import { randomUUID } from "node:crypto";
-import type { BoundFlows, Binding, RunTaskParams } from "../../adapters/managed-flows/host.ts";
+import type { BoundFlows, Binding, RunTaskParams } from "../../adapters/managed-flows/api.ts";
 import { createFlow, type FlowEvent, type FlowRecord, isEnded, transition } from "../../core/index.ts";
 
 type Stored = { flow: FlowRecord; readonly ownerKey: string };

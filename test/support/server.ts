@@ -3,9 +3,9 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Bridge, exchange, type FlowHost, type ReadBody } from "../../adapters/bridge/exchange.ts";
-import { createFlowHost } from "../../adapters/bridge/flow-host.ts";
-import { gatewayFlows } from "../../adapters/managed-flows/managed-flows.ts";
-import { MemoryLimits } from "../../adapters/memory/limits.ts";
+import { createFlowHost } from "../../adapters/bridge/execute.ts";
+import { gatewayFlows } from "../../adapters/managed-flows/store.ts";
+import { MemoryLimits } from "../../adapters/limits/memory.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../../adapters/node/index.ts";
 import { loadConfig } from "../../core/index.ts";
 import type { ModelHost } from "./model-host.ts";

@@ -1,6 +1,6 @@
 // The real limits at a scale at which all states can be visited: the core's admit on the memory table, with small rules.
 
-import { emptyState, MemoryLimits, type LimitsState } from "../../adapters/memory/limits.ts";
+import { emptyState, MemoryLimits, type LimitsState } from "../../adapters/limits/memory.ts";
 import { admit, type Admission, loadConfig, locate, type Located, type Rules, sha256 } from "../../core/index.ts";
 
 export type Request = {

@@ -1,0 +1,31 @@
+// `openclaw-webhooks check`: everything that is wrong with a configuration file, before it is served.
+
+import type { Result } from "neverthrow";
+import { loadConfig, printable, problemLine } from "../../../core/index.ts";
+import { attribution, nodePrimitives } from "../../node/index.ts";
+import { readConfigFile } from "../config/file.ts";
+import { explainOf } from "../config/explain.ts";
+import type { CliFault } from "../fault.ts";
+import { EXIT, type Io } from "../io.ts";
+
+const counted = (count: number, name: string): string => `${String(count)} ${name}${count === 1 ? "" : "s"}`;
+
+/** Prints problems, advice and routes, a line each, then a line that counts; `refused` when there is a problem. */
+export const check = async (file: string, io: Io): Promise<Result<number, CliFault>> => {
+  const read = await readConfigFile(file, io.env);
+  return read.map((server) => {
+    const { config, trustedProxies, unresolved } = server;
+    const { routes, problems } = loadConfig(config, nodePrimitives.sha256);
+    const proxies = attribution(trustedProxies).refused.map(
+      (entry) => `trustedProxies ${printable(entry)} is no address or subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`,
+    );
+    const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
+    const advice = problems.filter(({ effect }) => effect === "advice").map(problemLine);
+    const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];
+    if (routes.size === 0 && lines.length === 0) lines.push("no route is configured. Add one under routes.");
+    for (const line of [...lines, ...advice]) io.out(`${line}\n`);
+    for (const { id, path } of routes.values()) io.out(`route ${printable(id)} would be served at ${path}\n`);
+    io.out(`${file}: ${counted(routes.size, "route")}, ${counted(lines.length, "problem")}.\n`);
+    return lines.length === 0 ? EXIT.ok : EXIT.refused;
+  });
+};

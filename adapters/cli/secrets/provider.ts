@@ -1,0 +1,59 @@
+// What the providers of secrets have in common: blocks under secrets.providers that must be valid, and faults that
+// name the block and its field, never a configured value or what was read.
+
+import { err, ok, type Result } from "neverthrow";
+import * as z from "zod";
+import { printable } from "../../../core/index.ts";
+import { type CliFault, fault } from "../fault.ts";
+
+/** What an opened provider has for an id: not yet known to be a text. */
+export type Lookup = (id: string) => Result<unknown, CliFault>;
+
+/** `said`: what is wrong and what to do. */
+export const providerFault = (alias: string, said: string): CliFault => fault(`secrets.providers.${alias}${said}.`);
+
+const MAX_TIMEOUT = 120_000;
+const MAX_BYTES = 20_971_520;
+
+/** The grammar of the names of environment variables. */
+export const VARIABLE = /^[A-Z][A-Z0-9_]{0,127}$/u;
+
+export const variableName = z.string().regex(VARIABLE);
+
+export const timeoutMs = z.int().positive().max(MAX_TIMEOUT);
+export const byteLimit = z.int().positive().max(MAX_BYTES);
+
+const TIMEOUT = `must be a whole number of milliseconds, from 1 to ${String(MAX_TIMEOUT)}`;
+const LIMIT = `must be a whole number of bytes, from 1 to ${String(MAX_BYTES)}`;
+const TEXTS = "must be a list of texts";
+
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ["allowlist", "must be a list of names of environment variables"],
+  ["path", "must be the path of a file"],
+  ["mode", "must be json or singleValue"],
+  ["timeoutMs", TIMEOUT],
+  ["noOutputTimeoutMs", TIMEOUT],
+  ["maxBytes", LIMIT],
+  ["maxOutputBytes", LIMIT],
+  ["command", "must be an absolute path without quotes and characters of a shell"],
+  ["args", TEXTS],
+  ["jsonOnly", "must be true or false"],
+  ["env", "must be an object of texts"],
+  ["passEnv", "must be a list of names of environment variables"],
+  ["trustedDirs", "must be a list of absolute paths"],
+]);
+
+const hintOf = (issue: z.core.$ZodIssue | undefined): string => {
+  if (issue?.code === "unrecognized_keys") {
+    return `.${printable(issue.keys[0] ?? "")} is no field of such a provider: remove it or correct its name`;
+  }
+  const field = String(issue?.path[0] ?? "");
+  const hint = HINTS.get(field);
+  return hint === undefined ? " is not as OpenClaw documents it: correct it" : `.${field} ${hint}`;
+};
+
+/** The block with its defaults filled in. */
+export const parseProvider = <T>(schema: z.ZodType<T>, alias: string, block: unknown): Result<T, CliFault> => {
+  const parsed = schema.safeParse(block);
+  return parsed.success ? ok(parsed.data) : err(providerFault(alias, hintOf(parsed.error.issues[0])));
+};

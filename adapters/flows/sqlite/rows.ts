@@ -1,0 +1,112 @@
+// Between records and rows. A row that no version of this store wrote throws, and costs its request a refusal.
+
+import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
+import { Result } from "neverthrow";
+import * as z from "zod";
+import { FLOW_STATUSES, type FlowRecord, type JsonValue, type TaskRecord } from "../../../core/index.ts";
+
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+const SYNC_MODES = ["managed", "task_mirrored"] as const;
+const POLICIES = ["done_only", "state_changes", "silent"] as const;
+
+const text = (row: Row, name: string): string => {
+  const value = row[name];
+  if (typeof value !== "string") throw new TypeError(`sqlite: column ${name} holds no text`);
+  return value;
+};
+
+const number = (row: Row, name: string): number => {
+  const value = row[name];
+  if (typeof value !== "number") throw new TypeError(`sqlite: column ${name} holds no number`);
+  return value;
+};
+
+const optional = <T>(row: Row, name: string, read: (row: Row, name: string) => T): T | undefined =>
+  row[name] === null ? undefined : read(row, name);
+
+const oneOf = <T extends string>(row: Row, name: string, allowed: readonly T[]): T => {
+  const found = allowed.find((one) => one === row[name]);
+  if (found === undefined) throw new TypeError(`sqlite: column ${name} holds an unknown word`);
+  return found;
+};
+
+/** What the parser says would quote the row. */
+const json = (row: Row, name: string): JsonValue => {
+  const parsed = Result.fromThrowable((written: string): JsonValue => JSON.parse(written))(text(row, name));
+  if (parsed.isErr()) throw new TypeError(`sqlite: column ${name} holds no JSON`);
+  return parsed.value;
+};
+
+export const flowOf = (row: Row): FlowRecord => ({
+  flowId: text(row, "flow_id"),
+  syncMode: oneOf(row, "sync_mode", SYNC_MODES),
+  controllerId: optional(row, "controller_id", text),
+  revision: number(row, "revision"),
+  status: oneOf(row, "status", FLOW_STATUSES),
+  notifyPolicy: oneOf(row, "notify_policy", POLICIES),
+  goal: text(row, "goal"),
+  currentStep: optional(row, "current_step", text),
+  blockedTaskId: optional(row, "blocked_task_id", text),
+  blockedSummary: optional(row, "blocked_summary", text),
+  stateJson: optional(row, "state_json", json),
+  waitJson: optional(row, "wait_json", json),
+  cancelRequestedAt: optional(row, "cancel_requested_at", number),
+  createdAt: number(row, "created_at"),
+  updatedAt: number(row, "updated_at"),
+  endedAt: optional(row, "ended_at", number),
+});
+
+/** SQL's NULL is "absent"; JSON's null is the text `null`. */
+const jsonText = (value: JsonValue | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
+
+/** The columns that an update may change, in the order of the statement. */
+export const changing = (flow: FlowRecord): SQLInputValue[] => [
+  flow.revision,
+  flow.status,
+  flow.currentStep ?? null,
+  flow.blockedTaskId ?? null,
+  flow.blockedSummary ?? null,
+  jsonText(flow.stateJson),
+  jsonText(flow.waitJson),
+  flow.cancelRequestedAt ?? null,
+  flow.updatedAt,
+  flow.endedAt ?? null,
+];
+
+/** The columns that stay as they were made. */
+export const lasting = (owner: string, flow: FlowRecord): SQLInputValue[] => [
+  flow.flowId,
+  owner,
+  flow.syncMode,
+  flow.controllerId ?? null,
+  flow.notifyPolicy,
+  flow.goal,
+  flow.createdAt,
+];
+
+const time = z.number();
+const optionalText = z.string().optional();
+
+const TASK: z.ZodType<TaskRecord> = z.object({
+  taskId: z.string(),
+  runtime: z.enum(["subagent", "acp"]),
+  sourceId: optionalText,
+  parentFlowId: z.string(),
+  parentTaskId: optionalText,
+  agentId: z.string(),
+  runId: optionalText,
+  label: optionalText,
+  scopeKind: z.literal("session"),
+  task: z.string(),
+  status: z.enum(["queued", "running"]),
+  deliveryStatus: z.literal("pending"),
+  notifyPolicy: z.enum(POLICIES),
+  progressSummary: optionalText,
+  createdAt: time,
+  startedAt: time.optional(),
+  lastEventAt: time,
+});
+
+/** A task's record is one column: nothing but its flow and its id is ever looked for. */
+export const taskOf = (row: Row): TaskRecord => TASK.parse(json(row, "record"));

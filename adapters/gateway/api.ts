@@ -1,0 +1,45 @@
+// The slice of the Gateway's plugin API that this plugin uses, typed by ourselves, for the real package is no
+// dependency. test/systems/gateway/real-host.ts proves that the real types fit.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "../bridge/log.ts";
+import type { BoundFlows, Canceller } from "../managed-flows/api.ts";
+
+/** `false`: not ours, the Gateway goes on; anything else: handled. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<boolean | void>;
+
+export type HttpRoute = {
+  readonly path: string;
+  readonly auth: "plugin";
+  readonly match: "exact" | "prefix";
+  readonly handler: HttpHandler;
+};
+
+export type ServiceHealth = {
+  readonly reportFailure: (error: unknown) => void;
+  readonly clearFailure: () => void;
+};
+
+export type Service = {
+  readonly id: string;
+  readonly start: (context: { readonly serviceHealth?: ServiceHealth }) => void;
+  readonly stop: () => void;
+};
+
+/** `async` and `lifecycle` are missing on hosts before 2026.9.5. */
+export interface PluginApi {
+  readonly registrationMode: string;
+  readonly logger: Logger;
+  /** This plugin's own block at registration; during a reload it is newer than the live snapshot. */
+  readonly pluginConfig?: unknown;
+  readonly runtime: {
+    readonly config: { readonly current: () => unknown };
+    readonly tasks: {
+      readonly async?: { readonly managedFlows: { bindSession(owner: { sessionKey: string }): BoundFlows } };
+      readonly managedFlows: { bindSession(owner: { sessionKey: string }): BoundFlows & Canceller };
+    };
+  };
+  readonly lifecycle?: { readonly onDispose?: (dispose: () => void) => unknown };
+  registerHttpRoute(route: HttpRoute): void;
+  registerService(service: Service): void;
+}

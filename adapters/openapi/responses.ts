@@ -1,0 +1,90 @@
+// The answers by status: which codes and results each can have, read off the samples, and what a caller should do.
+
+import { BODY_DEADLINE_MS, MAX_BODY_BYTES } from "../../core/index.ts";
+import { type Json, exactly, object, oneOf, ref, said, TEXT } from "./schema.ts";
+import { type Sample, SAMPLES } from "./samples.ts";
+
+/** The name of each status, and what to do about it. */
+const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>> = {
+  200: ["Done", "The action was carried out. `result` says what became of it."],
+  202: ["CancelPending", "The wish to cancel is stored; the flow ends once its tasks have."],
+  400: ["BadRequest", "Correct the request: `result.field` names the faulty field, `error` says what is wrong."],
+  401: ["Unauthorized", "Send the route's secret. All refusals look alike."],
+  404: ["NotFound", "`route_not_found`: check the path. `not_found`: the route's session has no such flow."],
+  405: ["MethodNotAllowed", "Use POST."],
+  408: ["RequestTimeout", `Send the whole body within ${String(BODY_DEADLINE_MS / 1000)} seconds.`],
+  409: [
+    "Conflict",
+    "The flow is in no state for this. On `revision_conflict` take `revision` from `result.current`, decide anew, and send again with it; do not repeat the others.",
+  ],
+  413: ["PayloadTooLarge", `Send at most ${String(MAX_BODY_BYTES)} bytes.`],
+  415: ["UnsupportedMediaType", "Send `Content-Type: application/json`."],
+  429: ["TooManyRequests", "Nothing was done. Wait as many seconds as `Retry-After` says, then send the same again."],
+  500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],
+  502: ["BadGateway", "The host of the flows failed. Read the flow before you send the request again."],
+  503: ["StoreUnavailable", "The store is busy or full. Read the flow before you send the request again."],
+  504: ["OutcomeUnknown", "The host did not answer in time. Read the flow before you send the request again."],
+};
+
+const HEADERS: Readonly<Record<string, Json>> = {
+  "Retry-After": { description: "Seconds to wait.", schema: { type: "integer", minimum: 1 }, example: 42 },
+  "WWW-Authenticate": { description: "How to authenticate.", schema: TEXT, example: "Bearer" },
+  Allow: { description: "The method that is allowed.", schema: TEXT, example: "POST" },
+};
+
+const distinct = <T>(values: readonly T[]): readonly T[] => [...new Set(values)];
+
+const codesOf = (samples: readonly Sample[]): readonly string[] =>
+  distinct(samples.flatMap(({ code }) => (code === undefined ? [] : [code])));
+
+const resultOf = (samples: readonly Sample[]): Json => {
+  const [first, ...others] = distinct(samples.map(({ result }) => result)).map((name) => ref("schemas", name));
+  return first !== undefined && others.length === 0 ? first : { anyOf: [first, ...others] };
+};
+
+const routeId = said(TEXT, "The route's id. Left out until the secret is verified.");
+
+/** The envelope of one status. */
+const envelope = (status: number, samples: readonly Sample[]): Json => {
+  const codes = codesOf(samples);
+  const code = codes.length === 0 ? {} : { code: oneOf(codes) };
+  const result = resultOf(samples);
+  if (status < 400) return object({ ok: exactly(true), routeId, ...code, result });
+  const error = said(TEXT, "What is wrong, as a sentence.");
+  return object({ ok: exactly(false), ...code, error, result }, { routeId });
+};
+
+const examplesOf = (samples: readonly Sample[]): Json => {
+  const first = samples.filter(({ name }, index) => samples.findIndex((one) => one.name === name) === index);
+  return Object.fromEntries(first.map(({ name, body }) => [name, { value: body }]));
+};
+
+const headersOf = (samples: readonly Sample[]): Json => {
+  const names = Object.keys(HEADERS).filter((name) => samples.some(({ headers }) => name in headers));
+  return names.length === 0 ? {} : { headers: Object.fromEntries(names.map((name) => [name, HEADERS[name]])) };
+};
+
+type Part = { readonly status: string; readonly name: string; readonly schema: Json; readonly response: Json };
+
+const partOf = ([status, [name, description]]: [string, readonly [string, string]]): Part => {
+  const samples = SAMPLES.filter((sample) => String(sample.status) === status);
+  const content = { "application/json": { schema: ref("schemas", name), examples: examplesOf(samples) } };
+  return {
+    status,
+    name,
+    schema: envelope(Number(status), samples),
+    response: { description, ...headersOf(samples), content },
+  };
+};
+
+const PARTS = Object.entries(STATUSES).map(partOf);
+
+export const REPLY_SCHEMAS: Json = Object.fromEntries(PARTS.map(({ name, schema }) => [name, schema]));
+
+/** For `components`. */
+export const RESPONSES: Json = Object.fromEntries(PARTS.map(({ name, response }) => [name, response]));
+
+/** For an operation. */
+export const RESPONSE_REFS: Json = Object.fromEntries(
+  PARTS.map(({ status, name }) => [status, ref("responses", name)]),
+);

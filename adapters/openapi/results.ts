@@ -1,0 +1,41 @@
+// What stands in `result`: one schema for each kind of outcome, and one for a request that was turned away.
+
+import { MUTATION_REFUSALS, type Outcome } from "../../core/index.ts";
+import { exactly, type Json, listOf, namesOf, object, oneOf, orNull, ref, said, TEXT } from "./schema.ts";
+
+const flow = ref("schemas", "Flow");
+const tasks = listOf(ref("schemas", "Task"));
+const found = { type: "boolean" };
+const reason = said(TEXT, "Why not.");
+
+/** The name of each outcome's schema. A cancellation that is pending is a `not_cancelled` with status 202. */
+export const RESULT_OF = {
+  flow: "FlowFound",
+  flows: "FlowsFound",
+  summary: "SummaryFound",
+  created: "FlowCreated",
+  not_created: "FlowNotCreated",
+  applied: "ChangeApplied",
+  not_applied: "ChangeNotApplied",
+  cancelled: "FlowCancelled",
+  not_cancelled: "FlowNotCancelled",
+  task_created: "TaskCreated",
+  task_not_created: "TaskNotCreated",
+} as const satisfies Readonly<Record<Outcome["kind"], string>>;
+
+export type ResultName = (typeof RESULT_OF)[Outcome["kind"]] | "TurnedAway";
+
+export const RESULT_SCHEMAS: Readonly<Record<ResultName, Json>> = {
+  FlowFound: object({ flow: orNull(flow) }),
+  FlowsFound: object({ flows: said(listOf(flow), "Newest first.") }),
+  SummaryFound: object({ summary: orNull(ref("schemas", "Summary")) }),
+  FlowCreated: object({ created: exactly(true), flow }),
+  FlowNotCreated: object({ created: exactly(false), code: oneOf(["create_rejected", "persist_failed"]) }),
+  ChangeApplied: object({ applied: exactly(true), flow }),
+  ChangeNotApplied: object({ applied: exactly(false), code: oneOf(namesOf(MUTATION_REFUSALS)) }, { current: flow }),
+  FlowCancelled: object({ found: exactly(true), cancelled: exactly(true) }, { flow, tasks }),
+  FlowNotCancelled: object({ found, cancelled: exactly(false), reason }, { flow, tasks }),
+  TaskCreated: object({ created: exactly(true), flow, task: ref("schemas", "Task") }),
+  TaskNotCreated: object({ found, created: exactly(false), reason }, { flow }),
+  TurnedAway: object({}, { field: said(TEXT, "The faulty field of the request, where one is to blame.") }),
+};

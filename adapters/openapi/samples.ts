@@ -1,0 +1,118 @@
+// One real answer of each kind, made by the core: the document's examples, and the source of its statuses and codes.
+
+import {
+  type ActionName,
+  ACTIONS,
+  CANCEL_REFUSALS,
+  MUTATION_REFUSALS,
+  type Outcome,
+  parseAction,
+  parseJson,
+  type Rejection,
+  REJECTIONS,
+  replyToOutcome,
+  replyToRejection,
+  type Reply,
+  TASK_REFUSALS,
+} from "../../core/index.ts";
+import { RESULT_OF, type ResultName } from "./results.ts";
+import { namesOf } from "./schema.ts";
+import { ROUTE_ID, type Views, viewsAfter } from "./sample-views.ts";
+
+/** `result` names the schema of the answer's `result`. */
+export type Sample = {
+  readonly name: string;
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly result: ResultName;
+  readonly body: unknown;
+};
+
+const sampleOf = (name: string, result: ResultName, { status, code, headers, body }: Reply): Sample => ({
+  name,
+  status,
+  code,
+  headers,
+  result,
+  body: parseJson(body).unwrapOr(null),
+});
+
+const answered = (name: string, outcome: Outcome): Sample =>
+  sampleOf(name, RESULT_OF[outcome.kind], replyToOutcome(outcome, ROUTE_ID));
+
+/** Named by its code. */
+const refused = (outcome: Outcome): Sample => {
+  const reply = replyToOutcome(outcome, ROUTE_ID);
+  return sampleOf(reply.code ?? outcome.kind, RESULT_OF[outcome.kind], reply);
+};
+
+const applied = ({ flow }: Views): Outcome => ({ kind: "applied", flow });
+const read = ({ flow }: Views): Outcome => ({ kind: "flow", flow });
+
+const OUTCOMES: Readonly<Record<ActionName, (views: Views) => Outcome>> = {
+  create_flow: ({ flow }) => ({ kind: "created", flow }),
+  get_flow: read,
+  list_flows: ({ flow }) => ({ kind: "flows", flows: [flow] }),
+  find_latest_flow: read,
+  resolve_flow: read,
+  get_task_summary: ({ summary }) => ({ kind: "summary", summary }),
+  set_waiting: applied,
+  resume_flow: applied,
+  finish_flow: applied,
+  fail_flow: applied,
+  request_cancel: applied,
+  cancel_flow: ({ flow }) => ({ kind: "cancelled", flow, tasks: [] }),
+  run_task: ({ flow, task }) => ({ kind: "task_created", flow, task }),
+};
+
+const successes = namesOf(ACTIONS).map((name) =>
+  viewsAfter(name).map((views) => answered(name, OUTCOMES[name](views))),
+);
+
+const pending = viewsAfter("cancel_flow", 1).map(({ flow, task }) =>
+  refused({ kind: "not_cancelled", refusal: "cancel_pending", flow, tasks: [task] }),
+);
+
+const conflict = viewsAfter("finish_flow").map(({ flow }) =>
+  refused({ kind: "not_applied", refusal: "revision_conflict", current: flow }),
+);
+
+const REJECTED = namesOf(REJECTIONS);
+
+/** What the pipeline adds to some of them. */
+const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
+  if (REJECTIONS[code].status === 429) return { retryAfterMs: 42_000 };
+  if (code !== "invalid_request") return {};
+  return parseAction({ action: "create_flow" }).match(
+    () => ({}),
+    (fault) => ({ fault }),
+  );
+};
+
+/** Until the secret is verified, an answer does not name the route; the table has the order of the checks. */
+const isAdmitted = (code: Rejection["code"]): boolean => REJECTED.indexOf(code) > REJECTED.indexOf("unauthorized");
+
+const rejections = REJECTED.map((code) =>
+  sampleOf(code, "TurnedAway", replyToRejection({ code, ...details(code) }, isAdmitted(code) ? ROUTE_ID : undefined)),
+);
+
+const refusals: readonly Outcome[] = [
+  ...namesOf(MUTATION_REFUSALS).map((refusal) => ({ kind: "not_applied", refusal }) as const),
+  { kind: "not_created", refusal: "create_rejected" },
+  { kind: "not_created", refusal: "persist_failed" },
+  ...namesOf(CANCEL_REFUSALS).map((refusal) => ({ kind: "not_cancelled", refusal }) as const),
+  ...namesOf(TASK_REFUSALS).map((refusal) => ({ kind: "task_not_created", refusal }) as const),
+];
+
+/** Every status with every code and every kind of result that goes with it. The best example of a code comes first. */
+export const SAMPLES: readonly Sample[] = [
+  ...[...successes, pending, conflict].flatMap((found) =>
+    found.match(
+      (one) => [one],
+      () => [],
+    ),
+  ),
+  ...rejections,
+  ...refusals.map(refused),
+];

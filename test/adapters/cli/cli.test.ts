@@ -1,0 +1,384 @@
+// The command line in this process: what it prints, what it sends, and the status that it ends with.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, expect, test } from "vitest";
+import type { Io } from "../../../adapters/cli/io.ts";
+import { run } from "../../../adapters/cli/program.ts";
+import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
+import { createNodeListener } from "../../../adapters/node/index.ts";
+import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
+import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import { runs } from "../../support/runs.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "cli-"));
+const servers: RunningServer[] = [];
+afterAll(async () => {
+  for (const server of servers) await server.stop(0);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const write = (name: string, text: string): string => {
+  writeFileSync(join(folder, name), text, { mode: 0o600 });
+  return join(folder, name);
+};
+
+type Ran = { readonly status: number; readonly out: string; readonly error: string };
+type Setup = {
+  readonly env?: Io["env"];
+  readonly input?: string;
+  readonly onStop?: Io["onStop"];
+  readonly isTerminal?: boolean;
+};
+
+const cli = async (args: readonly string[], setup: Setup = {}): Promise<Ran> => {
+  let [out, error] = ["", ""];
+  const status = await run(args, {
+    out: (text) => (out += text),
+    error: (text) => (error += text),
+    env: setup.env ?? {},
+    input: () => Promise.resolve(setup.input ?? ""),
+    isTerminal: setup.isTerminal ?? false,
+    onStop: setup.onStop ?? (() => () => undefined),
+  });
+  return { status, out, error };
+};
+
+const started = async (): Promise<RunningServer> => {
+  const logger = { info: () => undefined, warn: () => undefined, error: console.error };
+  const listener = createNodeListener({ config: CONFIG, flows: memoryFlows(), logger, trustedProxies: [] });
+  const server = (await startServer({ listener, host: "127.0.0.1", port: 0, isReady: () => true }))._unsafeUnwrap();
+  servers.push(server);
+  return server;
+};
+
+const SECRET = { OPENCLAW_WEBHOOK_SECRET: ROUTE_A.secret };
+
+test("call: an action is sent with the fields as they were typed, and its result printed", async () => {
+  const { url } = await started();
+  const call = (...args: readonly string[]): Promise<Ran> => cli(["call", ...args, "--url", url], { env: SECRET });
+  const fields = ["goal= two words ", 'stateJson:={"a":[1]}', "status=running"];
+  const made = await call("zapier", "create_flow", ...fields);
+  expect([made.status, made.error]).toEqual([0, ""]);
+  const { flow } = JSON.parse(made.out) as { flow: { flowId: string } };
+  expect(flow).toMatchObject({ goal: "two words", stateJson: { a: [1] }, status: "running" });
+  const line = await call(PATH_A, "get_flow", `flowId=${flow.flowId}`, "--json");
+  expect(line.out.split("\n")).toHaveLength(2);
+  expect(JSON.parse(line.out)).toEqual({ ok: true, routeId: "zapier", result: { flow } });
+  const data = JSON.stringify({ flowId: flow.flowId, expectedRevision: 9 });
+  const options = { env: SECRET, input: JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
+  const stale = await call(`${url}${PATH_A}`, "finish_flow", "--data", data);
+  expect(stale.status).toBe(1);
+  expect(JSON.parse(stale.out)).toMatchObject({ applied: false, current: flow });
+  expect(stale.error).toBe("409 revision_conflict: TaskFlow changed since the caller's expected revision.\n");
+  const piped = await cli(["call", "zapier", "finish_flow", "--data", "-", "--url", url], options);
+  expect(JSON.parse(piped.out)).toMatchObject({ applied: true });
+});
+
+test("CALL-1: the secret comes from the named variable or from a file, and from nowhere else", async () => {
+  const { url } = await started();
+  const list = (args: readonly string[], env: Io["env"] = {}): Promise<Ran> =>
+    cli(["call", "zapier", "list_flows", "--url", url, ...args], { env });
+  expect((await list([], SECRET)).status).toBe(0);
+  expect((await list(["--secret-env", "MINE"], { MINE: ` ${ROUTE_A.secret}\n` })).status).toBe(0);
+  expect((await list(["--secret-file", write("secret", `${ROUTE_A.secret}\n`)])).status).toBe(0);
+  expect((await list([], { OPENCLAW_WEBHOOK_SECRET: "beyond Latin-1: \u65e5\u672c" })).status).toBe(1);
+  expect((await list([], { OPENCLAW_WEBHOOK_SECRET: "wrong" })).error).toBe(
+    "401 unauthorized: The secret is missing or wrong.\n",
+  );
+  for (const [args, env] of [
+    [[], {}],
+    [[], { OPENCLAW_WEBHOOK_SECRET: "  " }],
+    [["--secret-file", write("empty", "\n")], SECRET],
+    [["--secret-file", join(folder, "none")], SECRET],
+    [["--secret-file", write("lines", `${ROUTE_A.secret}\nmore`)], SECRET],
+    [["--secret", ROUTE_A.secret], {}],
+  ] as const) {
+    const { status, error } = await list(args, env);
+    expect([status, error.split("\n").length]).toEqual([2, 2]);
+    expect(error).not.toContain(ROUTE_A.secret);
+  }
+});
+
+test("call: a refusal says what to do about it", async () => {
+  const { url } = await started();
+  const call = (...args: readonly string[]): Promise<Ran> => cli(["call", ...args, "--url", url], { env: SECRET });
+  const typed = await call("zapier", "finish_flow", "flowId=x", "expectedRevision=0");
+  expect(typed.error).toBe(
+    "400 invalid_request: expectedRevision: Invalid input: expected number, received string (name=text sends a text, name:=7 a number or other JSON)\n",
+  );
+  expect(JSON.parse(typed.out)).toEqual({ field: "expectedRevision" });
+  expect((await call("nope", "list_flows")).error).toContain(
+    `(${url}/plugins/webhooks/nope; a route with a path of its own`,
+  );
+  expect((await call("zapier", "bogus")).error).toContain("cancel_flow, run_task");
+});
+
+test("serve: a secret that did not resolve has one line, with the reason", async () => {
+  const routes = {
+    a: { sessionKey: "s", secret: ROUTE_A.secret },
+    b: { sessionKey: "s", secret: { source: "env", provider: "default", id: "NOT_SET" } },
+  };
+  const config = write("cold.json", JSON.stringify({ routes }));
+  const ran = await served(["--config", config, "--db", join(folder, "cold.db")], async () => undefined);
+  const about = ran.error.split("\n").filter((line) => line.includes("route b "));
+  expect(about).toEqual([expect.stringContaining("NOT_SET")]);
+  expect(ran.error).not.toContain("openclaw secrets");
+});
+
+test("CALL-1: no secret is shown, whatever is asked and whatever comes back", async () => {
+  const echo = createServer((request, response) => {
+    response.writeHead(500).end(String(request.headers.authorization));
+  });
+  await new Promise<void>((resolve) => echo.listen(0, "127.0.0.1", resolve));
+  const { port }: { readonly port: number } = Object(echo.address());
+  const url = `http://127.0.0.1:${String(port)}`;
+  const word = fc.string({ unit: "grapheme", maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(word, word, fc.array(word, { maxLength: 2 }), async (route, action, fields) => {
+      const { status, out, error } = await cli(["call", "--url", url, "--", route, action, ...fields], { env: SECRET });
+      expect([2, 3]).toContain(status);
+      expect(out + error).not.toContain(ROUTE_A.secret);
+      expect(error).toMatch(/^.*\n$/u);
+    }),
+    { numRuns: runs(60) },
+  );
+  echo.close();
+});
+
+test.each([
+  [["call", "zapier", "get_flow", "flowId"], "flowId is no field. Write name=text, or name:=json.\n", 2],
+  [
+    ["call", "zapier", "get_flow", "n:=x"],
+    "n is not JSON. Write n:='{\"a\":1}' or the like, or n=text for a text.\n",
+    2,
+  ],
+  [["call", "zapier", "get_flow", "--data", "x"], "--data is not JSON.\n", 2],
+  [["call", "zapier", "get_flow", "--data", "[]"], "--data is no JSON object.\n", 2],
+  [["call", "zapier", "get_flow", "--url", "x"], "x is no URL. Write --url like http://127.0.0.1:8787.\n", 2],
+  [
+    ["call", "zapier", "get_flow", "--url", "ftp://x"],
+    "ftp://x/plugins/webhooks/zapier is neither http nor https.\n",
+    2,
+  ],
+  [
+    ["call", "http://a:b@127.0.0.1:1/x", "get_flow"],
+    "The URL holds a user name. Give the secret by environment or file.\n",
+    2,
+  ],
+  [
+    ["call", "zapier", "get_flow", "--url", "http://127.0.0.1:64999"],
+    "http://127.0.0.1:64999/plugins/webhooks/zapier cannot be reached (ECONNREFUSED). Is the server running there?\n",
+    3,
+  ],
+  [["bogus"], "error: unknown command 'bogus'\n", 2],
+  [["call", "zapier"], "error: missing required argument 'action'\n", 2],
+  [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key belong together.\n", 1],
+  [
+    ["serve", "--tls-cert", "/none", "--tls-key", "x"],
+    "/none cannot be read. Give a PEM file that this user may read.\n",
+    1,
+  ],
+])("%j ends with one sentence", async (args, said, status) => {
+  expect(await cli(args, { env: SECRET })).toEqual({ status, out: "", error: said });
+});
+
+test.each(["0.0.0.0", "::", "192.0.2.1", "example.org", "127.evil.example", "localhost.evil.example"])(
+  "SERVE-1: host %s is not listened on without a word of its own",
+  async (host) => {
+    const { status, error } = await cli(["serve", "--host", host, "--db", join(folder, "never.db")]);
+    expect([status, error]).toEqual([
+      1,
+      `--host ${host} can be reached from other machines. If that is meant, add --public.\n`,
+    ]);
+  },
+);
+
+/** Runs `serve` until it listens, asks, stops it. */
+const served = async (
+  args: readonly string[],
+  ask: (text: string) => Promise<void>,
+  setup: Setup = {},
+): Promise<Ran> => {
+  let [out, error] = ["", ""];
+  const stops: ((isFirst: boolean) => void)[] = [];
+  const done = run(["serve", "--port", "0", ...args], {
+    out: (text) => (out += text),
+    error: (text) => (error += text),
+    env: setup.env ?? {},
+    input: () => Promise.resolve(""),
+    isTerminal: setup.isTerminal ?? false,
+    onStop: (handle) => {
+      stops.push(handle);
+      return () => undefined;
+    },
+  });
+  await expect.poll(() => stops.length + Number(error.includes("cannot"))).toBeGreaterThan(0);
+  await ask(out + error);
+  stops[0]?.(true);
+  return { status: await done, out, error };
+};
+
+test("SERVE-1: with --public it listens for others, and warns that nothing is encrypted", async () => {
+  const ran = await served(["--host", "0.0.0.0", "--public", "--db", join(folder, "public.db")], async (said) =>
+    expect(urlIn(said)).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/u),
+  );
+  expect(ran.status).toBe(0);
+  expect(ran.error).toContain("unencrypted");
+  const local = await served(["--db", join(folder, "public.db")], async () => undefined);
+  expect(local.error).not.toContain("unencrypted");
+});
+
+const urlIn = (said: string): string => /https?:\/\/[^\s",/]+/u.exec(said)?.[0] ?? "";
+
+test("serve: the demo's printed line works when it is pasted, and a stop ends with 0", async () => {
+  const file = join(folder, "demo.db");
+  const ran = await served(["--db", file], async (said) => {
+    const secret = /Bearer ([\w-]{32})'/u.exec(said)?.[1] ?? "";
+    const { status, out } = await cli(["call", "demo", "create_flow", "goal=x", "--url", urlIn(said)], {
+      env: { OPENCLAW_WEBHOOK_SECRET: secret },
+    });
+    expect([status, JSON.parse(out)]).toMatchObject([0, { created: true }]);
+  });
+  expect(ran.status).toBe(0);
+  expect(ran.out).toContain(`Its flows are kept in ${file}`);
+  const lines = ran.error
+    .trim()
+    .split("\n")
+    .map((line): unknown => JSON.parse(line));
+  expect(lines).toMatchObject([
+    { level: "INFO", message: "route demo at /plugins/webhooks/demo" },
+    { level: "INFO", message: expect.stringMatching(/^listening on http:\/\/127\.0\.0\.1:\d+, flows in /u) },
+    { level: "INFO", message: "stopping: waiting for the requests that are being answered" },
+    { level: "INFO", message: "stopped" },
+  ]);
+});
+
+test("serve: flows are kept from one start to the next, by default below the user's state folder", async () => {
+  const config = write("routes.json5", `{ routes: { zapier: { sessionKey: "s", secret: "${ROUTE_A.secret}" } } }`);
+  const env = { ...SECRET, XDG_STATE_HOME: join(folder, "state") };
+  const call = async (said: string, ...args: readonly string[]): Promise<Ran> =>
+    cli(["call", "zapier", ...args, "--url", urlIn(said)], { env });
+  await served(
+    ["--config", config],
+    async (said) => expect((await call(said, "create_flow", "goal=kept")).status).toBe(0),
+    { env },
+  );
+  await served(
+    ["--config", config],
+    async (said) =>
+      expect(JSON.parse((await call(said, "find_latest_flow")).out)).toMatchObject({ flow: { goal: "kept" } }),
+    { env },
+  );
+});
+
+test("serve: at debug level each answer is a line with its fields, and a person reads text", async () => {
+  const ran = await served(["--db", join(folder, "debug.db"), "--log-level", "debug"], async (said) => {
+    const answered = await fetch(`${urlIn(said)}/plugins/webhooks/demo`, { method: "POST" });
+    expect(answered.status).toBe(415);
+  });
+  const lines = ran.error
+    .trim()
+    .split("\n")
+    .map((line): unknown => JSON.parse(line));
+  expect(lines).toContainEqual(
+    expect.objectContaining({ level: "DEBUG", routeId: "demo", status: 415, code: "unsupported_media_type" }),
+  );
+  const read = await served(["--db", join(folder, "debug.db")], async () => undefined, { isTerminal: true });
+  expect(read.error).toMatch(/INF\S* webhooks: listening on http/u);
+});
+
+test("AUDIT-2: a line that holds braces is logged as it is", async () => {
+  const id = "{demo} {{x}}";
+  const config = write(
+    "braces.json",
+    JSON.stringify({ routes: { ok: { sessionKey: "s", secret: ROUTE_A.secret }, [id]: {} } }),
+  );
+  const ran = await served(["--config", config, "--db", join(folder, "braces.db")], async () => undefined);
+  expect(ran.error).toContain(`route ${id} skipped`);
+});
+
+test("SERVE-2: a second request to stop ends at once", async () => {
+  const stops: ((isFirst: boolean) => void)[] = [];
+  let error = "";
+  const done = run(["serve", "--port", "0", "--db", join(folder, "twice.db")], {
+    out: () => undefined,
+    error: (text) => (error += text),
+    env: {},
+    input: () => Promise.resolve(""),
+    isTerminal: false,
+    onStop: (handle) => {
+      stops.push(handle);
+      return () => undefined;
+    },
+  });
+  await expect.poll(() => stops.length).toBe(1);
+  stops[0]?.(false);
+  expect(await done).toBe(1);
+  expect(error).toContain("stopped");
+});
+
+test("check: each problem has a line and a fix; the last line counts, and the status is for a pipeline", async () => {
+  const good = write(
+    "good.json",
+    JSON.stringify({ routes: { a: { sessionKey: "s", secret: "a-secret-0123456789" } } }),
+  );
+  expect(await cli(["check", good])).toEqual({
+    status: 0,
+    out: `route a would be served at /plugins/webhooks/a\n${good}: 1 route, 0 problems.\n`,
+    error: "",
+  });
+  const routes = {
+    a: { sessionKey: "s", secret: "a-secret-0123456789" },
+    b: { sessionKey: "s", secret: { source: "env", provider: "default", id: "NOT_SET" } },
+    c: { sessionKey: "s", secret: "c-secret-0123456789", path: "/plugins/webhooks/A" },
+    d: { sessionKey: "s", secret: "" },
+    e: { sessionKey: "s", secret: "short" },
+  };
+  const bad = write("bad.json", JSON.stringify({ trustedProxies: ["10.0.0.0/8", "proxy"], routes }));
+  const { status, out } = await cli(["check", bad]);
+  expect(status).toBe(1);
+  const lines = out.trim().split("\n");
+  for (const part of [
+    "route b skipped: secret",
+    "NOT_SET",
+    "route c skipped: path is taken by route a",
+    "route d skipped: secret",
+  ]) {
+    expect(out).toContain(part);
+  }
+  expect(out).toContain("route e advice: secret");
+  expect(out).toContain("trustedProxies proxy is no address or subnet");
+  expect(lines.at(-1)).toBe(`${bad}: 2 routes, 4 problems.`);
+  for (const id of ["a", "b", "c", "d"]) {
+    expect(lines.filter((line) => line.startsWith(`route ${id} `))).toHaveLength(1);
+  }
+  const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e } }));
+  expect((await cli(["check", advised])).status).toBe(0);
+  const none = write("no-routes.json", '{"routes":{}}');
+  const empty = await cli(["check", none]);
+  expect([empty.status, empty.out]).toEqual([
+    1,
+    `no route is configured. Add one under routes.\n${none}: 0 routes, 1 problem.\n`,
+  ]);
+});
+
+test("help and version are printed with 0, help names every command and its exit statuses", async () => {
+  const help = await cli(["--help"]);
+  expect([help.status, help.error]).toEqual([0, ""]);
+  for (const name of ["serve", "check", "call", "openapi"]) expect(help.out).toContain(name);
+  expect((await cli(["call", "--help"])).out).toContain("Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer.");
+  expect((await cli(["serve", "--help"])).out).toContain("GET /healthz");
+  expect((await cli(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/u);
+  expect((await cli([])).status).toBe(2);
+});
+
+test("openapi: the document is printed, with the server when one is given", async () => {
+  const plain = JSON.parse((await cli(["openapi"])).out) as { openapi: string; servers?: unknown };
+  expect(plain.openapi).toMatch(/^3\.1/u);
+  const served_ = JSON.parse((await cli(["openapi", "--server", "https://hooks.example"])).out) as { servers: unknown };
+  expect(JSON.stringify(served_.servers)).toContain("https://hooks.example");
+});

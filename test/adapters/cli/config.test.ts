@@ -1,0 +1,387 @@
+// Configuration files of the command line, real ones: the Gateway's and bare blocks, whole and broken.
+
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { ok } from "neverthrow";
+import { afterAll, expect, test } from "vitest";
+import { readConfigFile, type ServerConfig } from "../../../adapters/cli/config/file.ts";
+import { nodePrimitives } from "../../../adapters/node/primitives.ts";
+import { type Config, isSecret, loadConfig } from "../../../core/index.ts";
+import { runs } from "../../support/runs.ts";
+
+const SECRET = "correct-horse-battery-staple";
+const DIRECTORY = mkdtempSync(join(tmpdir(), "cli-config-"));
+const FILE = join(DIRECTORY, "config.json5");
+
+afterAll(() => rmSync(DIRECTORY, { recursive: true }));
+
+type Env = Readonly<Record<string, string>>;
+
+const readBytes = (content: string | Buffer, env: Env = {}): ReturnType<typeof readConfigFile> => {
+  writeFileSync(FILE, content);
+  return readConfigFile(FILE, env);
+};
+
+/** What a file holds that holds `value`. */
+const read = async (value: unknown, env: Env = {}): Promise<ServerConfig> =>
+  (await readBytes(JSON.stringify(value), env))._unsafeUnwrap();
+
+/** What is said of a file, without its name. */
+const said = async (content: string | Buffer, env: Env = {}): Promise<string> => {
+  const { sentence } = (await readBytes(content, env))._unsafeUnwrapErr();
+  expect(sentence).toMatch(/^[^\n]+\.$/u);
+  return sentence.replace(/^\S*(?:config\.json5|\.\.\.) /u, "");
+};
+
+const saidOf = (value: unknown): Promise<string> => said(JSON.stringify(value));
+
+const route = (secret: unknown, more: object = {}): object => ({ sessionKey: "agent:main:main", secret, ...more });
+const bare = (secret: unknown, more: object = {}): object => ({ routes: { zapier: route(secret) }, ...more });
+const gateway = (webhooks: unknown, more: object = {}): object => ({ plugins: { entries: { webhooks } }, ...more });
+
+const load = ({ config }: ServerConfig): Config => loadConfig(config, nodePrimitives.sha256);
+
+/** Whether the route that serves the default path of `id` takes this secret. */
+const takes = (config: Config, id: string, secret: string): boolean => {
+  const found = config.routes.get(`/plugins/webhooks/${id}`);
+  return found !== undefined && isSecret(found.secret, secret, nodePrimitives.sha256);
+};
+
+/** The secret of the one route, as it is left. */
+const secretIn = async (secret: unknown, env: Env = {}, secrets: unknown = undefined): Promise<unknown> => {
+  const { config } = await read(bare(secret, { secrets }), env);
+  expect(config).toMatchObject({ routes: { zapier: { sessionKey: "agent:main:main" } } });
+  return JSON.parse(JSON.stringify(config)).routes.zapier.secret;
+};
+
+const name = fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "toString", "zapier"));
+
+const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.stringify(value));
+
+/** An object as text: names of any kind, also those that an object literal takes for its prototype. */
+const members = (value: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc
+    .uniqueArray(fc.tuple(name, value), { selector: ([key]) => key, maxLength: 5 })
+    .map((all) => `{${all.map(([key, text]) => `${JSON.stringify(key)}: ${text}`).join(",")}}`);
+
+const routes = members(fc.oneof(json, members(json), fc.constant(JSON.stringify(route(SECRET)))));
+
+const inGateway = (text: string, proxies: string): string =>
+  `{ gateway: { trustedProxies: ${proxies}, port: 1 }, plugins: { entries: { webhooks: { config: { routes: ${text} } } } } }`;
+
+test("a Gateway's file and the bare block with the same routes give the same", async () => {
+  const proxies = fc.array(fc.string()).map((all) => JSON.stringify(all));
+  await fc.assert(
+    fc.asyncProperty(routes, proxies, async (text, trusted) => {
+      const whole = await readBytes(inGateway(text, trusted));
+      const block = await readBytes(`{ trustedProxies: ${trusted}, routes: ${text} }`);
+      expect(whole).toEqual(block);
+      const { config, trustedProxies } = whole._unsafeUnwrap();
+      expect(config).toEqual({ routes: JSON.parse(text) });
+      expect(trustedProxies).toEqual(JSON.parse(trusted));
+      expect(Object.getPrototypeOf(Object(config).routes)).toBe(Object.prototype);
+    }),
+    { numRuns: runs(100), examples: [['{"__proto__": {"__proto__": {"secret": "x"}}}', "[]"]] },
+  );
+});
+
+test("whatever JSON a file holds, it is read or refused in one sentence", async () => {
+  const within = json.chain((text) =>
+    fc.constantFrom(
+      text,
+      `{ routes: ${text} }`,
+      `{ routes: { a: ${text} } }`,
+      `{ routes: { a: { secret: ${text} } } }`,
+      `{ routes: { a: { secret: { source: "file", provider: "p", id: "/a" } } }, secrets: { providers: ${text} } }`,
+      `{ routes: { a: { secret: "$NAME" } }, secrets: ${text} }`,
+      `{ routes: {}, trustedProxies: ${text} }`,
+      `{ plugins: ${text} }`,
+      `{ plugins: { entries: ${text} } }`,
+      `{ plugins: { entries: { webhooks: ${text} } } }`,
+      inGateway(text, "[]"),
+      inGateway("{}", text),
+    ),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(within, fc.string()), async (text) => {
+      const result = await readBytes(text);
+      const line = result.match(
+        ({ config, unresolved }) => {
+          expect(loadConfig(config, nodePrimitives.sha256).problems).toBeInstanceOf(Array);
+          return unresolved[0] ?? "route a skipped: nothing.";
+        },
+        ({ sentence }) => sentence,
+      );
+      expect(line).toMatch(/^(?:route a skipped: |\S*config\.json5 )[\x20-\x7e]+\.$/u);
+    }),
+    { numRuns: runs(150) },
+  );
+});
+
+test("nesting of any depth is read or refused", async () => {
+  const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
+  const deepRoute = `{ routes: { a: { sessionKey: "s", secret: ${deep} } } }`;
+  for (const text of [deep, `{ routes: ${deep} }`, `{ secrets: ${deep}, ${deepRoute.slice(1)}`]) {
+    expect(await readBytes(text)).toBeDefined();
+  }
+  const problems = load((await readBytes(deepRoute))._unsafeUnwrap()).problems.map(({ effect }) => effect);
+  expect(problems).toEqual(["skipped"]);
+});
+
+test("a file has comments, trailing commas, names without quotes and a byte order mark", async () => {
+  const text = `\uFEFF// ours\n{ routes: { zapier: { sessionKey: 'agent:main:main', secret: '${SECRET}', }, }, }\n`;
+  expect(await readBytes(text)).toEqual(ok({ config: bare(SECRET), trustedProxies: [], unresolved: [] }));
+});
+
+test("a file may be reached by a symlink", async () => {
+  writeFileSync(FILE, JSON.stringify(bare(SECRET)));
+  const link = join(DIRECTORY, "link");
+  symlinkSync(FILE, link);
+  expect((await readConfigFile(link, {}))._unsafeUnwrap().config).toEqual(bare(SECRET));
+});
+
+test("a file that is none is refused by name", async () => {
+  const loop = join(DIRECTORY, "loop");
+  symlinkSync(loop, loop);
+  const pipe = join(DIRECTORY, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const sentences = [
+    [join(DIRECTORY, "missing"), "does not exist: correct the path or make the file."],
+    [join(FILE, "x"), "does not exist: correct the path or make the file."],
+    [DIRECTORY, "is no regular file: give the path of one."],
+    [pipe, "is no regular file: give the path of one."],
+    [loop, "leads from symlink to symlink without an end: correct the path."],
+    ["a\0b", "cannot be read: let the current user read it."],
+  ] as const;
+  writeFileSync(FILE, "");
+  for (const [file, words] of sentences) {
+    const { sentence } = (await readConfigFile(file, {}))._unsafeUnwrapErr();
+    expect(sentence.endsWith(` ${words}`), sentence).toBe(true);
+    expect(sentence.startsWith(file.slice(0, 1))).toBe(true);
+  }
+  expect((await readConfigFile("bell\u0007\n.json5", {}))._unsafeUnwrapErr().sentence).toMatch(
+    /^bell\\u\{7\}\\u\{a\}/u,
+  );
+});
+
+test.runIf(process.geteuid?.() !== 0)("a file that may not be read is refused", async () => {
+  writeFileSync(FILE, "{}");
+  chmodSync(FILE, 0);
+  const { sentence } = (await readConfigFile(FILE, {}))._unsafeUnwrapErr();
+  rmSync(FILE);
+  expect(sentence).toContain("cannot be read");
+});
+
+test("a file has at most 4 MiB, of UTF-8", async () => {
+  const text = JSON.stringify(bare(SECRET));
+  const whole = text.padEnd(4 * 1024 * 1024);
+  expect((await readBytes(whole))._unsafeUnwrap().config).toEqual(bare(SECRET));
+  expect(await said(`${whole} `)).toBe("is longer than 4 MiB: shorten it.");
+  expect(await said(Buffer.from(text.replace("horse", "h\u00f6rse"), "latin1"))).toBe(
+    "is not UTF-8: save it as UTF-8.",
+  );
+});
+
+test("what is no JSON5 is refused by line and column", async () => {
+  expect(await said("{\n  routes: {\n    a b")).toBe("is no JSON5 at line 3, column 7: correct it there.");
+  expect(await said("")).toBe("is no JSON5 at line 1, column 1: correct it there.");
+});
+
+test("CONFIG-3: a broken file is not quoted", async () => {
+  const text = JSON.stringify(bare(SECRET, { secrets: { providers: { p: { source: SECRET } } } }));
+  const place = fc.nat(text.length);
+  await fc.assert(
+    fc.asyncProperty(place, place, fc.string(), async (from, to, put) => {
+      const result = await readBytes(`${text.slice(0, from)}${put}${text.slice(to)}`);
+      const words = result.match(
+        ({ unresolved }) => unresolved.join(""),
+        ({ sentence }) => sentence,
+      );
+      // not even the character at which the parser stopped
+      expect(words.replace(/^\S*config\.json5 /u, "")).toMatch(
+        /^(?:|is no JSON5 at [\w, ]+: correct it there\.|must hold .*|has .*)$/u,
+      );
+      expect(words).not.toContain(SECRET.slice(0, 12));
+    }),
+    { numRuns: runs(150) },
+  );
+});
+
+const EXPECTED =
+  "must hold an object: the Gateway's with plugins.entries.webhooks.config.routes, or one with routes and, if need be, trustedProxies and secrets, and nothing else.";
+
+test.each([
+  null,
+  7,
+  "routes",
+  [bare(SECRET)],
+  {},
+  { plugins: {} },
+  { gateway: { trustedProxies: [] } },
+  gateway({}),
+  gateway({ enabled: true, config: {} }),
+  gateway([{ routes: {} }]),
+  bare(SECRET, { trustedProxy: [] }),
+  gateway({ config: bare(SECRET) }, { routes: {} }),
+])("a file with %j is told what is expected", async (value) => {
+  expect(await saidOf(value)).toBe(EXPECTED);
+});
+
+test("an $include in what is read is refused, and one elsewhere does no harm", async () => {
+  const include = { $include: "./more.json5" };
+  const config = { routes: { zapier: route(SECRET) } };
+  const parts = [
+    include,
+    { ...bare(SECRET), ...include },
+    bare(include),
+    bare(SECRET, { secrets: { providers: include } }),
+    bare(SECRET, { trustedProxies: include }),
+    { plugins: include },
+    { plugins: { entries: include } },
+    gateway(include),
+    gateway({ config: include }),
+    gateway({ config: { routes: include } }),
+    gateway({ config, ...include }),
+    gateway({ config }, { gateway: include }),
+    gateway({ config }, { gateway: { trustedProxies: [include] } }),
+    gateway({ config }, { secrets: include }),
+  ];
+  for (const part of parts) expect(await saidOf(part)).toMatch(/^has an \$include, which is not supported here/u);
+  const elsewhere = { agents: include, gateway: { auth: include }, channels: { $include: ["a", "b"] } };
+  expect((await read(gateway({ config }, elsewhere))).config).toEqual(config);
+});
+
+test("proxies that are no list of texts are refused, and those of a Gateway's file are its gateway's", async () => {
+  const words = "has trustedProxies that are no list of texts: correct them.";
+  for (const trustedProxies of ["10.0.0.1", [1], { a: "10.0.0.1" }, true]) {
+    expect(await saidOf(bare(SECRET, { trustedProxies }))).toBe(words);
+    expect(await saidOf(gateway({ config: bare(SECRET) }, { gateway: { trustedProxies } }))).toBe(words);
+  }
+  const { trustedProxies } = await read(bare(SECRET, { trustedProxies: ["${NET}.0/8", "::1"] }), { NET: "10.0.0" });
+  expect(trustedProxies).toEqual(["10.0.0.0/8", "::1"]);
+  expect((await read(gateway({ config: bare(SECRET) }, { trustedProxies: ["::1"] }))).trustedProxies).toEqual([]);
+});
+
+test("webhooks that are switched off have no routes, and no secret is looked for", async () => {
+  const started = join(DIRECTORY, "started");
+  const command = join(DIRECTORY, "command");
+  writeFileSync(command, `#!/bin/sh\n: > ${started}\n`);
+  chmodSync(command, 0o700);
+  const secrets = { providers: { vault: { source: "exec", command } } };
+  const ref = { source: "exec", provider: "vault", id: "a" };
+  const off = await read(gateway({ enabled: false, config: bare(ref) }, { secrets }));
+  expect(off).toEqual({ config: { routes: {} }, trustedProxies: [], unresolved: [] });
+  const one = { zapier: route(ref, { enabled: false }) };
+  expect(await read({ routes: one, secrets })).toEqual({ config: { routes: one }, trustedProxies: [], unresolved: [] });
+  expect(existsSync(started)).toBe(false);
+  expect((await read(bare(ref, { secrets }))).unresolved).toHaveLength(1);
+  expect(existsSync(started)).toBe(true);
+});
+
+test("every way to write a secret opens its route", async () => {
+  const path = join(DIRECTORY, "secrets.json");
+  writeFileSync(path, JSON.stringify({ hooks: { file: "secret-of-the-file-route" } }), { mode: 0o600 });
+  const command = join(DIRECTORY, "vault");
+  const answer = { protocolVersion: 1, values: { "hooks/exec": "secret-of-the-exec-route" } };
+  writeFileSync(command, `#!/bin/sh\necho '${JSON.stringify(answer)}'\n`);
+  chmodSync(command, 0o700);
+  const secrets = {
+    providers: { kept: { source: "file", path: "${FOLDER}/secrets.json" }, vault: { source: "exec", command } },
+  };
+  const written = {
+    text: route("secret-of-the-text-route"),
+    env: route({ source: "env", provider: "default", id: "HOOK" }),
+    braced: route(" ${HOOK} "),
+    dollar: route(" $HOOK "),
+    mixed: route("${HOOK}-${_REST}"),
+    file: route({ source: "file", provider: "kept", id: "/hooks/file" }),
+    exec: route({ source: "exec", provider: "vault", id: "hooks/exec" }),
+  };
+  const env = { HOOK: "secret-of-the-${HOOKS}-$HOOK", _REST: "rest", FOLDER: DIRECTORY };
+  const found = await read({ routes: written, secrets }, { ...env, HOOK: SECRET });
+  expect(found.unresolved).toEqual([]);
+  const config = load(found);
+  const expected = {
+    text: "secret-of-the-text-route",
+    file: "secret-of-the-file-route",
+    exec: "secret-of-the-exec-route",
+    env: SECRET,
+    braced: SECRET,
+    dollar: SECRET,
+    mixed: `${SECRET}-rest`,
+  };
+  for (const [id, secret] of Object.entries(expected)) {
+    expect([id, takes(config, id, secret), takes(config, id, "another-secret")]).toEqual([id, true, false]);
+  }
+  // what a variable holds is not read for names again
+  expect(await secretIn("$HOOK", env)).toBe(env.HOOK);
+  expect(await secretIn("${HOOK}", env)).toBe(env.HOOK);
+});
+
+test("CONFIG-1: a secret that does not resolve costs its own route only, whatever is left of it", async () => {
+  const ref = { source: "env", provider: "default", id: "NOT_SET" };
+  const written = {
+    good: route(SECRET),
+    ref: route(ref),
+    braced: route("${NOT_SET}"),
+    dollar: route("$NOT_SET"),
+    mixed: route("a-long-beginning-${NOT_SET}"),
+    escaped: route("$${HOOK}"),
+    odd: 7,
+  };
+  const found = await read({ routes: written }, { HOOK: SECRET, NOT_SET: "" });
+  expect(found.config).toEqual({
+    routes: { ...written, dollar: route(ref), escaped: route("${HOOK}") },
+  });
+  const config = load(found);
+  expect([...config.routes.values()].map(({ id }) => id)).toEqual(["good"]);
+  const problems = config.problems.map(({ effect, routeId }) => `${routeId ?? ""} ${effect}`);
+  expect(problems.join(", ")).toBe("ref cold, braced cold, dollar cold, mixed cold, escaped cold, odd skipped");
+});
+
+test("CONFIG-2: a secret that does not resolve is one line with its route and what to do", async () => {
+  const id = "a\nb";
+  const secrets = { providers: { vars: { source: "env", allowlist: ["HOOK"] } }, defaults: { env: "vars" } };
+  const env = { HOOK: "", OTHER: SECRET };
+  const lineOf = async (secret: unknown): Promise<readonly string[]> =>
+    (await read({ routes: { [id]: route(secret) }, secrets }, env)).unresolved;
+  const start = "route a\\u{a}b skipped: secret could not be resolved:";
+  const unset = [`${start} the environment variable HOOK is not set or empty: set it.`];
+  expect(await lineOf({ source: "env", provider: "vars", id: "HOOK" })).toEqual(unset);
+  expect(await lineOf("${HOOK}")).toEqual(unset);
+  expect(await lineOf({ source: "exec", provider: "vars", id: "HOOK" })).toEqual([
+    `${start} secrets.providers.vars has another source than exec: correct it or the SecretRef's provider.`,
+  ]);
+  // the provider of a shorthand is the operator's default, and what it does not allow does not get in by substitution
+  const denied = "secrets.providers.vars.allowlist does not have the environment variable OTHER: add it there.";
+  expect(await lineOf("${OTHER}")).toEqual([`${start} ${denied}`]);
+  expect(await secretIn("${OTHER}", env, secrets)).toBe("${OTHER}");
+});
+
+test("CONFIG-3: a secret that happens to look like the name of a variable is not shown", async () => {
+  const { unresolved } = await read(bare("$PASSWORD1"));
+  expect(unresolved).toEqual([
+    "route zapier skipped: secret could not be resolved: written as $NAME it is that environment variable, which cannot be read: set it, or write a secret that does not begin with $.",
+  ]);
+});
+
+test.each([
+  ["${A}", "one"],
+  ["${A}${B_2}/${_C}", "onetwo/three"],
+  ["x${A}x", "xonex"],
+  ["$${A}", "${A}"],
+  ["$$${A}", "$${A}"],
+  ["$$$${A}", "$$${A}"],
+  ["${UNSET} ${EMPTY} ${A}", "${UNSET} ${EMPTY} one"],
+  ["$${UNSET}", "${UNSET}"],
+  ["${a} ${1A} ${A B} ${} ${A", "${a} ${1A} ${A B} ${} ${A"],
+  ["$A $ $$ {A}", "$A $ $$ {A}"],
+  ["${${A}}", "${one}"],
+])("in a text, %s stands for %s", async (text, expected) => {
+  const env = { A: "one", B_2: "two", _C: "three", EMPTY: "", a: "no", "1A": "no", "": "no" };
+  const { config } = await read({ routes: { zapier: route(SECRET, { path: text, list: [{ [text]: text }] }) } }, env);
+  expect(config).toEqual({ routes: { zapier: route(SECRET, { path: expected, list: [{ [text]: expected }] }) } });
+});

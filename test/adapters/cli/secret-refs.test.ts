@@ -1,0 +1,608 @@
+// SecretRefs against real environment variables, files and commands, those that work and those that do not.
+
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { openSecrets, resolveSecretRef } from "../../../adapters/cli/secrets/refs.ts";
+import { runs } from "../../support/runs.ts";
+
+const SECRET = "correct-horse-battery-staple";
+const DIRECTORY = mkdtempSync(join(tmpdir(), "secret-refs-"));
+const isRoot = process.geteuid?.() === 0;
+
+afterAll(() => rmSync(DIRECTORY, { recursive: true }));
+
+let made = 0;
+const newPath = (): string => join(DIRECTORY, `f${String((made += 1))}`);
+
+const newFile = (content: string | Buffer, mode = 0o600): string => {
+  const path = newPath();
+  writeFileSync(path, content);
+  chmodSync(path, mode);
+  return path;
+};
+
+const newPipe = (): string => {
+  const path = newPath();
+  execFileSync("mkfifo", ["-m", "600", path]);
+  return path;
+};
+
+/** A command of its own. */
+const newCommand = (lines: string, mode = 0o700): string => newFile(`#!/bin/sh\n${lines}\n`, mode);
+
+type Env = Readonly<Record<string, string>>;
+type Block = Readonly<Record<string, unknown>>;
+
+/** The secret, or in the place of one the sentence. */
+const resolve = async (ref: unknown, secrets: unknown, env: Env = {}): Promise<string> => {
+  const result = await resolveSecretRef(ref, secrets, env);
+  if (result.isErr()) expect(Object.keys(result.error)).toEqual(["sentence"]);
+  return result.match(
+    (secret) => secret,
+    ({ sentence }) => `fault: ${sentence}`,
+  );
+};
+
+const inEnv = (block: Block, id = "NAME", env: Env = { NAME: SECRET }): Promise<string> =>
+  resolve({ source: "env", provider: "vars", id }, { providers: { vars: { source: "env", ...block } } }, env);
+
+const inFile = (block: Block, id = "value", env: Env = {}): Promise<string> =>
+  resolve(
+    { source: "file", provider: "kept", id },
+    { providers: { kept: { source: "file", mode: "singleValue", ...block } } },
+    env,
+  );
+
+const inJson = (content: string, id: string): Promise<string> => inFile({ path: newFile(content), mode: "json" }, id);
+
+const byCommand = (block: Block, id = "a/b#c", env: Env = {}): Promise<string> =>
+  resolve({ source: "exec", provider: "vault", id }, { providers: { vault: { source: "exec", ...block } } }, env);
+
+/** What a command that writes `output` gives. */
+const byOutput = (output: string | Buffer, block: Block = {}): Promise<string> =>
+  byCommand({ command: "/bin/cat", ...byCat(output), ...block });
+
+/** The tests' user may not be the owner of the system's commands: this one is his. */
+const CAT = newCommand('exec /bin/cat "$1"');
+const byCat = (output: string | Buffer): Block => ({ command: CAT, args: [newFile(output)] });
+
+const answer = (values: unknown, more: Block = {}): string => JSON.stringify({ protocolVersion: 1, values, ...more });
+const ANSWER = answer({ "a/b#c": SECRET });
+
+describe("which provider", () => {
+  const env = { NAME: SECRET };
+  const ref = (provider: string) => ({ source: "env", provider, id: "NAME" });
+
+  test.each([
+    ["the provider default is built in", "default", undefined, true],
+    [
+      "it stays built in when a block of that name has another source",
+      "default",
+      { providers: { default: { source: "file" } } },
+      true,
+    ],
+    ["the operator's default takes its place", "mine", { defaults: { env: " mine " } }, true],
+    ["so that default needs a block then", "default", { defaults: { env: "mine" } }, false],
+    ["which may be there", "default", { defaults: { env: "mine" }, providers: { default: { source: "env" } } }, true],
+    [
+      "its block counts when the default has one",
+      "mine",
+      { defaults: { env: "mine" }, providers: { mine: { source: "env", allowlist: [] } } },
+      false,
+    ],
+    ["another provider needs a block", "other", {}, false],
+    ["and is one with it", "other", { providers: { other: { source: "env" } } }, true],
+    ["whose source is the same", "other", { providers: { other: { source: "file", path: "/x" } } }, false],
+    ["no name reaches a prototype", "constructor", { providers: {} }, false],
+    ["secrets of a wrong shape are none", "other", { providers: [1], defaults: 7 }, false],
+  ])("%s", async (_, provider, secrets, isFound) => {
+    const found = await resolve(ref(provider), secrets, env);
+    expect(found === SECRET, found).toBe(isFound);
+  });
+
+  test("the sentence says which block is missing or has another source", async () => {
+    expect(await resolve(ref("other"), {})).toBe("fault: secrets.providers.other is missing: add it with source env.");
+    expect(await resolve(ref("constructor"), { providers: {} })).toMatch(/constructor is missing/u);
+    expect(await resolve(ref("other"), { providers: { other: { source: "exec" } } })).toBe(
+      "fault: secrets.providers.other has another source than env: correct it or the SecretRef's provider.",
+    );
+  });
+
+  test("files and commands have no built-in provider", async () => {
+    const said = "fault: secrets.providers.default is missing: add it with source file.";
+    expect(await resolve({ source: "file", provider: "default", id: "value" }, { defaults: { file: "default" } })).toBe(
+      said,
+    );
+  });
+
+  test("the store and integrations of plugins work only inside a Gateway", async () => {
+    expect(await resolve({ source: "store", provider: "default", id: "NAME" }, {}, env)).toMatch(
+      /only inside a Gateway/u,
+    );
+    const pluginIntegration = { pluginId: "onepassword", integrationId: "onepassword" };
+    expect(await byCommand({ pluginIntegration })).toBe(
+      "fault: secrets.providers.vault.pluginIntegration works only inside a Gateway: set a command instead.",
+    );
+  });
+});
+
+describe("what a SecretRef must look like", () => {
+  const pasted = "PASTED-where-an-id-belongs";
+  const good = { source: "env", provider: "default", id: "NAME" };
+
+  test.each([
+    null,
+    "NAME",
+    [good],
+    {},
+    { source: "env", id: "NAME" },
+    { ...good, more: 1 },
+    { ...good, source: "vault" },
+    { ...good, id: 7 },
+    ...["", "Default", "1st", "a b", "ä", `a${"b".repeat(64)}`, pasted].map((provider) => ({ ...good, provider })),
+    ...["", "name", "_NAME", "1NAME", "NA-ME", " NAME", "NAME\n", `A${"B".repeat(128)}`, pasted].map((id) => ({
+      ...good,
+      id,
+    })),
+    ...["", "a", "Value", "/a~", "/a~2", "values", pasted].map((id) => ({ source: "file", provider: "p", id })),
+    ...["", "/a", ".a", "a/../b", "a/./b", "a/..", "a b", "a\n", "ä", `a${"b".repeat(256)}`, `${pasted} `].map(
+      (id) => ({ source: "exec", provider: "p", id }),
+    ),
+  ])("%j is refused before anything is opened, and not quoted", async (ref) => {
+    const secrets = { providers: { p: { source: "exec", command: newPath() } } };
+    const said = await resolve(ref, secrets, { NAME: SECRET, _NAME: SECRET, name: SECRET });
+    expect(said).toMatch(/^fault: (?:a SecretRef must have|the SecretRef's (?:id|provider) must) /u);
+    expect(said).not.toContain(pasted);
+  });
+
+  test.each(["a", "a.b", "a..b/c", "..".padStart(3, "a"), "A:1/#x-_", `a${"b".repeat(255)}`])(
+    "%s is an id that a command is asked for",
+    async (id) => {
+      expect(await byCommand(byCat(answer({ [id]: SECRET })), id)).toBe(SECRET);
+    },
+  );
+});
+
+describe("environment variables", () => {
+  test("a variable that is not set, empty or blank is no secret", async () => {
+    expect(await inEnv({})).toBe(SECRET);
+    const said = "fault: the environment variable NAME is not set or empty: set it.";
+    expect([await inEnv({}, "NAME", {}), await inEnv({}, "NAME", { NAME: "" })]).toEqual([said, said]);
+    expect(await inEnv({}, "NAME", { NAME: " \t" })).toMatch(/^fault: .* empty or no text/u);
+  });
+
+  test("an allowlist allows what it names and, empty, nothing", async () => {
+    expect(await inEnv({ allowlist: ["OTHER", "NAME"] })).toBe(SECRET);
+    const said = "fault: secrets.providers.vars.allowlist does not have the environment variable NAME: add it there.";
+    expect([await inEnv({ allowlist: ["NAM"] }), await inEnv({ allowlist: [] })]).toEqual([said, said]);
+  });
+
+  test("what stands where a secret was redacted is no secret", async () => {
+    expect(await inEnv({}, "NAME", { NAME: " __OPENCLAW_REDACTED__" })).toMatch(/^fault: .* placeholder/u);
+    expect(await inEnv({}, "NAME", { NAME: "not REDACTED" })).toBe("not REDACTED");
+  });
+});
+
+describe("files", () => {
+  test("every text in a JSON file is found by its pointer", async () => {
+    const key = fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "", "a/b", "m~n", "~1", "0"));
+    const value = fc.string().map((text) => `${SECRET}${text}`);
+    await fc.assert(
+      fc.asyncProperty(fc.array(key, { minLength: 1, maxLength: 4 }), value, async (keys, secret) => {
+        const content = keys.reduceRight((inner, name) => `{${JSON.stringify(name)}:${inner}}`, JSON.stringify(secret));
+        const pointer = keys.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+        expect(await inJson(content, pointer)).toBe(secret);
+      }),
+      { numRuns: runs(100) },
+    );
+  });
+
+  test.each([
+    ["/list/1", true],
+    ["/list/2", false],
+    ["/list/01", false],
+    ["/list/length", false],
+    ["/toString", false],
+    ["/text/length", false],
+    ["/text/0", false],
+    ["/nothing", false],
+    ["/", false],
+    ["value", false],
+    ["/number", false],
+    ["/blank", false],
+    ["/object", false],
+  ])("in a JSON file, %s leads to a secret: %s", async (pointer, isFound) => {
+    const content = JSON.stringify({
+      list: ["x", SECRET],
+      text: SECRET,
+      number: 5,
+      blank: " ",
+      object: { SECRET },
+      alue: SECRET,
+      value: SECRET,
+    });
+    const found = await inJson(content, pointer);
+    expect([found === SECRET, found.startsWith("fault: ")]).toEqual([isFound, !isFound]);
+    if (!isFound) expect(found).not.toContain(SECRET);
+  });
+
+  test("a file with one value is that value, without one line end and a byte order mark", async () => {
+    const values = [SECRET, `${SECRET}\n`, `${SECRET}\r\n`, `\uFEFF${SECRET}`];
+    for (const content of values) expect(await inFile({ path: newFile(content) })).toBe(SECRET);
+    expect(await inFile({ path: newFile(` ${SECRET}\n\n`) })).toBe(` ${SECRET}\n`);
+    expect(await inFile({ path: newFile(SECRET) }, "/value")).toMatch(/set the SecretRef's id to value/u);
+  });
+
+  test("a file is read exactly when group and others have no right to it", async () => {
+    const path = newFile(SECRET);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 0o777 }), async (mode) => {
+        chmodSync(path, mode | 0o400);
+        const found = await inFile({ path });
+        expect(found === SECRET).toBe((mode & 0o077) === 0);
+        expect(found === SECRET || found.includes("run chmod 600 on it")).toBe(true);
+      }),
+      { numRuns: runs(100), examples: [[0o600], [0o601], [0o602], [0o604], [0o610], [0o620], [0o640]] },
+    );
+  });
+
+  const symlinkTo = (path: string): string => {
+    const link = newPath();
+    symlinkSync(path, link);
+    return link;
+  };
+  const linked = (): string => {
+    const path = newFile(SECRET);
+    linkSync(path, newPath());
+    return path;
+  };
+  const directory = (): string => {
+    const path = newPath();
+    mkdirSync(path, 0o700);
+    return path;
+  };
+  const foreign = (path: string): string => {
+    chownSync(path, 12345, 12345);
+    return path;
+  };
+
+  test.each([
+    ["a file that is not there", newPath, "names no file"],
+    ["a file below a file", () => join(newFile(""), "x"), "names no file"],
+    ["a path with a NUL", () => `${DIRECTORY}/a\0b`, "cannot be read"],
+    ["a symlink", () => symlinkTo(newFile(SECRET)), "is a symlink"],
+    ["a symlink to nothing", () => symlinkTo(newPath()), "is a symlink"],
+    ["a file with two links", linked, "more than one hard link"],
+    ["a directory", directory, "no regular file"],
+    ["a pipe that nobody writes to", newPipe, "no regular file"],
+    ["bytes that are not UTF-8", () => newFile(Buffer.from([...Buffer.from(SECRET), 0xff])), "not UTF-8"],
+    ["an empty file", () => newFile(""), "empty or no text"],
+  ])("%s is a fault", async (_, path, words) => {
+    const said = await inFile({ path: path() });
+    expect(said).toMatch(/^fault: [^\n]+\.$/u);
+    expect(said).toContain(words);
+    expect(said).not.toContain(SECRET);
+  });
+
+  test.runIf(isRoot)("a file of another user is a fault", async () => {
+    expect(await inFile({ path: foreign(newFile(SECRET)) })).toMatch(/does not belong to the current user/u);
+  });
+
+  test.each([`{"a": "${SECRET}"`, `["${SECRET}"]`, `"${SECRET}"`, "null", ""])(
+    "%s is no JSON object",
+    async (content) => {
+      const said =
+        "fault: secrets.providers.kept.path does not hold a JSON object: correct the file, or set mode to singleValue if it holds the secret alone.";
+      expect([await inJson(content, "/a"), await inJson(content, "/0")]).toEqual([said, said]);
+    },
+  );
+
+  test("maxBytes is how long a file may be", async () => {
+    const path = newFile(SECRET);
+    expect(await inFile({ path, maxBytes: SECRET.length })).toBe(SECRET);
+    expect(await inFile({ path, maxBytes: SECRET.length - 1 })).toMatch(/holds more than maxBytes/u);
+    truncateSync(path, 1_048_577);
+    expect(await inFile({ path })).toMatch(/holds more than maxBytes/u);
+  });
+
+  test("a file that takes longer than timeoutMs is given up", async () => {
+    const path = newFile("");
+    truncateSync(path, 20_971_520);
+    expect(await inFile({ path, timeoutMs: 1, maxBytes: 20_971_520 })).toMatch(/was not read within timeoutMs/u);
+  });
+
+  test("~ is OPENCLAW_HOME when that is set, and else HOME", async () => {
+    const [home, own] = [directory(), directory()];
+    mkdirSync(join(home, "svc"));
+    const at = (path: string, content: string): void => writeFileSync(path, content, { mode: 0o600 });
+    at(join(home, "s"), "of home");
+    at(join(home, "svc", "s"), "of svc");
+    at(join(own, "s"), "of own");
+    const tilde = (env: Env): Promise<string> => inFile({ path: "~/s" }, "value", env);
+    expect(await tilde({ HOME: home, OPENCLAW_HOME: own })).toBe("of own");
+    expect(await tilde({ HOME: home, OPENCLAW_HOME: "~/svc" })).toBe("of svc");
+    for (const unset of ["", " ", "undefined", "null"]) {
+      expect(await tilde({ HOME: home, OPENCLAW_HOME: unset })).toBe("of home");
+    }
+    expect(await inFile({ path: "~s" }, "value", { HOME: home })).toMatch(/names no file/u);
+  });
+});
+
+describe("commands", () => {
+  test("a command is asked in its directory, with its arguments and variables and nothing else", async () => {
+    const lines = `const [,, ...args] = process.argv; let asked = "";
+      process.stdin.on("data", (part) => { asked += part; });
+      process.stdin.on("end", () => {
+        const value = JSON.stringify({ asked: JSON.parse(asked), args, env: process.env, cwd: process.cwd() });
+        process.stdout.write(JSON.stringify({ protocolVersion: 1, values: { [JSON.parse(asked).ids[0]]: value } }));
+      });`;
+    const command = newFile(`#!${process.execPath}\n${lines}\n`, 0o700);
+    const args = ["$(id)", "a b", "*"];
+    const env = { PASSED: "1", KEPT: "2", BOTH: "3" };
+    const block = { command, args, passEnv: ["PASSED", "BOTH", "NOT_SET"], env: { own: "4", BOTH: "5" } };
+    const { env: given, ...rest } = JSON.parse(await byCommand(block, "a/b#c", env));
+    expect(rest).toEqual({ asked: { protocolVersion: 1, provider: "vault", ids: ["a/b#c"] }, args, cwd: DIRECTORY });
+    const { NODE_V8_COVERAGE: _, ...own } = given;
+    expect(own).toEqual({ PASSED: "1", own: "4", BOTH: "5" });
+  });
+
+  test("a value in an answer is a secret only when it is an own text that is not blank", async () => {
+    expect(await byOutput(` \n${ANSWER}\n`)).toBe(SECRET);
+    for (const value of [undefined, null, 5, [SECRET], { SECRET }, "", " "]) {
+      expect(await byOutput(answer({ "a/b#c": value, other: SECRET }))).toMatch(/^fault: /u);
+    }
+    expect(await byCommand(byCat(answer({})), "toString")).toMatch(/did not answer for the SecretRef's id/u);
+  });
+
+  test.each([
+    ["NOT_FOUND", "has nothing for the SecretRef's id"],
+    ["AMBIGUOUS_DUPLICATE_KEY", "has more than one secret for the SecretRef's id"],
+    [SECRET, "has an error for the SecretRef's id"],
+    [undefined, "has an error for the SecretRef's id"],
+  ])("an error %s for the id counts before its value", async (code, words) => {
+    const said = await byOutput(answer({ "a/b#c": SECRET }, { errors: { "a/b#c": { code, message: SECRET } } }));
+    expect(said).toMatch(/^fault: secrets\.providers\.vault\.command /u);
+    expect(said).toContain(words);
+    expect(said).not.toContain(SECRET);
+  });
+
+  test("errors of other ids and errors that are no object do not count", async () => {
+    for (const errors of [{ other: {} }, null, ["a/b#c"], "a/b#c"]) {
+      expect(await byOutput(answer({ "a/b#c": SECRET }, { errors }))).toBe(SECRET);
+    }
+  });
+
+  const garbage = [
+    "",
+    " \n",
+    SECRET,
+    JSON.stringify(SECRET),
+    `[${ANSWER}]`,
+    `${ANSWER}${ANSWER}`,
+    ANSWER.slice(0, -1),
+    ANSWER.replace("1", "2"),
+    ANSWER.replace("1", '"1"'),
+    JSON.stringify({ values: { "a/b#c": SECRET } }),
+    JSON.stringify({ protocolVersion: 1, value: SECRET }),
+    answer([SECRET]),
+    answer(SECRET),
+    Buffer.concat([Buffer.from(ANSWER.slice(0, -3)), Buffer.from([0xff]), Buffer.from(ANSWER.slice(-3))]),
+  ];
+
+  test.each(garbage)("the output %s is no answer, and not quoted", async (output) => {
+    const said = await byOutput(output);
+    expect(said).toMatch(/^fault: secrets\.providers\.vault\.command [^\n]+\.$/u);
+    expect(said).not.toContain(SECRET);
+  });
+
+  test("no output but an answer gives a secret, and no fault quotes it", async () => {
+    const value = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(SECRET, 1, { "a/b#c": SECRET }));
+    const member = fc.tuple(fc.constantFrom("protocolVersion", "values", "errors", "a/b#c", SECRET), value);
+    const output = fc.array(member).map((members) => JSON.stringify(Object.fromEntries(members)));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          output,
+          fc.string().map((text) => `${SECRET}${text}`),
+        ),
+        async (text) => {
+          const found = await byOutput(text);
+          if (found !== SECRET)
+            expect(found).toMatch(/^fault: secrets\.providers\.vault\.command (?!.*correct-horse)/u);
+          else expect(JSON.parse(text).values["a/b#c"]).toBe(SECRET);
+        },
+      ),
+      { numRuns: runs(100) },
+    );
+  });
+
+  test("with jsonOnly off, an output that is no JSON, or one text as JSON, is the value", async () => {
+    const jsonOnly = false;
+    expect(await byOutput(`  ${SECRET}\n`, { jsonOnly })).toBe(SECRET);
+    expect(await byOutput(JSON.stringify(SECRET), { jsonOnly })).toBe(SECRET);
+    expect(await byOutput(ANSWER, { jsonOnly })).toBe(SECRET);
+    expect(await byOutput("12345", { jsonOnly })).toMatch(/did not write an answer/u);
+    expect(await byOutput("\n", { jsonOnly })).toMatch(/wrote nothing/u);
+    const refs = ["a", "b"].map((id) => ({ source: "exec", provider: "vault", id }) as const);
+    const secrets = { providers: { vault: { source: "exec", ...byCat(SECRET), jsonOnly } } };
+    const secretOf = await openSecrets(refs, secrets, {});
+    expect(refs.map((ref) => secretOf(ref).isErr())).toEqual([true, true]);
+  });
+
+  test("a command that ends with an error has no answer, whatever it wrote", async () => {
+    for (const end of ["exit 1", "kill -9 $$"]) {
+      const command = newCommand(`echo '${ANSWER}'; echo '${SECRET}' >&2; ${end}`);
+      expect(await byCommand({ command })).toBe(
+        "fault: secrets.providers.vault.command ended with an error: run it by hand to see why.",
+      );
+    }
+  });
+
+  test("a command may complain and need not read what it is asked", async () => {
+    const id = `a${"b".repeat(255)}`;
+    const ids = Array.from({ length: 400 }, (_, index) => `${id.slice(0, -3)}${String(index).padStart(3, "0")}`);
+    const command = newCommand(`echo complaint >&2; exec 0<&-; echo '${answer({ [ids[0] ?? ""]: SECRET })}'`);
+    const refs = ids.map((name) => ({ source: "exec", provider: "vault", id: name }) as const);
+    const secretOf = await openSecrets(refs, { providers: { vault: { source: "exec", command } } }, {});
+    expect(refs.filter((ref) => secretOf(ref).isOk())).toEqual(refs.slice(0, 1));
+  });
+
+  test("maxOutputBytes is how much a command may write, with its complaints", async () => {
+    const maxOutputBytes = ANSWER.length;
+    expect(await byOutput(ANSWER, { maxOutputBytes })).toBe(SECRET);
+    expect(await byOutput(ANSWER, { maxOutputBytes: maxOutputBytes - 1 })).toMatch(/wrote more than maxOutputBytes/u);
+    for (const to of ["", ">&2"]) {
+      const command = newCommand(`while :; do echo '${SECRET}' ${to}; done`);
+      const said = await byCommand({ command });
+      expect(said).toMatch(/wrote more than maxOutputBytes and was killed/u);
+      expect(said).not.toContain(SECRET);
+    }
+  });
+
+  test.each([
+    ["timeoutMs", { timeoutMs: 300 }, /did not end within timeoutMs/u],
+    ["noOutputTimeoutMs", { timeoutMs: 60_000, noOutputTimeoutMs: 300 }, /wrote nothing for noOutputTimeoutMs/u],
+  ])("a command that hangs is killed with all that it started after %s", async (_, limits, words) => {
+    const held = newPipe();
+    const command = newCommand(`trap '' TERM INT HUP; exec 3> ${held}; echo on >&3; echo; /bin/sleep 30 & wait`);
+    // the pipe ends when nobody is left who holds it open
+    const [said, read] = await Promise.all([byCommand({ command, ...limits }), readFile(held, "utf8")]);
+    expect([said, read]).toEqual([expect.stringMatching(words), "on\n"]);
+  });
+
+  test("a command that goes on writing is not silent", async () => {
+    const command = newCommand(`for i in 1 2 3 4 5; do echo; /bin/sleep 0.1; done; echo '${ANSWER}'`);
+    expect(await byCommand({ command, noOutputTimeoutMs: 400 })).toBe(SECRET);
+  });
+
+  const command = newCommand(`echo '${ANSWER}'`);
+  const link = newPath();
+  symlinkSync(command, link);
+
+  test.each([
+    ["of a relative path", { command: "bin/vault" }, "must be an absolute path"],
+    ["below ~", { command: "~/vault" }, "must be an absolute path"],
+    ["with characters of a shell", { command: `${command};id` }, "must be an absolute path without"],
+    ["that is not there", { command: newPath() }, "names no file"],
+    ["that is a directory", { command: DIRECTORY }, "is no regular file"],
+    ["that is a symlink", { command: link }, "is a symlink"],
+    ["that the group can change", { command: newCommand("", 0o720) }, "can be changed by group or others"],
+    ["that others can change", { command: newCommand("", 0o702) }, "can be changed by group or others"],
+    ["that cannot be executed", { command: newCommand("", 0o600) }, "could not be started"],
+    ["whose interpreter is not there", { command: newFile("#!/not/there\n", 0o700) }, "could not be started"],
+    ["with an argument that no command can have", { command, args: ["a\0b"] }, "could not be started"],
+    [
+      "outside trustedDirs",
+      { command, trustedDirs: ["/usr/bin", `${DIRECTORY}x`, `${DIRECTORY}/sub`] },
+      "in none of trustedDirs",
+    ],
+    ["when no directory is trusted", { command, trustedDirs: [] }, "in none of trustedDirs"],
+    [
+      "that leaves trustedDirs",
+      { command: `${DIRECTORY}/sub/../${command.slice(DIRECTORY.length + 1)}`, trustedDirs: [`${DIRECTORY}/sub`] },
+      "in none of trustedDirs",
+    ],
+  ])("a command %s is not run", async (_, block, words) => {
+    const said = await byCommand(block);
+    expect(said).toMatch(/^fault: secrets\.providers\.vault\.command [^\n]+\.$/u);
+    expect(said).toContain(words);
+  });
+
+  test("a command that others can read, in a trusted directory, is run", async () => {
+    chmodSync(command, 0o755);
+    expect(await byCommand({ command, trustedDirs: ["/nowhere", DIRECTORY] })).toBe(SECRET);
+  });
+
+  test.runIf(isRoot)("a command of another user is not run", async () => {
+    const other = newCommand(`echo '${ANSWER}'`);
+    chownSync(other, 12345, 12345);
+    expect(await byCommand({ command: other })).toMatch(/does not belong to the current user/u);
+  });
+});
+
+describe("many SecretRefs", () => {
+  test("a provider is asked once for all its ids, and for each id once", async () => {
+    const asked = newPath();
+    const command = newCommand(`/bin/cat >> ${asked}; echo '${answer({ a: "one", b: "two" })}'`);
+    const refs = ["a", "b", "c", "a"].map((id) => ({ source: "exec", provider: "vault", id }) as const);
+    const secretOf = await openSecrets(refs, { providers: { vault: { source: "exec", command } } }, {});
+    expect(refs.map((ref) => secretOf(ref).unwrapOr("none"))).toEqual(["one", "two", "none", "one"]);
+    expect(JSON.parse(readFileSync(asked, "utf8"))).toEqual({
+      protocolVersion: 1,
+      provider: "vault",
+      ids: ["a", "b", "c"],
+    });
+  });
+
+  test("providers are asked at the same time: each of these two waits for the other", async () => {
+    const [there, back] = [newPipe(), newPipe()];
+    const source = "exec";
+    const providers = {
+      first: { source, command: newCommand(`echo > ${there}; read x < ${back}; echo '${answer({ a: "one" })}'`) },
+      second: { source, command: newCommand(`read x < ${there}; echo > ${back}; echo '${answer({ a: "two" })}'`) },
+    };
+    const refs = ["first", "second"].map((provider) => ({ source, provider, id: "a" }) as const);
+    const secretOf = await openSecrets(refs, { providers }, {});
+    expect(refs.map((ref) => secretOf(ref).unwrapOr("none"))).toEqual(["one", "two"]);
+  });
+
+  test("a SecretRef that is wrong or was not asked for is a fault beside the others", async () => {
+    const good = { source: "env", provider: "default", id: "NAME" } as const;
+    const bad = { ...good, id: "name" };
+    const secretOf = await openSecrets([bad, good], {}, { NAME: SECRET });
+    expect([secretOf(bad).isErr(), secretOf(good).unwrapOr("none")]).toEqual([true, SECRET]);
+    expect(secretOf({ ...good, source: "file", id: "value" }).isErr()).toBe(true);
+  });
+});
+
+test("whatever SecretRefs and providers hold, the answer is a secret or a sentence that quotes nothing", async () => {
+  const command = newCommand("exit 1");
+  const odd = fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.constantFrom(SECRET, [SECRET], { [SECRET]: SECRET }));
+  const fields = [
+    "path",
+    "mode",
+    "timeoutMs",
+    "maxBytes",
+    "allowlist",
+    "args",
+    "env",
+    "passEnv",
+    "trustedDirs",
+    "jsonOnly",
+  ];
+  const more = ["noOutputTimeoutMs", "maxOutputBytes", "pluginIntegration", SECRET];
+  const source = fc.constantFrom("env", "file", "exec", SECRET);
+  const block = fc.record(
+    {
+      ...Object.fromEntries([...fields, ...more].map((name) => [name, odd])),
+      command: fc.oneof(odd, fc.constant(command)),
+      source,
+    },
+    { requiredKeys: ["source"] },
+  );
+  const ref = fc.record({
+    source: fc.constantFrom("env", "file", "exec"),
+    provider: fc.constant("p"),
+    id: fc.constantFrom("A", "value", "/a"),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(ref, odd),
+      fc.oneof(block, odd),
+      fc.oneof(fc.constant({}), odd),
+      async (written, p, defaults) => {
+        const said = await resolve(written, { providers: { p }, defaults });
+        expect(said).toMatch(/^fault: [\x20-\x7e]+\.$/u);
+        // a name that is no field's is shown; everything else that is configured is not
+        expect(said.replace(/^fault: secrets\.providers\.p\.\S+ is no field/u, "")).not.toContain(SECRET);
+      },
+    ),
+    { numRuns: runs(300) },
+  );
+});

@@ -1,0 +1,31 @@
+// Memory and SQLite keep flows as the suite for every store says, and SQLite also after a crash.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, test } from "vitest";
+import { flowStoreSuite } from "../../../adapters/conformance/flow-store-suite.ts";
+import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
+import { openSqliteFlows, type SqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
+import { runs } from "../../support/runs.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "flow-stores-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let files = 0;
+const newFile = (): string => join(folder, `${String((files += 1))}.db`);
+const open = (file: string): SqliteFlows => openSqliteFlows(file)._unsafeUnwrap();
+
+describe("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, SCOPE-1, TASK-1: memory", () => {
+  flowStoreSuite(test, { open: () => memoryFlows(), runs: runs(50) });
+});
+
+describe("STORE-1, STORE-2, TASK-1: sqlite", () => {
+  const file = newFile();
+  flowStoreSuite(test, {
+    open: () => open(file),
+    // a crash closes nothing: the old handle stays open, as if its process were stopped
+    reopen: () => open(file),
+    runs: runs(50),
+  });
+});

@@ -1,0 +1,385 @@
+// What the plugin asks of a Gateway, seen through the API that it declares. test/gateway runs it in a real one.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { type AddressInfo, isIP } from "node:net";
+import fc from "fast-check";
+import { afterEach, expect, test } from "vitest";
+import { attributionBy } from "../../../adapters/gateway/client.ts";
+import type { HttpRoute, PluginApi, Service } from "../../../adapters/gateway/api.ts";
+import type { Canceller } from "../../../adapters/managed-flows/api.ts";
+import { LiveRoutes } from "../../../adapters/gateway/live-routes.ts";
+import { Log } from "../../../adapters/bridge/log.ts";
+import plugin from "../../../adapters/gateway/plugin.ts";
+import { pluginBlock, proxyTrust, readSnapshot, UNREADABLE } from "../../../adapters/gateway/snapshot.ts";
+import { sha256 } from "../../../core/index.ts";
+import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import { ModelHost } from "../../support/model-host.ts";
+import { runs } from "../../support/runs.ts";
+
+const snapshotOf = (config: unknown): unknown => ({ plugins: { entries: { webhooks: { config } } } });
+
+class Recorder {
+  readonly routes: HttpRoute[] = [];
+  readonly services: Service[] = [];
+  readonly lines: string[] = [];
+  readonly disposers: (() => void)[] = [];
+  snapshot: unknown = snapshotOf(CONFIG);
+  readonly #host = new ModelHost();
+
+  api(changes: Partial<PluginApi> = {}): PluginApi {
+    const line = (level: string) => (message: string) => void this.lines.push(`${level} ${message}`);
+    const bindSession = ({ sessionKey }: { sessionKey: string }) => {
+      const { flows, canceller } = this.#host.bind(sessionKey);
+      return { ...flows, cancel: (asked: Parameters<Canceller["cancel"]>[0]) => canceller().cancel(asked) };
+    };
+    return {
+      registrationMode: "full",
+      pluginConfig: pluginBlock(this.snapshot),
+      logger: { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
+      runtime: { config: { current: () => this.snapshot }, tasks: { managedFlows: { bindSession } } },
+      lifecycle: { onDispose: (dispose) => this.disposers.push(dispose) },
+      registerHttpRoute: (route) => void this.routes.push(route),
+      registerService: (service) => void this.services.push(service),
+      ...changes,
+    };
+  }
+}
+
+let stop: () => void = () => undefined;
+afterEach(() => stop());
+
+/** Serves the recorded routes as the Gateway does: handed on means 404 in its own words. */
+const serve = async (recorder: Recorder): Promise<(path: string, secret?: string) => Promise<number>> => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const isOurs = await recorder.routes[0]?.handler(request, response);
+    if (isOurs === false) response.writeHead(404).end("Not Found");
+  };
+  const server = createServer((request, response) => void answer(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stop = () => void server.close();
+  const { port } = server.address() as AddressInfo;
+  return async (path, secret = ROUTE_A.secret) => {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
+    const sent = await fetch(`http://127.0.0.1:${String(port)}${path}`, {
+      method: "POST",
+      headers,
+      body: '{"action":"list_flows"}',
+    });
+    await sent.text();
+    return sent.status;
+  };
+};
+
+test("CONFIG-1: one prefix route for all default paths and an exact one for each path elsewhere", () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  expect(recorder.routes.map(({ path, match, auth }) => [path, match, auth])).toEqual([
+    ["/plugins/webhooks", "prefix", "plugin"],
+    ["/hooks/ci", "exact", "plugin"],
+  ]);
+});
+
+test("CONFIG-1: ten thousand routes are one registration", () => {
+  const recorder = new Recorder();
+  const routes = Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, n) => [
+      `r${String(n)}`,
+      { sessionKey: "s", secret: `secret-number-${String(n)}-long` },
+    ]),
+  );
+  recorder.snapshot = snapshotOf({ routes });
+  plugin.register(recorder.api());
+  expect([recorder.routes.length, recorder.lines]).toEqual([1, []]);
+});
+
+test("CONFIG-1: without routes, and in every other mode than full, nothing is registered", () => {
+  for (const mode of ["discovery", "tool-discovery", "cli-metadata", "setup-only", ""]) {
+    const recorder = new Recorder();
+    plugin.register(recorder.api({ registrationMode: mode }));
+    expect([recorder.routes, recorder.services, recorder.lines, recorder.disposers]).toEqual([[], [], [], []]);
+  }
+  const recorder = new Recorder();
+  recorder.snapshot = snapshotOf(undefined);
+  plugin.register(recorder.api());
+  expect(recorder.routes).toEqual([]);
+});
+
+test("TOTAL-1: registration never throws, whatever the Gateway lacks", () => {
+  const boom = (): never => {
+    throw new Error("secret-of-route-a-0123456789");
+  };
+  const recorder = new Recorder();
+  const broken: readonly unknown[] = [
+    recorder.api({ registerHttpRoute: boom }),
+    recorder.api({ registerService: boom }),
+    { ...recorder.api(), runtime: undefined },
+    { ...recorder.api(), logger: { info: boom, warn: boom, error: boom, debug: boom } },
+    { ...recorder.api(), lifecycle: undefined },
+    { ...recorder.api(), lifecycle: {} },
+    recorder.api({ runtime: { ...recorder.api().runtime, config: { current: boom } } }),
+  ];
+  for (const api of [undefined, null, ...broken]) plugin.register(api as PluginApi);
+  expect(recorder.lines.join("\n")).not.toContain(ROUTE_A.secret);
+  expect(recorder.lines.some((line) => line.startsWith("error [webhooks] could not start"))).toBe(true);
+});
+
+test("ROUTE-2, ROUTE-3: what is not ours is handed on; an unresolved route is not ours", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  const ask = await serve(recorder);
+  expect(await ask(PATH_A)).toBe(200);
+  expect([
+    await ask("/plugins/webhooks/nope"),
+    await ask("/plugins/webhooks/cold"),
+    await ask("/plugins/webhooks"),
+  ]).toEqual([404, 404, 404]);
+});
+
+test("CONFIG-5: a reloaded secret opens its route and the old one no longer does; counters go on", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  const ask = await serve(recorder);
+  const health: string[] = [];
+  const serviceHealth = {
+    reportFailure: (error: unknown) => void health.push(String(error)),
+    clearFailure: () => void health.push("clear"),
+  };
+  for (const service of recorder.services) service.start({ serviceHealth });
+  expect(health).toEqual([expect.stringContaining("route cold skipped: secret is empty or could not be resolved")]);
+  const warm = { ...CONFIG.routes.cold, secret: "the-repaired-secret-0123456789" };
+  recorder.snapshot = snapshotOf({
+    routes: {
+      ...CONFIG.routes,
+      cold: warm,
+      [ROUTE_A.id]: { sessionKey: ROUTE_A.sessionKey, secret: "rotated-secret-0123456789" },
+    },
+  });
+  expect([
+    await ask("/plugins/webhooks/cold", warm.secret),
+    await ask(PATH_A),
+    await ask(PATH_A, "rotated-secret-0123456789"),
+  ]).toEqual([200, 401, 200]);
+  expect(health.slice(1)).toEqual(["clear"]);
+  expect(recorder.lines.filter((line) => line.startsWith("info"))).toEqual([
+    expect.stringContaining("solved: route cold skipped"),
+  ]);
+  for (const service of recorder.services) service.stop();
+});
+
+test("ROUTE-2: a disposed plugin serves nothing", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  const ask = await serve(recorder);
+  for (const dispose of recorder.disposers) dispose();
+  expect(await ask(PATH_A)).toBe(404);
+});
+
+test("M-2: routes are registered from the newest configuration, while the live snapshot may still be the old one", () => {
+  const recorder = new Recorder();
+  plugin.register(
+    recorder.api({ pluginConfig: { routes: { added: { ...CONFIG.routes.cold, path: "/hooks/added" } } } }),
+  );
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/hooks/added"]);
+});
+
+test("CONFIG-5: the table is made anew only when the block is another object, and survives an unreadable snapshot", () => {
+  let snapshot: () => unknown = () => snapshotOf(CONFIG);
+  const told: (readonly string[])[] = [];
+  const onProblems = (...lines: (readonly string[])[]): void => void told.push(...lines);
+  const live = new LiveRoutes({ sha256, onProblems }, CONFIG);
+  const current = () => live.current(readSnapshot(snapshot));
+  const first = current();
+  expect(current()).toBe(first);
+  snapshot = () => {
+    throw new Error("gone");
+  };
+  expect(current()).toBe(first);
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  snapshot = () => ({ plugins: revoked.proxy });
+  expect(current()).toBe(first);
+  snapshot = () => snapshotOf({ ...CONFIG });
+  expect(current()).not.toBe(first);
+  expect(told.map((lines) => lines.length)).toEqual([1, 1, 0, 1, 0, 0]);
+  for (const odd of [undefined, null, 1, {}, { plugins: 1 }, Object.create({ plugins: 1 })]) {
+    snapshot = () => odd;
+    expect(current().routes.size).toBe(0);
+  }
+});
+
+test("AUDIT-3: warnings that callers can cause are shown once a minute for each topic, everything at debug level", () => {
+  const lines: string[] = [];
+  let now = 0;
+  const keep = (message: string): void => void lines.push(message);
+  const log = new Log({ info: keep, warn: keep, error: keep }, () => now);
+  const refused = { status: 401, code: "unauthorized", routeId: "a", client: "10.0.0.1" };
+  for (const at of [0, 1, 59_999, 60_000]) {
+    now = at;
+    log.audit(refused);
+    log.audit({ status: 200, routeId: "a" });
+  }
+  log.audit({ ...refused, routeId: "b" });
+  log.audit({ ...refused, code: "rate_limited" });
+  for (const line of ["x", "y"]) log.warnSometimes(`route a get_flow: the host failed: ${line}`, "route a get_flow");
+  expect(lines.length).toBe(5);
+  expect(lines[0]).toBe(
+    "[webhooks] a request with a missing or wrong secret was refused (route=a client=10.0.0.1 status=401 code=unauthorized); more of these are not shown for a minute",
+  );
+});
+
+/** The Gateway's function as it was read: from the right, the first hop that is an address and no trusted one. */
+const resolveAsGateway: Parameters<typeof attributionBy>[0] = ({ socket, headers }, proxies, real) => {
+  const peer = socket.remoteAddress;
+  if (peer === undefined || !proxies.includes(peer)) return peer;
+  const hops = (headers["x-forwarded-for"] ?? "").split(",").map((hop) => hop.trim());
+  const client = hops.findLast((hop) => isIP(hop) !== 0 && hop !== "127.0.0.1" && !proxies.includes(hop));
+  const fallback = headers["x-real-ip"] ?? "";
+  return client ?? (real && isIP(fallback) !== 0 ? fallback : undefined);
+};
+
+const from = (peer: string | undefined, headers: Readonly<Record<string, string>> = {}): IncomingMessage =>
+  ({ headers, socket: { remoteAddress: peer } }) as never;
+
+const trusting = (trustedProxies: unknown, allowRealIpFallback: unknown = false): unknown => ({
+  gateway: { trustedProxies, allowRealIpFallback },
+});
+
+test("LIMIT-8: hop by hop and remembered, an attribution is what the Gateway's function says of the whole chain", () => {
+  const hop = fc.constantFrom("10.0.0.1", " 10.0.0.2", "127.0.0.1", "192.0.2.1", "unknown", "", "2001:db8::1");
+  const chain = fc.array(hop, { maxLength: 6 }).map((hops) => hops.join(","));
+  const trust = fc.constantFrom(
+    trusting([]),
+    trusting(["192.0.2.1"]),
+    trusting(["192.0.2.2"]),
+    trusting(["192.0.2.1", "10.0.0.2"]),
+    trusting(["192.0.2.1", "10.0.0.1"]),
+    trusting(["192.0.2.1"], true),
+  );
+  const peer = fc.constantFrom("192.0.2.1", "192.0.2.2");
+  const sent = fc.record({ chain, real: hop, peer, trust });
+  fc.assert(
+    fc.property(fc.array(sent, { maxLength: 30 }), (requests) => {
+      const attribute = attributionBy(resolveAsGateway);
+      for (const one of requests) {
+        const headers = { "x-forwarded-for": one.chain, "x-real-ip": one.real };
+        const { trustedProxies, allowRealIpFallback } = proxyTrust(one.trust);
+        const whole = resolveAsGateway(
+          { socket: { remoteAddress: one.peer }, headers },
+          trustedProxies,
+          allowRealIpFallback,
+        );
+        expect(attribute(from(one.peer, headers), one.trust)).toBe(whole ?? one.peer);
+      }
+    }),
+    { numRuns: runs(300) },
+  );
+});
+
+test("LIMIT-8: a resolver that changes the list it is given changes nothing but that", () => {
+  const hosts = (trustedProxies: string[]): string[] => trustedProxies.splice(0);
+  const attribute = attributionBy((sender, proxies, real) => resolveAsGateway(sender, hosts(proxies), real));
+  const sent = from("192.0.2.1", { "x-forwarded-for": "10.0.0.9,10.0.0.2,192.0.2.1" });
+  expect(attribute(sent, trusting(["192.0.2.1", "10.0.0.2"]))).toBe("10.0.0.9");
+  expect(attribute(sent, trusting([]))).toBe("192.0.2.1");
+});
+
+test("LIMIT-7: of a long forwarding header only the end is looked at, and no hop to the left of the client", () => {
+  const asked: string[] = [];
+  const attribute = attributionBy((sender, proxies, real) => {
+    if (sender.socket.remoteAddress !== undefined) asked.push(Object.values(sender.headers).join("|"));
+    return resolveAsGateway(sender, proxies, real);
+  });
+  const trust = trusting(["192.0.2.1"]);
+  const clientOf = (headers: Readonly<Record<string, string>>) => attribute(from("192.0.2.1", headers), trust);
+  expect(clientOf({ "x-forwarded-for": `${"10.0.0.1, ".repeat(1400)}10.0.0.2` })).toBe("10.0.0.2");
+  expect(asked).toEqual([" 10.0.0.2|"]);
+  asked.length = 0;
+  expect(clientOf({ "x-forwarded-for": "10.0.0.1,".concat("x,".repeat(8000)), "x-real-ip": "y".repeat(9000) })).toBe(
+    "192.0.2.1",
+  );
+  expect(asked).toEqual(["x|", `|${"y".repeat(512)}`]);
+});
+
+test("LIMIT-8: odd shapes of the live configuration trust no proxy", () => {
+  const odd = [undefined, UNREADABLE, {}, { gateway: { trustedProxies: "192.0.2.1", allowRealIpFallback: "yes" } }];
+  for (const snapshot of odd) {
+    const attribute = attributionBy(resolveAsGateway);
+    expect(attribute(from("192.0.2.1", { "x-forwarded-for": "10.0.0.1" }), snapshot)).toBe("192.0.2.1");
+    expect(proxyTrust(snapshot)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
+  }
+  expect(proxyTrust(trusting(["192.0.2.1", 7], true))).toEqual({
+    trustedProxies: ["192.0.2.1"],
+    allowRealIpFallback: true,
+  });
+});
+
+test("LIMIT-8: an attribution that the Gateway has made itself counts, and the number of remembered ones is bounded", () => {
+  let made: string | undefined = "10.9.9.9";
+  let asked = 0;
+  const attribute = attributionBy(({ socket }) => {
+    if (socket.remoteAddress === undefined) return made;
+    asked += 1;
+    return socket.remoteAddress;
+  });
+  expect(attribute(from("10.0.0.1"), undefined)).toBe("10.9.9.9");
+  made = undefined;
+  expect(attribute(from(undefined), undefined)).toBe(undefined);
+  asked = 0;
+  const trust = () => trusting(["192.0.2.1", "192.0.2.2"]);
+  const visit = (n: number) => attribute(from(`10.0.${String(n >> 8)}.${String(n & 255)}`), trust());
+  for (let round = 0; round < 2; round += 1) for (let n = 0; n < 1024; n += 1) visit(n);
+  expect(asked).toBe(1024);
+  visit(5000);
+  visit(1);
+  expect(asked).toBe(1026);
+});
+
+test("REPLY-1: the plugin is the one of its manifest", () => {
+  const file = join(import.meta.dirname, "..", "..", "..", "openclaw.plugin.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  expect([plugin.id, plugin.name]).toEqual([manifest["id"], manifest["name"]]);
+  expect(plugin.description).toMatch(/^Authenticated webhook routes .*\.$/u);
+});
+
+test("REPLY-4: a logger that cannot be asked for a level costs nobody an answer", () => {
+  const closed = (): never => {
+    throw new Error("closed");
+  };
+  const logger = Object.defineProperty({ info: closed, warn: closed, error: closed }, "debug", { get: closed });
+  const log = new Log(logger, () => 0);
+  log.audit({ status: 401, code: "unauthorized" });
+  log.write("debug", "x");
+  let made = 0;
+  const quiet = new Log({ info: () => 0, warn: () => 0, error: () => 0 }, () => 0);
+  const event = {
+    status: 200,
+    get client() {
+      made += 1;
+      return "x";
+    },
+  };
+  quiet.audit(event);
+  expect(made).toBe(0);
+});
+
+test("AUDIT-3: each answer is a debug line, and a limited client a warning with its route and network", () => {
+  const lines: string[] = [];
+  const log = new Log(
+    {
+      debug: (line) => lines.push(`debug ${line}`),
+      info: () => 0,
+      warn: (line) => lines.push(`warn ${line}`),
+      error: () => 0,
+    },
+    () => 0,
+  );
+  log.audit({ status: 200, routeId: "a", client: "10.0.0.1" });
+  log.audit({ status: 429, code: "rate_limited", routeId: "a", client: "10.0.0.1" });
+  expect(lines).toEqual([
+    "debug [webhooks] route=a client=10.0.0.1 status=200",
+    "debug [webhooks] route=a client=10.0.0.1 status=429 code=rate_limited",
+    "warn [webhooks] a client reached the rate limit (route=a client=10.0.0.1 status=429 code=rate_limited); more of these are not shown for a minute",
+  ]);
+});

@@ -1,0 +1,270 @@
+// The limits as they run: the core's decisions on the memory table, for any interleaving of clients, secrets, unfinished
+// requests and clock moves.
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { emptyState, MemoryLimits } from "../../../adapters/limits/memory.ts";
+import { nodePrimitives } from "../../../adapters/node/primitives.ts";
+import { admit, type Bucket, locate, type Located, type Rejection, SLOT_LIMIT, WINDOW } from "../../../core/index.ts";
+import { head, PATH_A, PATH_B, ROUTE_A, ROUTE_B, ROUTES } from "../../core/arbitraries.ts";
+import { runs } from "../../support/runs.ts";
+
+const { limit: WINDOW_LIMIT, ms: WINDOW_MS } = WINDOW;
+
+/** How many entries a table keeps. */
+const sizeOf = ({ state }: MemoryLimits): { buckets: number; overflow: number; slots: number } => ({
+  buckets: state.strangers.size + state.known.size,
+  overflow: state.overflow.size,
+  slots: state.slots.size,
+});
+
+type Request = { readonly client: number; readonly route: 0 | 1; readonly good: boolean };
+
+const located = ({ client, route, good }: Request): Located => {
+  const secret = [ROUTE_A.secret, ROUTE_B.secret][route] ?? "";
+  const headers = { "content-type": "application/json", authorization: good ? `Bearer ${secret}` : "Bearer no" };
+  const target = [PATH_A, PATH_B][route] ?? "";
+  return locate(
+    ROUTES,
+    head({
+      target,
+      headers,
+      client: `10.0.${String(client >> 8)}.${String(client & 255)}`,
+      peer: `127.0.0.${String(client % 3)}`,
+    }),
+  )._unsafeUnwrap();
+};
+
+/** One request up to its body: ok means that it holds a slot. */
+const send = (table: MemoryLimits, request: Located, now: number): Rejection | undefined => {
+  const admission = admit(request, table.look(request, now), now, nodePrimitives.sha256);
+  table.commit(request, admission, now);
+  return admission.verdict.isErr() ? admission.verdict.error : undefined;
+};
+
+type Step =
+  | { readonly kind: "burst"; readonly request: Request; readonly times: number; readonly hold: boolean }
+  | { readonly kind: "release"; readonly index: number }
+  | { readonly kind: "wait"; readonly ms: number };
+
+const CAPACITY = 3;
+const request: fc.Arbitrary<Request> = fc.record({
+  client: fc.nat({ max: 9 }),
+  route: fc.constantFrom(0 as const, 1 as const),
+  good: fc.boolean(),
+});
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("burst" as const),
+      request,
+      times: fc.constantFrom(1, 2, 9, 60, 125),
+      hold: fc.boolean(),
+    }),
+    weight: 6,
+  },
+  { arbitrary: fc.record({ kind: fc.constant("release" as const), index: fc.nat() }), weight: 2 },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("wait" as const),
+      ms: fc.constantFrom(1, 20_000, 59_999, 60_000, 120_000),
+    }),
+    weight: 2,
+  },
+);
+
+/** What an onlooker knows: who was told to wait until when, who passed when, and which requests are unfinished. */
+class Watch {
+  readonly table = new MemoryLimits(CAPACITY);
+  readonly open: Located[] = [];
+  readonly refusedUntil = new Map<string, number>();
+  readonly passes = new Map<string, number[]>();
+  now = 0;
+
+  burst({ request: asked, times, hold }: Extract<Step, { kind: "burst" }>): void {
+    const one = located(asked);
+    for (let n = 0; n < times; n += 1) this.#send(one, asked.good, hold);
+  }
+
+  #send(one: Located, good: boolean, hold: boolean): void {
+    const held = this.open.filter(({ slotKey }) => slotKey === one.slotKey).length;
+    const refused = send(this.table, one, this.now);
+    if (refused?.code === "rate_limited") {
+      expect(refused.retryAfterMs).toBeGreaterThan(0);
+      expect(refused.retryAfterMs).toBeLessThanOrEqual(WINDOW_MS);
+      this.refusedUntil.set(one.windowKey, this.now + (refused.retryAfterMs ?? 0));
+      return;
+    }
+    expect(this.now, "LIMIT-3: nobody passes before the moment it was told to wait for").toBeGreaterThanOrEqual(
+      this.refusedUntil.get(one.windowKey) ?? 0,
+    );
+    this.passes.set(one.windowKey, [...(this.passes.get(one.windowKey) ?? []), this.now]);
+    expect(refused?.code, "SLOT-1").toBe(held >= SLOT_LIMIT ? "too_many_in_flight" : good ? undefined : "unauthorized");
+    if (refused !== undefined) return;
+    if (hold) this.open.push(one);
+    else this.table.release(one);
+  }
+
+  release(index: number): void {
+    const [one] = this.open.splice(index % Math.max(1, this.open.length), 1);
+    if (one !== undefined) this.table.release(one);
+  }
+
+  check(): void {
+    const { buckets, overflow, slots } = sizeOf(this.table);
+    expect(buckets, "LIMIT-5: memory").toBeLessThanOrEqual(2 * CAPACITY);
+    expect(overflow, "LIMIT-5: memory").toBeLessThanOrEqual(2);
+    expect(slots, "SLOT-3: exactly the held ones").toBe(new Set(this.open.map(({ slotKey }) => slotKey)).size);
+    for (const one of this.open) {
+      expect(this.table.look(one, this.now).held).toBe(
+        this.open.filter(({ slotKey }) => slotKey === one.slotKey).length,
+      );
+    }
+  }
+}
+
+test("LIMIT-1, LIMIT-3, LIMIT-5, SLOT-1, SLOT-3: for any interleaving of requests, aborts and clock moves", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const watch = new Watch();
+      for (const one of steps) {
+        if (one.kind === "burst") watch.burst(one);
+        else if (one.kind === "release") watch.release(one.index);
+        else watch.now += one.ms;
+        watch.check();
+      }
+      for (const [key, times] of watch.passes) {
+        times.forEach((at, index) => {
+          const twoWindowsOn = times[index + 2 * WINDOW_LIMIT];
+          if (twoWindowsOn !== undefined) expect(twoWindowsOn - at, `LIMIT-1 ${key}`).toBeGreaterThanOrEqual(WINDOW_MS);
+        });
+      }
+    }),
+    { numRuns: runs(300) },
+  );
+});
+
+test("LIMIT-3: a limited client stays limited while any number of strangers come and go", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ client: fc.integer({ min: 1, max: 4000 }), at: fc.nat({ max: WINDOW_MS - 1 }) }), {
+        maxLength: 300,
+      }),
+      (strangers) => {
+        const table = new MemoryLimits(CAPACITY);
+        const guesser = located({ client: 0, route: 0, good: false });
+        for (let n = 0; n < WINDOW_LIMIT; n += 1) expect(send(table, guesser, 0)?.code).toBe("unauthorized");
+        for (const { client, at } of strangers.toSorted((a, b) => a.at - b.at)) {
+          send(table, located({ client, route: 0, good: client % 7 === 0 }), at);
+          expect(send(table, guesser, at)?.code).toBe("rate_limited");
+        }
+        expect(send(table, guesser, WINDOW_MS)?.code).toBe("unauthorized");
+      },
+    ),
+  );
+});
+
+test("LIMIT-5: a client that has authenticated is served whatever strangers send, also in later windows", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 20 }),
+      fc.constantFrom(0, 1, WINDOW_MS, 10 * WINDOW_MS),
+      (floods, later) => {
+        const table = new MemoryLimits(CAPACITY);
+        const friend = located({ client: 0, route: 0, good: true });
+        expect(send(table, friend, 0)).toBe(undefined);
+        table.release(friend);
+        for (const client of floods)
+          for (let n = 0; n < 130; n += 1) send(table, located({ client, route: 0, good: false }), later);
+        expect(send(table, friend, later)).toBe(undefined);
+      },
+    ),
+    { numRuns: runs(30) },
+  );
+});
+
+test("LIMIT-5: a newcomer that authenticates through the shared bucket gets one of its own", () => {
+  const table = new MemoryLimits(CAPACITY);
+  for (let client = 1; client <= CAPACITY + 1; client += 1) send(table, located({ client, route: 0, good: false }), 0);
+  const newcomer = located({ client: 0, route: 0, good: true });
+  expect(table.look(newcomer, 0).window).toEqual({ own: undefined, overflow: { openedAt: 0, count: 1 }, room: false });
+  expect(send(table, newcomer, 0)).toBe(undefined);
+  expect(table.look(newcomer, 0).window.own).toEqual({ openedAt: 0, count: 2 });
+  expect(table.look(newcomer, 0).window.overflow).toEqual({ openedAt: 0, count: 2 });
+});
+
+test("LIMIT-5: known clients give way only to known ones, the one whose window ended first", () => {
+  const table = new MemoryLimits(CAPACITY);
+  const friend = (client: number): Located => located({ client, route: 0, good: true });
+  const isKnown = (client: number, now: number): boolean => table.look(friend(client), now).window.own !== undefined;
+  for (const client of [1, 2, 3]) send(table, friend(client), client);
+  send(table, friend(4), 10);
+  expect([1, 2, 3, 4].map((client) => isKnown(client, 10))).toEqual([true, true, true, true]);
+  expect(sizeOf(table).buckets).toBe(4);
+  send(table, friend(5), WINDOW_MS + 1);
+  expect([1, 2, 3].map((client) => isKnown(client, WINDOW_MS + 1))).toEqual([false, true, true]);
+});
+
+test("LIMIT-5: 100,000 distinct clients leave a table of the same size", () => {
+  const table = new MemoryLimits(1000);
+  for (let client = 0; client < 100_000; client += 1)
+    send(table, located({ client: client & 65_535, route: 0, good: false }), client);
+  expect(sizeOf(table)).toEqual({ buckets: 1000, overflow: 1, slots: 0 });
+});
+
+test("SLOT-2: a slot that is released once too often frees nobody else's", () => {
+  const table = new MemoryLimits();
+  const one = located({ client: 0, route: 0, good: true });
+  table.release(one);
+  expect(table.look(one, 0).held).toBe(0);
+  send(table, one, 0);
+  send(table, one, 0);
+  expect(table.look(one, 0).held).toBe(2);
+  table.release(one);
+  expect(table.look(one, 0).held).toBe(1);
+});
+
+const keyOf = (client: number): string => located({ client, route: 0, good: true }).windowKey;
+const at = (clients: readonly number[], openedAt: number): [string, Bucket][] =>
+  clients.map((client) => [keyOf(client), { openedAt, count: 1 }]);
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, client) => client + 1);
+
+test("LIMIT-7: one request drops at most 64 ended windows, and none when it has a bucket", () => {
+  const state = { ...emptyState(), strangers: new Map(at(upTo(200), 0)) };
+  const table = new MemoryLimits(200, WINDOW, state);
+  expect(table.look(located({ client: 1, route: 0, good: false }), WINDOW_MS).window.room).toBe(true);
+  expect(state.strangers.size).toBe(200);
+  const newcomer = located({ client: 999, route: 0, good: false });
+  expect(table.look(newcomer, WINDOW_MS - 1).window.room).toBe(false);
+  expect(state.strangers.size).toBe(200);
+  expect(table.look(newcomer, WINDOW_MS).window.room).toBe(true);
+  expect([...state.strangers.keys()]).toEqual(upTo(200).slice(64).map(keyOf));
+});
+
+test("LIMIT-7, LIMIT-5: of the known clients the 16 that came first are looked at for one that may go", () => {
+  for (const [live, isTaken] of [
+    [15, true],
+    [16, false],
+  ] as const) {
+    const known = new Map([...at(upTo(live), WINDOW_MS), ...at([50, 51, 52], 0)]);
+    const table = new MemoryLimits(live + 3, WINDOW, { ...emptyState(), known });
+    send(table, located({ client: 99, route: 0, good: true }), WINDOW_MS);
+    expect([live, known.has(keyOf(99)), known.has(keyOf(50)), known.has(keyOf(51))]).toEqual([
+      live,
+      isTaken,
+      !isTaken,
+      true,
+    ]);
+  }
+});
+
+test("LIMIT-5: a known client makes no other one go, and only a new window moves a client to the end", () => {
+  const known = new Map([...at([1], 0), ...at([2], 5)]);
+  const table = new MemoryLimits(2, WINDOW, { ...emptyState(), known });
+  send(table, located({ client: 2, route: 0, good: true }), 6);
+  expect([...known.keys()]).toEqual([keyOf(1), keyOf(2)]);
+  send(table, located({ client: 2, route: 0, good: true }), WINDOW_MS + 1);
+  expect([...known]).toEqual([...at([1], 0), [keyOf(2), { openedAt: 5, count: 3 }]]);
+  send(table, located({ client: 1, route: 0, good: false }), WINDOW_MS + 1);
+  expect([...known.keys()]).toEqual([keyOf(2), keyOf(1)]);
+});

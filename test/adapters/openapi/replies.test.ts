@@ -1,0 +1,126 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  ACTIONS,
+  CANCEL_REFUSALS,
+  MUTATION_REFUSALS,
+  type Outcome,
+  REJECTIONS,
+  replyToOutcome,
+  replyToRejection,
+  TASK_REFUSALS,
+  viewFlow,
+  viewSummary,
+  viewTask,
+} from "../../../core/index.ts";
+import { namesOf } from "../../../adapters/openapi/schema.ts";
+import { flowFields, flowStatus, goodText, summaryFields, taskFields } from "../../core/arbitraries.ts";
+import { bodySchemaOf, DOCUMENT, faultsOf, follow, members, OPERATION, responseOf } from "./document.ts";
+import { runs } from "../../support/runs.ts";
+
+const STATUSES = Object.keys(OPERATION.responses);
+const faultsByStatus = new Map(STATUSES.map((status) => [status, faultsOf(bodySchemaOf(status))]));
+const faultsOfReply = ({ status, body }: { readonly status: number; readonly body: string }): unknown => {
+  const faults = faultsByStatus.get(String(status));
+  return faults === undefined ? `no status ${String(status)}` : faults(JSON.parse(body));
+};
+
+const flow = flowFields.map((fields) => viewFlow(fields)._unsafeUnwrap());
+const task = fc
+  .tuple(taskFields, fc.option(goodText, { nil: undefined }))
+  .map(([fields, child]) => viewTask({ ...fields, childSessionKey: child }, child)._unsafeUnwrap());
+const summary = summaryFields.map((fields) => viewSummary(fields)._unsafeUnwrap());
+const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
+
+/** Without the members that are undefined, as a host leaves them out. */
+const outcome = (kind: Outcome["kind"], members: Readonly<Record<string, fc.Arbitrary<unknown>>>) =>
+  fc
+    .record(members)
+    .map((found) => Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)))
+    .map((found) => ({ kind, ...found }) as Outcome);
+
+const refusal = (table: object) => fc.constantFrom(...Object.keys(table));
+const tasks = fc.array(task, { maxLength: 2 });
+const outcomes: Readonly<Record<Outcome["kind"], fc.Arbitrary<Outcome>>> = {
+  flow: outcome("flow", { flow: fc.option(flow) }),
+  flows: outcome("flows", { flows: fc.array(flow, { maxLength: 3 }) }),
+  summary: outcome("summary", { summary: fc.option(summary) }),
+  created: outcome("created", { flow }),
+  not_created: outcome("not_created", { refusal: fc.constantFrom("persist_failed", "create_rejected") }),
+  applied: outcome("applied", { flow }),
+  not_applied: outcome("not_applied", { refusal: refusal(MUTATION_REFUSALS), current: some(flow) }),
+  cancelled: outcome("cancelled", { flow: some(flow), tasks: some(tasks) }),
+  not_cancelled: outcome("not_cancelled", {
+    refusal: refusal(CANCEL_REFUSALS),
+    ended: some(flowStatus),
+    flow: some(flow),
+    tasks: some(tasks),
+  }),
+  task_created: outcome("task_created", { flow, task }),
+  task_not_created: outcome("task_not_created", {
+    refusal: refusal(TASK_REFUSALS),
+    ended: some(flowStatus),
+    flow: some(flow),
+  }),
+};
+
+test.each(namesOf(outcomes))("a reply to the outcome %s is what the document says, field by field", (kind) => {
+  fc.assert(
+    fc.property(outcomes[kind], (found) => {
+      expect(faultsOfReply(replyToOutcome(found, "zapier"))).toBe(undefined);
+    }),
+    { numRuns: runs(60) },
+  );
+});
+
+test("a refusal is what the document says, with its headers", () => {
+  for (const code of namesOf(REJECTIONS)) {
+    for (const fault of [undefined, { sentence: "why" }, { sentence: "why", field: "goal" }]) {
+      const rejection = { code, ...(fault === undefined ? {} : { fault }) };
+      expect([code, faultsOfReply(replyToRejection(rejection))]).toEqual([code, undefined]);
+      expect([code, faultsOfReply(replyToRejection(rejection, "zapier"))]).toEqual([code, undefined]);
+    }
+    const isLimit = code === "rate_limited" || code === "too_many_in_flight";
+    const { status, headers } = replyToRejection({ code, ...(isLimit ? { retryAfterMs: 1 } : {}) });
+    const own = Object.keys(headers).filter((name) => name !== "Content-Type" && name !== "Cache-Control");
+    expect([code, Object.keys(responseOf(String(status)).headers ?? {})]).toEqual([code, own]);
+  }
+});
+
+test("each status has exactly the codes that the tables of refusals give it", () => {
+  const rows = [MUTATION_REFUSALS, CANCEL_REFUSALS, TASK_REFUSALS].flatMap((table) => Object.values(table));
+  const said = [
+    ...Object.entries(REJECTIONS).map(([code, { status }]) => `${String(status)} ${code}`),
+    ...rows.map(({ status, code }) => `${String(status)} ${code}`),
+    "409 create_rejected",
+  ];
+  const documented = STATUSES.flatMap((status) => {
+    const codes = follow("#/properties/code/enum", DOCUMENT.components.schemas[bodySchemaOf(status)]);
+    return Object.values(members(codes)).map((code) => `${status} ${String(code)}`);
+  });
+  expect(documented.toSorted()).toEqual([...new Set(said)].toSorted());
+  expect(STATUSES).toEqual("200 202 400 401 404 405 408 409 413 415 429 500 502 503 504".split(" "));
+});
+
+test("what is advised for a status speaks of its own codes", () => {
+  for (const status of STATUSES) {
+    const codes = Object.keys(responseOf(status).content["application/json"].examples);
+    const named = [...responseOf(status).description.matchAll(/`(\w+_\w+)`/gu)].map(([, code]) => code);
+    expect([status, named.filter((code) => !codes.includes(code ?? ""))]).toEqual([status, []]);
+  }
+});
+
+test("every code, and every action's success, has an example, and each example is what the document says", () => {
+  for (const status of STATUSES) {
+    const { examples, schema } = responseOf(status).content["application/json"];
+    const codes = follow("#/properties/code/enum", DOCUMENT.components.schemas[bodySchemaOf(status)]);
+    expect(schema.$ref).toBe(`#/components/schemas/${bodySchemaOf(status)}`);
+    expect(Object.keys(examples).toSorted()).toEqual(Object.values(members(codes ?? Object.keys(ACTIONS))).toSorted());
+    for (const [name, { value }] of Object.entries(examples)) {
+      expect([name, faultsByStatus.get(status)?.(value)]).toEqual([name, undefined]);
+      if (codes !== undefined) expect(value).toMatchObject({ ok: status === "202", code: name });
+      const isKnown = !["route_not_found", "unauthorized"].includes(name) && !["405", "415", "429"].includes(status);
+      expect([name, follow("#/routeId", value)]).toEqual([name, isKnown ? "zapier" : undefined]);
+    }
+  }
+});

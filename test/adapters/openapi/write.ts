@@ -1,0 +1,16 @@
+// Writes the OpenAPI document to the file that is named, for a linter: once for any route, or with `--routes` for two.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { openapiDocument } from "../../../adapters/openapi/document.ts";
+
+const ROUTES = [
+  { routeId: "zapier", path: "/plugins/webhooks/zapier" },
+  { routeId: "CI, nightly", path: "/hooks/{ci}" },
+];
+
+const [file, flag] = process.argv.slice(2);
+if (file === undefined) throw new Error("usage: tsx test/adapters/openapi/write.ts <file> [--routes]");
+const document = openapiDocument({ version: "0.0.0", paths: flag === "--routes" ? ROUTES : [] });
+mkdirSync(dirname(file), { recursive: true });
+writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);

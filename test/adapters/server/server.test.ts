@@ -1,0 +1,153 @@
+// The standalone server in this process: health, stopping, sweeping, and what it listens on.
+
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { err, ok } from "neverthrow";
+import { expect, test } from "vitest";
+import { startSweeping } from "../../../adapters/flows/sweeper.ts";
+import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
+import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
+import { createNodeListener } from "../../../adapters/node/index.ts";
+import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
+import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+
+const HEADERS = { "content-type": "application/json", authorization: `Bearer ${ROUTE_A.secret}` };
+const LIST = '{"action":"list_flows"}';
+const logger = { info: () => undefined, warn: () => undefined, error: console.error };
+
+const start = async (flows: FlowStore = memoryFlows(), isReady = () => true): Promise<RunningServer> => {
+  const listener = createNodeListener({ config: CONFIG, flows, logger });
+  return (await startServer({ listener, host: "127.0.0.1", port: 0, isReady }))._unsafeUnwrap();
+};
+
+const post = (server: RunningServer): Promise<Response> =>
+  fetch(server.url + PATH_A, { method: "POST", headers: HEADERS, body: LIST });
+
+/** A store whose lists wait until they are let go. */
+const slowStore = () => {
+  const flows = memoryFlows();
+  let letGo = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (letGo = resolve));
+  let asked = (): void => undefined;
+  const isAsked = new Promise<void>((resolve) => (asked = resolve));
+  const store: FlowStore = {
+    bind: (owner, tell) => {
+      const bound = flows.bind(owner, tell);
+      bound.list = async () => {
+        asked();
+        await gate;
+        return memoryFlows().bind(owner, tell).list();
+      };
+      return bound;
+    },
+  };
+  return { store, letGo, isAsked };
+};
+
+test("health says that the process lives and whether it takes requests; nothing else of it is public", async () => {
+  let isReady = true;
+  const server = await start(memoryFlows(), () => isReady);
+  const ask = async (path: string): Promise<unknown> => {
+    const answered = await fetch(server.url + path);
+    return [answered.status, answered.headers.get("cache-control"), await answered.json()];
+  };
+  expect(await ask("/healthz")).toEqual([200, "no-store", { ok: true }]);
+  expect(await ask("/readyz")).toEqual([200, "no-store", { ok: true }]);
+  isReady = false;
+  expect(await ask("/healthz")).toEqual([200, "no-store", { ok: true }]);
+  expect(await ask("/readyz")).toEqual([503, "no-store", { ok: false }]);
+  expect(await ask("/")).toMatchObject([404, "no-store", { code: "route_not_found" }]);
+  expect(await server.stop()).toBe("drained");
+});
+
+test("SERVE-2: a stop answers what came in, takes nothing new, and ends connections that wait for more", async () => {
+  const { store, letGo, isAsked } = slowStore();
+  const server = await start(store);
+  await (await fetch(`${server.url}/healthz`)).text();
+  const answered = post(server);
+  await isAsked;
+  const stopped = server.stop();
+  await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+  letGo();
+  const { status, headers } = await answered;
+  expect([status, headers.get("connection")]).toEqual([200, "close"]);
+  expect(await stopped).toBe("drained");
+});
+
+test("SERVE-2: what does not end by the deadline is cut off", async () => {
+  const { store, isAsked } = slowStore();
+  const server = await start(store);
+  const cut = expect(post(server)).rejects.toThrow();
+  await isAsked;
+  expect(await server.stop(20)).toBe("cut_off");
+  await cut;
+});
+
+test("an address that cannot be had is said by the system's code", async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  const { port }: { readonly port: number } = Object(taken.address());
+  const listener = createNodeListener({ config: CONFIG, flows: memoryFlows(), logger });
+  const options = { listener, host: "127.0.0.1", port, isReady: () => true };
+  expect((await startServer(options))._unsafeUnwrapErr()).toEqual({ code: "EADDRINUSE" });
+  taken.close();
+});
+
+test("an IPv6 address stands in brackets in the URL", async () => {
+  const listener = createNodeListener({ config: CONFIG, flows: memoryFlows(), logger });
+  const server = (await startServer({ listener, host: "::1", port: 0, isReady: () => true }))._unsafeUnwrap();
+  expect(server.url).toMatch(/^http:\/\/\[::1\]:\d+$/u);
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  await server.stop();
+});
+
+test("STORE-3: sweeps come one after the other, a failed one is told, and none begins after the stop", async () => {
+  const told: unknown[] = [];
+  let swept = 0;
+  let isRunning = false;
+  const sweep = async () => {
+    expect(isRunning).toBe(false);
+    isRunning = true;
+    await new Promise(setImmediate);
+    isRunning = false;
+    swept += 1;
+    return swept === 2 ? err({ error: "locked" }) : ok(1);
+  };
+  const stop = startSweeping({ sweep }, { onFault: (error) => told.push(error), firstMs: 1, everyMs: 1 });
+  await expect.poll(() => swept).toBeGreaterThan(3);
+  await stop();
+  const before = swept;
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(swept).toBe(before);
+  expect(told).toEqual(["locked"]);
+});
+
+test.each(["", "GET /healthz HTTP/1.1\r\nhost:"])(
+  "SERVE-2: a connection that has sent %j, and no request, does not hold up a stop",
+  async (sent) => {
+    const server = await start();
+    const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+    socket.on("error", () => undefined);
+    await once(socket, "connect");
+    socket.write(sent);
+    await (await fetch(`${server.url}/healthz`)).text();
+    const gone = once(socket, "close");
+    expect(await server.stop(5000)).toBe("drained");
+    await gone;
+  },
+);
+
+test.each([
+  ["rejects", () => Promise.reject(new Error("broken"))],
+  ["answers nothing", () => Promise.resolve(undefined)],
+  ["throws", () => expect.fail("broken")],
+])("STORE-3: a sweep that %s is told, and the next one comes all the same", async (_, sweep) => {
+  let told = 0;
+  const onFault = (): void => {
+    told += 1;
+    throw new Error("nobody listens");
+  };
+  const stop = startSweeping({ sweep: sweep as never }, { onFault, firstMs: 1, everyMs: 1 });
+  await expect.poll(() => told).toBeGreaterThan(2);
+  await stop();
+});

@@ -1,0 +1,18 @@
+// Proves, at compile time, that the Gateway's real types fit the slice that the plugin declares for itself. It is
+// compiled where `openclaw` is installed (`npm run test:gateway`) and never run.
+
+import type { OpenClawPluginApi } from "openclaw/plugin-sdk/plugin-entry";
+import type { resolveRequestClientIp } from "openclaw/plugin-sdk/webhook-ingress";
+import type { IncomingMessage } from "node:http";
+import type { PluginApi } from "../../../adapters/gateway/api.ts";
+import plugin from "../../../adapters/gateway/plugin.ts";
+
+/** The whole API is taken by `register` as it is. */
+export const register = (real: OpenClawPluginApi): void => plugin.register(real satisfies PluginApi);
+
+/** The client attribution that is imported at run time takes what we pass. */
+export const attribute = (
+  real: typeof resolveRequestClientIp,
+  request: IncomingMessage,
+  trustedProxies: string[],
+): string | undefined => real(request, trustedProxies, false);

@@ -1,0 +1,65 @@
+// The standalone server as operators run it: a process of its own, killed or stopped from outside.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const MAIN = join(import.meta.dirname, "..", "..", "..", "adapters", "cli", "main.ts");
+
+export const tempFolder = (): string => mkdtempSync(join(tmpdir(), "openclaw-webhooks-"));
+export const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+
+export type Ended = { readonly status: number | null; readonly out: string; readonly error: string };
+
+/** Runs a command line to its end; killed after `deadlineMs`. */
+export const runCli = async (args: readonly string[], env: object = {}, deadlineMs = 30_000): Promise<Ended> => {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, timeout: deadlineMs });
+  child.stdin.end();
+  let [out, error] = ["", ""];
+  child.stdout.on("data", (chunk) => (out += String(chunk)));
+  child.stderr.on("data", (chunk) => (error += String(chunk)));
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, out, error };
+};
+
+export class Standalone {
+  readonly base: string;
+  readonly log: string[];
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, base: string, log: string[]) {
+    this.#child = child;
+    this.base = base;
+    this.log = log;
+  }
+
+  /** Resolves once it listens. */
+  static async start(args: readonly string[], env: object = {}): Promise<Standalone> {
+    const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...args], { env: { ...process.env, ...env } });
+    const log: string[] = [];
+    const base = await new Promise<string>((resolve, reject) => {
+      createInterface(child.stderr).on("line", (line) => {
+        log.push(line);
+        const url = /listening on (https?:\/\/[^\s,]+)/u.exec(line)?.[1];
+        if (url !== undefined) resolve(url);
+      });
+      child.once("exit", () => reject(new Error(`it did not start: ${log.join("\n")}`)));
+    });
+    return new Standalone(child, base, log);
+  }
+
+  post(routeId: string, secret: string, body: object): Promise<Response> {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
+    return fetch(`${this.base}/plugins/webhooks/${routeId}`, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const gone = once(this.#child, "exit");
+    this.#child.kill(signal);
+    const [status] = (await gone) as [number | null];
+    return status;
+  }
+}
