@@ -13,6 +13,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   /** What tells about one mutant within seconds; each test that starts a compiler or replays all traces is left out. */
   "mutants-core": {
     include: ["test/core/**/*.test.ts", "test/adapters/limits/**/*.test.ts"],
+    exclude: ["test/core/long-text.test.ts"],
     testTimeout: 60_000,
     env: { FC_RUNS: "15", FC_NO_SHRINK: "1" },
   },

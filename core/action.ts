@@ -1,8 +1,10 @@
-// What a body may ask for: the 13 actions as one table of strict schemas, and their parser (M-18).
+// The 13 actions: one table of strict schemas, and their parser (M-18).
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
+import { ACTIVE_STATUSES, CHILD_RUNTIMES, NOTIFY_POLICIES, OPEN_STATUSES } from "./flow.ts";
 import type { JsonValue } from "./json.ts";
+import { isObject, own } from "./own.ts";
 import type { Fault } from "./rejection.ts";
 import { clip } from "./text.ts";
 
@@ -10,9 +12,9 @@ const text = z.string().trim().min(1);
 const nullableText = text.nullable().optional();
 const revision = z.int().nonnegative();
 const time = z.int().nonnegative().optional();
-/** Checked by one scan of the whole body in accept, not by a recursive schema. */
+/** Any JSON. The whole body is checked once in `accept`, not by a recursive schema. */
 const json = z.custom<JsonValue>(() => true).optional();
-const notifyPolicy = z.enum(["done_only", "state_changes", "silent"]).optional();
+const notifyPolicy = z.enum(NOTIFY_POLICIES).optional();
 
 const RUNNING_ONLY = "status must be running when startedAt, lastEventAt, or progressSummary is provided";
 
@@ -20,7 +22,7 @@ const createFlow = z.strictObject({
   action: z.literal("create_flow"),
   controllerId: text.optional(),
   goal: text,
-  status: z.enum(["queued", "running", "waiting", "blocked"]).optional(),
+  status: z.enum(OPEN_STATUSES).optional(),
   notifyPolicy,
   currentStep: nullableText,
   stateJson: json,
@@ -42,7 +44,7 @@ const resumeFlow = z.strictObject({
   action: z.literal("resume_flow"),
   flowId: text,
   expectedRevision: revision,
-  status: z.enum(["queued", "running"]).optional(),
+  status: z.enum(ACTIVE_STATUSES).optional(),
   currentStep: nullableText,
   stateJson: json,
 });
@@ -60,7 +62,7 @@ const runTask = z
   .strictObject({
     action: z.literal("run_task"),
     flowId: text,
-    runtime: z.enum(["subagent", "acp"]),
+    runtime: z.enum(CHILD_RUNTIMES),
     sourceId: text.optional(),
     childSessionKey: text.optional(),
     parentTaskId: text.optional(),
@@ -70,7 +72,7 @@ const runTask = z
     task: text,
     preferMetadata: z.boolean().optional(),
     notifyPolicy,
-    status: z.enum(["queued", "running"]).optional(),
+    status: z.enum(ACTIVE_STATUSES).optional(),
     startedAt: time,
     lastEventAt: time,
     progressSummary: nullableText,
@@ -109,10 +111,17 @@ export type ActionName = keyof typeof ACTIONS;
 export type Action = z.infer<(typeof ACTIONS)[ActionName]>;
 export type ActionOf<Name extends ActionName> = Extract<Action, { readonly action: Name }>;
 
+/** A create_flow with the route's controller filled in (M-7). */
+export type CreateFlow = ActionOf<"create_flow"> & { readonly controllerId: string };
+
+/** An action as a store gets it. */
+export type FlowAction = Exclude<Action, ActionOf<"create_flow">> | CreateFlow;
+
 const PARSERS: Readonly<Record<ActionName, z.ZodType<Action>>> = ACTIONS;
 const NAMES = Object.keys(ACTIONS).join(", ");
 const MAX_SENTENCE = 300;
-const MAX_FIELD = 60;
+/** Characters of a field's name that a refusal repeats. */
+export const MAX_FIELD = 60;
 
 const isActionName = (name: unknown): name is ActionName => typeof name === "string" && Object.hasOwn(ACTIONS, name);
 
@@ -123,17 +132,13 @@ const faultOf = (issue: z.core.$ZodIssue | undefined): Fault => {
   return key === undefined ? { sentence } : { sentence, field: clip(String(key), MAX_FIELD) };
 };
 
-const nameOf = (body: object): unknown => Object.getOwnPropertyDescriptor(body, "action")?.value;
-
 /**
  * The action that a parsed body asks for. Errs with the first faulty field in the action's own order, unknown fields
- * last (SEMANTICS §2). Strings come out trimmed, numbers and enums as sent.
+ * last (gateway-semantics §2). Strings come out trimmed, numbers and enums as sent.
  */
 export const parseAction = (body: unknown): Result<Action, Fault> => {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    return err({ sentence: "Invalid input: expected object" });
-  }
-  const name = nameOf(body);
+  if (!isObject(body)) return err({ sentence: "Invalid input: expected object" });
+  const name = own(body, "action");
   if (!isActionName(name)) return err({ field: "action", sentence: `Invalid action, expected one of ${NAMES}` });
   const parsed = PARSERS[name].safeParse(body);
   return parsed.success ? ok(parsed.data) : err(faultOf(parsed.error.issues[0]));

@@ -1,4 +1,4 @@
-// What an operator may log of a request: names and codes. No secret, digest, session key, owner or body.
+// What may be logged about a request: names and codes, never a secret, digest, session key, owner or body.
 
 import type { ActionName } from "./action.ts";
 import { printable } from "./text.ts";
@@ -6,13 +6,13 @@ import { printable } from "./text.ts";
 //= AUDIT-1
 export type AuditEvent = {
   readonly status: number;
-  /** The envelope's code; absent on a plain success. */
+  /** The code of the reply. Absent on success. */
   readonly code?: string | undefined;
-  /** The route that the path named, whether or not the credential was right: for the operator only. */
+  /** The route of the path, even if the credential was wrong. For the operator only. */
   readonly routeId?: string;
-  /** Absent while the credential is unverified. */
+  /** Absent unless the credential was right. */
   readonly action?: ActionName;
-  /** The counting key of the client's network. */
+  /** The client's network, as `networkOf` gives it. */
   readonly client?: string;
 };
 
@@ -20,7 +20,7 @@ export type AuditEvent = {
 /** The event as one line of printable ASCII. */
 export const auditLine = ({ status, code, routeId, action, client }: AuditEvent): string => {
   const route = routeId === undefined ? "" : `route=${printable(routeId)} `;
-  const asked = action === undefined ? "" : `action=${action} `;
+  const named = action === undefined ? "" : `action=${action} `;
   const from = client === undefined ? "" : `client=${printable(client)} `;
-  return `${route}${asked}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}`;
+  return `${route}${named}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}`;
 };

@@ -1,4 +1,4 @@
-// From a request's headers to a route that may be acted for. The only place that makes an AuthenticatedRoute.
+// Checks a request's credential against its route. The only file that makes an AuthenticatedRoute.
 
 import { err, ok, type Result } from "neverthrow";
 import type { Rejection } from "./rejection.ts";
@@ -24,7 +24,7 @@ export type AuthenticatedRoute = Authenticated;
 
 const isBlank = (unit: number): boolean => unit === 0x20 || unit === 0x09;
 
-/** White space as HTTP has it, RFC 9110 §5.6.3; a loop, for a long run of it must cost no more than its length. */
+/** Trims HTTP white space (RFC 9110 §5.6.3). A loop, because a regular expression can take quadratic time. */
 const trimHttp = (value: string): string => {
   let from = 0;
   let to = value.length;
@@ -35,8 +35,8 @@ const trimHttp = (value: string): string => {
 
 //= AUTH-2
 /**
- * The credential that decides, trimmed: the rest of `Authorization` when it starts with `bearer ` in any case, else
- * the value of `x-openclaw-webhook-secret`; empty when there is none (M-17).
+ * The trimmed credential: the rest of `Authorization` if that starts with `bearer ` in any case, else the value of
+ * `x-openclaw-webhook-secret`, else empty (M-17).
  */
 export const credentialOf = (header: RequestHead["header"]): string => {
   const authorization = trimHttp(header("authorization") ?? "");
@@ -45,7 +45,7 @@ export const credentialOf = (header: RequestHead["header"]): string => {
 };
 
 //= AUTH-5, AUTH-6, LIMIT-7
-/** The route with proof, or `unauthorized`: the same value for every reason. */
+/** The route with its proof, or `unauthorized`, which is the same for every reason. */
 export const authenticate = (
   route: Route,
   header: RequestHead["header"],

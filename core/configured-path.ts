@@ -1,20 +1,20 @@
-// Which paths an operator may give a route: those that every request spelling can reach and that are not the Gateway's.
+// The paths that an operator may give a route: reachable by a request, and not used by the Gateway.
 
 import { err, ok, type Result } from "neverthrow";
 import { canonicalPath } from "./path.ts";
 
-/** Routes without a `path` live below this one (M-4). */
+/** The path of a route without a `path` is its id below this prefix (M-4). */
 export const DEFAULT_PREFIX = "/plugins/webhooks";
 
 /** What is wrong with a configured path, and what to do. */
 export const PATH_FAULTS = {
-  unusable: "must start with one / and hold only letters, digits and plain punctuation. Set another path",
+  unusable: "must start with one / and contain only letters, digits and plain punctuation. Set another path",
   reserved: "belongs to the Gateway. Set another path",
 } as const;
 
 export type PathFault = keyof typeof PATH_FAULTS;
 
-/** Served by the Gateway itself: these paths, and in the second list everything below as well. */
+/** Paths that the Gateway serves. */
 const RESERVED = [
   "/",
   "/api",
@@ -27,6 +27,7 @@ const RESERVED = [
   "/plugins",
   "/tools",
 ];
+/** Paths that the Gateway serves with everything below them. */
 const RESERVED_TREES = [
   "/__openclaw",
   "/__openclaw__",
@@ -53,7 +54,7 @@ const isReserved = (path: string): boolean =>
   RESERVED.includes(path) || RESERVED_TREES.some((tree) => path === tree || path.startsWith(`${tree}/`));
 
 //= CONFIG-4
-/** The canonical form of a path as written: absolute, printable ASCII, nothing to decode or resolve. */
+/** The canonical form of a path that is absolute printable ASCII, without anything to decode or resolve. */
 export const configuredPath = (written: string): Result<string, PathFault> => {
   if (!CHARACTERS.test(written) || CONFUSING.test(written)) return err("unusable");
   return canonicalPath(written)

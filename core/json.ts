@@ -1,5 +1,5 @@
 // A JSON value that survives storage unchanged: bounded depth, finite numbers, well-formed text, no `__proto__`.
-// One loop and no recursion, so that no nesting can overflow the stack.
+// Recursion ends at the bound on the depth, so that no nesting can overflow the stack.
 
 import { err, ok, type Result } from "neverthrow";
 
@@ -24,159 +24,176 @@ export type JsonFault = keyof typeof JSON_FAULTS;
 /** Members that one host value may have in all: a graph that refers to itself cannot grow beyond it. */
 const MAX_HOST_MEMBERS = 2_000_000;
 
-const isContainer = (value: unknown): value is object => typeof value === "object" && value !== null;
-
-const scalarFault = (value: unknown): JsonFault | undefined => {
-  if (typeof value === "number") return Number.isFinite(value) ? undefined : "not_finite";
-  return value === null || typeof value === "boolean" || typeof value === "string" ? undefined : "not_json";
-};
-
 const nameFault = (name: string): JsonFault | undefined => {
   if (name === "__proto__") return "forbidden_member";
   return name.isWellFormed() ? undefined : "lone_surrogate";
 };
 
-const firstNameFault = (value: object): JsonFault | undefined => {
-  for (const name of Object.keys(value)) {
-    const fault = nameFault(name);
+/** A value without members. */
+const scalarFault = (value: unknown): JsonFault | undefined => {
+  if (typeof value === "string") return value.isWellFormed() ? undefined : "lone_surrogate";
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : "not_finite";
+  return value === null || typeof value === "boolean" ? undefined : "not_json";
+};
+
+/** `depth`: the level that the members of `value` stand on. */
+const itemsFault = (items: readonly unknown[], depth: number): JsonFault | undefined => {
+  for (const item of items) {
+    const fault = requestFault(item, depth);
     if (fault !== undefined) return fault;
   }
   return undefined;
 };
 
-/** Containers that are still to be looked into, with the level that they stand on. */
-type Pending = { readonly value: object; readonly depth: number }[];
+type Members = { readonly [name: string]: unknown };
 
-/** Looks at the members of one container; those that are containers wait for their turn. */
-const checkMembers = (members: readonly unknown[], depth: number, texts: TextRule, pending: Pending) => {
-  for (const member of members) {
-    if (isContainer(member)) pending.push({ value: member, depth });
-    else if (typeof member === "string") {
-      if (texts === "any" && !member.isWellFormed()) return "lone_surrogate";
-    } else {
-      const fault = scalarFault(member);
-      if (fault !== undefined) return fault;
-    }
+/** Own members only: `for … in` gives inherited names too, and `hasOwn` is asked only at a fault, because it costs. */
+const membersFault = (value: Members, depth: number): JsonFault | undefined => {
+  for (const name in value) {
+    const fault = nameFault(name) ?? requestFault(value[name], depth);
+    if (fault !== undefined && Object.hasOwn(value, name)) return fault;
   }
   return undefined;
 };
 
-/**
- * What the texts and names of a value can be. `harmless`: it was parsed from well-formed text without a `\u` escape and
- * without `__proto__`, so that no text and no name in it can be at fault.
- */
-export type TextRule = "any" | "harmless";
+const isMembers = (value: unknown): value is Members => typeof value === "object" && value !== null;
 
-/** What the members of a value parsed from `text` can be; `text` is well-formed. */
-export const textRuleOf = (text: string): TextRule =>
-  text.includes("\\u") || text.includes("__proto__") ? "any" : "harmless";
-
-const requestFault = (root: unknown, texts: TextRule): JsonFault | undefined => {
-  const pending: Pending = [];
-  const fault = checkMembers([root], 1, texts, pending);
-  if (fault !== undefined) return fault;
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { value, depth } = next;
-    if (depth > MAX_REQUEST_DEPTH) return "too_deep";
-    const named = texts === "any" ? firstNameFault(value) : undefined;
-    const found = named ?? checkMembers(Array.isArray(value) ? value : Object.values(value), depth + 1, texts, pending);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+const requestFault = (value: unknown, depth: number): JsonFault | undefined => {
+  if (!isMembers(value)) return scalarFault(value);
+  if (depth > MAX_REQUEST_DEPTH) return "too_deep";
+  return Array.isArray(value) ? itemsFault(value, depth + 1) : membersFault(value, depth + 1);
 };
 
 //= BODY-4, BODY-5
-/**
- * Checks a value made by `JSON.parse`: it can be stored and read back unchanged. Linear time. `texts`: what is known of
- * the text that it was parsed from.
- */
-export const checkRequestJson = (value: unknown, texts: TextRule = "any"): Result<JsonValue, JsonFault> => {
-  const fault = requestFault(value, texts);
+/** Checks a value made by `JSON.parse`: it can be stored and read back unchanged. Linear time. */
+export const checkRequestJson = (value: unknown): Result<JsonValue, JsonFault> => {
+  const fault = requestFault(value, 1);
   // boundary: requestFault has just proved the shape that the cast claims.
   return fault === undefined ? ok(value as JsonValue) : err(fault);
 };
 
-type Named = { [member: string]: JsonValue };
-type Copy = JsonValue[] | Named;
-type Copying = { readonly source: object; readonly copy: Copy; readonly depth: number }[];
-
-/** A plain array without holes or a plain object: what `JSON.stringify` reads without running anything. */
-const isPlain = (value: object): boolean => {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return Array.isArray(value) ? prototype === Array.prototype : prototype === Object.prototype || prototype === null;
+/** Whether `part` stands fewer than `limit` times in `text`. */
+const isRare = (text: string, part: string, limit: number): boolean => {
+  let seen = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + 1)) {
+    seen += 1;
+    if (seen >= limit) return false;
+  }
+  return true;
 };
 
-/** A member as it is shown; a container is shown empty and filled later. Undefined: no JSON. */
-const shownMember = (member: unknown, depth: number, pending: Copying): JsonValue | undefined => {
-  // boundary: scalarFault has just proved it.
-  if (!isContainer(member)) return scalarFault(member) === undefined ? (member as JsonValue) : undefined;
-  const copy = Array.isArray(member) ? [] : {};
-  pending.push({ source: member, copy, depth });
+const isDigit = (text: string, at: number): boolean => {
+  const unit = text.charCodeAt(at);
+  return unit >= 0x30 && unit <= 0x39;
+};
+
+/** Digits of a number that a double holds, whatever they are; 309 may be too many. */
+const SAFE_DIGITS = 300;
+
+/** Whether a run of SAFE_DIGITS digits stands in `text`: such a run contains one of the places 299, 599, 899 and so on. */
+const hasLongNumber = (text: string): boolean => {
+  for (let at = SAFE_DIGITS - 1; at < text.length; at += SAFE_DIGITS) {
+    let from = at;
+    let to = at;
+    while (isDigit(text, from - 1)) from -= 1;
+    while (isDigit(text, to + 1)) to += 1;
+    if (isDigit(text, at) && to - from + 1 >= SAFE_DIGITS) return true;
+  }
+  return false;
+};
+
+const EXPONENT = /[eE][-+0-9]/u;
+
+//= BODY-4, BODY-5
+/**
+ * Whether well-formed JSON text shows by itself that no value in it can be at fault: no escape that could be half a
+ * surrogate pair, no `__proto__`, no exponent, no run of 300 digits, and too few brackets to nest too deep. A text of which
+ * this is not true may still be harmless.
+ */
+export const isProvedByText = (text: string): boolean =>
+  !text.includes("\\u") &&
+  !text.includes("__proto__") &&
+  isRare(text, "[", MAX_REQUEST_DEPTH / 2) &&
+  isRare(text, "{", MAX_REQUEST_DEPTH / 2) &&
+  !EXPONENT.test(text) &&
+  !hasLongNumber(text);
+
+/** With fewer commas than this, checking each member costs less than scanning the text. */
+const FEW = 32;
+
+/** Whether the values parsed from `text` need not be looked at one by one. */
+export const needsNoWalk = (text: string): boolean => !isRare(text, ",", FEW) && isProvedByText(text);
+
+/** Members that may still be read, so that a graph which refers to itself comes to an end. */
+type Budget = { left: number };
+
+const copyArray = (source: readonly unknown[], depth: number, budget: Budget): JsonValue | undefined => {
+  const { length } = source;
+  // a length that other code makes up may be negative or not a number
+  budget.left -= Math.max(length, 0);
+  if (!(budget.left >= 0)) return undefined;
+  const copy: JsonValue[] = [];
+  for (let index = 0; index < length; index += 1) {
+    const item = copyMember(source[index], depth, budget);
+    if (item === undefined) return undefined;
+    copy.push(item);
+  }
   return copy;
 };
 
-/** Own data only: an accessor has no value, and what has none is no JSON. */
-const valueOf = (source: object, name: string | number): unknown =>
-  Object.getOwnPropertyDescriptor(source, name)?.value;
+type Scalar = string | number | boolean | null;
 
-/** An item that is not there is no JSON either, so that no length can promise more than there is. */
-const copyItems = (source: object, length: number, copy: JsonValue[], depth: number, pending: Copying): boolean => {
-  if (length > MAX_HOST_MEMBERS) return false;
-  for (let index = 0; index < length; index += 1) {
-    const shown = shownMember(valueOf(source, index), depth, pending);
-    if (shown === undefined) return false;
-    copy.push(shown);
+const isScalar = (value: unknown): value is Scalar =>
+  typeof value === "string" || typeof value === "boolean" || value === null || Number.isFinite(value);
+
+type Copy = { [member: string]: unknown };
+
+/** Puts copies in the place of what is not a scalar; false when a member is not JSON. */
+const copyMembers = (copy: Copy, depth: number, budget: Budget): boolean => {
+  for (const name in copy) {
+    const member = copy[name];
+    if (isScalar(member) || !Object.hasOwn(copy, name)) continue;
+    const copied = copyMember(member, depth, budget);
+    if (copied === undefined) return false;
+    copy[name] = copied;
   }
   return true;
 };
 
-const copyNamed = (source: object, names: readonly string[], copy: Named, depth: number, pending: Copying): boolean => {
-  for (const name of names) {
-    const shown = shownMember(valueOf(source, name), depth, pending);
-    if (shown === undefined) return false;
-    if (name === "__proto__") Object.defineProperty(copy, name, { value: shown, enumerable: true });
-    else copy[name] = shown;
-  }
-  return true;
-};
-
-/** Copies the members of one container, each read once; says how many, or undefined when one is no plain data. */
-const copyMembers = ({ source, copy, depth }: Copying[number], pending: Copying): number | undefined => {
-  if (!isPlain(source)) return undefined;
-  if (Array.isArray(copy)) {
-    const length = Array.isArray(source) ? source.length : 0;
-    return copyItems(source, length, copy, depth + 1, pending) ? length : undefined;
-  }
-  const names = Object.keys(source);
-  return copyNamed(source, names, copy, depth + 1, pending) ? names.length : undefined;
-};
-
-const copyUnguarded = (value: unknown): Result<JsonValue, JsonFault> => {
-  const pending: Copying = [];
-  const shown = shownMember(value, 1, pending);
-  if (shown === undefined) return err("not_json");
-  let members = 0;
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (next.depth > MAX_HOST_DEPTH) return err("too_deep");
-    const copied = copyMembers(next, pending);
-    members += copied ?? 0;
-    if (copied === undefined || members > MAX_HOST_MEMBERS) return err("not_json");
-  }
-  return ok(shown);
-};
-
-//= VIEW-3, TOTAL-1
 /**
- * A copy of a value that a host handed over: plain data, read once, that can be put into a reply without running the
- * host's code. A proxy whose traps throw is no JSON.
+ * The spread reads each own member once, an accessor too; what it read is checked and shown. All members are counted before
+ * one of them is entered, because a graph that refers to itself is copied anew on each level.
  */
-export const copyHostJson = (value: unknown): Result<JsonValue, JsonFault> => {
-  try {
-    return copyUnguarded(value);
-  } catch {
-    return err("not_json");
+const copyObject = (source: object, depth: number, budget: Budget): JsonValue | undefined => {
+  const copy: Copy = { ...source };
+  let isFlat = true;
+  for (const name in copy) {
+    budget.left -= 1;
+    isFlat &&= isScalar(copy[name]);
   }
+  if (budget.left < 0 || !(isFlat || copyMembers(copy, depth, budget))) return undefined;
+  // boundary: each member has just been checked.
+  return copy as JsonValue;
 };
+
+/** The value, or a copy of it when it is a container; undefined when it is not JSON. */
+const copyMember = (value: unknown, depth: number, budget: Budget): JsonValue | undefined => {
+  if (isScalar(value)) return value;
+  if (!isMembers(value) || depth >= MAX_HOST_DEPTH) return undefined;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (Array.isArray(value)) return prototype === Array.prototype ? copyArray(value, depth + 1, budget) : undefined;
+  if (prototype !== Object.prototype && prototype !== null) return undefined;
+  return copyObject(value, depth + 1, budget);
+};
+
+//= VIEW-5
+/**
+ * A copy of a JSON value in a record: each part is read once, and what is checked is what is shown. Undefined when it is
+ * not JSON: an instance of a class, a function, a hole, a number that is not finite, more than 2,000 levels, or more than
+ * `members` members. Throws only what reading the value throws.
+ */
+export const copyHostJson = (value: unknown, members: number = MAX_HOST_MEMBERS): JsonValue | undefined =>
+  copyMember(value, 0, { left: members });
 
 //= TOTAL-1
 /** `JSON.parse` as a total function. */
@@ -186,5 +203,15 @@ export const parseJson = (text: string): Result<unknown, "not_json"> => {
     return ok(value);
   } catch {
     return err("not_json");
+  }
+};
+
+//= TOTAL-1
+/** `JSON.stringify` as a total function; undefined for a text longer than the engine can hold. */
+export const stringifyJson = (value: object): string | undefined => {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
   }
 };

@@ -1,31 +1,11 @@
-// A TaskFlow's states and what each action does to them: the Gateway's contract as measured (SEMANTICS §3), total.
+// A TaskFlow's states and what each action does to them: the Gateway's contract as measured (gateway-semantics §3), total.
 // It runs the embedded stores and is the oracle that the real Gateway is compared with.
 
 import { err, ok, type Result } from "neverthrow";
 import { match } from "ts-pattern";
 import type { Action, ActionOf } from "./action.ts";
 import type { JsonValue } from "./json.ts";
-import type { FlowStatus } from "./view.ts";
-
-/** A flow as a store keeps it, less its owner. Times are milliseconds since the epoch. */
-export type FlowRecord = {
-  readonly flowId: string;
-  readonly syncMode: "managed" | "task_mirrored";
-  readonly controllerId?: string | undefined;
-  readonly revision: number;
-  readonly status: FlowStatus;
-  readonly notifyPolicy: "done_only" | "state_changes" | "silent";
-  readonly goal: string;
-  readonly currentStep?: string | undefined;
-  readonly blockedTaskId?: string | undefined;
-  readonly blockedSummary?: string | undefined;
-  readonly stateJson?: JsonValue | undefined;
-  readonly waitJson?: JsonValue | undefined;
-  readonly cancelRequestedAt?: number | undefined;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly endedAt?: number | undefined;
-};
+import { type FlowRecord, isEnded } from "./flow.ts";
 
 export type RevisionChecked = ActionOf<"set_waiting" | "resume_flow" | "finish_flow" | "fail_flow" | "request_cancel">;
 
@@ -37,24 +17,11 @@ export type Transition = { readonly flow: FlowRecord; readonly pending: boolean 
 
 export type LifecycleRefusal = "not_managed" | "revision_conflict" | "terminal" | "cancel_requested";
 
-/** Succeeded, failed, cancelled, lost, or blocked with an end. */
-export const isEnded = ({ status, endedAt }: FlowRecord): boolean =>
-  match(status)
-    .with("succeeded", "failed", "cancelled", "lost", () => true)
-    .with("blocked", () => endedAt !== undefined)
-    .with("queued", "running", "waiting", () => false)
-    .exhaustive();
-
-/** A new flow: revision 0, status `queued` and policy `done_only` unless asked otherwise (SEMANTICS §2). */
-export const createFlow = (
-  flowId: string,
-  action: ActionOf<"create_flow">,
-  controllerId: string,
-  now: number,
-): FlowRecord => ({
+/** A new flow: revision 0, status `queued` and policy `done_only` unless asked otherwise (gateway-semantics §2). */
+export const createFlow = (flowId: string, action: ActionOf<"create_flow">, now: number): FlowRecord => ({
   flowId,
   syncMode: "managed",
-  controllerId: action.controllerId ?? controllerId,
+  controllerId: action.controllerId,
   revision: 0,
   status: action.status ?? "queued",
   notifyPolicy: action.notifyPolicy ?? "done_only",
@@ -149,15 +116,18 @@ const cancelled = (flow: FlowRecord, now: number): FlowRecord =>
   write(flow, { status: "cancelled", waitJson: null, ...UNBLOCKED, endedAt: now }, now);
 
 //= FLOW-4, FLOW-6
-/** The intent is written first and survives; the flow ends only once no task is active (SEMANTICS §6). */
+/** The intent is written first and survives; the flow ends only once no task is active (gateway-semantics §6). */
 const cancel = (flow: FlowRecord, activeTasks: number, now: number): Result<Transition, LifecycleRefusal> => {
   if (isEnded(flow)) return err("terminal");
   const intended = flow.cancelRequestedAt === undefined ? write(flow, { cancelRequestedAt: now }, now) : flow;
   return ok(activeTasks > 0 ? { flow: intended, pending: true } : settled(cancelled(intended, now)));
 };
 
+export type TaskRefused = Exclude<LifecycleRefusal, "revision_conflict">;
+
 //= FLOW-5
-const runTask = (flow: FlowRecord): Result<Transition, LifecycleRefusal> => {
+/** Whether the flow may get a task; it is not changed by one. */
+export const acceptsTask = (flow: FlowRecord): Result<Transition, TaskRefused> => {
   if (flow.syncMode !== "managed") return err("not_managed");
   if (flow.cancelRequestedAt !== undefined) return err("cancel_requested");
   return isEnded(flow) ? err("terminal") : ok(settled(flow));
@@ -179,7 +149,7 @@ export const transition = (
 ): Result<Transition, LifecycleRefusal> =>
   match(event)
     .with({ action: "cancel_flow" }, () => cancel(flow, activeTasks, now))
-    .with({ action: "run_task" }, () => runTask(flow))
+    .with({ action: "run_task" }, () => acceptsTask(flow))
     .with({ action: "sweep" }, () => ok(settled(isSwept(flow, activeTasks) ? cancelled(flow, now) : flow)))
     .otherwise((asked) => checked(flow, asked, now));
 
@@ -191,5 +161,5 @@ export const RETENTION_MS = 604_800_000;
 export const isExpired = (flow: FlowRecord, activeTasks: number, now: number): boolean =>
   isEnded(flow) && activeTasks === 0 && now - (flow.endedAt ?? flow.updatedAt) >= RETENTION_MS;
 
-/** Whether an action asks for a transition of a stored flow. */
+/** Whether an action names the revision that it applies to. */
 export const isRevisionChecked = (action: Action): action is RevisionChecked => "expectedRevision" in action;

@@ -1,15 +1,15 @@
-// The network that an address is counted under: an IPv4 address by itself, IPv6 by its /64, for one IPv6 client
-// owns at least that many addresses.
+// The network that an address is counted under: an IPv4 address alone, an IPv6 address with its whole /64, because one
+// IPv6 client owns at least a /64.
 
 const MAPPED = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/iu;
 const GROUP = /^[0-9a-f]{1,4}$/iu;
 
-/** Longest text that is looked at; the longest address with a zone is shorter. UTF-16 units. */
+/** UTF-16 units. Longer than every address with a zone; longer text is cut. */
 const MAX_LENGTH = 64;
 
 const groupsOf = (part: string): readonly string[] => (part === "" ? [] : part.split(":"));
 
-/** The eight groups of an IPv6 address, or undefined when `text` is none; a dotted tail counts as two groups. */
+/** The eight groups of an IPv6 address, or undefined. A dotted tail counts as two groups. */
 const ipv6Groups = (text: string): readonly string[] | undefined => {
   const [head = "", tail, ...more] = text.replace(/\d+(?:\.\d+){3}$/u, "0:0").split("::");
   const left = groupsOf(head);
@@ -33,10 +33,15 @@ const shorten = (group: string): string => Number.parseInt(group, 16).toString(1
 const ipv6Network = (groups: readonly string[]): string =>
   isMapped(groups) ? dotted(groups[6] ?? "", groups[7] ?? "") : `${groups.slice(0, 4).map(shorten).join(":")}::/64`;
 
+/** Digits and dots alone, as almost every address that is looked at: it is its own key. */
+const DOTTED = /^[\d.]{1,64}$/u;
+
 //= LIMIT-6
-/** The counting key of an address: free of spaces, at most 64 units; `unknown` when there is no address. */
-export const networkOf = (address: string | undefined): string => {
-  const bare = (address ?? "").slice(0, MAX_LENGTH).replace(/%.*/su, "").replace(/\s/gu, "");
+/** The counting key of an address: at most 64 units without spaces, or `unknown` if there is no address. */
+export const networkOf = (given: string | undefined): string => {
+  const address = given ?? "";
+  if (DOTTED.test(address)) return address;
+  const bare = address.slice(0, MAX_LENGTH).replace(/%.*/su, "").replace(/\s/gu, "");
   if (!bare.includes(":")) return bare || "unknown";
   const mapped = MAPPED.exec(bare)?.[1];
   if (mapped !== undefined) return mapped;

@@ -1,8 +1,10 @@
-// What the host did with a command: views and codes only. A host's own prose has no place in an Outcome.
+// What a store did with an action: views and codes only. The Gateway's prose has no place in an Outcome.
 
-import type { FlowStatus, FlowView, SummaryView, TaskView } from "./view.ts";
+import type { ActionName } from "./action.ts";
+import type { FlowStatus } from "./flow.ts";
+import type { FlowView, SummaryView, TaskView } from "./view.ts";
 
-/** `reason` is what `result` says, `error` what the envelope says; both are the Gateway's published sentences. */
+/** `reason`: what `result` says; `error`: what the envelope says. Constants, worded as the bundled plugin's. */
 type Refusal = { readonly status: number; readonly code: string; readonly reason: string; readonly error: string };
 
 const refusal = (status: number, code: string, reason: string, error: string = reason): Refusal => ({
@@ -14,7 +16,7 @@ const refusal = (status: number, code: string, reason: string, error: string = r
 
 const rows = <Name extends string>(table: Readonly<Record<Name, Refusal>>): Readonly<Record<Name, Refusal>> => table;
 
-/** Why one of the five revision-checked actions was not applied (SEMANTICS §3). */
+/** Why one of the five revision-checked actions was not applied (gateway-semantics §3). */
 export const MUTATION_REFUSALS = rows({
   not_found: refusal(404, "not_found", "TaskFlow not found."),
   not_managed: refusal(409, "not_managed", "TaskFlow is not managed by this webhook surface."),
@@ -23,9 +25,15 @@ export const MUTATION_REFUSALS = rows({
   mutation_rejected: refusal(409, "mutation_rejected", "TaskFlow mutation was rejected."),
 });
 
+/** Why create_flow made no flow. */
+export const CREATE_REFUSALS = rows({
+  persist_failed: refusal(503, "persist_failed", "TaskFlow persistence failed."),
+  create_rejected: refusal(409, "create_rejected", "TaskFlow creation was rejected."),
+});
+
 const UNVERIFIED_CHILD = "Child task ownership could not be verified; no cancellation was performed.";
 
-/** Why cancel_flow did not cancel (SEMANTICS §6). `cancel_pending` is a 202: the intent is stored. */
+/** Why cancel_flow did not cancel (gateway-semantics §6). `cancel_pending` is a 202: the intent is stored. */
 export const CANCEL_REFUSALS = rows({
   not_found: refusal(404, "not_found", "Flow not found.", "TaskFlow not found."),
   cancel_pending: refusal(202, "cancel_pending", "One or more child tasks are still active."),
@@ -37,7 +45,7 @@ export const CANCEL_REFUSALS = rows({
   cancel_rejected: refusal(409, "cancel_rejected", "TaskFlow cancellation was rejected."),
 });
 
-/** Why run_task made no task (SEMANTICS §6). */
+/** Why run_task made no task (gateway-semantics §6). */
 export const TASK_REFUSALS = rows({
   not_found: refusal(404, "not_found", "Flow not found.", "TaskFlow not found."),
   not_managed: refusal(409, "not_managed", "Flow does not accept managed child tasks."),
@@ -59,7 +67,7 @@ export type Outcome =
   | { readonly kind: "flows"; readonly flows: readonly FlowView[] }
   | { readonly kind: "summary"; readonly summary: SummaryView | null }
   | { readonly kind: "created"; readonly flow: FlowView }
-  | { readonly kind: "not_created"; readonly refusal: "persist_failed" | "create_rejected" }
+  | { readonly kind: "not_created"; readonly refusal: keyof typeof CREATE_REFUSALS }
   | { readonly kind: "applied"; readonly flow: FlowView }
   | { readonly kind: "not_applied"; readonly refusal: MutationRefusal; readonly current?: FlowView }
   | { readonly kind: "cancelled"; readonly flow?: FlowView; readonly tasks?: readonly TaskView[] }
@@ -78,8 +86,36 @@ export type Outcome =
       readonly flow?: FlowView;
     };
 
-/** The host threw for lack of its store, answered nonsense, or did not answer before the deadline. */
-export type HostFailure = "persist_failed" | "bad_host_answer" | "outcome_unknown";
+type Kind = Outcome["kind"];
+
+const READ = ["flow"] as const;
+const CHANGED = ["applied", "not_applied"] as const;
+
+/** The outcomes that each action may have. */
+export const OUTCOME_KINDS = {
+  create_flow: ["created", "not_created"],
+  get_flow: READ,
+  list_flows: ["flows"],
+  find_latest_flow: READ,
+  resolve_flow: READ,
+  get_task_summary: ["summary"],
+  set_waiting: CHANGED,
+  resume_flow: CHANGED,
+  finish_flow: CHANGED,
+  fail_flow: CHANGED,
+  request_cancel: CHANGED,
+  cancel_flow: ["cancelled", "not_cancelled"],
+  run_task: ["task_created", "task_not_created"],
+} as const satisfies Readonly<Record<ActionName, readonly Kind[]>>;
+
+export type OutcomeOf<Kinds extends Kind> = Extract<Outcome, { readonly kind: Kinds }>;
+
+/**
+ * Why a store has no outcome: `persist_failed` (it is busy or full, and most likely wrote nothing), `bad_host_answer` (it
+ * failed, or answered nonsense), or `outcome_unknown` (it did not answer in time). A caller must read before it retries.
+ */
+export const STORE_FAILURES = ["persist_failed", "bad_host_answer", "outcome_unknown"] as const;
+export type StoreFailure = (typeof STORE_FAILURES)[number];
 
 /** The refusal's row; a `terminal` one names the status when it is known. */
 export const describeRefusal = (row: Refusal, ended: FlowStatus | undefined): Refusal => {

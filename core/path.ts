@@ -1,8 +1,8 @@
-// A request target's canonical form, as the Gateway computes it, so that every spelling of a path is one path.
+// The canonical form of a request target, as the Gateway computes it, so that all spellings of a path are one path.
 
 import { err, ok, Result } from "neverthrow";
 
-/** Longer paths name no route; bounds the work before authentication. UTF-16 units. */
+/** UTF-16 units. Longer paths have no route, which bounds the work before authentication. */
 export const MAX_PATH_LENGTH = 2048;
 
 const MAX_DECODES = 32;
@@ -14,7 +14,7 @@ const QUERY = /[?#].*/su;
 
 const decode = Result.fromThrowable(decodeURIComponent, () => "malformed" as const);
 
-/** Without control characters and spaces at the end, as a URL parser drops them; a path begins with a slash. */
+/** Drops control characters and spaces at the end, as a URL parser does. Ends at the slash that a path begins with. */
 const withoutEnd = (path: string): string => {
   let to = path.length;
   while (path.charCodeAt(to - 1) <= 0x20) to -= 1;
@@ -22,7 +22,7 @@ const withoutEnd = (path: string): string => {
 };
 
 //= ROUTE-1
-/** Resolves dot segments as a URL parser does: also where they are encoded, and counting empty segments. */
+/** Resolves dot segments as a URL parser does: encoded dots count as dots, and empty segments count as segments. */
 const resolveDots = (path: string): string => {
   const kept: string[] = [];
   for (const segment of path.replace(IGNORED, "").replaceAll("\\", "/").split("/").slice(1)) {
@@ -54,7 +54,7 @@ const decodeFully = (path: string): Result<string, "malformed"> => {
 //= ROUTE-1, LIMIT-7
 /**
  * The canonical path of a raw request target (origin or absolute form, RFC 9112 §3.2). Errs on broken or endless
- * percent-encoding, on targets that name no path of this server (`//host/…`, `*`) and on paths over 2,048 units.
+ * percent-encoding, on targets without a path (`//host/…`, `*`) and on paths of more than 2,048 units.
  */
 export const canonicalPath = (target: string): Result<string, "malformed"> => {
   const query = target.search(/[?#]/u);

@@ -1,12 +1,11 @@
-// The one table of refusals: what a caller is told, and with which status, when the answer is no.
-// Every sentence that a refused caller reads stands in this file; none is taken from the host.
+// The table of rejections, each with its status and its sentence. No sentence of the Gateway or of a store is used.
 
 type Row = { readonly status: number; readonly sentence: string };
 
 const table = <Code extends string>(rows: Readonly<Record<Code, Row>>): Readonly<Record<Code, Row>> => rows;
 
 //= REPLY-3
-/** Refusals of the bridge itself, in the order of the checks, and failures of the host. */
+/** Rejections of the bridge in the order of its checks, then failures of the store. */
 export const REJECTIONS = table({
   route_not_found: { status: 404, sentence: "No webhook route has this path." },
   method_not_allowed: { status: 405, sentence: "Only POST is accepted here." },
@@ -26,16 +25,12 @@ export const REJECTIONS = table({
 
 export type RejectionCode = keyof typeof REJECTIONS;
 
-/** What is wrong with a request: a sentence of ours and, where one is to blame, the top-level field. */
+/** What is wrong with a request or a configured route. `field`: the top-level field at fault, if there is one. */
 export type Fault = { readonly field?: string; readonly sentence: string };
 
-/** Why a request was not carried out. `retryAfterMs` belongs to the two 429s, `fault` to `invalid_request`. */
+/** Why a request was not carried out. `retryAfterMs`: only with status 429. `fault`: only with `invalid_request`. */
 export type Rejection = {
   readonly code: RejectionCode;
   readonly retryAfterMs?: number;
   readonly fault?: Fault;
 };
-
-//= SLOT-4
-/** Milliseconds for which the host may keep a command before the caller is told `outcome_unknown`. */
-export const HOST_DEADLINE_MS = 20_000;

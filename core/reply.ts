@@ -1,11 +1,17 @@
 // Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22).
 // A Reply is built from views and from the tables of refusals, and from nothing else.
 
-import { Result } from "neverthrow";
-import type { JsonValue } from "./json.ts";
-import { CANCEL_REFUSALS, describeRefusal, MUTATION_REFUSALS, type Outcome, TASK_REFUSALS } from "./outcome.ts";
+import { type JsonValue, stringifyJson } from "./json.ts";
+import {
+  CANCEL_REFUSALS,
+  CREATE_REFUSALS,
+  describeRefusal,
+  MUTATION_REFUSALS,
+  type Outcome,
+  TASK_REFUSALS,
+} from "./outcome.ts";
 import { type Rejection, type RejectionCode, REJECTIONS } from "./rejection.ts";
-import type { FlowView, TaskView } from "./view.ts";
+import type { FlowView, Shown, TaskView } from "./view.ts";
 
 /** Status, header fields and body of one answer. Only this module can make one. */
 class SealedReply {
@@ -26,8 +32,9 @@ class SealedReply {
 
 export type Reply = SealedReply;
 
-type Shown = { readonly [field: string]: JsonValue };
-type Draft = { readonly status: number; readonly code?: string; readonly error?: string; readonly result: Shown };
+/** What stands in `result`: words of ours and what views show. */
+type Body = { readonly [field: string]: JsonValue | Shown | readonly Shown[] };
+type Draft = { readonly status: number; readonly code?: string; readonly error?: string; readonly result: Body };
 
 //= REPLY-1
 const HEADERS = Object.freeze({ "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" });
@@ -86,20 +93,18 @@ export const replyToRejection = ({ code, fault, retryAfterMs }: Rejection, route
   return withRetry(new SealedReply(plain.status, plain.headers, body, code), retryAfterMs);
 };
 
-const shownFlow = (flow: FlowView | undefined): Shown => (flow === undefined ? {} : { flow: flow.json });
+const shownFlow = (flow: FlowView | undefined): Body => (flow === undefined ? {} : { flow: flow.json });
 
-const shownTasks = (tasks: readonly TaskView[] | undefined): Shown =>
+const shownTasks = (tasks: readonly TaskView[] | undefined): Body =>
   tasks === undefined ? {} : { tasks: tasks.map((task) => task.json) };
 
 const notApplied = ({ refusal, current }: Extract<Outcome, { kind: "not_applied" }>): Draft => {
-  const shown: Shown = current === undefined ? {} : { current: current.json };
+  const shown: Body = current === undefined ? {} : { current: current.json };
   return { ...MUTATION_REFUSALS[refusal], result: { applied: false, code: refusal, ...shown } };
 };
 
 const notCreated = ({ refusal }: Extract<Outcome, { kind: "not_created" }>): Draft => ({
-  status: refusal === "persist_failed" ? 503 : 409,
-  code: refusal,
-  error: refusal === "persist_failed" ? REJECTIONS.persist_failed.sentence : "TaskFlow creation was rejected.",
+  ...CREATE_REFUSALS[refusal],
   result: { created: false, code: refusal },
 });
 
@@ -116,7 +121,7 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
   return { ...row, result: { found, created: false, reason: row.reason, ...shownFlow(outcome.flow) } };
 };
 
-const done = (result: Shown): Draft => ({ status: 200, result });
+const done = (result: Body): Draft => ({ status: 200, result });
 
 const cancelled = ({ flow, tasks }: Extract<Outcome, { kind: "cancelled" }>): Draft =>
   done({ found: true, cancelled: true, ...shownFlow(flow), ...shownTasks(tasks) });
@@ -149,19 +154,16 @@ const draftOf = (outcome: Outcome): Draft => {
   }
 };
 
-/** JSON.stringify as a total function: a text longer than the engine can hold is the one way in which it fails. */
-const stringify = Result.fromThrowable(JSON.stringify);
-
 //= REPLY-4
 /**
- * The answer to a command that the host answered: the Gateway's statuses and results (SEMANTICS §3–6). What a host
- * hands over beyond what one text can hold is its failure, not a crash.
+ * The answer to a command that the store answered: the Gateway's statuses and results (gateway-semantics §3–6). Views that hold more
+ * than one text can hold are a failure of the store.
  */
 export const replyToOutcome = (outcome: Outcome, routeId: string): Reply => {
   const { status, code, error, result } = draftOf(outcome);
   const isOk = status < 400;
-  return stringify({ ok: isOk, routeId, code, error: isOk ? undefined : error, result }).match(
-    (body) => new SealedReply(status, HEADERS, body, code),
-    () => replyToRejection({ code: "bad_host_answer" }, routeId),
-  );
+  const body = stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
+  return body === undefined
+    ? replyToRejection({ code: "bad_host_answer" }, routeId)
+    : new SealedReply(status, HEADERS, body, code);
 };

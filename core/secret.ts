@@ -1,25 +1,25 @@
-// A route keeps the SHA-256 digest of its secret, never the secret; a credential is hashed and compared in constant
-// time, so neither its length nor its first wrong character shows.
+// A route keeps the SHA-256 digest of its secret, not the secret. A credential is hashed, and all bytes of the digests
+// are compared, so that the time shows neither its length nor its first wrong character.
 
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
 import { utf8ToBytes } from "@noble/hashes/utils.js";
 
-/** SHA-256 of some bytes: 32 bytes. A host's native digest may stand in for the default. */
+/** The 32 bytes of a SHA-256. A platform's native digest may replace the default. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 export const sha256: Sha256 = nobleSha256;
 
-/** Longest secret that can be configured and longest credential that is looked at, as UTF-8. Bytes. */
+/** Bytes of UTF-8. Longer secrets are not accepted, and longer credentials are not hashed. */
 export const MAX_SECRET_BYTES = 4096;
 
-/** Whether a secret is short enough to be sent and looked at. */
+/** Whether a secret is short enough to be accepted as a credential. */
 export const isSendable = (secret: string): boolean => utf8ToBytes(secret).length <= MAX_SECRET_BYTES;
 
 const BEYOND_ASCII = /[^ -~]/u;
 const BEYOND_LATIN1 = /[\u0100-\u{10ffff}]/u;
 
 //= AUTH-3
-/** The digest of a route's secret; only this module can make one or look into it. */
+/** The digest of a route's secret. Only this file can make one or read it. */
 class Digest {
   readonly #bytes: Uint8Array;
 
@@ -27,7 +27,7 @@ class Digest {
     this.#bytes = bytes;
   }
 
-  /** Whether `other` holds the same 32 bytes; looks at all of them. */
+  /** Compares all bytes, wherever they differ. */
   equals(other: Uint8Array): boolean {
     let difference = other.length ^ this.#bytes.length;
     for (let i = 0; i < this.#bytes.length; i += 1) difference |= (this.#bytes[i] ?? 0) ^ (other[i] ?? 0);
@@ -39,7 +39,7 @@ export type SecretDigest = Digest;
 
 export const digestSecret = (secret: string, hash: Sha256): SecretDigest => new Digest(hash(utf8ToBytes(secret)));
 
-/** One byte for each character; of ASCII the same as its UTF-8. */
+/** One byte for each character. For ASCII this is the same as UTF-8. */
 const latin1 = (text: string): Uint8Array => {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
@@ -51,8 +51,8 @@ const isUtf8Form = (digest: SecretDigest, credential: string, hash: Sha256): boo
 
 //= AUTH-4
 /**
- * Whether `credential`, a header value with one character per byte, is the secret. A secret beyond ASCII matches in
- * either form that clients send: Latin-1, trimmed, or UTF-8, whose bytes may look like white space.
+ * Whether `credential`, a header value with one character per byte, is the secret. Clients send a secret beyond ASCII
+ * as Latin-1, which is trimmed, or as UTF-8, which is not, because its bytes may look like white space.
  */
 export const isSecret = (digest: SecretDigest, credential: string, hash: Sha256): boolean => {
   const trimmed = credential.trim();

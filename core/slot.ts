@@ -1,15 +1,19 @@
-// The in-flight limit: at most 8 unfinished requests of one peer, IPv6 by its /64, on one route (M-15).
+// The in-flight limit: at most 8 unfinished requests of one client on one route, and at most 64 of one peer (M-15).
+// Clients behind one proxy each have 8 slots of their own; the proxy, their common peer, has 64.
 
-import { err, ok, type Result } from "neverthrow";
-import type { Rejection } from "./rejection.ts";
+/** `client`: most slots of one client on one route; `peer`: of one peer, whatever clients it forwards. */
+export type SlotRule = { readonly client: number; readonly peer: number };
 
-/** The limit of every route. */
-export const SLOT_LIMIT = 8;
+/** The rule of every route. */
+export const SLOTS: SlotRule = { client: 8, peer: 64 };
 
-/** Milliseconds that a caller without a slot is told to wait: slots have no schedule, so the least that can be said. */
-const RETRY_AFTER_MS = 1000;
+/** The `Retry-After` of a refused slot, ms. Nobody knows when a slot frees, so it is the minimum. */
+export const SLOT_RETRY_MS = 1000;
+
+/** Slots on one route that are held already. */
+export type Held = { readonly client: number; readonly peer: number };
 
 //= SLOT-1
-/** Whether one more slot may be taken. Errs with `too_many_in_flight`. */
-export const takeSlot = (held: number, limit: number = SLOT_LIMIT): Result<void, Rejection> =>
-  held >= limit ? err({ code: "too_many_in_flight", retryAfterMs: RETRY_AFTER_MS }) : ok();
+/** Whether one more slot may be taken. */
+export const mayTakeSlot = (held: Held, rule: SlotRule = SLOTS): boolean =>
+  held.client < rule.client && held.peer < rule.peer;

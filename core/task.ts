@@ -1,10 +1,10 @@
 // A flow's child tasks as an embedded store keeps them: what run_task makes, or finds again by its runId
-// (SEMANTICS §6, as measured on the Gateway).
+// (gateway-semantics §6, as measured on the Gateway).
 
 import { err, ok, type Result } from "neverthrow";
 import type { ActionOf } from "./action.ts";
-import { type FlowRecord, type LifecycleRefusal, transition } from "./lifecycle.ts";
-import { TASK_RUNTIMES, TASK_STATUSES } from "./view.ts";
+import { type FlowRecord, type NotifyPolicy, TASK_RUNTIMES, TASK_STATUSES } from "./flow.ts";
+import { acceptsTask, type TaskRefused } from "./lifecycle.ts";
 
 type RunTask = ActionOf<"run_task">;
 
@@ -22,7 +22,7 @@ export type TaskRecord = {
   readonly task: string;
   readonly status: "queued" | "running";
   readonly deliveryStatus: "pending";
-  readonly notifyPolicy: NonNullable<RunTask["notifyPolicy"]>;
+  readonly notifyPolicy: NotifyPolicy;
   readonly progressSummary?: string | undefined;
   readonly createdAt: number;
   readonly startedAt?: number | undefined;
@@ -104,14 +104,14 @@ export const runTask = (
   asked: RunTask,
   tasks: readonly TaskRecord[],
   { taskId, sessionKey, now }: TaskOrigin,
-): Result<TaskRecord, LifecycleRefusal | "unverified"> =>
-  transition(flow, asked, 0, now).andThen(() => {
+): Result<TaskRecord, TaskRefused | "unverified"> =>
+  acceptsTask(flow).andThen(() => {
     if (asked.childSessionKey !== undefined) return err("unverified" as const);
     const found = findRun(tasks, asked);
     return ok(found === undefined ? createTask(taskId, asked, sessionKey, now) : mergeTask(found, asked));
   });
 
-/** How many of a flow's tasks are in which state (SEMANTICS §4). */
+/** How many of a flow's tasks are in which state (gateway-semantics §4). */
 export type TaskSummary = {
   readonly total: number;
   readonly active: number;

@@ -1,41 +1,21 @@
-// What a caller may see of a host's record (M-23). Each visible field stands in a table below; whatever else a record
-// holds is never read, so it cannot show. Only this module can make a View, and only a View gets into a reply.
+// What a caller may see of a record (M-23). Each visible field stands in a table below (`readFlow` is the table of a flow,
+// written out); nothing else of a record is read, so nothing else can show. Only this module can make a View, and only a View gets into a reply.
 
 import { err, ok, type Result } from "neverthrow";
+import { DELIVERY_STATUSES, FLOW_STATUSES, NOTIFY_POLICIES, SYNC_MODES, TASK_RUNTIMES, TASK_STATUSES } from "./flow.ts";
 import { copyHostJson, type JsonValue } from "./json.ts";
+import { own } from "./own.ts";
 
-export const FLOW_STATUSES = [
-  "queued",
-  "running",
-  "waiting",
-  "blocked",
-  "succeeded",
-  "failed",
-  "cancelled",
-  "lost",
-] as const;
-export const TASK_STATUSES = ["queued", "running", "succeeded", "failed", "timed_out", "cancelled", "lost"] as const;
-export const TASK_RUNTIMES = ["subagent", "acp", "cli", "cron"] as const;
-const NOTIFY_POLICIES = ["done_only", "state_changes", "silent"] as const;
-const DELIVERY_STATUSES = [
-  "pending",
-  "delivered",
-  "session_queued",
-  "failed",
-  "dismissed",
-  "parent_missing",
-  "not_applicable",
-] as const;
-
-export type FlowStatus = (typeof FLOW_STATUSES)[number];
+/** What a view shows, by field; a field that is undefined is left out of the reply. */
+export type Shown = { readonly [field: string]: JsonValue | undefined };
 
 /** A scrubbed record: JSON that may be shown to the route's callers. `kind` keeps flows and tasks apart. */
 class View<Kind extends "flow" | "task" | "summary"> {
   readonly kind: Kind;
-  readonly json: { readonly [field: string]: JsonValue };
+  readonly json: Shown;
   declare protected readonly sealed: true;
 
-  constructor(kind: Kind, json: { readonly [field: string]: JsonValue }) {
+  constructor(kind: Kind, json: Shown) {
     this.kind = kind;
     this.json = json;
   }
@@ -51,51 +31,57 @@ export type FlowView = View<"flow">;
 export type TaskView = View<"task">;
 export type SummaryView = View<"summary">;
 
-/** Why a host's record cannot be shown: the name of the first field that is not what the host promises. */
+/** Why a record cannot be shown: the name of the first field that is not what the Gateway promises. */
 export type BadRecord = { readonly field: string };
 
-/** What a field holds when it is not what the host promises. A symbol, for JSON has none. */
-const BAD = Symbol("bad");
+/** Stands for the value of a field that is not what the Gateway promises; told from others by identity. */
+const BAD: JsonValue = Object.freeze({});
 
-/** Reads one field: its JSON, `undefined` to leave it out, or BAD. No Result, for a list of flows has thousands of fields. */
-type Reader = (value: unknown) => JsonValue | undefined | typeof BAD;
+/** Reads one field: its JSON, undefined to leave it out, or BAD. */
+type Reader = (value: unknown) => JsonValue | undefined;
 type Fields = readonly (readonly [name: string, read: Reader])[];
+type Named = Readonly<Record<string, unknown>>;
 
 const text: Reader = (value) => (typeof value === "string" ? value : BAD);
 const id: Reader = (value) => (typeof value === "string" && value !== "" ? value : BAD);
-/** As the bundled plugin shows it: an empty text is as good as none. */
+/** As the bundled plugin shows it: an empty text is left out. */
 const optionalText: Reader = (value) => (typeof value === "string" && value !== "" ? value : undefined);
 const SESSION_KEY = /\b(?:agent|hook|cron|subagent):[^\s"'`,;)\]}]+/giu;
 
 //= VIEW-2
-/** For a text that the host or an agent wrote about a task: session keys in it are hidden. */
-const narrated =
-  (reader: Reader): Reader =>
-  (value) => {
-    const shown = reader(value);
-    return typeof shown === "string" ? shown.replace(SESSION_KEY, "[session]") : shown;
-  };
-const narrative = narrated(optionalText);
-const count: Reader = (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : BAD);
-const time: Reader = (value) => (Number.isFinite(value) ? Number(value) : BAD);
+/** Session keys in a text that the Gateway or an agent wrote are hidden. */
+const hideSessions = (value: JsonValue | undefined): JsonValue | undefined =>
+  typeof value === "string" ? value.replace(SESSION_KEY, "[session]") : value;
+
+const narrative: Reader = (value) => hideSessions(optionalText(value));
+const count: Reader = (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : BAD);
+const time: Reader = (value) => (typeof value === "number" && Number.isFinite(value) ? value : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? undefined : time(value));
-const optionalJson: Reader = (value) => (value === undefined ? undefined : copyHostJson(value).unwrapOr(BAD));
-const oneOf =
-  (allowed: readonly string[]): Reader =>
-  (value) =>
-    allowed.find((one) => one === value) ?? BAD;
+const optionalJson: Reader = (value) => {
+  if (value === undefined) return undefined;
+  const copy = copyHostJson(value);
+  return copy === undefined ? BAD : copy;
+};
+const oneOf = (allowed: readonly string[]): Reader => {
+  const words: ReadonlySet<unknown> = new Set(allowed);
+  return (value) => (typeof value === "string" && words.has(value) ? value : BAD);
+};
+const syncMode = oneOf(SYNC_MODES);
+const flowStatus = oneOf(FLOW_STATUSES);
+const notifyPolicy = oneOf(NOTIFY_POLICIES);
 
 //= VIEW-1
-const FLOW: Fields = [
+/** What a caller may see of a flow, in the order of the reply. */
+export const FLOW_FIELDS: Fields = [
   ["flowId", id],
-  ["syncMode", oneOf(["managed", "task_mirrored"])],
+  ["syncMode", syncMode],
   ["controllerId", optionalText],
   ["currentStep", optionalText],
   ["blockedTaskId", optionalText],
   ["blockedSummary", optionalText],
   ["revision", count],
-  ["status", oneOf(FLOW_STATUSES)],
-  ["notifyPolicy", oneOf(NOTIFY_POLICIES)],
+  ["status", flowStatus],
+  ["notifyPolicy", notifyPolicy],
   ["goal", text],
   ["stateJson", optionalJson],
   ["waitJson", optionalJson],
@@ -105,15 +91,9 @@ const FLOW: Fields = [
   ["endedAt", optionalTime],
 ];
 
-//= VIEW-2
-/** A flow that mirrors a detached run: the host wrote what it is about. */
-const MIRRORED: Fields = FLOW.map(([name, reader]) =>
-  name === "goal" || name === "blockedSummary" ? [name, narrated(reader)] : [name, reader],
-);
-
 //= VIEW-1, VIEW-2
-/** Without `childSessionKey`: a reply names a session only when the request named it. */
-const TASK: Fields = [
+/** What a caller may see of a task, less `childSessionKey`: a reply names a session only when the request named it. */
+export const TASK_FIELDS: Fields = [
   ["taskId", id],
   ["runtime", oneOf(TASK_RUNTIMES)],
   ["sourceId", optionalText],
@@ -130,7 +110,7 @@ const TASK: Fields = [
   ["task", text],
   ["status", oneOf(TASK_STATUSES)],
   ["deliveryStatus", oneOf(DELIVERY_STATUSES)],
-  ["notifyPolicy", oneOf(NOTIFY_POLICIES)],
+  ["notifyPolicy", notifyPolicy],
   ["createdAt", time],
   ["startedAt", optionalTime],
   ["endedAt", optionalTime],
@@ -138,13 +118,13 @@ const TASK: Fields = [
   ["cleanupAfter", optionalTime],
 ];
 
-//= VIEW-3
-/** An own data property; getters and prototypes are not asked, for they could show something else. */
-const own = (record: object, name: string | number): unknown => Object.getOwnPropertyDescriptor(record, name)?.value;
+const isRecord = (value: unknown): value is Named => typeof value === "object" && value !== null;
 
-const isRecord = (value: unknown): value is object => typeof value === "object" && value !== null;
+const NO_RECORD: BadRecord = { field: "" };
 
-const read = (record: object, fields: Fields): Result<{ readonly [field: string]: JsonValue }, BadRecord> => {
+//= VIEW-5
+/** Reads each field of the table once, as an own property. */
+const read = (record: Named, fields: Fields): Result<{ readonly [field: string]: JsonValue }, BadRecord> => {
   const shown: { [field: string]: JsonValue } = {};
   for (const [field, reader] of fields) {
     const value = reader(own(record, field));
@@ -154,8 +134,64 @@ const read = (record: object, fields: Fields): Result<{ readonly [field: string]
   return ok(shown);
 };
 
+//= VIEW-1
+/**
+ * FLOW_FIELDS written out, because a list has thousands of fields and reading them by constant names costs a third. A test
+ * holds it to the table.
+ */
+const readFlow = (record: Named) => ({
+  flowId: id(Object.hasOwn(record, "flowId") ? record["flowId"] : undefined),
+  syncMode: syncMode(Object.hasOwn(record, "syncMode") ? record["syncMode"] : undefined),
+  controllerId: optionalText(Object.hasOwn(record, "controllerId") ? record["controllerId"] : undefined),
+  currentStep: optionalText(Object.hasOwn(record, "currentStep") ? record["currentStep"] : undefined),
+  blockedTaskId: optionalText(Object.hasOwn(record, "blockedTaskId") ? record["blockedTaskId"] : undefined),
+  blockedSummary: optionalText(Object.hasOwn(record, "blockedSummary") ? record["blockedSummary"] : undefined),
+  revision: count(Object.hasOwn(record, "revision") ? record["revision"] : undefined),
+  status: flowStatus(Object.hasOwn(record, "status") ? record["status"] : undefined),
+  notifyPolicy: notifyPolicy(Object.hasOwn(record, "notifyPolicy") ? record["notifyPolicy"] : undefined),
+  goal: text(Object.hasOwn(record, "goal") ? record["goal"] : undefined),
+  stateJson: optionalJson(Object.hasOwn(record, "stateJson") ? record["stateJson"] : undefined),
+  waitJson: optionalJson(Object.hasOwn(record, "waitJson") ? record["waitJson"] : undefined),
+  cancelRequestedAt: optionalTime(Object.hasOwn(record, "cancelRequestedAt") ? record["cancelRequestedAt"] : undefined),
+  createdAt: time(Object.hasOwn(record, "createdAt") ? record["createdAt"] : undefined),
+  updatedAt: time(Object.hasOwn(record, "updatedAt") ? record["updatedAt"] : undefined),
+  endedAt: optionalTime(Object.hasOwn(record, "endedAt") ? record["endedAt"] : undefined),
+});
+
+const isBadFlow = (shown: ReturnType<typeof readFlow>): boolean =>
+  shown.flowId === BAD ||
+  shown.syncMode === BAD ||
+  shown.revision === BAD ||
+  shown.status === BAD ||
+  shown.notifyPolicy === BAD ||
+  shown.goal === BAD ||
+  shown.stateJson === BAD ||
+  shown.waitJson === BAD ||
+  shown.cancelRequestedAt === BAD ||
+  shown.createdAt === BAD ||
+  shown.updatedAt === BAD ||
+  shown.endedAt === BAD;
+
+const badField = (shown: Shown): BadRecord => {
+  const field = Object.keys(shown).find((name) => shown[name] === BAD);
+  return field === undefined ? NO_RECORD : { field };
+};
+
+//= VIEW-2
+/** The Gateway wrote the texts of a flow that mirrors a detached run, so session keys in them are hidden. */
+const narrated = (shown: ReturnType<typeof readFlow>): Shown =>
+  shown.syncMode === "task_mirrored"
+    ? { ...shown, goal: hideSessions(shown.goal), blockedSummary: hideSessions(shown.blockedSummary) }
+    : shown;
+
+const flowOf = (record: unknown): Result<FlowView, BadRecord> => {
+  if (!isRecord(record)) return err(NO_RECORD);
+  const shown = readFlow(record);
+  return isBadFlow(shown) ? err(badField(shown)) : ok(new View("flow", narrated(shown)));
+};
+
 //= TOTAL-1
-/** A hostile record may be a proxy whose traps throw: the one place where that is caught. */
+/** Reading a record may run code of the host, as an accessor does: the one place in the core where what it throws is caught. */
 const total = <T>(decode: () => Result<T, BadRecord>): Result<T, BadRecord> => {
   try {
     return decode();
@@ -164,66 +200,64 @@ const total = <T>(decode: () => Result<T, BadRecord>): Result<T, BadRecord> => {
   }
 };
 
-const NO_RECORD: BadRecord = { field: "" };
-
 const viewOf = <Kind extends AnyView["kind"]>(
   kind: Kind,
   record: unknown,
-  fieldsOf: (record: object) => Fields,
+  fields: Fields,
 ): Result<View<Kind>, BadRecord> =>
-  total(() => {
-    if (!isRecord(record)) return err(NO_RECORD);
-    const shown = read(record, fieldsOf(record));
-    return shown.isOk() ? ok(new View(kind, shown.value)) : err(shown.error);
-  });
-
-const flowFields = (record: object): Fields => (own(record, "syncMode") === "task_mirrored" ? MIRRORED : FLOW);
+  total(() => (isRecord(record) ? read(record, fields).map((shown) => new View(kind, shown)) : err(NO_RECORD)));
 
 //= VIEW-4
-/** The view of a host's flow record. Errs when the record is not what the host promises. */
-export const viewFlow = (record: unknown): Result<FlowView, BadRecord> => viewOf("flow", record, flowFields);
+/** The view of a flow's record. Errs when the record is not what the Gateway promises. */
+export const viewFlow = (record: unknown): Result<FlowView, BadRecord> => total(() => flowOf(record));
 
 //= VIEW-2, VIEW-4
-/** The view of a host's task record; its child session shows only when it is `childSessionKey`, the one asked for. */
+/** The view of a task's record; its child session shows only when it is `childSessionKey`, the one that was asked for. */
 export const viewTask = (record: unknown, childSessionKey?: string): Result<TaskView, BadRecord> => {
+  if (childSessionKey === undefined) return viewOf("task", record, TASK_FIELDS);
   const named: Reader = (value) => (value === childSessionKey ? childSessionKey : undefined);
-  return viewOf("task", record, () => [...TASK, ["childSessionKey", named]]);
+  return viewOf("task", record, [...TASK_FIELDS, ["childSessionKey", named]]);
 };
 
 const counts = (names: readonly string[]): Fields => names.map((name) => [name, count]);
 
 /** Reads a nested record of counts. */
-const group =
-  (names: readonly string[]): Reader =>
-  (value) =>
-    isRecord(value) ? read(value, counts(names)).unwrapOr(BAD) : BAD;
+const group = (names: readonly string[]): Reader => {
+  const fields = counts(names);
+  return (value) => {
+    const shown = isRecord(value) ? read(value, fields) : err(NO_RECORD);
+    return shown.unwrapOr(BAD);
+  };
+};
 
-const SUMMARY: Fields = [
+const SUMMARY_FIELDS: Fields = [
   ...counts(["total", "active", "terminal", "failures"]),
   ["byStatus", group(TASK_STATUSES)],
   ["byRuntime", group(TASK_RUNTIMES)],
 ];
 
-/** The counts of a host's task summary; its `warning` is host prose and stays behind. */
+/** The counts of a task summary; its `warning` is the Gateway's prose and stays behind. */
 export const viewSummary = (record: unknown): Result<SummaryView, BadRecord> =>
-  viewOf("summary", record, () => SUMMARY);
+  viewOf("summary", record, SUMMARY_FIELDS);
 
-/** Each record of a host's list in its order; one bad record makes the list bad. */
-export const viewAll = <T>(
+const viewEach = <T>(
   records: unknown,
   view: (record: unknown) => Result<T, BadRecord>,
-): Result<readonly T[], BadRecord> =>
-  total(() => {
-    if (!Array.isArray(records)) return err(NO_RECORD);
-    const shown: T[] = [];
-    for (let index = 0; index < records.length; index += 1) {
-      const item = view(own(records, index));
-      if (item.isErr()) return err(item.error);
-      shown.push(item.value);
-    }
-    return ok(shown);
-  });
+): Result<readonly T[], BadRecord> => {
+  if (!Array.isArray(records)) return err(NO_RECORD);
+  const views: T[] = [];
+  for (let index = 0; index < records.length; index += 1) {
+    const item = view(records[index]);
+    if (item.isErr()) return err(item.error);
+    views.push(item.value);
+  }
+  return ok(views);
+};
 
-/** An own field of a host's answer, unread if it is an accessor; undefined when `answer` is no object. */
-export const fieldOf = (answer: unknown, name: string): Result<unknown, BadRecord> =>
-  total(() => ok(isRecord(answer) ? own(answer, name) : undefined));
+/** Each flow of a list in its order; one bad record makes the list bad. */
+export const viewFlows = (records: unknown): Result<readonly FlowView[], BadRecord> =>
+  total(() => viewEach(records, flowOf));
+
+/** Each task of a list in its order, without child sessions. */
+export const viewTasks = (records: unknown): Result<readonly TaskView[], BadRecord> =>
+  total(() => viewEach(records, (record) => viewTask(record)));

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { RUNS } from "./support/runs.ts";
 
-/** Fixed by default so that a red run can be repeated; FC_SEED and FC_RUNS vary it for longer campaigns. */
+/** The seed is fixed, so that a failing run can be repeated. FC_SEED and FC_RUNS change it for longer campaigns. */
 fc.configureGlobal({
   seed: Number(process.env["FC_SEED"] ?? 1),
   numRuns: RUNS,

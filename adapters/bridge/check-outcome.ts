@@ -1,54 +1,37 @@
-// A store is somebody's code: what it answers is an outcome of what was asked, about the flow that was asked for, shown
-// by views, or it is nonsense. Types promise that; this looks, and passes on a copy, each part of it read once.
+// A store may be other code, whatever its types say: what it answers is an outcome of the action, about the flow that the
+// action names, built from views, or it is refused. What is passed on is a copy, each part of it read once.
 
 import { err, ok, type Result } from "neverthrow";
 import {
-  type Action,
-  type ActionName,
   CANCEL_REFUSALS,
+  CREATE_REFUSALS,
   FLOW_STATUSES,
-  type HostFailure,
+  type FlowAction,
   isView,
   MUTATION_REFUSALS,
   type Outcome,
+  OUTCOME_KINDS,
+  STORE_FAILURES,
+  type StoreFailure,
   TASK_REFUSALS,
 } from "../../core/index.ts";
 
 type Kind = Outcome["kind"];
 
-const READ: readonly Kind[] = ["flow"];
-const CHANGED: readonly Kind[] = ["applied", "not_applied"];
-
-const KINDS: Readonly<Record<ActionName, readonly Kind[]>> = {
-  create_flow: ["created", "not_created"],
-  get_flow: READ,
-  list_flows: ["flows"],
-  find_latest_flow: READ,
-  resolve_flow: READ,
-  get_task_summary: ["summary"],
-  set_waiting: CHANGED,
-  resume_flow: CHANGED,
-  finish_flow: CHANGED,
-  fail_flow: CHANGED,
-  request_cancel: CHANGED,
-  cancel_flow: ["cancelled", "not_cancelled"],
-  run_task: ["task_created", "task_not_created"],
-};
-
 /** Stands for a part that is not what the port promises. */
-const NONSENSE = Symbol("nonsense");
+const BAD = Symbol("bad");
 
-/** Reads one part; `flowId`: the flow that was asked for, if one was. Undefined: it may be left out, and is. */
+/** Reads one part; undefined leaves it out. `flowId`: the flow that the action names, if it names one. */
 type Part = (value: unknown, flowId: string | undefined) => unknown;
 
 //= SCOPE-2
 const flow: Part = (value, flowId) =>
-  isView(value, "flow") && (flowId === undefined || value.json["flowId"] === flowId) ? value : NONSENSE;
+  isView(value, "flow") && (flowId === undefined || value.json["flowId"] === flowId) ? value : BAD;
 
 const view =
   (kind: "task" | "summary"): Part =>
   (value) =>
-    isView(value, kind) ? value : NONSENSE;
+    isView(value, kind) ? value : BAD;
 const task = view("task");
 const summary = view("summary");
 
@@ -62,15 +45,15 @@ const orNull =
   (value, flowId) =>
     value === null ? null : part(value, flowId);
 
-/** By index, for a list of somebody else's may have methods of its own, and holes. */
+/** By index, because a list of other code may have methods of its own, and holes. */
 const listOf =
   (part: Part): Part =>
   (value, flowId) => {
-    if (!Array.isArray(value)) return NONSENSE;
+    if (!Array.isArray(value)) return BAD;
     const parts: unknown[] = [];
     for (let index = 0; index < value.length; index += 1) {
       const read = part(value[index], flowId);
-      if (read === NONSENSE) return NONSENSE;
+      if (read === BAD) return BAD;
       parts.push(read);
     }
     return parts;
@@ -79,20 +62,20 @@ const listOf =
 const oneOf =
   (words: readonly string[]): Part =>
   (value) =>
-    words.find((word) => word === value) ?? NONSENSE;
+    words.find((word) => word === value) ?? BAD;
 
 const refusalOf = (table: object): Part => oneOf(Object.keys(table));
 
 const tasks = listOf(task);
 const ended = optional(oneOf(FLOW_STATUSES));
 
-/** What an outcome is made of; what is not named here is nobody's business. */
+/** What an outcome is made of; nothing else of it is read. */
 const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part])[]>> = {
   flow: [["flow", orNull(flow)]],
   flows: [["flows", listOf(flow)]],
   summary: [["summary", orNull(summary)]],
   created: [["flow", flow]],
-  not_created: [["refusal", oneOf(["persist_failed", "create_rejected"])]],
+  not_created: [["refusal", refusalOf(CREATE_REFUSALS)]],
   applied: [["flow", flow]],
   not_applied: [
     ["refusal", refusalOf(MUTATION_REFUSALS)],
@@ -121,36 +104,37 @@ const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part]
 
 type Read = { readonly [part: string]: unknown };
 
+const kindsOf = ({ action }: FlowAction): readonly Kind[] => OUTCOME_KINDS[action];
+
 //= VIEW-4, REPLY-3
-const outcomeOf = (action: Action, outcome: Read): Outcome | undefined => {
-  const kind = KINDS[action.action].find((one) => one === outcome["kind"]);
+const outcomeOf = (action: FlowAction, outcome: Read): Outcome | undefined => {
+  const said = outcome["kind"];
+  const kind = kindsOf(action).find((one) => one === said);
   if (kind === undefined) return undefined;
   const flowId = "flowId" in action ? action.flowId : undefined;
-  const sound: { [part: string]: unknown } = { kind };
+  const copy: { [part: string]: unknown } = { kind };
   for (const [name, part] of PARTS[kind]) {
     const read = part(outcome[name], flowId);
-    if (read === NONSENSE) return undefined;
-    if (read !== undefined) sound[name] = read;
+    if (read === BAD) return undefined;
+    if (read !== undefined) copy[name] = read;
   }
   // boundary: each part is what its row says.
-  return sound as Outcome;
+  return copy as Outcome;
 };
 
-const FAILURES: readonly HostFailure[] = ["persist_failed", "bad_host_answer", "outcome_unknown"];
+const failureOf = (error: unknown): StoreFailure | undefined => STORE_FAILURES.find((one) => one === error);
 
-const failureOf = (error: unknown): HostFailure | undefined => FAILURES.find((one) => one === error);
-
-/** A copy of a store's answer to `action`, or undefined when it cannot be passed on. Total, whatever `answered` is. */
-export const soundAnswer = (
-  action: Action,
-  answered: Result<Outcome, HostFailure>,
-): Result<Outcome, HostFailure> | undefined => {
+/** A copy of a store's answer to `action`, or undefined when it cannot be passed on. Total, whatever `answer` is. */
+export const checkOutcome = (
+  action: FlowAction,
+  answer: Result<Outcome, StoreFailure>,
+): Result<Outcome, StoreFailure> | undefined => {
   try {
-    if (answered.isOk()) {
-      const outcome = outcomeOf(action, answered.value);
+    if (answer.isOk()) {
+      const outcome = outcomeOf(action, answer.value);
       return outcome === undefined ? undefined : ok(outcome);
     }
-    const failure = failureOf(answered.error);
+    const failure = failureOf(answer.error);
     return failure === undefined ? undefined : err(failure);
   } catch {
     return undefined;

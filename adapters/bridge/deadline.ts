@@ -1,34 +1,48 @@
-// A latest moment for work of somebody else's: what comes later is ignored. The work itself cannot be ended from here.
+// A deadline for calls into other code. The call is not cancelled; what comes too late may still be undone.
 
 import { err, ok, type Result } from "neverthrow";
-import { isLater, awaited, type Soon } from "../flows/awaitable.ts";
+import { adopt, type Awaitable, isPromiseLike } from "../flows/awaitable.ts";
 
-export type Late = { readonly kind: "late" } | { readonly kind: "threw"; readonly error: unknown };
+export type CallFailure = { readonly kind: "late" } | { readonly kind: "threw"; readonly error: unknown };
 
-const threw = (error: unknown): Late => ({ kind: "threw", error });
+const threw = (error: unknown): CallFailure => ({ kind: "threw", error });
 
-const race = <T>(later: PromiseLike<T>, deadlineMs: number): Promise<Result<T, Late>> =>
+const race = <T>(
+  later: PromiseLike<T>,
+  deadlineMs: number,
+  undo: (value: T) => void,
+): Promise<Result<T, CallFailure>> =>
   new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(err({ kind: "late" })), deadlineMs);
-    const settle = (result: Result<T, Late>): void => {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      resolve(err({ kind: "late" }));
+    }, deadlineMs);
+    const settle = (result: Result<T, CallFailure>): void => {
       clearTimeout(timer);
       resolve(result);
     };
-    awaited(later).then(
-      (value) => settle(ok(value)),
+    adopt(later).then(
+      (value) => (isLate ? undo(value) : settle(ok(value))),
       (error: unknown) => settle(err(threw(error))),
     );
   });
 
+const nothing = (): void => undefined;
+
 //= SLOT-4
 /**
- * Starts `work` and waits at most `deadlineMs` for it; what is there at once needs no waiting. Never throws or rejects;
- * errs when the work threw or was late.
+ * Calls `work` and waits at most `deadlineMs` for a promise of it. Never throws or rejects; errs when it threw or was late.
+ * `undo` gets a value that came too late, and must not throw.
  */
-export const withDeadline = <T>(work: () => T | PromiseLike<T>, deadlineMs: number): Soon<Result<T, Late>> => {
+export const withDeadline = <T>(
+  work: () => T | PromiseLike<T>,
+  deadlineMs: number,
+  undo: (value: T) => void = nothing,
+): Awaitable<Result<T, CallFailure>> => {
   try {
-    const begun = work();
-    return isLater(begun) ? race(begun, deadlineMs) : ok(begun);
+    const result = work();
+    return isPromiseLike(result) ? race(result, deadlineMs, undo) : ok(result);
   } catch (error) {
     return err(threw(error));
   }

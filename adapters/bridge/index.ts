@@ -1,7 +1,19 @@
 // The bridge in pieces, for hosts that neither `fetch` nor `node` fits.
 
-export { type Bridge, type Deliver, exchange, type FlowHost, type ReadBody } from "./exchange.ts";
-export { createFlowHost, type FlowHostOptions } from "./execute.ts";
-export type { Logger } from "./log.ts";
-export type { FlowAnswer, FlowStore, ManagedFlows, Tell } from "../flows/flow-store.ts";
-export { createService, type Serve, type Service, type ServiceOptions } from "./service.ts";
+export type { Awaitable } from "../flows/awaitable.ts";
+export { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../flows/embedded-store.ts";
+export type { Decided, FlowEngine, StoreFault } from "../flows/engine.ts";
+export type { FlowStore, Report } from "../flows/flow-store.ts";
+export type { Limits } from "../limits/limits.ts";
+export { MemoryLimits } from "../limits/memory.ts";
+export {
+  type Bridge,
+  type BridgeOptions,
+  createBridge,
+  type Deliver,
+  isOurs,
+  type Location,
+  type ReadBody,
+} from "./bridge.ts";
+export { bridgeFromConfig, type EmbedOptions } from "./from-config.ts";
+export { Log, type Logger } from "./log.ts";

@@ -1,8 +1,9 @@
 // What the operator reads: one line each, never a secret. A logger that throws must not cost a caller its answer.
 
 import { type AuditEvent, auditLine } from "../../core/index.ts";
+import { adopt, isPromiseLike } from "../flows/awaitable.ts";
 
-/** Where the lines go; the Gateway's logger and `console` are such. */
+/** Where the lines go: the Gateway's logger, `console`, or one of your own. */
 export interface Logger {
   readonly debug?: (message: string) => void;
   readonly info: (message: string) => void;
@@ -13,7 +14,7 @@ export interface Logger {
 /** A warning that callers can cause is shown once in this many milliseconds for each topic. */
 const NOTICE_MS = 60_000;
 
-/** Topics that are remembered; when there are more, all start afresh. */
+/** Topics that are remembered; when there are more, all are forgotten. */
 const MAX_TOPICS = 1000;
 
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
@@ -37,12 +38,13 @@ export class Log {
     this.#say(level, () => line);
   }
 
-  /** Makes the line only when somebody reads that level. */
+  /** Makes the line only when the logger has that level. The request matters more than its line: failures are ignored. */
   #say(level: Level, line: () => string): void {
     try {
-      this.#logger[level]?.(`[webhooks] ${line()}`);
+      const said: unknown = this.#logger[level]?.(`[webhooks] ${line()}`);
+      if (isPromiseLike(said)) adopt(said).catch(() => undefined);
     } catch {
-      // the request matters more than its log line
+      // as above
     }
   }
 

@@ -1,9 +1,13 @@
-// A mistake of whoever embeds the bridge, told apart from a defect of ours, so that the log says who can repair it.
+// A mistake in the embedding host, told apart from a defect of the bridge, so that the log says who can repair it.
 
-export class HostMistake extends Error {
-  override readonly name = "HostMistake";
+export class Misuse extends Error {
+  override readonly name = "Misuse";
 }
 
+export const lateLimits = (): Misuse => new Misuse("the limits did not answer in time");
+
+export const badVerdict = (): Misuse => new Misuse("the limits answered with something that is not a verdict");
+
 /** A body can be read once. */
-export const bodyWasRead = (): HostMistake =>
-  new HostMistake("the body was read before the webhook bridge got it: put the bridge before all body parsers");
+export const bodyWasRead = (): Misuse =>
+  new Misuse("the body was read before the webhook bridge got it: put the bridge before all body parsers");

@@ -1,9 +1,9 @@
-// What keeps the command line from its work: one sentence for whoever typed it, without a secret and a stack trace.
+// Why a command failed: one sentence for the user, without a secret and without a stack trace.
 
-/** `sentence`: what is wrong with which file or field, and what to do; ends with a period. */
 export type CliFault = {
+  /** What is wrong with which file or field, and what to do. Ends with a period or a question mark. */
   readonly sentence: string;
-  /** The exit status, where the command's usual one is not right. */
+  /** The exit status, where it is not the command's usual one. */
   readonly status?: number;
 };
 

@@ -1,4 +1,4 @@
-// The server's log on standard error: lines of JSON, or of text where a person reads along.
+// The server's log on standard error: JSON lines, or plain text on a terminal.
 
 import { configureSync, getJsonLinesFormatter, getLogger, getTextFormatter, type LogLevel } from "@logtape/logtape";
 import { type AuditEvent, auditLine, printable } from "../../core/index.ts";
@@ -10,15 +10,15 @@ export type Level = (typeof LOG_LEVELS)[number];
 
 const CATEGORY = "webhooks";
 
-/** The bridge's lines begin with the plugin's name; here every line is the bridge's. */
-const bare = (line: string): string => line.replace(/^\[webhooks\] /u, "");
+/** Drops the plugin's name, with which the bridge begins its lines: every line of this log is the bridge's. */
+const withoutPrefix = (line: string): string => line.replace(/^\[webhooks\] /u, "");
 
-export type ServerLog = { readonly logger: Logger; readonly onAnswer: (event: AuditEvent) => void };
+export type ServerLog = { readonly logger: Logger; readonly onEvent: (event: AuditEvent) => void };
 
-/** Braces in a line are no place for a value. */
+/** Escapes braces, which LogTape would take for placeholders. */
 const literal = (line: string): string => line.replace(/[{}]/gu, "$&$&");
 
-/** Writes at once, so that nothing is lost when the process ends. */
+/** Writes synchronously, so that no line is lost when the process ends. */
 export const openLog = ({ error: write, isTerminal }: Pick<Io, "error" | "isTerminal">, level: Level): ServerLog => {
   const format = isTerminal
     ? getTextFormatter({ timestamp: "time" })
@@ -33,13 +33,13 @@ export const openLog = ({ error: write, isTerminal }: Pick<Io, "error" | "isTerm
   });
   const log = getLogger(CATEGORY);
   const logger: Logger = {
-    info: (line) => log.info(literal(bare(line))),
-    warn: (line) => log.warn(literal(bare(line))),
-    error: (line) => log.error(literal(bare(line))),
+    info: (line) => log.info(literal(withoutPrefix(line))),
+    warn: (line) => log.warn(literal(withoutPrefix(line))),
+    error: (line) => log.error(literal(withoutPrefix(line))),
   };
   const isVerbose = level === "debug";
-  const onAnswer = (event: AuditEvent): void => {
+  const onEvent = (event: AuditEvent): void => {
     if (isVerbose) log.debug(literal(auditLine(event)), { ...event, client: printable(event.client ?? "") });
   };
-  return { logger, onAnswer };
+  return { logger, onEvent };
 };

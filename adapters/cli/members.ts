@@ -1,12 +1,7 @@
-// Reads values of any shape, as they come out of a file: own members only, so that no name reaches a prototype.
+// Reads a value below other values, as they come out of a file.
 
-export const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+import { own } from "../../core/index.ts";
 
-export const member = (value: unknown, name: string): unknown =>
-  typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined;
-
-export const at = (value: unknown, ...path: readonly string[]): unknown => path.reduce(member, value);
-
-/** The process's environment, or what a test takes for it. */
-export type Env = Readonly<Record<string, string | undefined>>;
+/** The value at the end of a path of own properties; undefined when one of them is missing. */
+export const at = (value: unknown, ...path: readonly string[]): unknown =>
+  path.reduce((parent, name) => own(parent, name), value);

@@ -1,4 +1,4 @@
-// The process around the command line.
+// Runs the command line in this process.
 
 import { text } from "node:stream/consumers";
 import type { Io } from "./io.ts";
@@ -17,7 +17,7 @@ const onStop: Io["onStop"] = (handle) => {
   return () => void process.off("SIGINT", stop).off("SIGTERM", stop);
 };
 
-// nobody reads on, as behind `| head`: what is written then is lost, and that is no failure of ours
+// a reader such as `| head` may close the pipe early; that is not a failure of the command
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 process.exitCode = await run(process.argv.slice(2), {
@@ -28,5 +28,5 @@ process.exitCode = await run(process.argv.slice(2), {
   isTerminal: process.stderr.isTTY,
   onStop,
 });
-// after a second request to stop, connections that still live must not keep the process
+// after a second request to stop, open connections must not keep the process alive
 if (isForced) process.exit();

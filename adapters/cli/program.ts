@@ -1,4 +1,4 @@
-// The command line: what can be typed, its help, and which status a command ends with.
+// The command line: its commands and options, their help, and the exit status.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Result } from "neverthrow";
@@ -19,18 +19,19 @@ const port = (written: string): number => {
 };
 
 const SERVE_HELP = `
-Without --config there is one demo route with a new secret. FILE is a Gateway's own configuration, or { routes: … }, as JSON5.
-Health: GET /healthz (the process lives), GET /readyz (it takes requests). SIGTERM and SIGINT stop it once all is answered.`;
+Without --config it serves one demo route with a new secret. The file is JSON5: a Gateway's configuration, or { routes: … }.
+GET /healthz answers 200 while the process runs, GET /readyz while it accepts requests. After SIGTERM or SIGINT it answers
+the requests that have begun, then stops.`;
 
 const CALL_HELP = `
-ROUTE is a route id, a path, or a URL; ACTION one of
+ROUTE is a route id, a path or a URL. ACTION is one of
   ${Object.keys(ACTIONS).join(", ")}
-Fields are name=text or name:=json:
+FIELDS are name=text for a string and name:=json for any other value:
   openclaw-webhooks call demo create_flow goal='Review inbound queue' stateJson:='{"page":1}'
 The secret comes from an environment variable or a file, never from the command line.
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer.`;
 
-/** Runs one command line to its exit status; prints, and never throws. */
+/** Runs one command line and returns its exit status. Never throws. */
 export const run = async (args: readonly string[], io: Io): Promise<number> => {
   let status: number = EXIT.ok;
   const ends =
@@ -38,9 +39,9 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     async (...given: Args): Promise<void> => {
       status = (await command(...given)).match(
         (done) => done,
-        (found) => {
-          io.error(`${found.sentence}\n`);
-          return found.status ?? failed;
+        (fault) => {
+          io.error(`${fault.sentence}\n`);
+          return fault.status ?? failed;
         },
       );
     };
@@ -51,27 +52,27 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .configureOutput({ writeOut: io.out, writeErr: io.error });
   program
     .command("serve")
-    .description("serve routes, with their flows in an SQLite file")
-    .option("--config <file>", "routes to serve")
+    .description("serve the routes of a configuration, with their flows in an SQLite file")
+    .option("--config <file>", "configuration with the routes")
     .addOption(new Option("--port <number>", "port to listen on; 0 for a free one").argParser(port).default(8787))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--public", "allow a --host that other machines can reach", false)
     .option("--db <file>", "SQLite file for the flows (default: in ~/.local/state/openclaw-webhooks)")
     .option("--tls-cert <file>", "certificate chain, PEM")
-    .option("--tls-key <file>", "its private key, PEM")
-    .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))
+    .option("--tls-key <file>", "private key of the certificate, PEM")
+    .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))
     .addHelpText("after", SERVE_HELP)
     .action(ends((options: ServeOptions) => serve(options, io), EXIT.refused));
   program
     .command("check <file>")
-    .description("say what is wrong with a configuration; exit status 1 when something is")
+    .description("list the problems of a configuration; exit status 1 if there is one")
     .action(ends((file: string) => check(file, io), EXIT.refused));
   program
     .command("call <route> <action> [fields...]")
     .description("send one action to a route")
-    .option("--url <base>", "where the server is", "http://127.0.0.1:8787")
-    .option("--secret-env <name>", "environment variable with the secret", "OPENCLAW_WEBHOOK_SECRET")
-    .option("--secret-file <file>", "file with the secret")
+    .option("--url <base>", "address of the server", "http://127.0.0.1:8787")
+    .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
+    .option("--secret-file <file>", "file that holds the secret")
     .option("--data <json>", "fields as one JSON object; - reads it from standard input")
     .option("--json", "print the whole answer as one line of JSON", false)
     .addHelpText("after", CALL_HELP)
@@ -95,7 +96,9 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    io.error(`A defect, please report it: ${error instanceof Error ? error.name : typeof error}\n`);
+    io.error(
+      `Unexpected error. This is a defect; please report it: ${error instanceof Error ? error.name : typeof error}\n`,
+    );
     return EXIT.refused;
   }
 };

@@ -1,4 +1,4 @@
-// A small regular file as text: opened once, so that what is checked is what is read, and read up to a limit.
+// Reads a small regular file as text. The file is opened once, so that the checked file is the file that is read.
 
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -10,7 +10,7 @@ export type ReadFault = "missing" | "symlink" | "not a file" | "unreadable" | "t
 export type Reading<F> = {
   readonly maxBytes: number;
   readonly followSymlink: boolean;
-  /** What is wrong with the opened file; undefined when nothing is. */
+  /** The fault of the opened file, or undefined. */
   readonly check: (stats: Stats) => F | undefined;
 };
 
@@ -20,7 +20,7 @@ const openFault = (error: unknown): ReadFault => {
   return code === "ELOOP" ? "symlink" : "unreadable";
 };
 
-/** Without a byte order mark; errs for bytes that are not UTF-8. */
+/** The text without a byte order mark. */
 export const decodeText: (bytes: Buffer) => Result<string, "not text"> = Result.fromThrowable(
   (bytes: Buffer) => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
   () => "not text" as const,
@@ -29,13 +29,13 @@ export const decodeText: (bytes: Buffer) => Result<string, "not text"> = Result.
 const readOpened = async <F>(handle: FileHandle, reading: Reading<F>): Promise<Result<string, F | ReadFault>> => {
   const stats = await handle.stat();
   if (!stats.isFile()) return err("not a file");
-  const found = reading.check(stats);
-  if (found !== undefined) return err(found);
+  const fault = reading.check(stats);
+  if (fault !== undefined) return err(fault);
   const bytes = await buffer(handle.createReadStream({ end: reading.maxBytes, autoClose: false }));
   return bytes.length > reading.maxBytes ? err("too long") : decodeText(bytes);
 };
 
-/** Does not wait for a pipe's writer: a pipe is no file. Never rejects. */
+/** Opens without blocking, because opening a pipe would wait for a writer. Never rejects. */
 export const readText = async <F>(path: string, reading: Reading<F>): Promise<Result<string, F | ReadFault>> => {
   const follow = reading.followSymlink ? 0 : constants.O_NOFOLLOW;
   const opened = await ResultAsync.fromPromise(

@@ -1,3 +1,3 @@
-// The package's version, held against package.json by a test.
+// The package's version. A test compares it with package.json.
 
 export const VERSION = "0.1.0";

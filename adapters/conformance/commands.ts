@@ -1,22 +1,29 @@
-// Random commands: what one owner asks of his flows, by the flow's number and not by its id, so that the same commands
-// can be run against two stores.
+// Random commands of one owner. They name a flow by its number and not by its id, so that the same commands can be run
+// against two stores.
 
 import fc from "fast-check";
-import type { JsonValue } from "../../core/index.ts";
-import type { ManagedFlows } from "../flows/flow-store.ts";
+import {
+  ACTIVE_STATUSES,
+  CHILD_RUNTIMES,
+  type FlowAction,
+  type JsonValue,
+  NOTIFY_POLICIES,
+  OPEN_STATUSES,
+} from "../../core/index.ts";
 
+/** The flow that a command is about, and a revision of it. */
 export type Named = { readonly flowId: string; readonly expectedRevision: number };
 
-/** One call of the port, once it is known which flow it is about. */
+/** One action, once it is known which flow it is about. */
 export type Command = {
-  readonly name: string;
+  readonly name: FlowAction["action"];
   /** The flow's number among the owner's, 0 for the first; a number that no flow has names an unknown one. */
   readonly flow: number;
   /** Added to the flow's revision: 0 is right, all others are stale or of the future. */
   readonly drift: number;
-  /** What is asked besides the flow, to be read in a counterexample. */
-  readonly asked?: unknown;
-  readonly call: (flows: ManagedFlows, named: Named) => ReturnType<ManagedFlows[keyof ManagedFlows]>;
+  /** The fields besides the flow, to be read in a counterexample. */
+  readonly fields?: unknown;
+  readonly action: (named: Named) => FlowAction;
 };
 
 /** Times that requests name; all others are the store's own. */
@@ -36,7 +43,7 @@ const json: fc.Arbitrary<JsonValue | undefined> = fc.option(
     .map((value): JsonValue => JSON.parse(JSON.stringify(value).replaceAll("__proto__", "proto"))),
   { nil: undefined },
 );
-const policy = fc.option(fc.constantFrom("done_only", "state_changes", "silent"), { nil: undefined });
+const policy = fc.option(fc.constantFrom(...NOTIFY_POLICIES), { nil: undefined });
 const time = fc.option(fc.constantFrom(...NAMED_TIMES), { nil: undefined });
 
 const about = fc.record({
@@ -48,100 +55,106 @@ const about = fc.record({
   drift: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.constantFrom(-1, 1, 7)),
 });
 
-const made = fc
+/** A command about one flow, with generated fields. */
+const command = <Fields>(
+  name: Command["name"],
+  fields: fc.Arbitrary<Fields>,
+  action: (named: Named, fields: Fields) => FlowAction,
+): fc.Arbitrary<Command> =>
+  fc
+    .tuple(about, fields)
+    .map(([at, values]) => ({ ...at, name, fields: values, action: (named) => action(named, values) }));
+
+const created = fc
   .record({
     goal: text,
     controllerId: text,
-    status: fc.option(fc.constantFrom("queued", "running", "waiting", "blocked"), { nil: undefined }),
+    status: fc.option(fc.constantFrom(...OPEN_STATUSES), { nil: undefined }),
     notifyPolicy: policy,
     currentStep: nullable,
     stateJson: json,
     waitJson: json,
   })
-  .map((asked): Command => ({ name: "create", flow: -1, drift: 0, asked, call: (flows) => flows.create(asked) }));
+  .map((fields): Command => ({
+    name: "create_flow",
+    flow: -1,
+    drift: 0,
+    fields,
+    action: () => ({ action: "create_flow", ...fields }),
+  }));
 
-const waiting = fc
-  .record({ currentStep: nullable, stateJson: json, waitJson: json, blockedTaskId: nullable, blockedSummary: nullable })
-  .chain((asked) =>
-    about.map((at): Command => ({
-      ...at,
-      name: "setWaiting",
-      asked,
-      call: (flows, named) => flows.setWaiting({ ...asked, ...named }),
-    })),
-  );
-
-const resumed = fc
-  .record({
-    status: fc.option(fc.constantFrom("queued", "running"), { nil: undefined }),
+const waiting = command(
+  "set_waiting",
+  fc.record({
     currentStep: nullable,
     stateJson: json,
-  })
-  .chain((asked) =>
-    about.map((at): Command => ({
-      ...at,
-      name: "resume",
-      asked,
-      call: (flows, named) => flows.resume({ ...asked, ...named }),
-    })),
+    waitJson: json,
+    blockedTaskId: nullable,
+    blockedSummary: nullable,
+  }),
+  (named, fields) => ({ action: "set_waiting", ...named, ...fields }),
+);
+
+const resumed = command(
+  "resume_flow",
+  fc.record({
+    status: fc.option(fc.constantFrom(...ACTIVE_STATUSES), { nil: undefined }),
+    currentStep: nullable,
+    stateJson: json,
+  }),
+  (named, fields) => ({ action: "resume_flow", ...named, ...fields }),
+);
+
+const finished = command("finish_flow", fc.record({ stateJson: json }), (named, fields) => ({
+  action: "finish_flow",
+  ...named,
+  ...fields,
+}));
+
+const failed = command(
+  "fail_flow",
+  fc.record({ stateJson: json, blockedTaskId: nullable, blockedSummary: nullable }),
+  (named, fields) => ({ action: "fail_flow", ...named, ...fields }),
+);
+
+const NO_FIELDS = fc.constant(undefined);
+
+const simple = fc.oneof(
+  command("get_flow", NO_FIELDS, ({ flowId }) => ({ action: "get_flow", flowId })),
+  command("resolve_flow", NO_FIELDS, ({ flowId }) => ({ action: "resolve_flow", token: flowId })),
+  command("get_task_summary", NO_FIELDS, ({ flowId }) => ({ action: "get_task_summary", flowId })),
+  command("request_cancel", NO_FIELDS, (named) => ({ action: "request_cancel", ...named })),
+  command("cancel_flow", NO_FIELDS, ({ flowId }) => ({ action: "cancel_flow", flowId })),
+);
+
+/** Times and progress belong to a running task alone. */
+const running = fc
+  .record({ startedAt: time, lastEventAt: time, progressSummary: nullable })
+  .map((fields) =>
+    Object.values(fields).some((value) => value !== undefined) ? { status: "running" as const, ...fields } : {},
   );
 
-const finished = json.chain((stateJson) =>
-  about.map((at): Command => ({
-    ...at,
-    name: "finish",
-    call: (flows, named) => flows.finish({ stateJson, ...named }),
-  })),
-);
-
-const failed = fc.record({ stateJson: json, blockedTaskId: nullable, blockedSummary: nullable }).chain((asked) =>
-  about.map((at): Command => ({
-    ...at,
-    name: "fail",
-    asked,
-    call: (flows, named) => flows.fail({ ...asked, ...named }),
-  })),
-);
-
-const simple = about.chain((at) =>
-  fc.constantFrom<Command>(
-    { ...at, name: "get", call: (flows, { flowId }) => flows.get(flowId) },
-    { ...at, name: "resolve", call: (flows, { flowId }) => flows.resolve(flowId) },
-    { ...at, name: "summary", call: (flows, { flowId }) => flows.summary(flowId) },
-    { ...at, name: "requestCancel", call: (flows, named) => flows.requestCancel(named) },
-    { ...at, name: "cancel", call: (flows, { flowId }) => flows.cancel(flowId) },
+const tasked = command(
+  "run_task",
+  fc.tuple(
+    fc.record({
+      runtime: fc.constantFrom(...CHILD_RUNTIMES),
+      task: fc.constantFrom("Inspect", "Draft a reply"),
+      label: fc.option(fc.constantFrom("one", "two"), { nil: undefined }),
+      runId: fc.option(fc.constantFrom("run-1", "run-1", "run-2"), { nil: undefined, freq: 4 }),
+      sourceId: optionalText,
+      parentTaskId: optionalText,
+      agentId: fc.option(fc.constantFrom("main", "research"), { nil: undefined }),
+      childSessionKey: fc.option(fc.constant("agent:main:no-such-child"), { nil: undefined, freq: 9 }),
+      preferMetadata: fc.option(fc.boolean(), { nil: undefined }),
+      notifyPolicy: policy,
+    }),
+    running,
   ),
+  ({ flowId }, [fields, progress]) => ({ action: "run_task", flowId, ...fields, ...progress }),
 );
-
-const tasked = fc
-  .record({
-    runtime: fc.constantFrom("subagent", "acp"),
-    task: fc.constantFrom("Inspect", "Draft a reply"),
-    label: fc.option(fc.constantFrom("one", "two"), { nil: undefined }),
-    runId: fc.option(fc.constantFrom("run-1", "run-1", "run-2"), { nil: undefined, freq: 4 }),
-    sourceId: optionalText,
-    parentTaskId: optionalText,
-    agentId: fc.option(fc.constantFrom("main", "research"), { nil: undefined }),
-    childSessionKey: fc.option(fc.constant("agent:main:no-such-child"), { nil: undefined, freq: 9 }),
-    preferMetadata: fc.option(fc.boolean(), { nil: undefined }),
-    notifyPolicy: policy,
-  })
-  .chain((asked) =>
-    fc.record({ startedAt: time, lastEventAt: time, progressSummary: nullable }).chain((running) =>
-      about.map((at): Command => {
-        const isRunning = Object.values(running).some((value) => value !== undefined);
-        const status = isRunning ? ({ status: "running", ...running } as const) : {};
-        return {
-          ...at,
-          name: "runTask",
-          asked: { ...asked, ...status },
-          call: (flows, { flowId }) => flows.runTask({ ...asked, ...status, flowId }),
-        };
-      }),
-    ),
-  );
 
 /** Any command of the port about one flow; a first one makes a flow, so that the others have something to act on. */
 export const commands: fc.Arbitrary<readonly Command[]> = fc
-  .tuple(made, fc.array(fc.oneof(made, waiting, resumed, finished, failed, simple, tasked), { maxLength: 12 }))
+  .tuple(created, fc.array(fc.oneof(created, waiting, resumed, finished, failed, simple, tasked), { maxLength: 12 }))
   .map(([first, rest]) => [first, ...rest]);

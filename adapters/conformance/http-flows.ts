@@ -1,9 +1,9 @@
 // A webhook surface as a store of flows: the port, over HTTP. What `result` holds is what a Gateway's flow API answers,
 // so its decoder reads it.
 
+import type { FlowAction } from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
-import type { Binding } from "../managed-flows/api.ts";
-import { gatewayFlows } from "../managed-flows/store.ts";
+import { decode } from "../managed-flows/decode.ts";
 import { ConformanceError } from "./check.ts";
 
 /** A route under test, from its caller's side. */
@@ -43,36 +43,27 @@ let clients = 0;
 /** A client that has not asked before: a property asks more than one client may. */
 export const newClient = (): number => (clients += 1);
 
+/** The part of `result` that a Gateway's flow API answers itself. */
+const answerIn = ({ action }: FlowAction, result: NonNullable<Envelope["result"]>): unknown => {
+  if (action === "list_flows") return result["flows"];
+  if (action === "get_task_summary") return result["summary"];
+  return ["create_flow", "get_flow", "find_latest_flow", "resolve_flow"].includes(action) ? result["flow"] : result;
+};
+
 /** The routes' flows; every request comes from a new client. */
-export const httpFlows = (endpoints: readonly Endpoint[], fetchIt: Fetch, asClient: AsClient): FlowStore => {
-  const bind = (owner: string): Binding => {
+export const httpFlows = (endpoints: readonly Endpoint[], fetchIt: Fetch, asClient: AsClient): FlowStore => ({
+  execute: async (owner, action, report) => {
     const to = endpoints.find(({ sessionKey }) => sessionKey === owner);
     if (to === undefined) throw new ConformanceError(`no route is bound to ${owner}`);
-    const ask = async (action: string, asked: object): Promise<NonNullable<Envelope["result"]>> => {
-      const response = await fetchIt(post(to, { ...asked, action }, asClient(newClient())));
-      const text = await response.text();
-      if (!ANSWERED.has(response.status)) throw new ConformanceError(`${action}: ${String(response.status)} ${text}`);
-      const { result = {} }: Envelope = JSON.parse(text);
-      return result;
-    };
-    const flowIn = async (action: string, asked: object = {}): Promise<unknown> => (await ask(action, asked))["flow"];
-    return {
-      flows: {
-        tryCreateManaged: (asked) => flowIn("create_flow", asked),
-        get: (flowId) => flowIn("get_flow", { flowId }),
-        list: async () => (await ask("list_flows", {}))["flows"],
-        findLatest: () => flowIn("find_latest_flow"),
-        resolve: (token) => flowIn("resolve_flow", { token }),
-        getTaskSummary: async (flowId) => (await ask("get_task_summary", { flowId }))["summary"],
-        setWaiting: (asked) => ask("set_waiting", asked),
-        resume: (asked) => ask("resume_flow", asked),
-        finish: (asked) => ask("finish_flow", asked),
-        fail: (asked) => ask("fail_flow", asked),
-        requestCancel: (asked) => ask("request_cancel", asked),
-        runTask: (asked) => ask("run_task", asked),
-      },
-      canceller: () => ({ cancel: ({ flowId }) => ask("cancel_flow", { flowId }) }),
-    };
-  };
-  return gatewayFlows({ bind, hostConfig: () => undefined });
-};
+    const response = await fetchIt(post(to, action, asClient(newClient())));
+    const text = await response.text();
+    if (!ANSWERED.has(response.status)) {
+      throw new ConformanceError(`${action.action}: ${String(response.status)} ${text}`);
+    }
+    const { result = {} }: Envelope = JSON.parse(text);
+    const outcome = decode(action, answerIn(action, result), (prose) => report("the host said", prose));
+    return outcome.mapErr(({ field }) => {
+      throw new ConformanceError(`${action.action}: the answer's ${field || "whole"} is not what it must be: ${text}`);
+    });
+  },
+});

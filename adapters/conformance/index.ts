@@ -1,7 +1,8 @@
-// The contract as tests: for whoever keeps flows in an own store, or puts the bridge behind an own HTTP surface.
+// The contract as tests: for a store of your own, and for an HTTP surface of your own.
 
-export { type FlowStore, type ManagedFlows } from "../flows/flow-store.ts";
+export type { FlowStore } from "../flows/flow-store.ts";
 export { ConformanceError } from "./check.ts";
-export { flowStoreSuite, type StoreUnderTest, type TestFunction } from "./flow-store-suite.ts";
+export { flowStoreSuite } from "./flow-store-suite.ts";
 export { type AsClient, type Endpoint, type Fetch, httpFlows } from "./http-flows.ts";
 export { type Surface, type SurfaceUnderTest, webhookSuite } from "./webhook-suite.ts";
+export type { StoreUnderTest, TestFunction } from "./store-under-test.ts";

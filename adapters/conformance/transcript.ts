@@ -1,14 +1,10 @@
-// Runs commands against a store and writes down what came back, with what differs from store to store taken out: ids
-// become numbers, times that the store chose become `time`.
+// Runs commands against a store and notes what came back, without what differs from store to store: ids become numbers,
+// times that the store chose become `time`.
 
-import type { Result } from "neverthrow";
-import type { HostFailure, JsonValue, Outcome } from "../../core/index.ts";
-import type { FlowStore, ManagedFlows, Tell } from "../flows/flow-store.ts";
-import type { Soon } from "../flows/awaitable.ts";
+import type { FlowAction, Outcome, Shown } from "../../core/index.ts";
+import type { FlowStore } from "../flows/flow-store.ts";
 import { check } from "./check.ts";
 import { type Command, NAMED_TIMES } from "./commands.ts";
-
-type Shown = { readonly [field: string]: JsonValue };
 
 /** An outcome as plain JSON: its kind, its refusal, and what it shows. */
 export type Plain = {
@@ -52,12 +48,18 @@ const plainOf = (outcome: Outcome): Plain => {
   }
 };
 
-/** The outcome as plain JSON; a failure of the store fails the suite. */
-export const settled = async (answer: Soon<Result<Outcome, HostFailure>>): Promise<Plain> => {
-  const carried = await answer;
-  check(carried.isOk(), `the store failed: ${carried.isErr() ? carried.error : ""}`);
-  return carried.isOk() ? plainOf(carried.value) : { kind: "failed" };
-};
+/** Carries one owner's action out. A failure of the store fails the suite. */
+export type Ask = (action: FlowAction) => Promise<Plain>;
+
+const noReport = (): void => undefined;
+
+export const askAs =
+  (store: FlowStore, owner: string): Ask =>
+  async (action) => {
+    const result = await store.execute(owner, action, noReport);
+    check(result.isOk(), `the store failed: ${result.isErr() ? result.error : ""}`);
+    return result.isOk() ? plainOf(result.value) : { kind: "failed" };
+  };
 
 /** A flow as a caller sees it. */
 export type Seen = { readonly flowId: string; readonly revision: number; readonly view: Shown };
@@ -81,7 +83,7 @@ class Names {
     return name;
   }
 
-  hide(field: string, value: JsonValue): JsonValue {
+  hide(field: string, value: Shown[string]): Shown[string] {
     if (field === "flowId" || field === "parentFlowId") return this.#nameOf(String(value), "flow");
     if (field === "taskId") return this.#nameOf(String(value), "task");
     return TIMES.has(field) && !NAMED_TIMES.includes(Number(value)) ? "time" : value;
@@ -103,17 +105,15 @@ const anonymous = ({ flow, task, tasks, ...rest }: Plain, names: Names): object 
   tasks: maybe(tasks, (all) => all.map((one) => String(one["taskId"])).length),
 });
 
-const QUIET: Tell = () => undefined;
-
 /** Runs one owner's commands, one after the other. */
 export class Actor {
-  readonly #flows: () => ManagedFlows;
+  readonly #ask: Ask;
   readonly #names = new Names();
   readonly #made: string[] = [];
   readonly #revisions = new Map<string, number>();
 
   constructor(store: FlowStore, owner: string) {
-    this.#flows = () => store.bind(owner, QUIET);
+    this.#ask = askAs(store, owner);
   }
 
   /** The flows that this actor made, oldest first. */
@@ -122,10 +122,10 @@ export class Actor {
   }
 
   /** What came back, without what differs from store to store. */
-  async run({ name, flow, drift, call }: Command): Promise<object> {
+  async run({ name, flow, drift, action }: Command): Promise<object> {
     const flowId = this.#made[flow] ?? "no-such-flow";
     const expectedRevision = Math.max(0, (this.#revisions.get(flowId) ?? 0) + drift);
-    const plain = await settled(call(this.#flows(), { flowId, expectedRevision }));
+    const plain = await this.#ask(action({ flowId, expectedRevision }));
     for (const shown of [plain.flow ?? []].flat()) this.#learn(seenIn(shown), plain.kind === "created");
     return { name, ...anonymous(plain, this.#names) };
   }

@@ -1,8 +1,9 @@
 // What every HTTP surface of the bridge must do, seen from a caller; then the store's suite through it.
 
 import { check, same } from "./check.ts";
-import { flowStoreSuite, type TestFunction } from "./flow-store-suite.ts";
+import { flowStoreSuite } from "./flow-store-suite.ts";
 import { type AsClient, type Endpoint, type Envelope, type Fetch, httpFlows, newClient, post } from "./http-flows.ts";
+import type { TestFunction } from "./store-under-test.ts";
 
 export type Surface = {
   /** Two routes of different sessions and secrets. */
@@ -15,7 +16,10 @@ export type SurfaceUnderTest = {
   /** Called for each test. */
   readonly open: () => Surface | Promise<Surface>;
   readonly close?: (surface: Surface) => void | Promise<void>;
-  /** Without it the rate limit is not tested, and `runs` must stay below it. */
+  /**
+   * Headers by which a request counts as another client's. The suite sends more requests than a client may: without it,
+   * the surface must have limits that let them pass, and the rate limit is not tested.
+   */
   readonly asClient?: AsClient;
   /** As for `flowStoreSuite`. */
   readonly ties?: "by_id" | "any";
@@ -25,17 +29,28 @@ export type SurfaceUnderTest = {
 
 type Answered = { readonly status: number; readonly headers: Headers; readonly text: string; readonly body: Envelope };
 
+/** Characters that a text has at least that does not stand in an answer by chance. */
+const SEARCHED = 8;
+
 class Caller {
   readonly #fetch: Fetch;
   readonly #asClient: AsClient;
-  readonly #hidden: readonly string[];
+  readonly #hidden: readonly (readonly [what: string, text: string])[];
   readonly to: Endpoint;
   readonly other: Endpoint;
 
   constructor({ routes, fetch: fetchIt = (request) => fetch(request) }: Surface, asClient: AsClient) {
     this.#fetch = fetchIt;
     this.#asClient = asClient;
-    this.#hidden = routes.flatMap(({ secret, sessionKey }) => [secret, sessionKey]);
+    this.#hidden = routes.flatMap(({ secret, sessionKey }) => [
+      ["secret", secret],
+      ["session key", sessionKey],
+    ]);
+    for (const [what, text] of this.#hidden)
+      check(
+        text.length >= SEARCHED,
+        `a ${what} has ${String(SEARCHED)} characters or more, so that answers can be searched for it`,
+      );
     this.to = routes[0];
     this.other = routes[1];
   }
@@ -56,7 +71,7 @@ class Caller {
     const text = await response.text();
     check(response.headers.get("content-type") === "application/json; charset=utf-8", `content type of ${text}`);
     check(response.headers.get("cache-control") === "no-store", `cache-control of ${text}`);
-    for (const hidden of this.#hidden) check(!text.includes(hidden), "an answer holds a secret or a session key");
+    for (const [what, hidden] of this.#hidden) check(!text.includes(hidden), `an answer holds a ${what}: ${text}`);
     return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
   }
 

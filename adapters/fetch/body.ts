@@ -2,8 +2,9 @@
 
 import { err, ok, type Result } from "neverthrow";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
+import { turn } from "../flows/awaitable.ts";
 import { withDeadline } from "../bridge/deadline.ts";
-import { Gathered } from "../bridge/body-buffer.ts";
+import { BodyBuffer } from "../bridge/body-buffer.ts";
 import { bodyWasRead } from "../bridge/misuse.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -11,25 +12,23 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 /** Reads between two looks at the clock. */
 const MAX_READS = 256;
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
-
 const readAll = async (reader: Reader): Promise<Result<Uint8Array, BodyFault>> => {
-  const gathered = new Gathered();
+  const buffer = new BodyBuffer();
   for (let read = 1; ; read += 1) {
     const { done, value } = await reader.read();
-    if (done) return ok(gathered.bytes);
+    if (done) return ok(buffer.bytes);
     if (!(value instanceof Uint8Array)) return err("gone");
-    if (!gathered.add(value)) return err("too_large");
+    if (!buffer.add(value)) return err("too_large");
     // a stream that always has one more empty chunk would keep the deadline from being noticed
     if (read % MAX_READS === 0) await turn();
   }
 };
 
-/** What is left of a refused body is not wanted; a stream that fails while it is cancelled is as good as gone. */
+/** The rest of a refused body is not wanted; a stream that fails while it is cancelled is gone all the same. */
 const abandon = (reader: Reader): void => void reader.cancel().catch(() => undefined);
 
 //= BODY-2, BODY-3
-/** The bytes, or the reason why there are none. Rejects when somebody else has read the body: a mistake of the host. */
+/** The bytes, or the reason why there are none. Rejects with a Misuse when other code has read the body. */
 export const readBody = async (
   request: Request,
   deadlineMs: number = BODY_DEADLINE_MS,

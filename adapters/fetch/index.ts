@@ -1,7 +1,7 @@
-// The bridge as a Fetch handler: Hono, Bun, Deno, Workers, Next route handlers, and whatever else speaks Request.
+// The bridge as a Fetch handler: for Hono, Bun, Deno, Workers, Next route handlers and all that speaks Request.
 
 import type { Reply, RequestHead } from "../../core/index.ts";
-import { createService, type ServiceOptions } from "../bridge/service.ts";
+import { bridgeFromConfig, type EmbedOptions } from "../bridge/from-config.ts";
 import { readBody } from "./body.ts";
 import { webPrimitives } from "./primitives.ts";
 
@@ -13,10 +13,10 @@ export type Sender = {
   readonly peer?: string | undefined;
 };
 
-/** Always resolves; a path that is no route's is answered with the 404 `route_not_found`. */
+/** Always resolves; a path that is not a route's is answered with the 404 `route_not_found`. */
 export type FetchHandler = (request: Request, sender?: Sender) => Promise<Response>;
 
-/** Platforms pass what they like as a handler's second argument: only a text is an address. */
+/** Platforms pass various things as a handler's second argument; only a text is an address. */
 const addressIn = (sender: unknown, name: "client" | "peer"): string | undefined => {
   if (typeof sender !== "object" || sender === null) return undefined;
   const address: unknown = Object.getOwnPropertyDescriptor(sender, name)?.value;
@@ -38,15 +38,15 @@ const headOf = (request: Request, sender: unknown): RequestHead => {
 const responseOf = ({ status, headers, body }: Reply): Response => new Response(body, { status, headers });
 
 export type { Logger } from "../bridge/log.ts";
-export type { ServiceOptions } from "../bridge/service.ts";
+export type { EmbedOptions } from "../bridge/from-config.ts";
 
 //= REPLY-4
 /** Limits are counted in this handler: make one, not one for each request. */
-export const createFetchHandler = (options: ServiceOptions): FetchHandler => {
-  const { serve } = createService(options, webPrimitives);
+export const createFetchHandler = (options: EmbedOptions): FetchHandler => {
+  const { locate, handle } = bridgeFromConfig(options, webPrimitives);
   return (request, sender) =>
     new Promise((resolve) => {
       const deliver = ({ reply }: { readonly reply: Reply }): void => resolve(responseOf(reply));
-      void serve(headOf(request, sender), () => readBody(request), deliver);
+      void handle(locate(headOf(request, sender)), () => readBody(request), deliver);
     });
 };

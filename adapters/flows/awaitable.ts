@@ -1,18 +1,19 @@
-// A value that may be there already: a store in this process answers at once, and waiting for it would cost a request as
-// much as the answer itself.
+// A value or a promise of it. In-process stores answer at once; awaiting them costs as much as building the answer.
 
-/** The value, or the promise of it. */
-export type Soon<T> = T | Promise<T>;
+export type Awaitable<T> = T | Promise<T>;
 
-/** Whether somebody's answer is still to come: anything that can be awaited, a promise or not. */
-export const isLater = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
-  ((typeof answer === "object" && answer !== null) || typeof answer === "function") &&
-  "then" in answer &&
-  typeof answer.then === "function";
+/** Gives everything else that waits its turn. */
+export const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
-/** A promise of our own for it: whatever awaiting it throws becomes a rejection. */
-export const awaited = async <T>(later: PromiseLike<T>): Promise<T> => later;
+/** Whether a value can be awaited, a promise or not. */
+export const isPromiseLike = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
+  ((typeof value === "object" && value !== null) || typeof value === "function") &&
+  "then" in value &&
+  typeof value.then === "function";
 
-/** What `use` makes of the value, as soon as it is there. */
-export const whenThere = <T, U>(value: T | PromiseLike<T>, use: (value: T) => U): Soon<U> =>
-  isLater(value) ? awaited(value).then(use) : use(value);
+/** A promise of our own for one of other code, whose `then` and `constructor` may do anything: what they throw is a rejection. */
+export const adopt = <T>(later: PromiseLike<T>): Promise<T> => new Promise((resolve) => resolve(later));
+
+/** What `use` makes of the value, at once when it is there. */
+export const mapAwaitable = <T, U>(value: T | PromiseLike<T>, use: (value: T) => U): Awaitable<U> =>
+  isPromiseLike(value) ? adopt(value).then(use) : use(value);

@@ -1,33 +1,35 @@
-// What an embedded store is made of: rows of flows and tasks, and a way to read and change them all at once.
-// Memory and SQLite are two; what the rows mean is core/lifecycle's and core/task's business.
+// What an embedded store stands on: rows of flows and tasks, and transactions over them. Memory and SQLite are two engines,
+// and a network database can be another one, because an engine may answer later. What the rows mean is the core's business.
 
 import type { Result } from "neverthrow";
-import type { Soon } from "./awaitable.ts";
-import type { FlowRecord, TaskRecord } from "../../core/index.ts";
-
-/** The rows as one transaction sees them. Whatever throws here undoes the transaction. */
-export interface FlowTables {
-  find(owner: string, flowId: string): FlowRecord | undefined;
-  /** Newest `createdAt` first; of equal ones the smaller flowId. */
-  list(owner: string): readonly FlowRecord[];
-  /** The first of `list`, or the first of it that has not ended. */
-  newest(owner: string, which: "any" | "open"): FlowRecord | undefined;
-  insert(owner: string, flow: FlowRecord): void;
-  update(flow: FlowRecord): void;
-  /** With its tasks. */
-  remove(flowId: string): void;
-  /** Flows without tasks that are open with a cancel intent, or ended at or before `endedBy`; at most `limit`. */
-  due(endedBy: number, limit: number): readonly FlowRecord[];
-  /** In the order in which they were made. */
-  tasks(flowId: string): readonly TaskRecord[];
-  putTask(task: TaskRecord): void;
-}
+import type { FlowRecord, Load, Needs, Stored, TaskRecord, Write } from "../../core/index.ts";
+import type { Awaitable } from "./awaitable.ts";
 
 /** Nothing was written. `error` is for the operator. */
 export type StoreFault = { readonly error: unknown };
 
+/** What an engine loads: the flows that the first successful lookup finds, and the first one's tasks where they are wanted. */
+export const loadBy = (
+  { load, tasks }: Needs,
+  find: (load: Load) => readonly FlowRecord[],
+  tasksOf: (flowId: string) => readonly TaskRecord[],
+): Stored => {
+  for (const one of load) {
+    const flows = find(one);
+    const [flow] = flows;
+    if (flow !== undefined) return { flows, tasks: tasks ? tasksOf(flow.flowId) : [] };
+  }
+  return { flows: [], tasks: [] };
+};
+
+/** What a transaction decides: the rows to write, and whatever else its caller wants back. */
+export type Decided = { readonly writes: readonly Write[] };
+
 export interface FlowEngine {
-  read<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>>;
-  /** All that `work` writes, or nothing of it; no other writer, of this process or another, comes between. */
-  write<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>>;
+  /**
+   * One transaction: loads what `needs` says, asks `decide`, which answers at once, and saves the writes that it names. All of
+   * them are there before the answer is given, or none is. When `needs` says that it writes, no other writer, of this process
+   * or another, comes between load and save. What `decide` throws undoes the transaction.
+   */
+  transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Awaitable<Result<T, StoreFault>>;
 }

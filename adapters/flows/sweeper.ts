@@ -1,7 +1,7 @@
 // Runs a store's clean-up as the Gateway does: soon after the start, then once a minute.
 
 import type { Result } from "neverthrow";
-import type { Soon } from "./awaitable.ts";
+import type { Awaitable } from "./awaitable.ts";
 import type { StoreFault } from "./engine.ts";
 
 const FIRST_MS = 5000;
@@ -15,10 +15,20 @@ export type SweeperOptions = {
 };
 
 /** A store that can be swept, at once or by a promise. */
-export type Sweepable = { readonly sweep: () => Soon<Result<number, StoreFault>> };
+export type Sweepable = { readonly sweep: () => Awaitable<Result<number, StoreFault>> };
 
-/** Who is to be told of a failure and fails himself is not told again. */
+/** A handler of faults that fails itself is not told again. */
 const ignore = (): void => undefined;
+
+/** Sweeps once; a sweep that throws is a fault as well. */
+const sweepFault = async (flows: Sweepable): Promise<StoreFault | undefined> => {
+  try {
+    const swept = await flows.sweep();
+    return swept.isErr() ? swept.error : undefined;
+  } catch (error) {
+    return { error };
+  }
+};
 
 /** Starts sweeping; the function that comes back stops it, and resolves once no sweep runs any more. */
 export const startSweeping = (
@@ -28,12 +38,8 @@ export const startSweeping = (
   let running: Promise<void> = Promise.resolve();
   let isStopped = false;
   const sweepOnce = async (): Promise<void> => {
-    try {
-      const swept = await flows.sweep();
-      if (swept.isErr()) onFault(swept.error.error);
-    } catch (error) {
-      await Promise.resolve(error).then(onFault).catch(ignore);
-    }
+    const fault = await sweepFault(flows);
+    if (fault !== undefined) await Promise.resolve(fault.error).then(onFault).catch(ignore);
     if (!isStopped) timer = setTimeout(sweep, everyMs);
   };
   const sweep = (): void => {

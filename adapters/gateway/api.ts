@@ -1,4 +1,4 @@
-// The slice of the Gateway's plugin API that this plugin uses, typed by ourselves, for the real package is no
+// The slice of the Gateway's plugin API that this plugin uses, typed by ourselves, because the real package is not a
 // dependency. test/systems/gateway/real-host.ts proves that the real types fit.
 
 import type { IncomingMessage, ServerResponse } from "node:http";

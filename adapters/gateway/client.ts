@@ -1,22 +1,18 @@
 // Which client a request comes from, as the Gateway attributes it: X-Forwarded-For counts only behind a trusted proxy.
 
 import type { IncomingMessage } from "node:http";
-import { tailOf } from "../node/client.ts";
+import { type ClientOf, tailOf } from "../node/client.ts";
 import { type ProxyTrust, proxyTrust } from "./snapshot.ts";
 
-/** As much of a request as an attribution needs. */
+/** As much of a request as the Gateway's resolver reads. */
 type Sender = {
   readonly socket: { readonly remoteAddress: string | undefined };
   readonly headers: Readonly<Record<string, string>>;
 };
 
-type ResolveClientIp = (
-  sender: Sender,
-  trustedProxies: ProxyTrust["trustedProxies"],
-  allowRealIpFallback: boolean,
-) => unknown;
+type ResolveClientIp = (sender: Sender, trustedProxies: string[], allowRealIpFallback: boolean) => unknown;
 
-/** Not a literal, for the package is not there at build time; the Gateway provides it at run time. */
+/** Not a literal, because the package is absent at build time; the Gateway provides it at run time. */
 const INGRESS: string = "openclaw/plugin-sdk/webhook-ingress";
 
 const isResolver = (value: unknown): value is ResolveClientIp => typeof value === "function";
@@ -33,24 +29,27 @@ const importResolver = async (): Promise<ResolveClientIp | undefined> => {
 //= LIMIT-7
 const forwarded = ({ headers }: IncomingMessage, name: string): string => tailOf(String(headers[name] ?? ""));
 
-/** The address of a request's client, by the trust that the live `snapshot` states; undefined when its socket has none. */
-export type AttributeClient = (request: IncomingMessage, snapshot: unknown) => string | undefined;
-
-/** Says nothing of itself, so that an attribution of it is one that the Gateway has made for the request at hand. */
+/** An empty sender. If the Gateway still names a client, it has already attributed this request. */
 const NOBODY: Sender = { socket: { remoteAddress: undefined }, headers: {} };
+const NO_PROXIES: string[] = [];
 
-/** Answers that are remembered; when there are more, all start afresh. */
-const MAX_REMEMBERED = 1024;
+/** Answers that are remembered in each of two generations. */
+const GENERATION = 8192;
 
 const isSameTrust = (a: ProxyTrust, b: ProxyTrust): boolean =>
   a.allowRealIpFallback === b.allowRealIpFallback &&
   a.trustedProxies.length === b.trustedProxies.length &&
   a.trustedProxies.every((entry, index) => entry === b.trustedProxies[index]);
 
-/** The Gateway's function, asked once for the same addresses: parsing them costs more than all else before the secret. */
+/** The Gateway's resolver, asked once for the same addresses: parsing them costs more than every other check before the secret. */
 class Remembered {
   readonly #resolve: ResolveClientIp;
-  readonly #known = new Map<string, string | undefined>();
+  /**
+   * What was asked lately. When it is full it becomes the older generation, and that one is forgotten. An address stays in
+   * its generation when it is seen again, so that up to twice as many addresses in turn are each asked for once.
+   */
+  #young = new Map<string, string | undefined>();
+  #old = new Map<string, string | undefined>();
   #trust: ProxyTrust = { trustedProxies: [], allowRealIpFallback: false };
 
   constructor(resolve: ResolveClientIp) {
@@ -60,53 +59,68 @@ class Remembered {
   /** What is remembered holds for one trust only. */
   trust(trust: ProxyTrust): void {
     if (isSameTrust(trust, this.#trust)) return;
-    this.#known.clear();
-    this.#trust = trust;
+    this.#young = new Map();
+    this.#old = new Map();
+    // a copy, because the Gateway may change its list in place
+    this.#trust = { ...trust, trustedProxies: [...trust.trustedProxies] };
   }
 
   ask(peer: string | undefined, hop: string, real: string): string | undefined {
     const key = `${peer ?? ""}\n${hop}\n${real}`;
-    if (this.#known.has(key)) return this.#known.get(key);
+    if (this.#young.has(key)) return this.#young.get(key);
+    if (this.#old.has(key)) return this.#old.get(key);
+    const client = this.#asked(peer, hop, real);
+    if (this.#young.size >= GENERATION) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, client);
+    return client;
+  }
+
+  #asked(peer: string | undefined, hop: string, real: string): string | undefined {
     const sender = { socket: { remoteAddress: peer }, headers: { "x-forwarded-for": hop, "x-real-ip": real } };
     const { trustedProxies, allowRealIpFallback } = this.#trust;
-    // a copy, for what is remembered is compared with the list as it was
-    const said = this.#resolve(sender, [...trustedProxies], allowRealIpFallback);
-    const client = typeof said === "string" ? said : undefined;
-    if (this.#known.size >= MAX_REMEMBERED) this.#known.clear();
-    this.#known.set(key, client);
-    return client;
+    const client = this.#resolve(sender, [...trustedProxies], allowRealIpFallback);
+    return typeof client === "string" ? client : undefined;
   }
 }
 
+/** The address of a request's client, by the trust that the live `snapshot` states; undefined when its socket has none. */
+export type SnapshotClientOf = (request: IncomingMessage, snapshot: unknown) => ReturnType<ClientOf>;
+
 /**
- * Attribution by `resolve`: the right-most hop that it takes for a client, or the one of X-Real-IP where that counts. The
- * hops are asked for one by one from the right, where proxies write, so that what a client wrote before them costs nothing.
+ * The right-most hop that `resolve` takes for a client, or the one of X-Real-IP where that counts. The hops are asked for
+ * one by one from the right, where proxies write, so that what a client wrote before them costs nothing.
  */
-export const attributionBy = (resolve: ResolveClientIp): AttributeClient => {
+export const clientBy = (resolve: ResolveClientIp): SnapshotClientOf => {
   const remembered = new Remembered(resolve);
   return (request, snapshot) => {
-    const made = resolve(NOBODY, [], false);
-    if (typeof made === "string") return made;
+    const attributed = resolve(NOBODY, NO_PROXIES, false);
+    if (typeof attributed === "string") return attributed;
     remembered.trust(proxyTrust(snapshot));
     const peer = request.socket.remoteAddress;
-    const hops = forwarded(request, "x-forwarded-for").split(",");
-    for (let hop = hops.pop(); hop !== undefined; hop = hops.pop()) {
+    const hops = forwarded(request, "x-forwarded-for");
+    for (let end = hops.length; end > 0;) {
+      const comma = hops.lastIndexOf(",", end - 1);
+      const hop = hops.slice(comma + 1, end);
       const client = hop === "" ? undefined : remembered.ask(peer, hop, "");
       if (client !== undefined) return client;
+      end = comma;
     }
     return remembered.ask(peer, "", forwarded(request, "x-real-ip")) ?? peer;
   };
 };
 
 //= LIMIT-8
-/** Resolves to the Gateway's attribution, or to the socket's address after telling `onMissing` that it is not there. */
-export const loadAttribution = async (onMissing: () => void): Promise<AttributeClient> => {
+/** Resolves to the Gateway's attribution, or to the socket's address after calling `onMissing` because there is none. */
+export const gatewayClient = async (onMissing: () => void): Promise<SnapshotClientOf> => {
   const resolve = await importResolver();
   if (resolve === undefined) onMissing();
-  const attribute = resolve === undefined ? undefined : attributionBy(resolve);
+  const clientOf = resolve === undefined ? undefined : clientBy(resolve);
   return (request, snapshot) => {
     try {
-      return attribute === undefined ? request.socket.remoteAddress : attribute(request, snapshot);
+      return clientOf === undefined ? request.socket.remoteAddress : clientOf(request, snapshot);
     } catch {
       return request.socket.remoteAddress;
     }

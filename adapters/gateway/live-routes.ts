@@ -1,18 +1,18 @@
-// The routes as the Gateway's live snapshot has them now. A secret that is reloaded changes them without a reload of
-// the plugin: the table is made anew when, and only when, the snapshot's block is another object (M-9).
+// The routes as the Gateway's live snapshot has them now. A reloaded secret changes them without a reload of the plugin: the
+// table is made anew when, and only when, the snapshot's block is another object (M-9).
 
 import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
 import { pluginBlock, UNREADABLE } from "./snapshot.ts";
 
 export type LiveRoutesOptions = {
   readonly sha256: Sha256;
-  /** Told of the problems once for each change: all that there are now, and which lines are new or gone. */
+  /** Gets the problems once for each change: all lines that there are now, and which are new or gone. */
   readonly onProblems: (now: readonly string[], added: readonly string[], solved: readonly string[]) => void;
 };
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
 
-/** What brings a route to life whose secret was repaired. */
+/** Says what brings a route to life once its secret is repaired. */
 const lineOf = (problem: Problem): string =>
   problem.effect === "cold" ? `${problemLine(problem)} Then run: openclaw secrets reload.` : problemLine(problem);
 
@@ -32,17 +32,15 @@ export class LiveRoutes {
     this.#load(block);
   }
 
-  /** The configuration as it was at registration or at the last request. */
-  get known(): Config {
-    return this.#config;
+  /** The configuration of the snapshot that was followed last; without routes once it is disposed. */
+  get config(): Config {
+    return this.#isDisposed ? EMPTY : this.#config;
   }
 
-  /** The configuration of the Gateway's live `snapshot`; the last known one when that is UNREADABLE. */
-  current(snapshot: unknown): Config {
-    if (this.#isDisposed) return EMPTY;
+  /** Takes the routes of the Gateway's live `snapshot` over; keeps the last ones when that is UNREADABLE. */
+  follow(snapshot: unknown): void {
     const block = pluginBlock(snapshot);
-    if (block !== UNREADABLE && block !== this.#block) this.#load(block);
-    return this.#config;
+    if (!this.#isDisposed && block !== UNREADABLE && block !== this.#block) this.#load(block);
   }
 
   /** No path is ours until `resume`. */

@@ -1,23 +1,20 @@
 // The Gateway plugin: registers the routes and joins the core to the Gateway's HTTP surface and flow API.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
-import { type Bridge, exchange } from "../bridge/exchange.ts";
-import type { Binding } from "../managed-flows/api.ts";
-import { createFlowHost } from "../bridge/execute.ts";
+import { createBridge, isOurs } from "../bridge/bridge.ts";
 import { Log } from "../bridge/log.ts";
-import { scrub } from "../bridge/scrub.ts";
-import { gatewayFlows } from "../managed-flows/store.ts";
 import { MemoryLimits } from "../limits/memory.ts";
+import type { Binding } from "../managed-flows/api.ts";
+import { gatewayFlows } from "../managed-flows/store.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
-import { type AttributeClient, loadAttribution } from "./client.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
+import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { readSnapshot } from "./snapshot.ts";
 
-const now = (): number => performance.now();
+const clock = (): number => performance.now();
 
-/** The asynchronous binding where the host has it; `cancel` is the synchronous one's in every version. */
+/** The asynchronous binding where the Gateway has it; `cancel` is the synchronous one's in every version. */
 const bindFlows =
   ({ tasks }: PluginApi["runtime"]) =>
   (sessionKey: string): Binding => {
@@ -30,7 +27,7 @@ const bindFlows =
 
 const isBelow = (path: string): boolean => path.startsWith(`${DEFAULT_PREFIX}/`) || path === DEFAULT_PREFIX;
 
-/** One prefix route for all paths below the default one, exact routes for those elsewhere (design: O(1) registrations). */
+/** One prefix route for all paths below the default one, exact routes for those elsewhere so that 10,000 routes are one registration. */
 const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler): void => {
   const all = [...paths.keys()];
   if (all.some(isBelow)) api.registerHttpRoute({ path: DEFAULT_PREFIX, auth: "plugin", match: "prefix", handler });
@@ -39,41 +36,7 @@ const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler):
   }
 };
 
-type Serving = {
-  readonly bridge: Bridge;
-  readonly live: LiveRoutes;
-  readonly attribute: AttributeClient;
-  readonly log: Log;
-};
-
-/** What the Gateway is told of a request that it may go on with. */
-const NOT_OURS = Promise.resolve(false);
-
-const serve = (
-  { bridge, live, attribute, log }: Serving,
-  snapshot: unknown,
-  request: IncomingMessage,
-  response: ServerResponse,
-): ReturnType<HttpHandler> => {
-  const head = headOf(request, () => attribute(request, snapshot));
-  // a path that is no route's is delivered before anything waits
-  let isOurs = true;
-  const done = exchange(
-    bridge,
-    live.current(snapshot).routes,
-    head,
-    () => readBody(request),
-    ({ reply, audit }) => {
-      isOurs = audit.code !== "route_not_found";
-      if (!isOurs) return undefined;
-      log.audit(audit);
-      return respond(request, response, reply);
-    },
-  );
-  return isOurs ? done : NOT_OURS;
-};
-
-/** What `openclaw health` shows of routes that are configured and do not live. */
+/** Shows in `openclaw health` which configured routes do not live. */
 class RouteHealth {
   #health: ServiceHealth | undefined;
   #broken: readonly string[] = [];
@@ -94,9 +57,14 @@ class RouteHealth {
   }
 }
 
+/** What the Gateway is told of a request that it may go on with. */
+const NOT_OURS = Promise.resolve(false);
+
 const start = (api: PluginApi, log: Log): void => {
   const { runtime } = api;
-  const current = (): unknown => runtime.config.current();
+  // held, because the Gateway looks each member of its runtime up anew
+  const { config } = runtime;
+  const current = (): unknown => config.current();
   const health = new RouteHealth();
   const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
     for (const line of added) log.write("warn", line);
@@ -104,25 +72,33 @@ const start = (api: PluginApi, log: Log): void => {
     health.update(broken);
   };
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems }, api.pluginConfig);
-  const bridge: Bridge = {
+  const { locate, handle } = createBridge({
+    routes: () => live.config.routes,
+    store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current }),
     limits: new MemoryLimits(),
-    host: createFlowHost({
-      store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current }),
-      warn: (line, topic) => log.warnSometimes(line, topic),
-    }),
     primitives: nodePrimitives,
-    now,
-    onDefect: (error) => log.write("error", `defect, please report it: ${scrub(error, [])}`),
-  };
-  const attribution = loadAttribution(() =>
+    clock,
+    log,
+  });
+  const serveBy =
+    (clientOf: SnapshotClientOf): HttpHandler =>
+    (request, response) => {
+      const snapshot = readSnapshot(current);
+      live.follow(snapshot);
+      const location = locate(headOf(request, () => clientOf(request, snapshot)));
+      if (!isOurs(location)) return NOT_OURS;
+      return handle(
+        location,
+        () => readBody(request),
+        ({ reply }) => respond(request, response, reply),
+      );
+    };
+  let serve: HttpHandler | undefined;
+  const ready = gatewayClient(() =>
     log.write("warn", "this Gateway offers no client attribution; all clients behind one proxy share a rate limit"),
-  );
-  let serving: Serving | undefined;
-  const ready = attribution.then((attribute): Serving => (serving = { bridge, live, attribute, log }));
-  const handler: HttpHandler = (request, response) => {
-    const handle = (by: Serving): ReturnType<HttpHandler> => serve(by, readSnapshot(current), request, response);
-    return serving === undefined ? ready.then(handle) : handle(serving);
-  };
+  ).then((clientOf) => (serve = serveBy(clientOf)));
+  const handler: HttpHandler = (request, response) =>
+    serve === undefined ? ready.then((begun) => begun(request, response)) : serve(request, response);
   api.registerService({
     id: "webhooks",
     start: ({ serviceHealth }) => {
@@ -135,14 +111,14 @@ const start = (api: PluginApi, log: Log): void => {
     },
   });
   api.lifecycle?.onDispose?.(() => live.dispose());
-  registerPaths(api, live.known, handler);
+  registerPaths(api, live.config, handler);
 };
 
 /** Called several times per process by the Gateway; only the mode `full` serves requests. Never throws. */
 const register = (api: PluginApi): void => {
   try {
     if (api.registrationMode !== "full") return;
-    const log = new Log(api.logger, now);
+    const log = new Log(api.logger, clock);
     try {
       start(api, log);
     } catch {

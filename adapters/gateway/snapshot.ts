@@ -1,12 +1,11 @@
-// Reads the Gateway's live configuration: of any shape, never trusted, never written.
+// Reads the Gateway's live configuration, which may have any shape. Never writes it.
 
-const member = (value: unknown, name: string): unknown =>
-  typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined;
+import { own } from "../../core/index.ts";
 
-/** Stands for a configuration that cannot be read just now. */
+/** Stands for a configuration that cannot be read at the moment. */
 export const UNREADABLE = Symbol("unreadable");
 
-/** The live configuration as `current` says it, or UNREADABLE. */
+/** The result of `current`, or UNREADABLE if it throws. */
 export const readSnapshot = (current: () => unknown): unknown => {
   try {
     return current();
@@ -19,14 +18,24 @@ export const readSnapshot = (current: () => unknown): unknown => {
 export const pluginBlock = (snapshot: unknown): unknown =>
   snapshot === UNREADABLE
     ? UNREADABLE
-    : readSnapshot(() => member(member(member(member(snapshot, "plugins"), "entries"), "webhooks"), "config"));
+    : readSnapshot(() => own(own(own(own(snapshot, "plugins"), "entries"), "webhooks"), "config"));
 
-/** What decides whether a forwarded client address is believed. */
-export type ProxyTrust = { readonly trustedProxies: string[]; readonly allowRealIpFallback: boolean };
+/** The settings that decide whether a forwarded client address is trusted. */
+export type ProxyTrust = { readonly trustedProxies: readonly string[]; readonly allowRealIpFallback: boolean };
+
+const NO_PROXIES: readonly string[] = [];
+
+const isText = (item: unknown): item is string => typeof item === "string";
+
+const textsOf = (list: unknown): readonly string[] => {
+  if (!Array.isArray(list)) return NO_PROXIES;
+  return list.every(isText) ? list : list.filter(isText);
+};
 
 export const proxyTrust = (snapshot: unknown): ProxyTrust => {
-  const gateway = member(snapshot, "gateway");
-  const listed = member(gateway, "trustedProxies");
-  const trustedProxies = Array.isArray(listed) ? listed.filter((item) => typeof item === "string") : [];
-  return { trustedProxies, allowRealIpFallback: member(gateway, "allowRealIpFallback") === true };
+  const gateway = own(snapshot, "gateway");
+  return {
+    trustedProxies: textsOf(own(gateway, "trustedProxies")),
+    allowRealIpFallback: own(gateway, "allowRealIpFallback") === true,
+  };
 };

@@ -1,24 +1,20 @@
-// The limits' state in memory. The core decides about one request; this table keeps its buckets and slots, bounded:
-// no bucket is dropped while its window is open, and a held slot is never forgotten.
+// The limits in memory. The core decides about one request; this table keeps its buckets and slots, bounded: no bucket is
+// dropped while its window is open, and a held slot is never forgotten.
 
 import {
-  type Admission,
   type Bucket,
   isLive,
-  type LimitView,
   type Located,
+  mayTakeSlot,
+  SLOT_RETRY_MS,
+  type SlotRule,
+  SLOTS,
+  stepWindow,
+  type Verdict,
   WINDOW,
   type WindowRule,
 } from "../../core/index.ts";
-
-/** What the owner of the limits offers to whoever runs the pipeline. `now`: monotonic milliseconds. */
-export interface Limits {
-  look(located: Located, now: number): LimitView;
-  /** Writes what the request changed; takes a slot when it was admitted. */
-  commit(located: Located, admission: Admission, now: number): void;
-  /** Gives the slot of an admitted request back; once for each. */
-  release(located: Located): void;
-}
+import type { Limits } from "./limits.ts";
 
 /** Buckets of clients that have not shown a secret lately; the same number again for those that have. */
 export const MAX_BUCKETS = 4096;
@@ -31,83 +27,106 @@ const MAX_PURGE = 64;
 
 /** Everything that the limits remember: plain maps, so that a state can be copied, compared and explored. */
 export type LimitsState = {
-  /** Strangers' buckets, in the order in which their windows opened. */
+  /** Strangers' buckets by client and route, in the order in which their windows opened. */
   readonly strangers: Map<string, Bucket>;
   /** Buckets of clients that have authenticated, oldest window first: strangers cannot push them out. */
   readonly known: Map<string, Bucket>;
   /** By route id, for newcomers while there is no room. */
   readonly overflow: Map<string, Bucket>;
-  readonly slots: Map<string, number>;
+  /** Held slots by client and route, and by peer and route. */
+  readonly clientSlots: Map<string, number>;
+  readonly peerSlots: Map<string, number>;
 };
 
 export const emptyState = (): LimitsState => ({
   strangers: new Map(),
   known: new Map(),
   overflow: new Map(),
-  slots: new Map(),
+  clientSlots: new Map(),
+  peerSlots: new Map(),
 });
+
+/** How much is let in. Every route has RULES; smaller ones are for exploring all states. */
+export type Rules = { readonly window: WindowRule; readonly slots: SlotRule };
+
+export const RULES: Rules = { window: WINDOW, slots: SLOTS };
+
+const ADMITTED: Verdict = { kind: "admitted" };
+const NO_SLOT: Verdict = { kind: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
+
+const addSlot = (slots: Map<string, number>, key: string, held: number): void => void slots.set(key, held + 1);
+
+const dropSlot = (slots: Map<string, number>, key: string): void => {
+  const held = slots.get(key) ?? 0;
+  if (held > 1) slots.set(key, held - 1);
+  else slots.delete(key);
+};
 
 export class MemoryLimits implements Limits {
   readonly #capacity: number;
-  readonly #rule: WindowRule;
+  readonly #rules: Rules;
   readonly state: LimitsState;
 
   /** `state` is kept and changed. */
-  constructor(capacity: number = MAX_BUCKETS, rule: WindowRule = WINDOW, state: LimitsState = emptyState()) {
+  constructor(capacity: number = MAX_BUCKETS, rules: Rules = RULES, state: LimitsState = emptyState()) {
     this.#capacity = capacity;
-    this.#rule = rule;
+    this.#rules = rules;
     this.state = state;
   }
 
-  look({ windowKey, slotKey, route }: Located, now: number): LimitView {
-    const own = this.state.known.get(windowKey) ?? this.state.strangers.get(windowKey);
-    const window = {
-      own,
-      overflow: this.state.overflow.get(route.id),
-      room: own !== undefined || this.#makeRoom(now),
-    };
-    return { window, held: this.state.slots.get(slotKey) ?? 0 };
+  //= LIMIT-2, SLOT-1
+  admit(located: Located, now: number): Verdict {
+    const { bucket, passes } = this.#count(located, now);
+    if (!passes) return { kind: "rate_limited", retryAfterMs: bucket.endsAt - now };
+    const { clientSlots, peerSlots } = this.state;
+    const client = clientSlots.get(located.clientKey) ?? 0;
+    const peer = peerSlots.get(located.peerKey) ?? 0;
+    if (!mayTakeSlot({ client, peer }, this.#rules.slots)) return NO_SLOT;
+    addSlot(clientSlots, located.clientKey, client);
+    addSlot(peerSlots, located.peerKey, peer);
+    return ADMITTED;
   }
 
-  commit(located: Located, { window, verdict }: Admission, now: number): void {
-    const { windowKey, slotKey, route } = located;
-    if (window.place === "overflow") this.state.overflow.set(route.id, window.bucket);
-    else this.#keep(windowKey, window.bucket);
-    if (verdict.isErr()) return;
-    this.state.slots.set(slotKey, (this.state.slots.get(slotKey) ?? 0) + 1);
-    this.#promote(windowKey, window.bucket, now);
+  //= LIMIT-4, LIMIT-5
+  /** Keeps the client among the known ones, where there is room; its count goes with it. */
+  confirm({ clientKey, route }: Located, now: number): void {
+    const { strangers, known, overflow } = this.state;
+    if (known.has(clientKey)) return;
+    if (known.size >= this.#capacity && !this.#evictKnown(now)) return;
+    const bucket = strangers.get(clientKey) ?? overflow.get(route.id);
+    if (bucket === undefined) return;
+    strangers.delete(clientKey);
+    known.set(clientKey, bucket);
   }
 
   //= SLOT-3
-  release({ slotKey }: Located): void {
-    const held = this.state.slots.get(slotKey) ?? 0;
-    if (held > 1) this.state.slots.set(slotKey, held - 1);
-    else this.state.slots.delete(slotKey);
+  release({ clientKey, peerKey }: Located): void {
+    dropSlot(this.state.clientSlots, clientKey);
+    dropSlot(this.state.peerSlots, peerKey);
+  }
+
+  #count({ clientKey, route }: Located, now: number): { readonly bucket: Bucket; readonly passes: boolean } {
+    const { strangers, known, overflow } = this.state;
+    const kept = known.get(clientKey);
+    const own = kept ?? strangers.get(clientKey);
+    const room = own !== undefined || this.#makeRoom(now);
+    const step = stepWindow({ own, overflow: overflow.get(route.id), room }, now, this.#rules.window);
+    if (step.place === "overflow") overflow.set(route.id, step.bucket);
+    else this.#keep(kept === undefined ? strangers : known, clientKey, own, step.bucket);
+    return step;
   }
 
   //= LIMIT-3
   /** A bucket whose window is new goes to the end, so that the oldest window stands first. */
-  #keep(key: string, bucket: Bucket): void {
-    const kept = this.state.known.get(key);
-    const table = kept === undefined ? this.state.strangers : this.state.known;
-    const before = kept ?? table.get(key);
-    if (before !== undefined && before.openedAt !== bucket.openedAt) table.delete(key);
+  #keep(table: Map<string, Bucket>, key: string, before: Bucket | undefined, bucket: Bucket): void {
+    if (before !== undefined && before.endsAt !== bucket.endsAt) table.delete(key);
     table.set(key, bucket);
-  }
-
-  //= LIMIT-4, LIMIT-5
-  /** Keeps a client that has shown the secret among the known ones, where there is room; its count goes with it. */
-  #promote(key: string, bucket: Bucket, now: number): void {
-    if (this.state.known.has(key)) return;
-    if (this.state.known.size >= this.#capacity && !this.#evictKnown(now)) return;
-    this.state.strangers.delete(key);
-    this.state.known.set(key, bucket);
   }
 
   #evictKnown(now: number): boolean {
     let scanned = 0;
     for (const [key, bucket] of this.state.known) {
-      if (!isLive(bucket, now, this.#rule)) return this.state.known.delete(key);
+      if (!isLive(bucket, now)) return this.state.known.delete(key);
       scanned += 1;
       if (scanned >= MAX_EVICTION_SCAN) return false;
     }
@@ -118,7 +137,7 @@ export class MemoryLimits implements Limits {
   #makeRoom(now: number): boolean {
     let dropped = 0;
     for (const [key, bucket] of this.state.strangers) {
-      if (dropped >= MAX_PURGE || isLive(bucket, now, this.#rule)) break;
+      if (dropped >= MAX_PURGE || isLive(bucket, now)) break;
       this.state.strangers.delete(key);
       dropped += 1;
     }

@@ -1,8 +1,8 @@
-// The one place that reads a host's sentences: each known one becomes a code, and goes no further.
+// The only file that reads the Gateway's sentences. It turns each of them into a code; no caller gets the sentence.
 
 import { type CancelRefusal, FLOW_STATUSES, type FlowStatus, type TaskRefusal } from "../../core/index.ts";
 
-/** `ended`: the status that the sentence names; `known: false`: for the operator's log. */
+/** `ended`: the status that the sentence names. `known: false`: the sentence belongs in the operator's log. */
 export type Meaning<Refusal> = { readonly refusal: Refusal; readonly ended?: FlowStatus; readonly known: boolean };
 
 const CANCEL: ReadonlyMap<unknown, CancelRefusal> = new Map<unknown, CancelRefusal>([
@@ -25,7 +25,7 @@ const RUN_TASK: ReadonlyMap<unknown, TaskRefusal> = new Map<unknown, TaskRefusal
 
 const ENDED = /^Flow is already (\w+)\.$/u;
 
-/** What follows "Flow is already", when the sentence is that one; the host says "terminal" when it does not know. */
+/** The status in "Flow is already …". The Gateway writes "terminal" if it does not know the status. */
 const endedIn = (reason: unknown): string | undefined =>
   typeof reason === "string" ? ENDED.exec(reason)?.[1] : undefined;
 
@@ -50,8 +50,8 @@ const meaning = <Refusal>(
   return { refusal: refusal ?? unknown, known: refusal !== undefined };
 };
 
-/** Why the host did not cancel. */
+/** Why the Gateway did not cancel the flow. */
 export const readCancelReason = (reason: unknown): Meaning<CancelRefusal> => meaning(reason, CANCEL, "cancel_rejected");
 
-/** Why the host made no task. */
+/** Why the Gateway did not create the task. */
 export const readTaskReason = (reason: unknown): Meaning<TaskRefusal> => meaning(reason, RUN_TASK, "task_not_created");

@@ -1,124 +1,149 @@
-// The Gateway's managed TaskFlows behind the port: one host call for each command, with every answer decoded (M-16).
+// The Gateway's managed TaskFlows behind the port: one call of its flow API for each command, with every answer decoded (M-16).
 
 import { err, ok, type Result } from "neverthrow";
-import { type HostFailure, type Outcome } from "../../core/index.ts";
-import type { FlowAnswer, FlowStore, ManagedFlows, Tell } from "../flows/flow-store.ts";
-import { type Soon, whenThere } from "../flows/awaitable.ts";
-import {
-  type Decoded,
-  decodeCancel,
-  decodeCreated,
-  decodeFlow,
-  decodeFlows,
-  decodeMutation,
-  decodeSummary,
-  decodeTask,
-} from "./decode.ts";
-import type { Binding, BoundFlows } from "./api.ts";
+import type { FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
+import { isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
+import type { FlowStore } from "../flows/flow-store.ts";
+import type { Binding } from "./api.ts";
+import { decode } from "./decode.ts";
 
 export type ManagedFlowsOptions = {
-  /** Binds the host's flow API to one session; may throw. */
+  /** Binds the Gateway's flow API to one session; may throw. */
   readonly bind: (sessionKey: string) => Binding;
-  /** The host's live configuration, which its `cancel` wants. */
+  /** The Gateway's live configuration, which its `cancel` wants. */
   readonly hostConfig: () => unknown;
 };
 
-type Asked<Method extends keyof ManagedFlows> = Parameters<ManagedFlows[Method]>[0];
-type Mutation = FlowAnswer<"applied" | "not_applied">;
+/** The call of the flow API that carries the action out. */
+const call = (action: FlowAction, { flows, canceller }: Binding, hostConfig: () => unknown): unknown => {
+  switch (action.action) {
+    case "create_flow":
+      return flows.tryCreateManaged({
+        controllerId: action.controllerId,
+        goal: action.goal,
+        status: action.status,
+        notifyPolicy: action.notifyPolicy,
+        currentStep: action.currentStep ?? undefined,
+        stateJson: action.stateJson,
+        waitJson: action.waitJson,
+      });
+    case "get_flow":
+      return flows.get(action.flowId);
+    case "list_flows":
+      return flows.list();
+    case "find_latest_flow":
+      return flows.findLatest();
+    case "resolve_flow":
+      return flows.resolve(action.token);
+    case "get_task_summary":
+      return flows.getTaskSummary(action.flowId);
+    case "set_waiting":
+      return flows.setWaiting({
+        flowId: action.flowId,
+        expectedRevision: action.expectedRevision,
+        currentStep: action.currentStep,
+        stateJson: action.stateJson,
+        waitJson: action.waitJson,
+        blockedTaskId: action.blockedTaskId,
+        blockedSummary: action.blockedSummary,
+      });
+    case "resume_flow":
+      return flows.resume({
+        flowId: action.flowId,
+        expectedRevision: action.expectedRevision,
+        status: action.status,
+        currentStep: action.currentStep,
+        stateJson: action.stateJson,
+      });
+    case "finish_flow":
+      return flows.finish({
+        flowId: action.flowId,
+        expectedRevision: action.expectedRevision,
+        stateJson: action.stateJson,
+      });
+    case "fail_flow":
+      return flows.fail({
+        flowId: action.flowId,
+        expectedRevision: action.expectedRevision,
+        stateJson: action.stateJson,
+        blockedTaskId: action.blockedTaskId,
+        blockedSummary: action.blockedSummary,
+      });
+    case "request_cancel":
+      return flows.requestCancel({ flowId: action.flowId, expectedRevision: action.expectedRevision });
+    case "cancel_flow":
+      return canceller().cancel({ flowId: action.flowId, cfg: hostConfig() });
+    case "run_task":
+      return flows.runTask({
+        flowId: action.flowId,
+        runtime: action.runtime,
+        sourceId: action.sourceId,
+        childSessionKey: action.childSessionKey,
+        parentTaskId: action.parentTaskId,
+        agentId: action.agentId,
+        runId: action.runId,
+        label: action.label,
+        task: action.task,
+        preferMetadata: action.preferMetadata,
+        notifyPolicy: action.notifyPolicy,
+        status: action.status,
+        startedAt: action.startedAt,
+        lastEventAt: action.lastEventAt,
+        progressSummary: action.progressSummary,
+      });
+  }
+};
 
-/** One session's flows, for one command. */
-class GatewayFlows implements ManagedFlows {
-  readonly #binding: Binding;
-  readonly #hostConfig: () => unknown;
-  readonly #tell: Tell;
+/** Sessions whose bindings are kept. Configurations have fewer; old sessions of edited ones fall out. */
+const MAX_BINDINGS = 1024;
 
-  constructor(binding: Binding, hostConfig: () => unknown, tell: Tell) {
-    this.#binding = binding;
-    this.#hostConfig = hostConfig;
-    this.#tell = tell;
+/** Binds each session once: binding builds a closure for each method of the flow API. */
+class Bindings {
+  readonly #bind: ManagedFlowsOptions["bind"];
+  readonly #known = new Map<string, Binding>();
+
+  constructor(bind: ManagedFlowsOptions["bind"]) {
+    this.#bind = bind;
   }
 
-  create({ currentStep, ...asked }: Asked<"create">): FlowAnswer<"created" | "not_created"> {
-    const made = this.#flows.tryCreateManaged({ ...asked, currentStep: currentStep ?? undefined });
-    return this.#decode(made, decodeCreated);
+  of(owner: string): Binding {
+    const known = this.#known.get(owner);
+    if (known !== undefined) return known;
+    const binding = this.#bind(owner);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= MAX_BINDINGS && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(owner, binding);
+    return binding;
   }
 
-  get(flowId: string): FlowAnswer<"flow"> {
-    return this.#decode(this.#flows.get(flowId), decodeFlow);
-  }
-
-  list(): FlowAnswer<"flows"> {
-    return this.#decode(this.#flows.list(), decodeFlows);
-  }
-
-  latest(): FlowAnswer<"flow"> {
-    return this.#decode(this.#flows.findLatest(), decodeFlow);
-  }
-
-  resolve(token: string): FlowAnswer<"flow"> {
-    return this.#decode(this.#flows.resolve(token), decodeFlow);
-  }
-
-  summary(flowId: string): FlowAnswer<"summary"> {
-    return this.#decode(this.#flows.getTaskSummary(flowId), decodeSummary);
-  }
-
-  setWaiting(asked: Asked<"setWaiting">): Mutation {
-    return this.#mutated(this.#flows.setWaiting(asked));
-  }
-
-  resume(asked: Asked<"resume">): Mutation {
-    return this.#mutated(this.#flows.resume(asked));
-  }
-
-  finish(asked: Asked<"finish">): Mutation {
-    return this.#mutated(this.#flows.finish(asked));
-  }
-
-  fail(asked: Asked<"fail">): Mutation {
-    return this.#mutated(this.#flows.fail(asked));
-  }
-
-  requestCancel(asked: Asked<"requestCancel">): Mutation {
-    return this.#mutated(this.#flows.requestCancel(asked));
-  }
-
-  cancel(flowId: string): FlowAnswer<"cancelled" | "not_cancelled"> {
-    const done = this.#binding.canceller().cancel({ flowId, cfg: this.#hostConfig() });
-    return this.#decode(done, (found) => decodeCancel(found, this.#onProse));
-  }
-
-  runTask(asked: Asked<"runTask">): FlowAnswer<"task_created" | "task_not_created"> {
-    return this.#decode(this.#flows.runTask(asked), (found) => decodeTask(found, asked.childSessionKey, this.#onProse));
-  }
-
-  get #flows(): BoundFlows {
-    return this.#binding.flows;
-  }
-
-  readonly #onProse = (prose: unknown): void => this.#tell("the host said", prose);
-
-  #mutated(answer: unknown): Mutation {
-    return this.#decode(answer, (found) => decodeMutation(found, this.#onProse));
-  }
-
-  /** Decodes the host's answer once it is there; nonsense is told to the operator and shown to nobody. */
-  #decode<Done extends Outcome>(
-    answer: unknown,
-    decode: (answer: unknown) => Decoded<Done>,
-  ): Soon<Result<Done, HostFailure>> {
-    const judge = (found: unknown): Result<Done, HostFailure> => {
-      const decoded = decode(found);
-      if (decoded.isOk()) return ok(decoded.value);
-      this.#tell("the host answered nonsense in", decoded.error.field || "the whole answer");
-      return err("bad_host_answer");
-    };
-    return whenThere(answer, judge);
+  /** A binding through which a call failed may be one that the Gateway has ended. */
+  forget(owner: string): void {
+    this.#known.delete(owner);
   }
 }
 
 //= SCOPE-1
 /** The Gateway as a store of flows. */
-export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowStore => ({
-  bind: (owner, tell) => new GatewayFlows(bind(owner), hostConfig, tell),
-});
+export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowStore => {
+  const bindings = new Bindings(bind);
+  const failed = (owner: string, error: unknown): never => {
+    bindings.forget(owner);
+    throw error;
+  };
+  return {
+    execute: (owner, action, report) => {
+      const read = (answer: unknown): Result<Outcome, StoreFailure> => {
+        const decoded = decode(action, answer, (prose) => report("the host said", prose));
+        if (decoded.isOk()) return ok(decoded.value);
+        report("the host answered nonsense in", decoded.error.field || "the whole answer");
+        return err("bad_host_answer");
+      };
+      try {
+        const outcome = mapAwaitable(call(action, bindings.of(owner), hostConfig), read);
+        return isPromiseLike(outcome) ? outcome.catch((error: unknown) => failed(owner, error)) : outcome;
+      } catch (error) {
+        return failed(owner, error);
+      }
+    },
+  };
+};

@@ -1,44 +1,70 @@
-// Reads a request's body within the core's limits. An own reader, for the known ones bring a decoder table for every
-// charset and have no time limit; this one keeps bytes, counts them as they arrive and holds no more than the limit.
+// Reads a request's body within the core's limits. A reader of our own, because the known ones bring a decoder table for
+// every charset and have no time limit; this one keeps bytes, counts them as they arrive and holds no more than the limit.
 
 import type { IncomingMessage } from "node:http";
 import { err, ok, type Result } from "neverthrow";
-import { Gathered } from "../bridge/body-buffer.ts";
+import { BodyBuffer } from "../bridge/body-buffer.ts";
 import { bodyWasRead } from "../bridge/misuse.ts";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 
 const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);
 
-/** Read by somebody else, or made to come as text by `setEncoding`: the bytes are gone either way. */
+/** Other code has read the body, or has made it come as text by `setEncoding`: the bytes are gone either way. */
 const isTaken = ({ readableDidRead, readableEncoding }: IncomingMessage): boolean =>
   readableDidRead || typeof readableEncoding === "string";
 
-//= BODY-2, BODY-3
 /**
- * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
- * Rejects when somebody else has read the body or decodes it: a mistake of the host.
+ * The body when all of it is in the stream's buffer: it needs neither listeners nor a timer. Undefined while some of it has
+ * not come, and when other code has made the stream flow, because then it is given to listeners piece by piece.
  */
-export const readBody = (
+const readBuffered = (request: IncomingMessage): Result<Uint8Array, BodyFault> | undefined => {
+  if (!request.complete || request.readableFlowing === true) return undefined;
+  if (request.readableLength > MAX_BODY_BYTES) return err("too_large");
+  const bytes: unknown = request.read();
+  return ok(bytes instanceof Uint8Array ? bytes : new Uint8Array());
+};
+
+const readArriving = (
   request: IncomingMessage,
-  deadlineMs: number = BODY_DEADLINE_MS,
-): Promise<Result<Uint8Array, BodyFault>> => {
-  const announced = declaredLength(request);
-  if (announced > MAX_BODY_BYTES) return Promise.resolve(err("too_large"));
-  if (isTaken(request)) return Promise.reject(bodyWasRead());
-  if (request.destroyed) return Promise.resolve(err("gone"));
-  return new Promise((resolve) => {
-    const gathered = new Gathered(announced);
-    const settle = (body: Result<Uint8Array, BodyFault>): void => {
+  announced: number,
+  deadlineMs: number,
+): Promise<Result<Uint8Array, BodyFault>> =>
+  new Promise((resolve, reject) => {
+    const buffer = new BodyBuffer(announced);
+    const stop = (): void => {
       clearTimeout(timer);
       request.off("data", take).off("end", end).off("close", gone);
+    };
+    const settle = (body: Result<Uint8Array, BodyFault>): void => {
+      stop();
       resolve(body);
     };
-    const take = (piece: Buffer): void => {
-      if (!gathered.add(piece)) settle(err("too_large"));
+    const take = (piece: unknown): void => {
+      if (piece instanceof Uint8Array) {
+        if (!buffer.add(piece)) settle(err("too_large"));
+      } else {
+        stop();
+        reject(bodyWasRead());
+      }
     };
-    const end = (): void => settle(ok(gathered.bytes));
+    const end = (): void => settle(ok(buffer.bytes));
     const gone = (): void => settle(err("gone"));
     const timer = setTimeout(() => settle(err("timeout")), deadlineMs);
     request.on("data", take).on("end", end).on("close", gone);
   });
+
+//= BODY-2, BODY-3
+/**
+ * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
+ * Rejects with a Misuse when other code has read the body or decodes it.
+ */
+export const readBody = async (
+  request: IncomingMessage,
+  deadlineMs: number = BODY_DEADLINE_MS,
+): Promise<Result<Uint8Array, BodyFault>> => {
+  const announced = declaredLength(request);
+  if (announced > MAX_BODY_BYTES) return err("too_large");
+  if (isTaken(request)) throw bodyWasRead();
+  if (request.destroyed) return err("gone");
+  return readBuffered(request) ?? readArriving(request, announced, deadlineMs);
 };

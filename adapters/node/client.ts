@@ -1,5 +1,5 @@
 // Which client a request comes from, behind proxies that the operator trusts: the right-most address of
-// X-Forwarded-For that is none of theirs, as the Gateway attributes it.
+// X-Forwarded-For that is not one of theirs, as the Gateway attributes it.
 
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
@@ -34,19 +34,22 @@ const add = (list: BlockList, entry: string): boolean => {
   return true;
 };
 
-export type Attribution = {
-  readonly clientOf: (request: IncomingMessage) => string | undefined;
-  /** Entries that are neither an address nor a subnet in CIDR notation; nobody is trusted for them. */
+/** The address of a request's client; undefined when its socket has none. */
+export type ClientOf = (request: IncomingMessage) => string | undefined;
+
+export type ForwardedClient = {
+  readonly clientOf: ClientOf;
+  /** Entries that are neither an address nor a subnet in CIDR notation; no proxy is trusted for them. */
   readonly refused: readonly string[];
 };
 
 //= LIMIT-8
 /** `trustedProxies`: addresses and subnets whose forwarding header is believed. */
-export const attribution = (trustedProxies: readonly string[]): Attribution => {
+export const forwardedClient = (trustedProxies: readonly string[]): ForwardedClient => {
   const trusted = new BlockList();
   const refused = trustedProxies.filter((entry) => !add(trusted, entry));
   const isTrusted = (address: string): boolean => isIP(address) !== 0 && trusted.check(address, familyOf(address));
-  const clientOf = (request: IncomingMessage): string | undefined => {
+  const clientOf: ClientOf = (request) => {
     const peer = request.socket.remoteAddress;
     const forwarded = request.headers["x-forwarded-for"];
     if (peer === undefined || forwarded === undefined || !isTrusted(peer)) return peer;

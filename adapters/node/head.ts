@@ -1,4 +1,4 @@
-// What the core wants to know of a Node request before its body.
+// What the core reads of a Node request before its body.
 
 import type { IncomingMessage } from "node:http";
 import type { RequestHead } from "../../core/index.ts";
@@ -7,12 +7,12 @@ import type { RequestHead } from "../../core/index.ts";
 export const targetOf = (request: IncomingMessage): string =>
   "originalUrl" in request && typeof request.originalUrl === "string" ? request.originalUrl : (request.url ?? "");
 
-/** A class, for an accessor in an object of its own would cost a request more than all else in its head. */
+/** A class, because an accessor in an object literal would cost a request more than the rest of its head. */
 class NodeHead implements RequestHead {
   readonly method: string;
   readonly target: string;
   readonly header: RequestHead["header"];
-  readonly peer: string | undefined;
+  readonly #request: IncomingMessage;
   readonly #client: () => string | undefined;
 
   constructor(request: IncomingMessage, client: () => string | undefined) {
@@ -22,8 +22,12 @@ class NodeHead implements RequestHead {
       const value = request.headers[name];
       return Array.isArray(value) ? value[0] : value;
     };
-    this.peer = request.socket.remoteAddress;
+    this.#request = request;
     this.#client = client;
+  }
+
+  get peer(): string | undefined {
+    return this.#request.socket.remoteAddress;
   }
 
   get client(): string | undefined {

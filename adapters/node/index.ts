@@ -2,7 +2,7 @@
 
 export type { Logger } from "../bridge/log.ts";
 export { readBody } from "./body.ts";
-export { attribution } from "./client.ts";
+export { type ClientOf, forwardedClient } from "./client.ts";
 export { headOf } from "./head.ts";
 export { createNodeListener, type NodeListener, type NodeOptions } from "./listener.ts";
 export { nodePrimitives } from "./primitives.ts";

@@ -1,6 +1,6 @@
 // Node's own SHA-256 and UTF-8 decoder behind the core's interface: the same results, native.
 
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Primitives, Sha256 } from "../../core/index.ts";
 
@@ -12,7 +12,11 @@ const sha256: Sha256 = (bytes) => {
   return digest;
 };
 
-const decodeUtf8 = (bytes: Uint8Array): string | undefined =>
-  isUtf8(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8") : undefined;
+/** ASCII, as most bodies are, is copied as it stands. */
+const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (isAscii(buffer)) return buffer.toString("latin1");
+  return isUtf8(buffer) ? buffer.toString("utf8") : undefined;
+};
 
 export const nodePrimitives: Primitives = { sha256, decodeUtf8 };

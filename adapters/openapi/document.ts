@@ -1,5 +1,5 @@
-// The webhook surface as an OpenAPI 3.1 document, generated from what serves it: the actions' schemas, the tables of
-// refusals, and answers that the core made.
+// The HTTP interface as an OpenAPI 3.1 document, generated from the core: the schemas of the actions, the tables of
+// refusals, and real replies.
 
 import { ACTIONS, DEFAULT_PREFIX, MAX_BODY_BYTES } from "../../core/index.ts";
 import { REQUEST_SCHEMAS } from "./requests.ts";
@@ -10,18 +10,18 @@ import { VIEW_SCHEMAS } from "./views.ts";
 import { REQUESTS } from "./words.ts";
 
 export type OpenapiOptions = {
-  /** Where the paths begin, for example `https://hooks.example.org`. Default: where a server and a Gateway listen. */
+  /** The base URL, for example `https://hooks.example.org`. Default: the default addresses of server and Gateway. */
   readonly server?: string;
-  /** The routes to document. None: one path with the route's id as its parameter. */
+  /** The routes to document. Empty: one path with the route's id as a parameter. */
   readonly paths: readonly { readonly routeId: string; readonly path: string }[];
   readonly version: string;
 };
 
 const DESCRIPTION = `Creates and drives TaskFlows over HTTP.
 
-One POST with one JSON object asks for one action; \`action\` says which. Every answer is JSON with \`ok\`, and \`result\` holds what became of it; a refusal also has a stable \`code\` and a sentence in \`error\`. A route acts for one session and sees its flows only.
+A request is a POST with one JSON object, whose \`action\` names the action. Every answer is JSON with \`ok\` and \`result\`. A refusal also has a stable \`code\` and a sentence in \`error\`. A route acts for one session and sees only the flows of that session.
 
-A change of a flow names the \`revision\` that the caller read last as \`expectedRevision\`: of several at once one wins, the others get 409 \`revision_conflict\`.`;
+To change a flow, send the \`revision\` that you read last as \`expectedRevision\`. If several requests name the same revision, one succeeds and the others get 409 \`revision_conflict\`.`;
 
 const SERVERS: readonly Json[] = [
   { url: "http://127.0.0.1:8787", description: "The standalone server on its default port." },
@@ -34,7 +34,7 @@ const SECURITY_SCHEMES: Json = {
     type: "apiKey",
     in: "header",
     name: "x-openclaw-webhook-secret",
-    description: "The route's secret in a header of its own. When both are sent, the bearer token decides.",
+    description: "The route's secret in its own header. If both are sent, only the bearer token counts.",
   },
 };
 
@@ -51,7 +51,7 @@ const REQUEST_BODY: Json = {
 const operation = (operationId: string, summary: string): Json => ({
   operationId,
   summary,
-  description: "Carries out one action for the flows of the route's session.",
+  description: "Carries out one action on the flows of the route's session.",
   requestBody: ref("requestBodies", "Action"),
   responses: RESPONSE_REFS,
 });
@@ -69,13 +69,13 @@ const anyRoute: Json = {
   [`${DEFAULT_PREFIX}/{routeId}`]: { parameters: [ROUTE_ID], post: operation("callRoute", "Call a route") },
 };
 
-/** Only letters, digits, `-` and single `_`; `__` and a number keep ids apart that would read the same. */
+/** Letters, digits, `-` and single `_`. An id with other characters ends in `__` and a number, so that it stays unique. */
 const operationId = (routeId: string, index: number): string => {
   const plain = routeId.replace(/[^A-Za-z0-9-]+/gu, "_");
   return `callRoute_${plain === routeId ? plain : `${plain}__${String(index)}`}`;
 };
 
-/** Braces would be parameters, so every character that is none of a URL's is encoded; the server decodes it. */
+/** Paths are encoded as URLs, because braces would be parameters. The server decodes them. */
 const pathItems = (paths: OpenapiOptions["paths"]): Json =>
   Object.fromEntries(
     paths.map(({ routeId, path }, index) => [
@@ -84,7 +84,7 @@ const pathItems = (paths: OpenapiOptions["paths"]): Json =>
     ]),
   );
 
-/** A plain JSON value. */
+/** The document as plain JSON. */
 export const openapiDocument = ({ server, paths, version }: OpenapiOptions): object => ({
   openapi: "3.1.0",
   info: {

@@ -1,20 +1,20 @@
-// The 13 actions as request schemas: made by zod from the schemas that parse them, with words for the reader.
+// The request schemas of the 13 actions: made by zod from the schemas that parse them, with descriptions.
 
 import * as z from "zod";
 import { type ActionName, ACTIONS } from "../../core/index.ts";
-import { type Json, namesOf, pointer, ref, said } from "./schema.ts";
+import { type Json, namesOf, pointer, ref, describe } from "./schema.ts";
 import { FIELDS, REQUESTS } from "./words.ts";
 
 /** `create_flow` is `CreateFlow` in the document. */
 const schemaName = (action: string): string =>
   action.replace(/(?:^|_)(\w)/gu, (_, letter: string) => letter.toUpperCase());
 
-const described = (name: string, schema: unknown): unknown => {
+const withDescription = (name: string, schema: unknown): unknown => {
   const help: Readonly<Record<string, string>> = FIELDS;
   return typeof schema === "object" ? { ...schema, description: help[name] } : schema;
 };
 
-/** zod trims before it measures; JSON Schema cannot trim, but it can ask for a character that is no white space. */
+/** zod trims a string before it measures it. JSON Schema cannot trim, but it can require a visible character. */
 const NOT_BLANK = "\\S";
 
 const schemaOf = (action: ActionName): Json => {
@@ -27,7 +27,7 @@ const schemaOf = (action: ActionName): Json => {
       if (zodSchema._zod.def.type === "string") jsonSchema.pattern = NOT_BLANK;
     },
   });
-  const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => [name, described(name, field)]);
+  const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => [name, withDescription(name, field)]);
   const { title, description } = REQUESTS[action];
   return { title, description, ...schema, properties: Object.fromEntries(fields) };
 };
@@ -43,9 +43,9 @@ const anyAction: Json = {
 
 /** `Action`, and one schema for each of the 13. */
 export const REQUEST_SCHEMAS: Json = {
-  Action: said(
+  Action: describe(
     anyAction,
-    "One of the 13 actions. Texts are trimmed and must not be blank; unknown fields are refused.",
+    "One of the 13 actions. Strings are trimmed and must not be blank. Unknown fields are refused.",
   ),
   ...Object.fromEntries(ACTION_NAMES.map((name) => [schemaName(name), schemaOf(name)])),
 };

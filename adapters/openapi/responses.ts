@@ -1,29 +1,29 @@
-// The answers by status: which codes and results each can have, read off the samples, and what a caller should do.
+// The answers by status: the codes and results that the samples have, and what the caller should do.
 
 import { BODY_DEADLINE_MS, MAX_BODY_BYTES } from "../../core/index.ts";
-import { type Json, exactly, object, oneOf, ref, said, TEXT } from "./schema.ts";
+import { type Json, exactly, object, oneOf, ref, describe, TEXT } from "./schema.ts";
 import { type Sample, SAMPLES } from "./samples.ts";
 
 /** The name of each status, and what to do about it. */
 const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>> = {
-  200: ["Done", "The action was carried out. `result` says what became of it."],
-  202: ["CancelPending", "The wish to cancel is stored; the flow ends once its tasks have."],
+  200: ["Done", "The action was carried out. `result` describes the outcome."],
+  202: ["CancelPending", "The cancellation is stored. The flow ends when its tasks have ended."],
   400: ["BadRequest", "Correct the request: `result.field` names the faulty field, `error` says what is wrong."],
-  401: ["Unauthorized", "Send the route's secret. All refusals look alike."],
+  401: ["Unauthorized", "Send the route's secret. The answer is the same for a missing and a wrong secret."],
   404: ["NotFound", "`route_not_found`: check the path. `not_found`: the route's session has no such flow."],
   405: ["MethodNotAllowed", "Use POST."],
   408: ["RequestTimeout", `Send the whole body within ${String(BODY_DEADLINE_MS / 1000)} seconds.`],
   409: [
     "Conflict",
-    "The flow is in no state for this. On `revision_conflict` take `revision` from `result.current`, decide anew, and send again with it; do not repeat the others.",
+    "The state of the flow does not allow the action. After `revision_conflict`, read `result.current`, decide again and send its `revision`. Do not repeat a request after another code.",
   ],
   413: ["PayloadTooLarge", `Send at most ${String(MAX_BODY_BYTES)} bytes.`],
   415: ["UnsupportedMediaType", "Send `Content-Type: application/json`."],
-  429: ["TooManyRequests", "Nothing was done. Wait as many seconds as `Retry-After` says, then send the same again."],
+  429: ["TooManyRequests", "Nothing was done. Wait the seconds in `Retry-After`, then send the request again."],
   500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],
-  502: ["BadGateway", "The host of the flows failed. Read the flow before you send the request again."],
+  502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],
   503: ["StoreUnavailable", "The store is busy or full. Read the flow before you send the request again."],
-  504: ["OutcomeUnknown", "The host did not answer in time. Read the flow before you send the request again."],
+  504: ["OutcomeUnknown", "The flow store did not answer in time. Read the flow before you send the request again."],
 };
 
 const HEADERS: Readonly<Record<string, Json>> = {
@@ -42,7 +42,7 @@ const resultOf = (samples: readonly Sample[]): Json => {
   return first !== undefined && others.length === 0 ? first : { anyOf: [first, ...others] };
 };
 
-const routeId = said(TEXT, "The route's id. Left out until the secret is verified.");
+const routeId = describe(TEXT, "The route's id. Absent until the secret is verified.");
 
 /** The envelope of one status. */
 const envelope = (status: number, samples: readonly Sample[]): Json => {
@@ -50,7 +50,7 @@ const envelope = (status: number, samples: readonly Sample[]): Json => {
   const code = codes.length === 0 ? {} : { code: oneOf(codes) };
   const result = resultOf(samples);
   if (status < 400) return object({ ok: exactly(true), routeId, ...code, result });
-  const error = said(TEXT, "What is wrong, as a sentence.");
+  const error = describe(TEXT, "What is wrong, as a sentence.");
   return object({ ok: exactly(false), ...code, error, result }, { routeId });
 };
 

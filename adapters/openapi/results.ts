@@ -1,14 +1,14 @@
-// What stands in `result`: one schema for each kind of outcome, and one for a request that was turned away.
+// The schemas of `result`: one for each kind of outcome, and one for a rejected request.
 
 import { MUTATION_REFUSALS, type Outcome } from "../../core/index.ts";
-import { exactly, type Json, listOf, namesOf, object, oneOf, orNull, ref, said, TEXT } from "./schema.ts";
+import { exactly, type Json, listOf, namesOf, object, oneOf, orNull, ref, describe, TEXT } from "./schema.ts";
 
 const flow = ref("schemas", "Flow");
 const tasks = listOf(ref("schemas", "Task"));
 const found = { type: "boolean" };
-const reason = said(TEXT, "Why not.");
+const reason = describe(TEXT, "Why the action was not carried out.");
 
-/** The name of each outcome's schema. A cancellation that is pending is a `not_cancelled` with status 202. */
+/** The name of each outcome's schema. A pending cancellation is a `not_cancelled` with status 202. */
 export const RESULT_OF = {
   flow: "FlowFound",
   flows: "FlowsFound",
@@ -27,7 +27,7 @@ export type ResultName = (typeof RESULT_OF)[Outcome["kind"]] | "TurnedAway";
 
 export const RESULT_SCHEMAS: Readonly<Record<ResultName, Json>> = {
   FlowFound: object({ flow: orNull(flow) }),
-  FlowsFound: object({ flows: said(listOf(flow), "Newest first.") }),
+  FlowsFound: object({ flows: describe(listOf(flow), "Newest first.") }),
   SummaryFound: object({ summary: orNull(ref("schemas", "Summary")) }),
   FlowCreated: object({ created: exactly(true), flow }),
   FlowNotCreated: object({ created: exactly(false), code: oneOf(["create_rejected", "persist_failed"]) }),
@@ -37,5 +37,5 @@ export const RESULT_SCHEMAS: Readonly<Record<ResultName, Json>> = {
   FlowNotCancelled: object({ found, cancelled: exactly(false), reason }, { flow, tasks }),
   TaskCreated: object({ created: exactly(true), flow, task: ref("schemas", "Task") }),
   TaskNotCreated: object({ found, created: exactly(false), reason }, { flow }),
-  TurnedAway: object({}, { field: said(TEXT, "The faulty field of the request, where one is to blame.") }),
+  TurnedAway: object({}, { field: describe(TEXT, "The faulty field of the request, if one is at fault.") }),
 };

@@ -1,4 +1,4 @@
-// The flow, the task and the counts that the document's examples show: made and changed by the core.
+// The flow, task and counts of the document's examples, made and changed by the core.
 
 import { ok, Result } from "neverthrow";
 import {
@@ -20,7 +20,7 @@ export const ROUTE_ID = "zapier";
 const NOW = 1_795_383_274_908;
 const LATER = NOW + 61_500;
 
-const FLOW = createFlow(FLOW_ID, CREATE, `webhooks/${ROUTE_ID}`, NOW);
+const FLOW = createFlow(FLOW_ID, { ...CREATE, controllerId: `webhooks/${ROUTE_ID}` }, NOW);
 
 const TASK = {
   taskId: "0c7f5c0e-2f4d-4c8e-9a53-3a1d1a0c6f57",
@@ -46,7 +46,7 @@ const SUMMARY = {
   byRuntime: { subagent: 1, acp: 0, cli: 0, cron: 0 },
 };
 
-/** FLOW after what the example of `name` asks for. */
+/** FLOW after the example request of the action `name`. */
 const flowAfter = (name: ActionName, activeTasks: number): Result<FlowView, unknown> =>
   parseAction(REQUESTS[name].example)
     .andThen((action) => {
@@ -57,7 +57,7 @@ const flowAfter = (name: ActionName, activeTasks: number): Result<FlowView, unkn
 
 export type Views = { readonly flow: FlowView; readonly task: TaskView; readonly summary: SummaryView };
 
-/** What there is to see after the example of `name`, in a flow with so many active tasks. */
+/** The views after the example request of the action `name`, for a flow with `activeTasks` active tasks. */
 export const viewsAfter = (name: ActionName, activeTasks = 0): Result<Views, unknown> =>
   Result.combine([flowAfter(name, activeTasks), viewTask(TASK, CHILD.childSessionKey), viewSummary(SUMMARY)]).map(
     ([flow, task, summary]) => ({ flow, task, summary }),

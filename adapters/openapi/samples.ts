@@ -1,4 +1,4 @@
-// One real answer of each kind, made by the core: the document's examples, and the source of its statuses and codes.
+// Real replies of every kind, made by the core: the examples of the document and the source of its statuses and codes.
 
 import {
   type ActionName,
@@ -80,7 +80,7 @@ const conflict = viewsAfter("finish_flow").map(({ flow }) =>
 
 const REJECTED = namesOf(REJECTIONS);
 
-/** What the pipeline adds to some of them. */
+/** What the core adds to some rejections. */
 const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
   if (REJECTIONS[code].status === 429) return { retryAfterMs: 42_000 };
   if (code !== "invalid_request") return {};
@@ -90,7 +90,7 @@ const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
   );
 };
 
-/** Until the secret is verified, an answer does not name the route; the table has the order of the checks. */
+/** Whether the secret is verified by then, so that the reply names the route: the table has the order of the checks. */
 const isAdmitted = (code: Rejection["code"]): boolean => REJECTED.indexOf(code) > REJECTED.indexOf("unauthorized");
 
 const rejections = REJECTED.map((code) =>
@@ -105,11 +105,11 @@ const refusals: readonly Outcome[] = [
   ...namesOf(TASK_REFUSALS).map((refusal) => ({ kind: "task_not_created", refusal }) as const),
 ];
 
-/** Every status with every code and every kind of result that goes with it. The best example of a code comes first. */
+/** Every status with each of its codes and kinds of result. The best example of a code comes first. */
 export const SAMPLES: readonly Sample[] = [
-  ...[...successes, pending, conflict].flatMap((found) =>
-    found.match(
-      (one) => [one],
+  ...[...successes, pending, conflict].flatMap((example) =>
+    example.match(
+      (sample) => [sample],
       () => [],
     ),
   ),

@@ -1,4 +1,4 @@
-// The few words of JSON Schema that the document is written in.
+// The parts of JSON Schema that the document uses.
 
 /** A schema, or any other part of the document: plain JSON. */
 export type Json = { readonly [member: string]: unknown };
@@ -17,15 +17,15 @@ export const oneOf = (values: readonly string[]): Json => ({ type: "string", enu
 export const exactly = (value: boolean): Json => ({ type: "boolean", const: value });
 export const orNull = (schema: Json): Json => ({ anyOf: [schema, { type: "null" }] });
 export const listOf = (items: Json): Json => ({ type: "array", items });
-export const said = (schema: Json, description: string): Json => ({ ...schema, description });
+export const describe = (schema: Json, description: string): Json => ({ ...schema, description });
 
-/** An object with these members. Others are not ruled out: a later version may show more. */
+/** An object with these members. Other members are allowed, because a later version may add some. */
 export const object = (required: Json, optional: Json = {}): Json => ({
   type: "object",
   ...(Object.keys(required).length === 0 ? {} : { required: Object.keys(required) }),
   properties: { ...required, ...optional },
 });
 
-/** The names of a table's rows, typed. */
+/** The typed keys of a table. */
 export const namesOf = <Name extends string>(table: Readonly<Record<Name, unknown>>): readonly Name[] =>
   Object.keys(table).filter((name): name is Name => Object.hasOwn(table, name));

@@ -1,29 +1,21 @@
-// What a reply shows of flows, tasks and counts, as JSON Schema. core/view.ts keeps its tables to itself, so the fields
-// stand here once more; the tests hold real views against them, both ways.
+// The JSON Schemas of flows, tasks and counts in replies. core/view.ts does not export its tables, so the fields are
+// listed again here; a test compares these schemas with real views, both ways.
 
-import { ACTIONS, FLOW_STATUSES, TASK_RUNTIMES, TASK_STATUSES } from "../../core/index.ts";
-import { ANY_JSON, COUNT, type Json, object, oneOf, said, TEXT, TIME } from "./schema.ts";
-
-const NOTIFY_POLICIES = ACTIONS.create_flow.shape.notifyPolicy.unwrap().options;
-
-const DELIVERY_STATUSES = [
-  "pending",
-  "delivered",
-  "session_queued",
-  "failed",
-  "dismissed",
-  "parent_missing",
-  "not_applicable",
-];
+import {
+  DELIVERY_STATUSES,
+  FLOW_STATUSES,
+  NOTIFY_POLICIES,
+  SYNC_MODES,
+  TASK_RUNTIMES,
+  TASK_STATUSES,
+} from "../../core/index.ts";
+import { ANY_JSON, COUNT, type Json, object, oneOf, describe, TEXT, TIME } from "./schema.ts";
 
 const flow = object(
   {
     flowId: TEXT,
-    syncMode: said(
-      oneOf(["managed", "task_mirrored"]),
-      "`task_mirrored`: the flow of a detached run, not to be changed.",
-    ),
-    revision: said(COUNT, "Grows with every change. Send it back as `expectedRevision`."),
+    syncMode: describe(oneOf(SYNC_MODES), "`task_mirrored`: the flow of a detached run, which cannot be changed."),
+    revision: describe(COUNT, "Grows with every change. Send it back as `expectedRevision`."),
     status: oneOf(FLOW_STATUSES),
     notifyPolicy: oneOf(NOTIFY_POLICIES),
     goal: TEXT,
@@ -31,13 +23,13 @@ const flow = object(
     updatedAt: TIME,
   },
   {
-    controllerId: said(TEXT, "Who drives the flow."),
+    controllerId: describe(TEXT, "The controller that drives the flow."),
     currentStep: TEXT,
     blockedTaskId: TEXT,
-    blockedSummary: said(TEXT, "Why the flow is blocked."),
-    stateJson: said(ANY_JSON, "The caller's own state: any JSON value."),
-    waitJson: said(ANY_JSON, "What the flow waits for: any JSON value."),
-    cancelRequestedAt: said(TIME, "When cancellation was asked for, in milliseconds since the epoch."),
+    blockedSummary: describe(TEXT, "Why the flow is blocked."),
+    stateJson: describe(ANY_JSON, "The caller's own state: any JSON value."),
+    waitJson: describe(ANY_JSON, "What the flow waits for: any JSON value."),
+    cancelRequestedAt: describe(TIME, "When cancellation was requested, in milliseconds since the epoch."),
     endedAt: TIME,
   },
 );
@@ -47,7 +39,7 @@ const task = object(
     taskId: TEXT,
     runtime: oneOf(TASK_RUNTIMES),
     scopeKind: oneOf(["session", "system"]),
-    task: said(TEXT, "What is to be done."),
+    task: describe(TEXT, "The work to do."),
     status: oneOf(TASK_STATUSES),
     deliveryStatus: oneOf(DELIVERY_STATUSES),
     notifyPolicy: oneOf(NOTIFY_POLICIES),
@@ -68,7 +60,7 @@ const task = object(
     endedAt: TIME,
     lastEventAt: TIME,
     cleanupAfter: TIME,
-    childSessionKey: said(TEXT, "Shown when the request named it."),
+    childSessionKey: describe(TEXT, "Shown only if the request named it."),
   },
 );
 
@@ -76,15 +68,15 @@ const counts = (names: readonly string[]): Json => object(Object.fromEntries(nam
 
 const summary = object({
   total: COUNT,
-  active: said(COUNT, "Tasks that are queued or running."),
-  terminal: said(COUNT, "Tasks that have ended."),
+  active: describe(COUNT, "Tasks that are queued or running."),
+  terminal: describe(COUNT, "Tasks that have ended."),
   failures: COUNT,
   byStatus: counts(TASK_STATUSES),
   byRuntime: counts(TASK_RUNTIMES),
 });
 
 export const VIEW_SCHEMAS = {
-  Flow: said(flow, "A TaskFlow. Optional fields are left out when they are empty."),
-  Task: said(task, "A child task of a flow. Optional fields are left out when they are empty."),
-  Summary: said(summary, "How many tasks of a flow are in which state."),
+  Flow: describe(flow, "A TaskFlow. Optional fields are absent if they are empty."),
+  Task: describe(task, "A child task of a flow. Optional fields are absent if they are empty."),
+  Summary: describe(summary, "The tasks of a flow, counted by status and runtime."),
 };

@@ -1,34 +1,35 @@
-// What the document says of the actions and their fields in plain words, with a body of each action.
+// Descriptions of the actions and their fields, and an example body of each action.
 
 import type { ActionName, ACTIONS } from "../../core/index.ts";
 import type { Json } from "./schema.ts";
 
 type FieldName = { [Name in ActionName]: keyof (typeof ACTIONS)[Name]["shape"] }[ActionName];
 
-/** What each field means, in every action that has it. */
+/** The meaning of each field, which is the same in every action. */
 export const FIELDS: Readonly<Record<FieldName, string>> = {
-  action: "What is asked for.",
-  goal: "What the flow is for.",
+  action: "The name of the action.",
+  goal: "The purpose of the flow.",
   flowId: "The flow's id.",
   token: "A flow id, or the route's session key for its newest open flow.",
-  expectedRevision: "The `revision` that you read last. The change applies to exactly that one.",
-  controllerId: "Who drives the flow. The route's own controller unless given.",
-  status: "The status to begin with or to go on with. `queued` unless given.",
-  notifyPolicy: "When the session is told. `done_only` unless given.",
-  currentStep: "Where the flow stands. `null` removes it.",
-  stateJson: "State of your own: any JSON value, `null` included.",
-  waitJson: "What the flow waits for: any JSON value, `null` included.",
+  expectedRevision: "The `revision` that you read last. The change applies only to that revision.",
+  controllerId: "The controller that drives the flow. Default: the route's controller.",
+  status: "The new status. Default: `queued`.",
+  notifyPolicy: "When the session is notified. Default: `done_only`.",
+  currentStep: "The current step of the flow. `null` removes it.",
+  stateJson: "Your own state: any JSON value, including `null`.",
+  waitJson: "What the flow waits for: any JSON value, including `null`.",
   blockedTaskId: "The task that blocks the flow. `null` removes it.",
   blockedSummary: "Why the flow is blocked. `null` removes it.",
   runtime: "What runs the task.",
-  task: "What is to be done.",
+  task: "The work to do.",
   label: "A short name for the task.",
-  agentId: "The agent that does it. The session's own unless given.",
-  childSessionKey: "The session in which the task runs, with `runId`. A store without child sessions refuses it.",
-  runId: "The run that does it. The same one again finds its task instead of making another.",
-  sourceId: "Your own id for where the task comes from.",
+  agentId: "The agent that does the task. Default: the agent of the session.",
+  childSessionKey:
+    "The session in which the task runs, together with `runId`. A store without child sessions refuses it.",
+  runId: "The run that does the task. A second request with the same run returns its task instead of creating one.",
+  sourceId: "Your own id of the source of the task.",
   parentTaskId: "The task that this one belongs to.",
-  preferMetadata: "Whether `label` and `task` replace those of the same run.",
+  preferMetadata: "Whether `label` and `task` replace those of an existing task of the same run.",
   startedAt: "Milliseconds since the epoch. Only with `status` `running`.",
   lastEventAt: "Milliseconds since the epoch. Only with `status` `running`.",
   progressSummary: "How far the task is. Only with `status` `running`.",
@@ -39,74 +40,74 @@ export const CREATE = { action: "create_flow", goal: "Review inbound queue", sta
 const CHANGE = { flowId: FLOW_ID, expectedRevision: 0 };
 export const CHILD = { childSessionKey: "agent:main:subagent:summary", runId: "run-1" };
 
-type Described = { readonly title: string; readonly description: string; readonly example: Json };
+type ActionHelp = { readonly title: string; readonly description: string; readonly example: Json };
 
-/** Each action in plain words, with a body that asks for it. */
-export const REQUESTS: Readonly<Record<ActionName, Described>> = {
+/** Title, description and example body of each action. */
+export const REQUESTS: Readonly<Record<ActionName, ActionHelp>> = {
   create_flow: {
     title: "Create a flow",
-    description: "Answers with the new flow, at revision 0.",
+    description: "Returns the new flow, at revision 0.",
     example: CREATE,
   },
   get_flow: {
     title: "Read a flow",
-    description: "Answers with the flow, or with `null` when the route's session has no such flow.",
+    description: "Returns the flow, or `null` if the route's session has no such flow.",
     example: { action: "get_flow", flowId: FLOW_ID },
   },
   list_flows: {
     title: "List the flows",
-    description: "Answers with all flows of the route's session, newest first.",
+    description: "Returns all flows of the route's session, newest first.",
     example: { action: "list_flows" },
   },
   find_latest_flow: {
     title: "Read the newest flow",
-    description: "Answers with the newest flow of the route's session, or with `null`.",
+    description: "Returns the newest flow of the route's session, or `null`.",
     example: { action: "find_latest_flow" },
   },
   resolve_flow: {
     title: "Find a flow by a token",
-    description: "Answers with the flow, or with `null`.",
+    description: "Returns the flow, or `null`.",
     example: { action: "resolve_flow", token: FLOW_ID },
   },
   get_task_summary: {
     title: "Count a flow's tasks",
-    description: "Answers with counts by status and runtime, or with `null` when there is no such flow.",
+    description: "Returns counts by status and runtime, or `null` if there is no such flow.",
     example: { action: "get_task_summary", flowId: FLOW_ID },
   },
   set_waiting: {
     title: "Let a flow wait",
-    description: "The flow becomes `waiting`, or `blocked` when `blockedTaskId` or `blockedSummary` has a text.",
+    description: "The flow becomes `waiting`, or `blocked` if `blockedTaskId` or `blockedSummary` is a string.",
     example: { action: "set_waiting", ...CHANGE, currentStep: "approval", waitJson: { kind: "approval", by: "ops" } },
   },
   resume_flow: {
     title: "Resume a flow",
-    description: "The flow goes on. What it waited for and what blocked it are removed.",
+    description: "The flow continues. Its `waitJson`, `blockedTaskId` and `blockedSummary` are removed.",
     example: { action: "resume_flow", ...CHANGE, status: "running", currentStep: "deploy" },
   },
   finish_flow: {
     title: "Finish a flow",
-    description: "The flow has `succeeded`.",
+    description: "The flow ends as `succeeded`.",
     example: { action: "finish_flow", ...CHANGE, stateJson: { ticket: 4711, closed: true } },
   },
   fail_flow: {
     title: "Fail a flow",
-    description: "The flow has `failed`.",
+    description: "The flow ends as `failed`.",
     example: { action: "fail_flow", ...CHANGE, blockedSummary: "The build is red." },
   },
   request_cancel: {
-    title: "Ask for a flow to be cancelled",
-    description: "Stores the wish: the flow takes no new tasks and ends once its tasks have.",
+    title: "Request the cancellation of a flow",
+    description: "Stores the cancellation. The flow takes no new tasks and ends when its tasks have ended.",
     example: { action: "request_cancel", ...CHANGE },
   },
   cancel_flow: {
     title: "Cancel a flow",
-    description: "Ends the flow. While tasks of it are active it stores the wish and answers 202.",
+    description: "Ends the flow. If it has active tasks, stores the cancellation and answers 202.",
     example: { action: "cancel_flow", flowId: FLOW_ID },
   },
   run_task: {
     title: "Run a task in a flow",
     description:
-      "`startedAt`, `lastEventAt` and `progressSummary` need `status` `running`. A task without `childSessionKey` and `runId` has no real child: its flow can then never be cancelled.",
+      "`startedAt`, `lastEventAt` and `progressSummary` need `status` `running`. A task without `childSessionKey` and `runId` has no child that could end: its flow can never be cancelled.",
     example: { action: "run_task", flowId: FLOW_ID, runtime: "subagent", task: "Summarise the queue", ...CHILD },
   },
 };

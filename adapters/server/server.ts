@@ -1,4 +1,4 @@
-// A server of its own: the listener, two health pages, and a stop that answers what was admitted.
+// An HTTP or HTTPS server around the listener, with two health pages and a stop that answers admitted requests first.
 
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
@@ -13,28 +13,30 @@ export type Tls = { readonly cert: string | Buffer; readonly key: string | Buffe
 export type ServerOptions = {
   readonly listener: NodeListener;
   readonly host: string;
-  /** 0: a free one. */
+  /** 0: any free port. */
   readonly port: number;
   readonly tls?: Tls | undefined;
-  /** Whether the store can be asked; `/readyz` says so. */
+  /** Whether the store works. `/readyz` reports it. */
   readonly isReady: () => boolean;
 };
 
 export type RunningServer = {
   /** For example `http://127.0.0.1:8787`. */
   readonly url: string;
-  /** Takes no new request, answers those that came in, then closes; after `deadlineMs` it closes all the same. */
+  /** Accepts no new requests, answers the admitted ones, then closes. After `deadlineMs` it closes all connections. */
   stop(deadlineMs?: number): Promise<"drained" | "cut_off">;
 };
 
-/** Milliseconds for a TLS handshake and for a request's head: a client that trickles them holds nothing for long. */
+/** Milliseconds for a TLS handshake, and for the head of a request. */
 const HEAD_DEADLINE_MS = 15_000;
 
-/** Milliseconds for a whole request, also one that nobody reads; and between two looks at the deadlines. */
+/** Milliseconds for a whole request, also one whose body is not read. */
 const REQUEST_DEADLINE_MS = 60_000;
-const LOOK_MS = 1000;
 
-/** Body, host and answer have 55 seconds between them. */
+/** Milliseconds between two checks of these deadlines. */
+const CHECK_INTERVAL_MS = 1000;
+
+/** Longer than the deadlines of body, store and answer together, which are 55 seconds. */
 const STOP_DEADLINE_MS = 60_000;
 
 const HEALTH_HEADERS = { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" };
@@ -43,7 +45,7 @@ const answerHealth = (response: ServerResponse, isOk: boolean): void => {
   response.writeHead(isOk ? 200 : 503, HEALTH_HEADERS).end(JSON.stringify({ ok: isOk }));
 };
 
-/** Everything that can be said of a listen error in one code of the system's. */
+/** `code`: the system's error code, such as `EADDRINUSE`. */
 export type ListenFault = { readonly code: string };
 
 const listen = (server: Server, host: string, port: number): Promise<Result<void, ListenFault>> =>
@@ -61,14 +63,14 @@ const urlOf = (server: Server, scheme: string): string => {
   return `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${String(port)}`;
 };
 
-/** Everything that is connected, a TLS handshake that goes on included. */
+/** All open connections, including those in a TLS handshake. */
 const socketsOf = (server: Server): ReadonlySet<Socket> => {
   const sockets = new Set<Socket>();
-  const keep = (socket: Socket): void => {
+  const track = (socket: Socket): void => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   };
-  server.on("connection", keep).on("secureConnection", keep);
+  server.on("connection", track).on("secureConnection", track);
   return sockets;
 };
 
@@ -95,14 +97,14 @@ const LIMITS = {
   headersTimeout: HEAD_DEADLINE_MS,
   handshakeTimeout: HEAD_DEADLINE_MS,
   requestTimeout: REQUEST_DEADLINE_MS,
-  connectionsCheckingInterval: LOOK_MS,
+  connectionsCheckingInterval: CHECK_INTERVAL_MS,
   keepAlive: true,
 };
 
-/** Behind TLS a request's socket is the secure one; the plain one below it may carry a request too. */
+/** With TLS, requests belong to secure sockets. The plain socket below one may carry a request, too. */
 const isSecure = (socket: Socket): boolean => socket instanceof TLSSocket;
 
-/** Errs with the system's code when the address cannot be had. */
+/** Errs if the server cannot listen on the address. */
 export const startServer = async (options: ServerOptions): Promise<Result<RunningServer, ListenFault>> => {
   const { listener, host, port, tls, isReady } = options;
   let isDraining = false;
@@ -121,10 +123,10 @@ export const startServer = async (options: ServerOptions): Promise<Result<Runnin
   const listening = await listen(server, host, port);
   const stop = stopOf(server, sockets, () => {
     isDraining = true;
-    // a connection that is kept alive, or that asks nothing, would hold up the stop
+    // idle connections would delay the stop
     for (const response of unanswered) if (!response.headersSent) response.setHeader("Connection", "close");
-    const asking = new Set([...unanswered].map((response) => response.req.socket));
-    const idle = [...sockets].filter((socket) => !asking.has(socket) && (tls === undefined || isSecure(socket)));
+    const busy = new Set([...unanswered].map((response) => response.req.socket));
+    const idle = [...sockets].filter((socket) => !busy.has(socket) && (tls === undefined || isSecure(socket)));
     for (const socket of idle) socket.destroy();
   });
   return listening.map(() => ({ url: urlOf(server, tls === undefined ? "http" : "https"), stop }));

@@ -23,8 +23,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/memory.ts",
-        was: "if (dropped >= MAX_PURGE || isLive(bucket, now, this.#rule)) break;",
-        becomes: "if (dropped >= 1 || bucket.openedAt > now) break;",
+        was: "if (dropped >= MAX_PURGE || isLive(bucket, now)) break;",
+        becomes: "if (dropped >= 1 || bucket.endsAt > now + 60_000) break;",
       },
     ],
     model: {
@@ -39,14 +39,14 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/memory.ts",
-        was: "this.state.known.set(key, bucket);",
-        becomes: "this.state.known.set(key, { openedAt: now, count: 0 });",
+        was: "known.set(clientKey, bucket);",
+        becomes: "known.set(clientKey, { endsAt: now + 60_000, count: 0 });",
       },
     ],
     model: {
       file: "spec/limits.qnt",
-      was: "known: known.append({ key: key, bucket: bucket }) }",
-      becomes: "known: known.append({ key: key, bucket: { openedAt: now, count: 0 } }) }",
+      was: "known: known.append({ key: key, bucket: b }) }",
+      becomes: "known: known.append({ key: key, bucket: { endsAt: now + WINDOW, count: 0 } }) }",
     },
   },
   {
@@ -55,8 +55,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/memory.ts",
-        was: "if (!isLive(bucket, now, this.#rule)) return this.state.known.delete(key);",
-        becomes: "if (bucket.openedAt <= now) return this.state.known.delete(key);",
+        was: "if (!isLive(bucket, now)) return this.state.known.delete(key);",
+        becomes: "if (bucket.endsAt > 0) return this.state.known.delete(key);",
       },
     ],
     model: {
@@ -78,17 +78,55 @@ export const BUGS: readonly Bug[] = [
   {
     name: "slot limit off by one",
     clause: "SLOT-1",
-    code: [{ file: "core/slot.ts", was: "held >= limit", becomes: "held > limit" }],
-    model: { file: "spec/limits.qnt", was: "bool = held < SLOTS", becomes: "bool = held <= SLOTS" },
+    code: [{ file: "core/slot.ts", was: "held.client < rule.client", becomes: "held.client <= rule.client" }],
+    model: { file: "spec/limits.qnt", was: "bool = client < SLOTS", becomes: "bool = client <= SLOTS" },
+  },
+  {
+    name: "no bound for a peer",
+    clause: "SLOT-1",
+    code: [{ file: "core/slot.ts", was: "held.peer < rule.peer", becomes: "held.peer >= 0" }],
+    model: { file: "spec/limits.qnt", was: "and peer < PEER_SLOTS", becomes: "and peer >= 0" },
+  },
+  {
+    name: "a peer's slot kept after the request",
+    clause: "SLOT-3",
+    code: [{ file: "adapters/limits/memory.ts", was: "    dropSlot(this.state.peerSlots, peerKey);\n", becomes: "" }],
+    model: {
+      file: "spec/limits.qnt",
+      was: "peerSlots: dropSlot(limits.peerSlots, slot.peer) }",
+      becomes: "peerSlots: limits.peerSlots }",
+    },
+  },
+  {
+    name: "a refused request keeps its slot",
+    clause: "SLOT-3",
+    code: [
+      {
+        file: "adapters/bridge/bridge.ts",
+        was: `    if (entered.isErr() && verdict.kind === "admitted") release(located);\n`,
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: `else if (counted.kind == "admitted") release(counted.limits, slotOf(request))\n`,
+      becomes: "",
+    },
   },
   {
     name: "slot leak when a client hangs up",
     clause: "SLOT-2",
     code: [
       {
-        file: "adapters/bridge/exchange.ts",
-        was: "if (entered.isOk()) bridge.limits",
-        becomes: `if (entered.isOk() && prepared.audit.code !== "request_timeout") bridge.limits`,
+        file: "adapters/bridge/bridge.ts",
+        was: `    try {
+      await send(await carryOut(entered.value, readBody), deliver);
+    } finally {
+      release(location.value);
+    }`,
+        becomes: `    const prepared = await carryOut(entered.value, readBody);
+    await send(prepared, deliver);
+    if (prepared.event.code !== "request_timeout") release(location.value);`,
       },
     ],
     model: {
@@ -102,9 +140,9 @@ export const BUGS: readonly Bug[] = [
     clause: "SLOT-2",
     code: [
       {
-        file: "adapters/bridge/exchange.ts",
-        was: "await deliver(prepared);",
-        becomes: "await deliver(prepared);\n    if (entered.isOk()) bridge.limits.release(entered.value.located);",
+        file: "adapters/bridge/bridge.ts",
+        was: "      release(location.value);\n",
+        becomes: "      release(location.value);\n      release(location.value);\n",
       },
     ],
     model: {
@@ -118,7 +156,7 @@ export const BUGS: readonly Bug[] = [
     clause: "ORDER-1",
     code: [
       {
-        file: "core/pipeline.ts",
+        file: "core/admit.ts",
         was: `  if (!isJsonMediaType(head.header("content-type"))) return`,
         becomes: `  const early = authenticate(route, head.header, hash);
   if (early.isErr()) return err(early.error);
@@ -139,7 +177,7 @@ export const BUGS: readonly Bug[] = [
     clause: "BODY-1",
     code: [
       {
-        file: "core/pipeline.ts",
+        file: "core/admit.ts",
         was: `if (!isJsonMediaType(head.header("content-type")))`,
         becomes: `if (head.header("content-type") === "")`,
       },
@@ -313,21 +351,20 @@ export const BUGS: readonly Bug[] = [
     model: { file: "spec/store.qnt", was: `if (asked.runtime == "acp") runs else []`, becomes: "runs" },
   },
   {
-    name: "revision read before the transaction",
+    name: "a write without the exclusion of other writers",
     clause: "STORE-1",
     code: [
       {
-        file: "adapters/flows/embedded-store.ts",
-        was: `    return this.#write<"applied" | "not_applied">((tables) => {
-      const before = tables.find(this.#owner, asked.flowId);`,
-        becomes: `    const read = this.#engine.read((tables) => tables.find(this.#owner, asked.flowId));
-    return read.then((found) => this.#write<"applied" | "not_applied">((tables) => {
-      const before = found.unwrapOr(undefined);`,
+        file: "adapters/flows/sqlite/engine.ts",
+        was: `needs.writes ? "BEGIN IMMEDIATE" : "BEGIN"`,
+        becomes: `"BEGIN"`,
       },
       {
-        file: "adapters/flows/embedded-store.ts",
-        was: `(flow) => ({ kind: "applied", flow }));\n    });`,
-        becomes: `(flow) => ({ kind: "applied", flow }));\n    }));`,
+        file: "adapters/flows/sqlite/engine.ts",
+        was: "const decision = decide(this.#tables.load(needs));",
+        becomes: `const loaded = this.#tables.load(needs);
+      this.#database.exec("COMMIT; BEGIN IMMEDIATE");
+      const decision = decide(loaded);`,
       },
     ],
     model: {
@@ -337,13 +374,24 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a decision saved in part",
+    clause: "FLOW-1",
+    code: [
+      {
+        file: "core/flow-command.ts",
+        was: "refusal, ended, flow: view })));",
+        becomes: `refusal, ended, flow: view })), [{ kind: "update_flow", flow: { ...flow, revision: flow.revision + 1 } }]);`,
+      },
+    ],
+  },
+  {
     name: "answer before the commit",
     clause: "STORE-2",
     code: [
       {
         file: "adapters/flows/sqlite/engine.ts",
-        was: `      this.#database.exec("COMMIT");\n      return ok(value);`,
-        becomes: "      return ok(value);",
+        was: `      this.#database.exec("COMMIT");\n      return ok(decision);`,
+        becomes: "      return ok(decision);",
       },
     ],
     model: {
@@ -426,9 +474,9 @@ export const BUGS: readonly Bug[] = [
         becomes: "now - (flow.endedAt ?? flow.updatedAt) >= 0",
       },
       {
-        file: "adapters/flows/embedded-store.ts",
-        was: "tables.due(now - RETENTION_MS, SWEEP_BATCH)",
-        becomes: "tables.due(now, SWEEP_BATCH)",
+        file: "core/flow-command.ts",
+        was: "endedBy: now - RETENTION_MS, limit",
+        becomes: "endedBy: now, limit",
       },
     ],
     model: {
@@ -455,8 +503,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/view.ts",
-        was: `["controllerId", optionalText],`,
-        becomes: `["controllerId", optionalText],\n  ["ownerKey", optionalText],`,
+        was: `const readFlow = (record: Named) => ({`,
+        becomes: `const readFlow = (record: Named) => ({\n  ownerKey: optionalText(record["ownerKey"]),`,
       },
     ],
     model: {
@@ -466,16 +514,30 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
-    name: "getter of a record asked",
-    clause: "VIEW-3",
+    name: "a field checked in one reading and shown from another",
+    clause: "VIEW-5",
     code: [
       {
         file: "core/view.ts",
-        was: "Object.getOwnPropertyDescriptor(record, name)?.value;",
-        becomes: "(record as Record<string, unknown>)[name];",
+        was: "const value = reader(own(record, field));\n    if (value === BAD)",
+        becomes: "const value = reader(own(record, field));\n    if (reader(own(record, field)) === BAD)",
       },
     ],
-    model: { file: "spec/view.qnt", was: "| Accessor(_) => Read(Nothing)", becomes: "| Accessor(value) => Ran(value)" },
+    model: {
+      file: "spec/view.qnt",
+      was: "| Shifting(member) => member.first",
+      becomes: "| Shifting(member) => member.later",
+    },
+  },
+  {
+    name: "nested JSON shown as it was handed over",
+    clause: "VIEW-5",
+    code: [{ file: "core/json.ts", was: "    copy[name] = copied;", becomes: "    copy[name] = member;" }],
+    model: {
+      file: "spec/view.qnt",
+      was: `Value = Json("plain")`,
+      becomes: "Value = Json(tree)",
+    },
   },
   {
     name: "host prose passed on",
@@ -489,8 +551,8 @@ export const BUGS: readonly Bug[] = [
     ],
     model: {
       file: "spec/view.qnt",
-      was: "warn(told(request, row, [Say(row.sentence)], [flow.shown], flow.ran), refused.reason)",
-      becomes: "warn(told(request, row, refused.reason, [flow.shown], flow.ran), refused.reason)",
+      was: "warn(told(request, row, [Say(row.sentence)], [flow.shown], [flow.reads]), refused.reason)",
+      becomes: "warn(told(request, row, refused.reason, [flow.shown], [flow.reads]), refused.reason)",
     },
   },
   {
@@ -499,8 +561,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/execute.ts",
-        was: "store.bind(route.sessionKey, tell)",
-        becomes: `store.bind("agent:main:main", tell)`,
+        was: "store.execute(route.sessionKey, action, report)",
+        becomes: `store.execute("agent:main:main", action, report)`,
       },
     ],
     model: {
@@ -521,8 +583,8 @@ export const BUGS: readonly Bug[] = [
     ],
     model: {
       file: "spec/pipeline.qnt",
-      was: `else if (host == "nonsense" or host == "other_flow") "bad_host_answer"`,
-      becomes: `else if (host == "nonsense") "bad_host_answer"`,
+      was: `host == "nonsense" or host == "other_flow" or host`,
+      becomes: `host == "nonsense" or host`,
     },
   },
   {
@@ -530,9 +592,9 @@ export const BUGS: readonly Bug[] = [
     clause: "REPLY-4",
     code: [
       {
-        file: "adapters/bridge/exchange.ts",
+        file: "adapters/bridge/bridge.ts",
         was: "await deliver(prepared);",
-        becomes: "void deliver(prepared);\n    await deliver(prepared);",
+        becomes: "void deliver(prepared);\n      await deliver(prepared);",
       },
     ],
     model: {
@@ -546,9 +608,9 @@ export const BUGS: readonly Bug[] = [
     clause: "REPLY-2",
     code: [
       {
-        file: "core/pipeline.ts",
-        was: "replyToRejection(rejection, admitted?.authenticated.route.id)",
-        becomes: "replyToRejection(rejection, (admitted?.authenticated.route ?? located?.route)?.id)",
+        file: "core/answer.ts",
+        was: "replyToRejection(rejection, admitted?.proof.authenticated.route.id)",
+        becomes: "replyToRejection(rejection, (admitted?.proof.authenticated.route ?? located?.route)?.id)",
       },
     ],
     model: {

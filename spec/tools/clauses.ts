@@ -42,7 +42,10 @@ export const filesIn = (folder: string, ending: string): readonly string[] =>
     })
     .toSorted();
 
-export const readClauses = (text: string = read("spec/clauses.md")): readonly Clause[] =>
+/** What stands in place of a version when a clause holds no longer. */
+const WITHDRAWN = "withdrawn";
+
+const allClauses = (text: string): readonly Clause[] =>
   text
     .split("\n")
     .filter((line) => /^\| [A-Z]+-\d+ /u.test(line))
@@ -54,6 +57,16 @@ export const readClauses = (text: string = read("spec/clauses.md")): readonly Cl
       threat,
       since,
     }));
+
+/** The clauses that hold. */
+export const readClauses = (text: string = read("spec/clauses.md")): readonly Clause[] =>
+  allClauses(text).filter(({ since }) => since !== WITHDRAWN);
+
+/** The ids of clauses that no longer hold: never to be used again, and cited only in clauses.md. */
+export const withdrawnIds = (text: string = read("spec/clauses.md")): readonly string[] =>
+  allClauses(text)
+    .filter(({ since }) => since === WITHDRAWN)
+    .map(({ id }) => id);
 
 /** The requirements that a source names; `M-18…M-20` is three. */
 export const requirementsOf = ({ source }: Clause): readonly string[] =>

@@ -14,7 +14,7 @@ import {
 } from "../../core/index.ts";
 
 const NOW = 2;
-const FLOW: FlowRecord = createFlow("f", { action: "create_flow", goal: "g" }, "c", 1);
+const FLOW: FlowRecord = createFlow("f", { action: "create_flow", goal: "g", controllerId: "c" }, 1);
 const CHECKED = { flowId: "f", expectedRevision: 0 };
 
 /** Each event of the lifecycle, once for each outcome that its own fields decide. */
@@ -125,16 +125,17 @@ const stepOf = (code: Code): string =>
     .with("rate_limited", "unsupported_media_type", "too_many_in_flight", "unauthorized", () => "admit")
     .with("payload_too_large", "request_timeout", () => "body")
     .with("invalid_json", "invalid_request", () => "accept")
-    .with("persist_failed", "bad_host_answer", "outcome_unknown", () => "host")
+    .with("persist_failed", "bad_host_answer", "outcome_unknown", () => "execute")
     .with("internal", () => "defect")
     .exhaustive();
 
 const NODES = {
   locate: "locate: path, method",
+  limits: "limits.admit: counts the request",
   admit: "admit: window, media type, slot, credential",
   body: "read the body",
   accept: "accept: UTF-8, JSON, schema",
-  host: "the host, one session",
+  execute: "store.execute: the flows of one session",
   answer: "answer: views and codes only",
 } as const;
 

@@ -1,4 +1,4 @@
-// The Gateway's recorded traces against the bridge on the model host: what a request is answered, without a Gateway.
+// Replays the Gateway's recorded traces against the bridge on the model host, without a Gateway.
 // `npm run test:gateway` replays all of them against the installed plugin.
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { modelFlows, startServer, type TestServer } from "../support/server.ts";
 const GOLDEN = join(import.meta.dirname, "..", "golden");
 const read = (file: string): unknown => JSON.parse(readFileSync(join(GOLDEN, file), "utf8"));
 
-/** Traces that the model host cannot answer, or that wait on purpose. */
+/** Traces that the model host cannot answer, or that take long on purpose. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   "run-task-reuse": "the model host does not reuse task records",
   "run-task-silent-policy": "the model host does not reuse task records",
@@ -42,6 +42,6 @@ test.each(names.filter((name) => !(name in ELSEWHERE)))("trace %s", { timeout: 3
   expect(server.defects).toEqual([]);
 });
 
-test("every trace that is left out here is still there", () => {
+test("every trace that is left out here still exists", () => {
   expect(Object.keys(ELSEWHERE).filter((name) => !names.includes(name))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// Both HTTP surfaces of one's own, the Fetch handler and the Node listener, pass the suite for every surface.
+// The Fetch handler and the Node listener pass the suite for HTTP surfaces.
 
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";

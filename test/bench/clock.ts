@@ -1,5 +1,5 @@
-// Clocks that jump ahead a window every hundred requests: a measured client sends more in a second than any client may in
-// a minute. Both plugins read the same clocks.
+// Clocks that jump ahead a window before any client has used its own up: a measured client sends more in a second than it
+// may in a minute. Both plugins read the same clocks.
 
 const realNow = performance.now.bind(performance);
 const realDate = Date.now.bind(Date);
@@ -8,15 +8,19 @@ const realDate = Date.now.bind(Date);
 export const stopwatch = realNow;
 
 const WINDOW_MS = 61_000;
-const REQUESTS = 100;
+
+/** Requests of each client in one window, of the 120 that it may send. */
+const REQUESTS_OF_A_CLIENT = 100;
 
 let skew = 0;
 let requests = 0;
 
-/** Called for each request. */
-export const tick = (): void => {
+/** Called for each request, of which `clients` send equally many. */
+export const tick = (clients: number): void => {
   requests += 1;
-  if (requests % REQUESTS === 0) skew += WINDOW_MS;
+  if (requests < REQUESTS_OF_A_CLIENT * clients) return;
+  requests = 0;
+  skew += WINDOW_MS;
 };
 
 export const skewClocks = (): void => {

@@ -1,10 +1,13 @@
 // What grows with the number of routes and of clients: the cost of one request, and the memory.
 
-import { stopwatch, skewClocks, tick } from "./clock.ts";
-import { ask } from "./in-process.ts";
+import { stopwatch, skewClocks } from "./clock.ts";
+import { addressOf } from "./crowd.ts";
+import { contestantOf } from "./in-process.ts";
 import { ratioOf, type Ratio, takeTurns } from "./paired.ts";
 import { loadPlugin, PLUGINS, type PluginName } from "./plugins.ts";
-import { hostOf, scenarioOf } from "./scenarios.ts";
+import { scenarioOf } from "./scenarios.ts";
+import { FreshAnswers } from "./stand-in-gateway.ts";
+import { ask } from "./stand-in-http.ts";
 
 export type Growth = { readonly name: string; readonly count: number; readonly ratio: Ratio };
 
@@ -15,14 +18,7 @@ export const measureRoutes = async (counts: readonly number[], rounds: number): 
   for (const name of ["get_flow", "401"]) {
     const scenario = scenarioOf(name);
     const contestants = [];
-    for (const count of [1, ...counts]) {
-      const handler = await loadPlugin("ours", hostOf(scenario), count);
-      const run = (): Promise<unknown> => {
-        tick();
-        return ask(handler, scenario.asked);
-      };
-      contestants.push({ name: `${name} ${String(count)}`, run });
-    }
+    for (const count of [1, ...counts]) contestants.push(await contestantOf("ours", scenario, count));
     const taken = await takeTurns(contestants, rounds);
     for (const [index, count] of counts.entries()) {
       grown.push({
@@ -34,8 +30,6 @@ export const measureRoutes = async (counts: readonly number[], rounds: number): 
   }
   return grown;
 };
-
-const address = (n: number): string => `10.${String((n >> 16) & 255)}.${String((n >> 8) & 255)}.${String(n & 255)}`;
 
 const heap = (): number => {
   if (globalThis.gc === undefined) throw new Error("run it with --expose-gc");
@@ -57,14 +51,15 @@ const FULL = 20_000;
 /** `clients` distinct clients with a wrong secret, one request each, after as many as fill the table. */
 export const measureCrowd = async (clients: number): Promise<readonly Crowd[]> => {
   const scenario = scenarioOf("401");
-  const { asked } = scenario;
+  const [asked] = scenario.turns;
+  if (asked === undefined) throw new Error("nothing to ask");
   const measured: Crowd[] = [];
   for (const plugin of PLUGINS) {
-    const handler = await loadPlugin(plugin, hostOf(scenario));
+    const handler = await loadPlugin(plugin, new FreshAnswers(undefined));
     const visit = async (from: number, to: number): Promise<number> => {
       const started = stopwatch();
       for (let n = from; n < to; n += 1) {
-        await ask(handler, { ...asked, headers: { ...asked.headers, "x-forwarded-for": address(n) } });
+        await ask(handler, { ...asked, headers: { ...asked.headers, "x-forwarded-for": addressOf(n) } });
       }
       return ((stopwatch() - started) * 1000) / (to - from);
     };

@@ -1,10 +1,11 @@
 // Work before authentication for a head of 16 KB, as much as Node lets in: a client without a secret sends it for nothing.
 
 import { stopwatch, skewClocks, tick } from "./clock.ts";
-import { ask } from "./in-process.ts";
 import { medianOf } from "./paired.ts";
 import { loadPlugin, type PluginName, PLUGINS } from "./plugins.ts";
-import { type Asked, hostOf, type Scenario, scenarioOf } from "./scenarios.ts";
+import { type Asked, type Scenario, scenarioOf } from "./scenarios.ts";
+import { FreshAnswers } from "./stand-in-gateway.ts";
+import { ask } from "./stand-in-http.ts";
 
 const SIZE = 16_000;
 
@@ -25,11 +26,12 @@ export type HeadCost = { readonly name: string; readonly ours: number; readonly 
 
 /** Microseconds for one refusal: the median, each time with a head that was not seen before. */
 const costOf = async (plugin: PluginName, refused: Scenario, headers: Asked["headers"], rounds: number) => {
-  const handler = await loadPlugin(plugin, hostOf(refused));
-  const { asked } = refused;
+  const handler = await loadPlugin(plugin, new FreshAnswers(undefined));
+  const [asked] = refused.turns;
+  if (asked === undefined) throw new Error("nothing to ask");
   const taken: number[] = [];
   for (let round = 0; round < rounds * 2; round += 1) {
-    tick();
+    tick(1);
     const forwarded = `${headers["x-forwarded-for"] ?? ""}10.${String(round >> 16)}.${String((round >> 8) & 255)}.${String(round & 255)}`;
     const started = stopwatch();
     await ask(handler, { body: asked.body, headers: { ...asked.headers, ...headers, "x-forwarded-for": forwarded } });
@@ -43,7 +45,7 @@ export const measureHeads = async (rounds: number): Promise<readonly HeadCost[]>
   skewClocks();
   const refused = scenarioOf("401");
   const measured: HeadCost[] = [];
-  // whoever comes first would pay for compiling
+  // the first to be timed would pay for compiling
   for (const plugin of PLUGINS) await costOf(plugin, refused, {}, rounds);
   for (const [name, headers] of Object.entries({ "none of these": {}, ...HEADS })) {
     const ours = await costOf("ours", refused, headers, rounds);

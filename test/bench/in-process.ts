@@ -1,137 +1,84 @@
 // The handlers without sockets: what a request costs the process besides Node's own HTTP.
 
-import { EventEmitter } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { skewClocks, tick } from "./clock.ts";
 import { bareHandler } from "./bare.ts";
-import { type Handler, loadPlugin, PATH } from "./plugins.ts";
-import { ratioOf, type Ratio, takeTurns } from "./paired.ts";
-import { type Asked, ALL, hostOf, type Scenario } from "./scenarios.ts";
-
-/** As little of a socket, a request and a response as the handlers need: what is measured is the handlers. */
-const SOCKET = Object.assign(new EventEmitter(), { remoteAddress: "127.0.0.1", destroyed: false });
-
-class StandInRequest extends EventEmitter {
-  readonly method = "POST";
-  readonly url = PATH;
-  readonly httpVersion = "1.1";
-  readonly socket = SOCKET;
-  readonly complete = true;
-  readonly destroyed = false;
-  readonly readableDidRead = false;
-  readonly headers: Asked["headers"];
-  readonly #body: Buffer;
-
-  constructor({ headers, body }: Asked) {
-    super();
-    this.headers = headers;
-    this.#body = body;
-  }
-  override on(name: string, listener: (...values: never[]) => void): this {
-    super.on(name, listener as (...values: unknown[]) => void);
-    if (name === "data") queueMicrotask(() => this.#flow());
-    return this;
-  }
-  resume(): this {
-    return this;
-  }
-  #flow(): void {
-    this.emit("data", this.#body);
-    this.emit("end");
-  }
-}
-
-class StandInResponse extends EventEmitter {
-  statusCode = 200;
-  headersSent = false;
-  writableEnded = false;
-  readonly destroyed = false;
-  readonly writableLength = 0;
-  readonly socket = SOCKET;
-  size = 0;
-  readonly #ended: (response: StandInResponse) => void;
-
-  constructor(ended: (response: StandInResponse) => void) {
-    super();
-    this.#ended = ended;
-  }
-  setHeader(): this {
-    return this;
-  }
-  getHeader(): undefined {
-    return undefined;
-  }
-  writeHead(status: number): this {
-    this.statusCode = status;
-    return this;
-  }
-  write(chunk: string | Uint8Array): boolean {
-    this.size += Buffer.byteLength(chunk);
-    return true;
-  }
-  end(chunk?: string | Uint8Array): this {
-    if (chunk !== undefined) this.write(chunk);
-    this.headersSent = true;
-    this.writableEnded = true;
-    this.emit("finish");
-    this.emit("close");
-    this.#ended(this);
-    return this;
-  }
-}
-
-export const withLength = ({ headers, body }: Asked): Asked => ({
-  headers: { ...headers, "content-length": String(body.length) },
-  body,
-});
-
-export const ask = (handler: Handler, asked: Asked): Promise<{ readonly statusCode: number; readonly size: number }> =>
-  new Promise((resolve) => {
-    const request = new StandInRequest(asked) as unknown as IncomingMessage;
-    void handler(request, new StandInResponse(resolve) as unknown as ServerResponse);
-  });
+import { skewClocks, tick } from "./clock.ts";
+import { clientOf } from "./crowd.ts";
+import { type Contestant, medianOf, ratioOf, type Ratio, takeTurns } from "./paired.ts";
+import { type Handler, loadPlugin, type PluginName, underRequestScope } from "./plugins.ts";
+import type { Scenario } from "./scenarios.ts";
+import { FreshAnswers } from "./stand-in-gateway.ts";
+import { ask, send, StandInRequest } from "./stand-in-http.ts";
 
 export type Measured = {
-  readonly name: string;
+  readonly scenario: Scenario;
   readonly toBundled: Ratio;
   readonly toFloor: Ratio;
   readonly bundledToFloor: Ratio;
+  /** Microseconds of ours, of the bundled plugin, of the floor. */
+  readonly microseconds: readonly number[];
 };
 
 /** Uses a client's window up. */
-export const exhaust = async (handler: Handler, asked: Asked): Promise<void> => {
-  for (let sent = 0; sent < 130; sent += 1) await ask(handler, asked);
+export const exhaust = async (handler: Handler, { turns, clients }: Scenario): Promise<void> => {
+  const [first] = turns;
+  if (first === undefined) return;
+  const headers = { ...first.headers, "x-forwarded-for": clientOf(0, clients) };
+  for (let sent = 0; sent < 130; sent += 1) await ask(handler, { ...first, headers });
+};
+
+const handlerOf = async (
+  name: PluginName | "floor",
+  scenario: Scenario,
+  answers: FreshAnswers,
+  routes: number,
+): Promise<Handler> => {
+  if (name === "floor") return bareHandler(scenario, answers);
+  const handler = await loadPlugin(name, answers, routes);
+  if (scenario.status === 429) await exhaust(handler, scenario);
+  return scenario.attributed ? underRequestScope(handler) : handler;
+};
+
+/** Its requests, and the host's answers to them, are made before a batch is timed. */
+export const contestantOf = async (name: PluginName | "floor", scenario: Scenario, routes = 1): Promise<Contestant> => {
+  const { turns, clients, status } = scenario;
+  const answers = new FreshAnswers(scenario.host?.gives);
+  const handler = await handlerOf(name, scenario, answers, routes);
+  const batch: StandInRequest[] = [];
+  let turn = 0;
+  const prepare = (times: number): void => {
+    if (scenario.host !== undefined) answers.prepare(times);
+    while (batch.length < times) {
+      const { headers, body } = turns[turn % turns.length] ?? { headers: {}, body: Buffer.alloc(0) };
+      batch.push(new StandInRequest({ headers: { ...headers, "x-forwarded-for": clientOf(turn, clients) }, body }));
+      turn += 1;
+    }
+  };
+  const run = async (): Promise<void> => {
+    const request = batch.pop();
+    if (request === undefined) throw new Error("a batch was too small");
+    if (status !== 429) tick(clients);
+    const answered = await send(handler, request);
+    if (answered !== status) throw new Error(`${name}: ${scenario.name} answered ${String(answered)}`);
+  };
+  return { name, prepare, run };
 };
 
 const measure = async (scenario: Scenario, rounds: number): Promise<Measured> => {
-  const isLimited = scenario.status === 429;
-  const asked = withLength(scenario.asked);
-  const contestants = [];
-  for (const name of ["ours", "bundled", "floor"] as const) {
-    const handler = name === "floor" ? bareHandler(scenario) : await loadPlugin(name, hostOf(scenario));
-    if (isLimited && name !== "floor") await exhaust(handler, asked);
-    const { statusCode } = await ask(handler, asked);
-    if (statusCode !== scenario.status) throw new Error(`${name}: ${scenario.name} answered ${String(statusCode)}`);
-    const run = async (): Promise<void> => {
-      if (!isLimited) tick();
-      const answered = await ask(handler, asked);
-      if (answered.statusCode !== scenario.status) throw new Error(`${name}: ${String(answered.statusCode)}`);
-    };
-    contestants.push({ name, run });
-  }
+  const contestants: Contestant[] = [];
+  for (const name of ["ours", "bundled", "floor"] as const) contestants.push(await contestantOf(name, scenario));
   const taken = await takeTurns(contestants, rounds);
   const pick = (a: number, b: number) => ratioOf(taken.map((times) => [times[a] ?? 0, times[b] ?? 0] as const));
   return {
-    name: scenario.name,
+    scenario,
     toBundled: pick(0, 1),
     toFloor: pick(0, 2),
     bundledToFloor: pick(1, 2),
+    microseconds: contestants.map((_, index) => medianOf(taken.map((times) => (times[index] ?? 0) * 1000))),
   };
 };
 
-export const measureInProcess = async (rounds: number): Promise<readonly Measured[]> => {
+/** Gives each figure when it is there. */
+export async function* measureInProcess(scenarios: readonly Scenario[], rounds: number): AsyncGenerator<Measured> {
   skewClocks();
-  const measured: Measured[] = [];
-  for (const scenario of ALL) measured.push(await measure(scenario, rounds));
-  return measured;
-};
+  for (const scenario of scenarios) yield measure(scenario, rounds);
+}

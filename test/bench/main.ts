@@ -9,20 +9,24 @@ import { installHost } from "../systems/gateway/harness.ts";
 import { measureGateway, measureStarts } from "./gateway.ts";
 import { measureCrowd, measureRoutes } from "./growth.ts";
 import { measureHeads } from "./heads.ts";
+import { measureHost } from "./host.ts";
 import { measureInProcess } from "./in-process.ts";
 import { medianOf, type Ratio } from "./paired.ts";
 import { plot } from "./plot.ts";
-import { ALL } from "./scenarios.ts";
+import { SCENARIOS } from "./scenarios.ts";
 import { measureSockets, measureSqlite, type Raced } from "./sockets.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PARTS = ["in-process", "heads", "growth", "sockets", "sqlite", "gateway"] as const;
+const PARTS = ["host", "in-process", "heads", "growth", "sockets", "sqlite", "gateway"] as const;
 
-const USAGE = `usage: npm run bench -- [part ...] [--quick] [--plot]
-  parts    ${PARTS.join(", ")}; default: all, about 25 minutes
-  --quick  five rounds instead of eleven
+const USAGE = `usage: npm run bench -- [part ...] [--only <text>] [--quick] [--plot]
+  parts    ${PARTS.join(", ")}; default: all, about 35 minutes
+           (in-process takes three, sockets ten)
+  --only   in-process and sockets: the scenarios with this text in their names
+  --quick  fewer rounds
   --plot   with sockets: draws assets/performance.svg anew
-Installs OpenClaw into test/systems/host (650 MB) if it is not there, for the bundled plugin.`;
+Installs OpenClaw into test/systems/host (650 MB) if it is not there, for the bundled plugin.
+Where the time of one scenario goes: node --no-warnings --expose-gc test/bench/profile.ts ours "get_flow, 64 clients"`;
 
 /** Prints the usage, after the mistake if there is one, and ends. */
 const explain = (mistake?: string): never => {
@@ -36,6 +40,7 @@ const parse = () => {
       options: {
         quick: { type: "boolean", default: false },
         plot: { type: "boolean", default: false },
+        only: { type: "string", default: "" },
         help: { type: "boolean", default: false },
       },
       allowPositionals: true,
@@ -53,17 +58,41 @@ const unknown = positionals.find((part) => !PARTS.some((known) => known === part
 if (unknown !== undefined) explain(`there is no part ${unknown}`);
 if (values.plot && !asked.includes("sockets")) explain("--plot draws what sockets measures");
 
+const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.only));
+if (scenarios.length === 0) explain(`there is no scenario with ${values.only} in its name`);
+
 /** The median, and the middle half of the paired ratios. */
 const show = ({ median, low, high }: Ratio): string =>
   `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
-const name = (text: string): string => text.padEnd(38);
+const name = (text: string): string => text.padEnd(42);
 const line = (...parts: readonly string[]): void => console.log(parts.join(""));
 
+/** What is aimed at, beside what was measured. */
+const showGoal = (goal: number | undefined): string =>
+  (goal === undefined ? "" : `asked ${goal.toFixed(2)}`).padEnd(13);
+
+const host = async (): Promise<void> => {
+  line("\nThe plugin API of a real Gateway beside the stand-in for it, microseconds");
+  line(name("what a plugin does"), "Gateway".padEnd(10), "stand-in");
+  for (const one of await measureHost()) {
+    line(name(one.name), one.gateway.toPrecision(3).padEnd(10), one.standIn.toPrecision(3));
+  }
+};
+
 const inProcess = async (): Promise<void> => {
-  line("\nIn process, without Node's HTTP: the floor reads, parses and serialises");
-  line(name("time of one request"), "ours ÷ bundled".padEnd(24), "ours ÷ floor".padEnd(24), "bundled ÷ floor");
-  for (const one of await measureInProcess(rounds)) {
-    line(name(one.name), show(one.toBundled), show(one.toFloor), show(one.bundledToFloor));
+  line("\nIn process, without Node's HTTP: the floor reads, parses, asks the host and serialises");
+  line(
+    name("time of one request"),
+    "ours ÷ bundled".padEnd(37),
+    "ours ÷ floor".padEnd(24),
+    "bundled ÷ floor".padEnd(24),
+    "microseconds of each",
+  );
+  for await (const one of measureInProcess(scenarios, values.quick ? 15 : 45)) {
+    const { scenario, toBundled, toFloor, bundledToFloor, microseconds } = one;
+    const goal = showGoal(scenario.goals.toBundled);
+    const each = microseconds.map((time) => time.toPrecision(3)).join(", ");
+    line(name(scenario.name), show(toBundled), goal, show(toFloor), show(bundledToFloor), each);
   }
 };
 
@@ -88,14 +117,14 @@ const growth = async (): Promise<void> => {
 
 const sockets = async (): Promise<void> => {
   line(
-    "\nOver sockets, 8 connections, CPU of the server's process; the bare server reads, parses and answers the same",
+    "\nOver sockets, 8 connections, CPU of the server's process; the bare server asks the same host and answers the same",
   );
-  line(name("CPU of one request"), "ours ÷ bare".padEnd(24), "bundled ÷ bare");
+  line(name("CPU of one request"), "ours ÷ bare".padEnd(37), "bundled ÷ bare");
   const raced: Raced[] = [];
-  for (const scenario of ALL) {
+  for (const scenario of scenarios.filter(({ attributed }) => !attributed)) {
     const one = await measureSockets(scenario, rounds);
     raced.push(one);
-    line(name(one.name), show(one.ours), show(one.bundled));
+    line(name(one.name), show(one.ours), showGoal(scenario.goals.toBare), show(one.bundled));
   }
   if (!values.plot) return;
   const bars = raced.map(({ name: of, ours, bundled }) => ({ name: of, ours: ours.median, bundled: bundled.median }));
@@ -125,7 +154,7 @@ const gateway = async (): Promise<void> => {
   }
 };
 
-const RUN = { "in-process": inProcess, heads, growth, sockets, sqlite, gateway } as const;
+const RUN = { host, "in-process": inProcess, heads, growth, sockets, sqlite, gateway } as const;
 
 console.log(
   "Medians of paired rounds, in parentheses their middle half. OpenClaw is in test/systems/host, or is installed there now.",

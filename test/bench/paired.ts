@@ -3,7 +3,12 @@
 
 import { stopwatch } from "./clock.ts";
 
-export type Contestant = { readonly name: string; readonly run: () => unknown };
+export type Contestant = {
+  readonly name: string;
+  /** Makes ready what so many runs need; not timed. */
+  readonly prepare?: (times: number) => void;
+  readonly run: () => unknown;
+};
 
 /** Median of the paired ratios, with the middle half of them. */
 export type Ratio = { readonly median: number; readonly low: number; readonly high: number };
@@ -23,7 +28,14 @@ export const ratioOf = (paired: readonly (readonly [number, number])[]): Ratio =
   return { median: quantile(ratios, 0.5), low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };
 };
 
-const timeOf = async ({ run }: Contestant, times: number): Promise<number> => {
+/** Moves what was made ready out of the way: the garbage of a batch is then its own. */
+const tidy = (): void => {
+  for (let times = 0; times < 2; times += 1) void globalThis.gc?.({ type: "minor" });
+};
+
+const timeOf = async ({ prepare, run }: Contestant, times: number): Promise<number> => {
+  prepare?.(times);
+  tidy();
   const started = stopwatch();
   for (let index = 0; index < times; index += 1) await run();
   return (stopwatch() - started) / times;
@@ -32,6 +44,11 @@ const timeOf = async ({ run }: Contestant, times: number): Promise<number> => {
 /** Milliseconds that one batch of a contestant should take, and for which each runs before it is timed. */
 const BATCH_MS = 12;
 const WARM_UP_MS = 1500;
+
+/** So that the garbage of one run does not fall to another contestant's batch. */
+const LEAST_RUNS = 4;
+
+const runsOf = (cost: number): number => Math.max(LEAST_RUNS, Math.round(BATCH_MS / cost));
 
 /** Milliseconds for one run of each contestant, round by round, after a warm-up. */
 export const takeTurns = async (
@@ -42,8 +59,8 @@ export const takeTurns = async (
   for (const one of contestants) {
     const ends = stopwatch() + WARM_UP_MS;
     let cost = await timeOf(one, 3);
-    while (stopwatch() < ends) cost = await timeOf(one, Math.max(1, Math.round(BATCH_MS / cost)));
-    batches.push(Math.max(1, Math.round(BATCH_MS / cost)));
+    while (stopwatch() < ends) cost = await timeOf(one, runsOf(cost));
+    batches.push(runsOf(cost));
   }
   const taken: number[][] = [];
   for (let round = 0; round < rounds; round += 1) {

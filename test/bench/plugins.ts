@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { BoundFlows, Canceller } from "../../adapters/managed-flows/api.ts";
+import { GATEWAY_DIST, runUnderRequest } from "./gateway-scope.ts";
+import { type FreshAnswers, standInRuntime } from "./stand-in-gateway.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
@@ -27,17 +28,15 @@ type Registered = { readonly path: string; readonly match?: string; readonly han
 /** A plugin's entry point, as its module exports it. */
 type Entry = { readonly default: { readonly register: (api: never) => unknown } };
 
-const GATEWAY = join(import.meta.dirname, "..", "systems", "host", "node_modules", "openclaw", "dist");
-
 /** What a Gateway does for its plugins: `openclaw/…` is its own package. */
-const INSIDE = pathToFileURL(join(GATEWAY, "index.js")).href;
+const INSIDE = pathToFileURL(join(GATEWAY_DIST, "index.js")).href;
 registerHooks({
   resolve: (specifier, context, next) =>
     next(specifier, specifier.startsWith("openclaw/") ? { ...context, parentURL: INSIDE } : context),
 });
 
 const ENTRIES = {
-  bundled: (): Promise<Entry> => import(join(GATEWAY, "extensions", "webhooks", "index.js")),
+  bundled: (): Promise<Entry> => import(join(GATEWAY_DIST, "extensions", "webhooks", "index.js")),
   ours: (): Promise<Entry> => import("../../adapters/gateway/plugin.ts"),
 } as const;
 
@@ -45,16 +44,14 @@ export type PluginName = keyof typeof ENTRIES;
 
 export const PLUGINS: readonly PluginName[] = ["ours", "bundled"];
 
-/** Registers the plugin with a Gateway of which only `host` does anything; the handler is the one for PATH. */
-export const loadPlugin = async (name: PluginName, host: BoundFlows & Canceller, routes = 1): Promise<Handler> => {
+/** Registers the plugin with a stand-in for the Gateway, whose flows give `answers`; the handler is the one for PATH. */
+export const loadPlugin = async (name: PluginName, answers: FreshAnswers, routes = 1): Promise<Handler> => {
   const registered: Registered[] = [];
   const pluginConfig = configOf(routes);
   const config = {
     gateway: { trustedProxies: ["127.0.0.1"] },
     plugins: { entries: { webhooks: { config: pluginConfig } } },
   };
-  const bindSession = (): object => host;
-  const managedFlows = { bindSession };
   const silent = (): void => undefined;
   const api: object = {
     id: "webhooks",
@@ -62,7 +59,7 @@ export const loadPlugin = async (name: PluginName, host: BoundFlows & Canceller,
     pluginConfig,
     config,
     logger: { info: silent, warn: silent, error: console.error },
-    runtime: { config: { current: () => config }, tasks: { managedFlows, async: { managedFlows } } },
+    runtime: standInRuntime(answers, config),
     registerHttpRoute: (route: Registered) => registered.push(route),
     registerService: silent,
     lifecycle: { onDispose: silent },
@@ -73,3 +70,9 @@ export const loadPlugin = async (name: PluginName, host: BoundFlows & Canceller,
   if (found === undefined) throw new Error(`${name} registered no route for ${PATH}`);
   return found.handler;
 };
+
+/** Runs the handler as the Gateway does: who the client is has been found out before. */
+export const underRequestScope =
+  (handler: Handler): Handler =>
+  (request, response) =>
+    runUnderRequest(String(request.headers["x-forwarded-for"]), () => handler(request, response));

@@ -5,22 +5,24 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { bareHandler } from "./bare.ts";
 import { skewClocks, tick } from "./clock.ts";
-import { exhaust, withLength } from "./in-process.ts";
+import { exhaust } from "./in-process.ts";
 import { type Handler, loadPlugin } from "./plugins.ts";
-import { hostOf, type Scenario, scenarioOf } from "./scenarios.ts";
+import { type Scenario, scenarioOf } from "./scenarios.ts";
+import { FreshAnswers } from "./stand-in-gateway.ts";
 
 const [contestant, named] = process.argv.slice(2);
 
 const handlerOf = async (scenario: Scenario): Promise<Handler> => {
-  if (contestant !== "ours" && contestant !== "bundled") return bareHandler(scenario);
+  const answers = new FreshAnswers(scenario.host?.gives);
+  if (contestant !== "ours" && contestant !== "bundled") return bareHandler(scenario, answers);
   skewClocks();
-  const handler = await loadPlugin(contestant, hostOf(scenario));
+  const handler = await loadPlugin(contestant, answers);
   if (scenario.status === 429) {
-    await exhaust(handler, withLength(scenario.asked));
+    await exhaust(handler, scenario);
     return handler;
   }
   return (request, response) => {
-    tick();
+    tick(scenario.clients);
     return handler(request, response);
   };
 };

@@ -5,10 +5,11 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { type Client, clientOf, type Question } from "./client.ts";
+import { type Client, clientOf as askerOf, type Question } from "./client.ts";
+import { clientOf } from "./crowd.ts";
 import { ratioOf, type Ratio } from "./paired.ts";
 import { PATH } from "./plugins.ts";
-import { type Scenario, scenarioOf } from "./scenarios.ts";
+import { type Asked, type Scenario, scenarioOf } from "./scenarios.ts";
 
 const CONNECTIONS = 8;
 
@@ -36,7 +37,7 @@ class Racer {
     const child = fork(join(import.meta.dirname, file), args, { execArgv: ["--no-warnings"] });
     const [{ port, flowIds = [] }] = (await once(child, "message")) as [Started];
     const url = `http://127.0.0.1:${String(port)}${PATH}`;
-    return new Racer(child, clientOf({ ...question(flowIds), url }, CONNECTIONS));
+    return new Racer(child, askerOf({ ...question(flowIds), url }, CONNECTIONS));
   }
 
   async #cpu(): Promise<number> {
@@ -57,8 +58,11 @@ class Racer {
   }
 }
 
-/** What each racer does before it is timed, so that its code is compiled; or as much of it as milliseconds allow. */
-const WARM_UP = { requests: 20_000, ms: 6000 };
+/**
+ * What each racer does before it is timed, so that its code is compiled: Node's costs half as much after ten thousand
+ * requests. Or as much of it as milliseconds allow.
+ */
+const WARM_UP = { requests: 15_000, ms: 15_000 };
 
 /** How many requests make one turn of a racer that has warmed up. */
 const warmUp = async (racer: Racer): Promise<number> => {
@@ -106,20 +110,26 @@ const raceOf = async (starts: readonly Start[], rounds: number): Promise<readonl
   }
 };
 
+const NOTHING: Asked = { headers: {}, body: Buffer.alloc(0) };
 const NONE: Ratio = { median: Number.NaN, low: Number.NaN, high: Number.NaN };
 
 export type Raced = { readonly name: string; readonly ours: Ratio; readonly bundled: Ratio };
 
 /** CPU of ours and of the bundled plugin in units of the bare server's. */
 export const measureSockets = async (scenario: Scenario, rounds: number): Promise<Raced> => {
-  const { name, status, asked } = scenario;
-  const question = (): Asking => ({ headers: asked.headers, body: () => asked.body, status });
+  const { name, status, turns, clients } = scenario;
+  const asked: Question["asked"] = (_, turn, total) => {
+    const { headers, body } = turns[turn % turns.length] ?? NOTHING;
+    return { headers: { ...headers, "x-forwarded-for": clientOf(total, clients) }, body };
+  };
+  const question = (): Asking => ({ asked, status });
   const starts = ["ours", "bundled", "bare"].map((who) => ({ file: "socket-server.ts", args: [who, name], question }));
   const [ours = NONE, bundled = NONE] = await raceOf(starts, rounds);
   return { name, ours, bundled };
 };
 
-type StoreQuestion = { readonly name: string; readonly body: (flowIds: readonly string[]) => Question["body"] };
+type StoreBody = (connection: number, turn: number) => Buffer<ArrayBuffer>;
+type StoreQuestion = { readonly name: string; readonly body: (flowIds: readonly string[]) => StoreBody };
 
 const json = (value: object): Buffer<ArrayBuffer> => Buffer.from(JSON.stringify(value));
 
@@ -149,13 +159,16 @@ export const measureSqlite = async (
   folder: string,
   rounds: number,
 ): Promise<readonly Pick<Raced, "name" | "ours">[]> => {
-  const { headers } = scenarioOf("get_flow").asked;
+  const headers = { ...scenarioOf("get_flow").turns[0]?.headers, "x-forwarded-for": clientOf(0, 1) };
   const measured: Pick<Raced, "name" | "ours">[] = [];
   for (const { name, body } of STORE_QUESTIONS) {
     const starts = ["ours", "bare"].map((who) => ({
       file: "sqlite-server.ts",
       args: [who, mkdtempSync(join(folder, "bench-"))],
-      question: (flowIds: readonly string[]): Asking => ({ headers, body: body(flowIds), status: 200 }),
+      question: (flowIds: readonly string[]): Asking => {
+        const bodyOf = body(flowIds);
+        return { asked: (connection, turn) => ({ headers, body: bodyOf(connection, turn) }), status: 200 };
+      },
     }));
     const [ours = NONE] = await raceOf(starts, rounds);
     measured.push({ name, ours });

@@ -89,10 +89,15 @@ const storeHandler = (database: DatabaseSync) => {
 };
 
 const flows = openSqliteFlows(file)._unsafeUnwrap();
-const owned = flows.bind(SESSION, () => undefined);
 const flowIds: string[] = [];
 for (let made = 0; made < FLOWS; made += 1) {
-  const created = (await owned.create({ goal: "Review", controllerId: "webhooks/bench" }))._unsafeUnwrap();
+  const created = (
+    await flows.execute(
+      SESSION,
+      { action: "create_flow", goal: "Review", controllerId: "webhooks/bench" },
+      () => undefined,
+    )
+  )._unsafeUnwrap();
   if (created.kind === "created") flowIds.push(String(created.flow.json["flowId"]));
 }
 
@@ -102,7 +107,7 @@ const start = async (): Promise<number> => {
     const silent = { info: () => undefined, warn: console.warn, error: console.error };
     const listener = createNodeListener({ config: configOf(1), flows, logger: silent, trustedProxies: ["127.0.0.1"] });
     const counted: typeof listener = (...sent) => {
-      tick();
+      tick(1);
       return listener(...sent);
     };
     const isReady = (): boolean => flows.isIntact();

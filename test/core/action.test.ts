@@ -4,7 +4,7 @@ import { type ActionName, ACTIONS, parseAction } from "../../core/index.ts";
 import { goodBodies, goodBody, type Json, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
-/** The documented fields, their order included: an own list, so that the schemas cannot vouch for themselves. */
+/** The documented fields in their order. A second list, because the schemas cannot check themselves. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   create_flow: ["controllerId", "goal", "status", "notifyPolicy", "currentStep", "stateJson", "waitJson"],
   get_flow: ["flowId"],
@@ -85,7 +85,7 @@ const refusedField = (body: unknown): string | undefined => {
   const parsed = parseAction(body);
   return parsed.isErr() ? (parsed.error.field ?? "(body)") : undefined;
 };
-/** A complete body: with it, every optional field is there and running-only ones are allowed. */
+/** A body with all optional fields and the status that the running-only fields need. */
 const full = (name: string): fc.Arbitrary<Json> =>
   (goodBodies[name as ActionName] as fc.Arbitrary<Json>).map((body) =>
     name === "run_task" ? { ...body, status: "running" } : body,
@@ -94,14 +94,14 @@ const anyField = fc.constantFrom(
   ...names.flatMap((name) => (FIELDS[name] ?? []).map((field) => [name, field] as const)),
 );
 
-test("ACTION-1: the actions are the thirteen, with the documented fields in the documented order", () => {
+test("ACTION-1: there are exactly thirteen actions, with the documented fields in the documented order", () => {
   expect(Object.keys(ACTIONS)).toEqual(names);
   for (const [name, schema] of Object.entries(ACTIONS)) {
     expect(Object.keys(schema.shape)).toEqual(["action", ...(FIELDS[name] ?? [])]);
   }
 });
 
-test("ACTION-1: a good body is accepted as it is", () => {
+test("ACTION-1: a valid body is accepted unchanged", () => {
   fc.assert(
     fc.property(goodBody, (body) => {
       expect(parseAction(body)._unsafeUnwrap()).toEqual(body);
@@ -112,7 +112,7 @@ test("ACTION-1: a good body is accepted as it is", () => {
 
 const SPACES = ["\u00a0", "\ufeff", "\u2028", "\u3000", "\u000b", " ", "\t", "\n"];
 
-test("ACTION-1: texts are trimmed of JavaScript's white space and must not be blank", () => {
+test("ACTION-1: strings are trimmed of JavaScript's white space and must not be blank", () => {
   const spaces = fc.string({ unit: fc.constantFrom(...SPACES), maxLength: 3 });
   fc.assert(
     fc.property(anyField, spaces, fc.string({ unit: fc.constantFrom(...SPACES) }), ([name, field], around, blank) => {
@@ -126,7 +126,7 @@ test("ACTION-1: texts are trimmed of JavaScript's white space and must not be bl
   );
 });
 
-test("ACTION-2: a wrong value is refused by the name of its field", () => {
+test("ACTION-2: the refusal of a wrong value names its field", () => {
   const wrong = fc.oneof(
     fc.constant([]),
     fc.constant({}),
@@ -148,7 +148,7 @@ test("ACTION-2: a wrong value is refused by the name of its field", () => {
   );
 });
 
-test("ACTION-1: null is a value where the contract has one, and a fault elsewhere", () => {
+test("ACTION-1: null is accepted where the contract allows it, and is a fault elsewhere", () => {
   fc.assert(
     fc.property(anyField, fc.nat(), ([name, field], seed) => {
       const [body] = fc.sample(full(name), { numRuns: 1, seed });
@@ -158,7 +158,7 @@ test("ACTION-1: null is a value where the contract has one, and a fault elsewher
   );
 });
 
-test("ACTION-1: required fields are required, all others are not", () => {
+test("ACTION-1: required fields are required, and all others are optional", () => {
   fc.assert(
     fc.property(anyField, fc.nat(), ([name, field], seed) => {
       const [body] = fc.sample(full(name), { numRuns: 1, seed });
@@ -195,7 +195,7 @@ test("ACTION-1: revisions and times are integers from 0 to 2^53-1", () => {
   }
 });
 
-test("ACTION-1: run_task takes times and progress only with status running, and says so last", () => {
+test("ACTION-1: run_task accepts times and progress only with status running, and checks that last", () => {
   const base = { action: "run_task", flowId: "f", runtime: "acp", task: "t" };
   for (const extra of [{ startedAt: 1 }, { lastEventAt: 1 }, { progressSummary: "p" }, { progressSummary: null }]) {
     expect(refusedField({ ...base, ...extra, status: "running" })).toBe(undefined);
@@ -207,7 +207,7 @@ test("ACTION-1: run_task takes times and progress only with status running, and 
   }
 });
 
-test("ACTION-2: unknown fields are refused, after every known one", () => {
+test("ACTION-2: unknown fields are refused, after all known ones", () => {
   fc.assert(
     fc.property(fc.constantFrom(...names), wildText, fc.nat(), (name, field, seed) => {
       fc.pre(field !== "action" && !(FIELDS[name] ?? []).includes(field));
@@ -221,7 +221,7 @@ test("ACTION-2: unknown fields are refused, after every known one", () => {
   );
 });
 
-test("ACTION-1: an action is named exactly, by an own member of an object", () => {
+test("ACTION-1: an action is named exactly, by an own property of an object", () => {
   fc.assert(
     fc.property(fc.oneof(wildText, fc.anything()), (action) => {
       fc.pre(!names.includes(String(action)));
@@ -234,7 +234,7 @@ test("ACTION-1: an action is named exactly, by an own member of an object", () =
   expect(parseAction({ action: "nope" })._unsafeUnwrapErr().sentence).toContain("create_flow, get_flow");
 });
 
-test("ACTION-2: a sentence stays short however long the field's name is", () => {
+test("ACTION-2: a sentence is short, even if the field's name is long", () => {
   const fault = parseAction({
     action: "list_flows",
     ["x".repeat(10_000)]: 1,
@@ -247,7 +247,7 @@ test("TOTAL-1: any value parses or errs", () => {
   fc.assert(fc.property(fc.anything({ withBigInt: true, withNullPrototype: true }), (body) => void parseAction(body)));
 });
 
-test("ACTION-2: an action that is no text is refused as unknown, whatever it would read as", () => {
+test("ACTION-2: an action that is not a string is refused as unknown, even if it converts to the name of one", () => {
   for (const action of [["create_flow"], { toString: () => "create_flow" }, 7, null, true]) {
     expect(parseAction({ action, goal: "g" })._unsafeUnwrapErr()).toEqual({
       field: "action",

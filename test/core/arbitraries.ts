@@ -1,4 +1,4 @@
-// What the properties draw from. Generators are rich on purpose: a property is as good as what it is fed.
+// Generators for the properties. They are rich, because a property is only as good as its inputs.
 
 import fc from "fast-check";
 import { type Config, loadConfig, type RequestHead, type Routes, sha256 } from "../../core/index.ts";
@@ -21,7 +21,7 @@ export const ROUTES: Routes = load(CONFIG).routes;
 export const PATH_A = "/plugins/webhooks/zapier";
 export const PATH_B = "/hooks/ci";
 
-/** A strict decoder for tests under any runtime; the adapters bring the native one. */
+/** A strict decoder for tests on any platform. The adapters use the native one. */
 export const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -49,7 +49,7 @@ export const head = (
   };
 };
 
-/** Any text at all: lone surrogates, NUL, names of prototype members. */
+/** Any text, with lone surrogates, NUL and names of prototype members. */
 export const wildText = fc.oneof(
   fc.string({ unit: "binary" }),
   fc.string({ unit: "grapheme" }),
@@ -62,7 +62,7 @@ export const goodText = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 20 })
   .filter((text) => text.isWellFormed() && text.trim() === text && text !== "");
 
-/** As JSON has it: without a negative zero. */
+/** A JSON value, without negative zero. */
 export const goodJson = fc
   .jsonValue({ maxDepth: 3 })
   .map((value) => JSON.stringify(value))
@@ -146,7 +146,7 @@ export const flowStatus = fc.constantFrom(
 
 const time = fc.nat({ max: 2_000_000_000_000 });
 
-/** The visible part of a flow record as a host keeps it. */
+/** The visible part of a flow record. */
 export const flowFields = record(
   {
     flowId: goodText,
@@ -213,7 +213,7 @@ export const summaryFields = fc.record({
   byRuntime: countsOf(RUNTIMES),
 });
 
-/** Fields of a host's records that no caller may see, and members that nobody has thought of. */
+/** Fields of a record that no caller may see, and unknown members. */
 export const hiddenFields = fc.record(
   {
     ownerKey: wildText,
@@ -236,7 +236,7 @@ export const hiddenFields = fc.record(
 
 type Dress = (visible: object, hidden: object) => object;
 
-/** Shapes in which a host may hand over a record. Getters, prototypes and `toJSON` try to show what is hidden. */
+/** Shapes that a record may have. Getters, prototypes and `toJSON` try to show hidden values. */
 export const dress: fc.Arbitrary<Dress> = fc.constantFrom<Dress>(
   (visible, hidden) => ({ ...hidden, ...visible }),
   (visible, hidden) => ({ ...visible, ...hidden, ...visible }),
@@ -248,5 +248,5 @@ export const dress: fc.Arbitrary<Dress> = fc.constantFrom<Dress>(
       get: () => JSON.stringify(hidden),
       enumerable: true,
     }),
-  (visible, hidden) => new Proxy({ ...hidden, ...visible }, { ownKeys: () => [], get: () => "hidden value" }),
+  (visible, hidden) => new Proxy({ ...hidden, ...visible }, { ownKeys: () => [] }),
 );

@@ -39,7 +39,7 @@ test("AUTH-2: the secret opens its route as a bearer token, in any case and with
   );
 });
 
-test("AUTH-2: the secret opens its route in the own header when there is no bearer token", () => {
+test("AUTH-2: the secret opens its route in x-openclaw-webhook-secret if there is no bearer token", () => {
   const none = fc.constantFrom(undefined, "", "Basic abc", "Bearer", "Bearer ", "Bearer\tx", "bearerx y");
   fc.assert(
     fc.property(secret, none, space, (value, authorization, around) => {
@@ -49,7 +49,7 @@ test("AUTH-2: the secret opens its route in the own header when there is no bear
   );
 });
 
-test("AUTH-2: a bearer token decides alone", () => {
+test("AUTH-2: if there is a bearer token, only it counts", () => {
   fc.assert(
     fc.property(secret, secret, (value, other) => {
       fc.pre(value !== other);
@@ -59,7 +59,7 @@ test("AUTH-2: a bearer token decides alone", () => {
   );
 });
 
-test("AUTH-1: nothing but the secret opens a route", () => {
+test("AUTH-1: only the secret opens a route", () => {
   fc.assert(
     fc.property(secret, wildText, wildText, (value, authorization, own) => {
       const headers = { authorization, "x-openclaw-webhook-secret": own };
@@ -124,7 +124,7 @@ test("AUTH-4: bytes that look like white space are part of a secret in UTF-8, an
   expect(routeWith("é".repeat(2049))).toBe(undefined);
 });
 
-test("AUTH-1, LIMIT-7: the longest credential that is looked at", () => {
+test("AUTH-1, LIMIT-7: a credential of 4,096 bytes is checked, a longer one is refused", () => {
   const longest = "x".repeat(MAX_SECRET_BYTES);
   expect(opens(longest, { authorization: `Bearer ${longest}` })).toBe(true);
   let hashed = 0;
@@ -138,7 +138,7 @@ test("AUTH-1, LIMIT-7: the longest credential that is looked at", () => {
   expect([refused?.isErr(), hashed]).toEqual([true, 0]);
 });
 
-test("AUTH-3: a native digest stands in for the default with the same results", () => {
+test("AUTH-3: a native digest gives the same results as the default", () => {
   const native = (data: Uint8Array): Uint8Array => createHash("sha256").update(data).digest();
   fc.assert(
     fc.property(secret, wildText, (value, presented) => {
@@ -165,7 +165,7 @@ test("AUTH-3: a digest of another length never matches, and a route shows neithe
   expect(resolveRoute(new Map(), "/x")._unsafeUnwrapErr()).toEqual({ code: "route_not_found" });
 });
 
-test("AUTH-1: a route with a blank secret, which no configuration makes, opens to nobody", () => {
+test("AUTH-1: a route with a blank secret, which no configuration makes, opens to no credential", () => {
   const route = { ...ROUTE, secret: digestSecret("", sha256) };
   for (const credential of ["", " ", "\t", "\u00a0", "\u00a0 \u00a0"]) {
     for (const name of ["authorization", "x-openclaw-webhook-secret"]) {

@@ -37,7 +37,7 @@ const badEntry = fc.oneof(
   goodEntry.map((entry): unknown => ({ ...entry, path: "hooks/x" })),
 );
 
-test("CONFIG-1: good routes live and bad ones are skipped with one problem each, whatever stands between them", () => {
+test("CONFIG-1: good routes live, and bad ones are skipped with one problem each, in any order", () => {
   const entry = fc.oneof(
     goodEntry.map((value) => ({ good: true, value: value as unknown })),
     badEntry.map((value) => ({ good: false, value })),
@@ -89,9 +89,9 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
   const unresolved =
     "route r skipped: secret is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider.";
   const secret =
-    "route r skipped: secret is missing or no secret. Set a long random text, or a SecretRef with source, provider and id.";
+    "route r skipped: secret is missing, or is neither a string nor a SecretRef. Set a long random string, or a SecretRef with source, provider and id.";
   const path =
-    "route r skipped: path must start with one / and hold only letters, digits and plain punctuation. Set another path.";
+    "route r skipped: path must start with one / and contain only letters, digits and plain punctuation. Set another path.";
   const cases: readonly (readonly [unknown, string])[] = [
     [noSession, session],
     [{ ...GOOD, sessionKey: "" }, session],
@@ -101,23 +101,26 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [{ ...GOOD, secret: " \n" }, unresolved],
     [{ ...GOOD, secret: { source: "vault", provider: "p", id: "i" } }, secret],
     [{ ...GOOD, secret: "x".repeat(4097) }, "route r skipped: secret is longer than 4096 bytes. Set a shorter one."],
-    [{ ...GOOD, sesionKey: "x" }, "route r skipped: sesionKey is no field of a route. Remove it or correct its name."],
+    [
+      { ...GOOD, sesionKey: "x" },
+      "route r skipped: sesionKey is not a field of a route. Remove it or correct its name.",
+    ],
     [{ ...GOOD, enabled: "yes" }, "route r skipped: enabled must be true or false."],
-    [{ ...GOOD, controllerId: " " }, "route r skipped: controllerId must be a text that is not empty."],
-    [{ ...GOOD, description: 1 }, "route r skipped: description must be a text."],
+    [{ ...GOOD, controllerId: " " }, "route r skipped: controllerId must be a string that is not empty."],
+    [{ ...GOOD, description: 1 }, "route r skipped: description must be a string."],
     [{ ...GOOD, path: "" }, "route r skipped: path must be a path such as /plugins/webhooks/zapier."],
     [{ ...GOOD, path: "hooks/zapier" }, path],
     [{ ...GOOD, path: "/settings/x" }, "route r skipped: path belongs to the Gateway. Set another path."],
     [7, "route r skipped: must be an object with sessionKey and secret."],
     [null, "route r skipped: must be an object with sessionKey and secret."],
     [{ ...GOOD, secret: { source: "env", provider: "default", id: "UNSET" } }, unresolved],
-    [{ ...GOOD, secret: "short" }, "route r advice: secret is shorter than 16 characters. Use a long random text."],
+    [{ ...GOOD, secret: "short" }, "route r advice: secret is shorter than 16 characters. Use a long random string."],
   ];
   for (const [entry, line] of cases) expect(routeLines(entry)).toEqual([line]);
   expect(routeLines(GOOD, "my route")[0]).toContain(
     "route my route skipped: path, by default made from the route id, must",
   );
-  expect(routeLines(GOOD, " ")).toEqual(["route   skipped: has an empty id. Give it a name."]);
+  expect(routeLines(GOOD, " ")).toEqual(["route   skipped: has an empty id. Give it an id."]);
   expect(routeLines(GOOD, "a\nb")[0]).toMatch(/^route a\\u\{a\}b skipped/u);
 });
 
@@ -137,21 +140,21 @@ test("CONFIG-4: the first route keeps a path, later ones are skipped and both ar
   expect([...load({ routes: { a: cold } }).paths]).toEqual([["/plugins/webhooks/a", "a"]]);
 });
 
-test("CONFIG-1: two ids that differ in spaces only are one id, and the later route is skipped", () => {
+test("CONFIG-1: two ids that differ only in spaces are one id, and the later route is skipped", () => {
   const routes = { a: GOOD, " a": { ...GOOD, path: "/hooks/a", secret: "another-long-secret" } };
   expect(livePaths({ routes })).toEqual(["/plugins/webhooks/a"]);
   expect(lines({ routes })).toEqual([
-    "route a skipped: has the id of another route, but for spaces. Give it another one.",
+    "route a skipped: has the same id as another route except for spaces. Give it another id.",
   ]);
 });
 
-test("ROUTE-3: a disabled route leaves no trace, however broken it is, and takes no path", () => {
+test("ROUTE-3: a disabled route is ignored, even if it is broken, and takes no path", () => {
   const off = { enabled: false, path: "/hooks/x", nonsense: 1 };
   expect(load({ routes: { off } })).toEqual(load(undefined));
   expect(livePaths({ routes: { off, on: { ...GOOD, path: "/hooks/x" } } })).toEqual(["/hooks/x"]);
 });
 
-test("ROUTE-3: a placeholder that the Gateway could not fill in is no secret", () => {
+test("ROUTE-3: a placeholder that the Gateway could not fill in is not a secret", () => {
   for (const secret of ["${OPENCLAW_WEBHOOK_SECRET}", " ${A} ", "prefix-${_X9}-suffix-long-enough"]) {
     const { routes, paths, problems } = load({ routes: { r: { ...GOOD, secret } } });
     expect([routes.size, [...paths.values()], problems[0]?.effect]).toEqual([0, ["r"], "cold"]);
@@ -165,7 +168,7 @@ test("CONFIG-2: a secret that two routes share is advised against, and both live
   const routes = { a: GOOD, b: { ...GOOD, secret: ` ${GOOD.secret}\n` } };
   expect(livePaths({ routes }).length).toBe(2);
   expect(lines({ routes })).toEqual([
-    "route b advice: secret is the same as that of route a. Give each route a secret of its own.",
+    "route b advice: secret is the same as the secret of route a. Give each route its own secret.",
   ]);
   expect(
     lines({ routes: { a: { ...GOOD, secret: "x".repeat(16) }, b: { ...GOOD, secret: "x".repeat(4096) } } }),
@@ -196,7 +199,7 @@ test("CONFIG-3: no configured value is in a problem", () => {
   );
 });
 
-test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
+test("CONFIG-4: a path is absolute, plain and not one of the Gateway's", () => {
   const bad = [
     "x",
     "",
@@ -266,7 +269,7 @@ test("CONFIG-4: a path is absolute, plain and not the Gateway's", () => {
   expect(configuredPath(`/${"a".repeat(2048)}`)._unsafeUnwrapErr()).toBe("unusable");
 });
 
-test("TOTAL-1: any text is a path or a fault", () => {
+test("TOTAL-1: any text gives a path or a fault", () => {
   fc.assert(fc.property(wildText, (path) => void configuredPath(path)));
 });
 
@@ -280,7 +283,7 @@ test("ROUTE-1, CONFIG-4: a configured path is its own canonical form", () => {
   );
 });
 
-test("AUTH-3: a route's secret is trimmed, hashed once, and kept as a digest only", () => {
+test("AUTH-3: a route's secret is trimmed, hashed once, and kept only as a digest", () => {
   const hashed: string[] = [];
   const hash = (data: Uint8Array): Uint8Array => {
     hashed.push(Buffer.from(data).toString());
@@ -296,7 +299,7 @@ test("AUTH-3: a route's secret is trimmed, hashed once, and kept as a digest onl
   expect(JSON.stringify([...config.routes])).not.toContain(GOOD.secret);
 });
 
-test("CONFIG-6: what is left out means enabled, the default path and the default controller; what is there is taken", () => {
+test("CONFIG-6: a missing field means enabled, the default path and the default controller; a given field is used", () => {
   fc.assert(
     fc.property(routeId, fc.boolean(), fc.boolean(), fc.boolean(), (id, hasPath, hasController, isEnabled) => {
       const entry = {
@@ -337,7 +340,7 @@ test("CONFIG-7: no route lives without a session and a secret", () => {
   );
 });
 
-test("TOTAL-1, CONFIG-2: a configuration that throws when it is read is no configuration, and says so", () => {
+test("TOTAL-1, CONFIG-2: a configuration that throws when it is read gives one problem and no route", () => {
   const throwing = (): never => expect.fail("asked");
   const odd = [new Proxy({}, { getOwnPropertyDescriptor: throwing, ownKeys: throwing })];
   for (const config of [...odd, { routes: odd[0] }, { routes: { r: odd[0] } }]) {
@@ -346,7 +349,7 @@ test("TOTAL-1, CONFIG-2: a configuration that throws when it is read is no confi
   }
 });
 
-test("CONFIG-1: the schema of the whole block knows routes and nothing else", () => {
+test("CONFIG-1: the schema of the whole block allows only routes", () => {
   expect(configSchema.safeParse({}).success).toBe(true);
   expect(configSchema.safeParse({ routes: { r: GOOD } }).success).toBe(true);
   for (const odd of [{ routes: [] }, { routes: { r: {} } }, { routes: 7 }, { paths: {} }]) {
@@ -354,7 +357,7 @@ test("CONFIG-1: the schema of the whole block knows routes and nothing else", ()
   }
 });
 
-test("CONFIG-7, CONFIG-6: a reference of every source counts as a secret to come; texts are trimmed; enabled is the default", () => {
+test("CONFIG-7, CONFIG-6: a reference of every source is an unresolved secret; strings are trimmed; enabled is the default", () => {
   for (const source of ["env", "file", "exec", "store"]) {
     const { problems } = load({ routes: { r: { ...GOOD, secret: { source, provider: "p", id: "i" } } } });
     expect(problems.map(({ effect, field }) => [source, effect, field])).toEqual([[source, "cold", "secret"]]);

@@ -28,7 +28,7 @@ const event: fc.Arbitrary<FlowEvent> = fc.oneof(
 const at = (one: FlowRecord, asked: Json): FlowEvent =>
   ({ ...asked, expectedRevision: one.revision }) as unknown as FlowEvent;
 
-/** A record as JSON shows it: absent and undefined are the same. */
+/** A record as JSON, in which absent and undefined are the same. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 test("FLOW-1: a refusal changes nothing, FLOW-2: a write adds 1 (a cancel that also marks the intent, 2) and sets updatedAt", () => {
@@ -63,7 +63,7 @@ test("FLOW-1: a refusal changes nothing, FLOW-2: a write adds 1 (a cancel that a
   );
 });
 
-test("FLOW-3: a revision-checked action applies to the revision it names, in every status, and to no other", () => {
+test("FLOW-3: in every status, a revision-checked action applies to the revision that it names and to no other", () => {
   fc.assert(
     fc.property(managed, revised, fc.integer({ min: -3, max: 3 }), tasks, (one, asked, offset, active) => {
       const aimed = { ...asked, expectedRevision: one.revision + offset } as unknown as FlowEvent;
@@ -101,7 +101,7 @@ test("FLOW-4: a cancel intent survives every event, and only request_cancel move
   );
 });
 
-/** SEMANTICS §3's second table, row by row: an oracle in other words than the code's. */
+/** The second table of gateway-semantics §3, row by row: an oracle that is independent of the code. */
 const given = (asked: Json, field: string, kept: unknown): unknown =>
   field in asked ? (asked[field] === null && !field.endsWith("Json") ? undefined : asked[field]) : kept;
 
@@ -135,7 +135,7 @@ const expected = (one: FlowRecord, asked: Json): unknown => {
   return next;
 };
 
-test("FLOW-2: each revision-checked action does to each field what the measured table says", () => {
+test("FLOW-2: each revision-checked action changes each field as in the measured table", () => {
   fc.assert(
     fc.property(managed, revised, tasks, (one, asked, active) => {
       const { flow: after } = transition(one, at(one, asked), active, NOW)._unsafeUnwrap();
@@ -149,7 +149,7 @@ const OPEN = ["queued", "running", "waiting"];
 const ended = (one: FlowRecord): boolean =>
   !(OPEN.includes(one.status) || (one.status === "blocked" && one.endedAt === undefined));
 
-test("FLOW-1: ended is succeeded, failed, cancelled, lost, or blocked with an end", () => {
+test("FLOW-1: a flow has ended if it is succeeded, failed, cancelled, lost, or blocked with an end", () => {
   fc.assert(
     fc.property(flow, (one) => {
       expect(isEnded(one)).toBe(ended(one));
@@ -197,7 +197,7 @@ test("FLOW-5: run_task is refused for an intent before an end, and never writes"
   );
 });
 
-test("FLOW-6: a sweep ends managed open flows with an intent and without tasks, and touches no other", () => {
+test("FLOW-6: a sweep ends managed open flows with an intent and without tasks, and changes no other flow", () => {
   fc.assert(
     fc.property(flow, tasks, (one, active) => {
       const { flow: after } = transition(one, { action: "sweep" }, active, NOW)._unsafeUnwrap();
@@ -213,12 +213,12 @@ test("FLOW-6: a sweep ends managed open flows with an intent and without tasks, 
   );
 });
 
-test("FLOW-2: a new flow starts at revision 0 with what was asked for and the defaults for the rest", () => {
+test("FLOW-2: a new flow starts at revision 0 with the requested fields, and defaults for the others", () => {
   fc.assert(
     fc.property(goodBodies.create_flow, (asked) => {
       const body = parseAction(asked)._unsafeUnwrap();
       if (body.action !== "create_flow") return;
-      const made = createFlow("id", body, "webhooks/r", NOW);
+      const made = createFlow("id", { ...body, controllerId: body.controllerId ?? "webhooks/r" }, NOW);
       const { action: _, ...fields } = asked;
       const defaults = {
         controllerId: "webhooks/r",
@@ -242,7 +242,7 @@ test("ACTION-1: the revision-checked actions are the five that name a revision",
   );
 });
 
-test("FLOW-6: a sweep leaves a flow alone that nobody asked to cancel", () => {
+test("FLOW-6: a sweep does not change a flow without a cancel intent", () => {
   fc.assert(
     fc.property(managed, tasks, (one, active) => {
       const { cancelRequestedAt: _, ...open } = one;
@@ -255,7 +255,7 @@ test("FLOW-6: a sweep leaves a flow alone that nobody asked to cancel", () => {
 });
 
 test("FLOW-4: request_cancel stores the intent with its time, anew each time", () => {
-  const created = createFlow("f", { action: "create_flow", goal: "g" }, "c", 1);
+  const created = createFlow("f", { action: "create_flow", goal: "g", controllerId: "c" }, 1);
   const asked = { action: "request_cancel", flowId: "f", expectedRevision: 0 } as const;
   const once = transition(created, asked, 0, 5)._unsafeUnwrap().flow;
   expect([once.cancelRequestedAt, once.status, once.updatedAt]).toEqual([5, "queued", 5]);

@@ -9,7 +9,7 @@ const group = fc.integer({ min: 0, max: 0xffff });
 const groups = (length: number) => fc.array(group, { minLength: length, maxLength: length });
 const hex = (values: readonly number[]): string => values.map((value) => value.toString(16)).join(":");
 
-test("LIMIT-6: addresses of one /64 count as one client, of two as two", () => {
+test("LIMIT-6: addresses of one /64 count as one client, those of two as two", () => {
   fc.assert(
     fc.property(groups(4), groups(4), groups(4), groups(4), (network, other, host1, host2) => {
       fc.pre(network.slice(0, 4).some((value) => value !== 0) && other.some((value) => value !== 0));
@@ -43,7 +43,7 @@ test.each([
   expect(networkOf(address)).toBe(network);
 });
 
-test("LIMIT-6: every IPv4 address counts by itself", () => {
+test("LIMIT-6: every IPv4 address counts alone", () => {
   fc.assert(
     fc.property(fc.ipV4(), (address) => {
       expect(networkOf(address)).toBe(address);
@@ -51,7 +51,7 @@ test("LIMIT-6: every IPv4 address counts by itself", () => {
   );
 });
 
-test("LIMIT-6: every IPv6 address counts by a network", () => {
+test("LIMIT-6: every IPv6 address counts with its network", () => {
   fc.assert(
     fc.property(fc.ipV6(), (address) => {
       expect(networkOf(address)).toMatch(isIP(address) === 6 ? /^[0-9a-f:]+::\/64$|^\d+(\.\d+){3}$/u : /./u);
@@ -60,7 +60,7 @@ test("LIMIT-6: every IPv6 address counts by a network", () => {
   );
 });
 
-test("LIMIT-5: a key is short and holds no space, whatever the address", () => {
+test("LIMIT-5: the key of any address is short and has no spaces", () => {
   fc.assert(
     fc.property(fc.oneof(wildText, fc.string({ maxLength: 500 })), (address) => {
       expect(networkOf(address)).toMatch(/^\S{1,64}$/u);
@@ -69,7 +69,7 @@ test("LIMIT-5: a key is short and holds no space, whatever the address", () => {
   );
 });
 
-test("LIMIT-6: only what is IPv6 is shortened to a network, and nothing longer than 64 characters is kept", () => {
+test("LIMIT-6: only an IPv6 address is shortened to a network, and a key has at most 64 characters", () => {
   const cases = {
     "1.2.3.4:1:2:3:4:5:6": "1.2.3.4:1:2:3:4:5:6",
     "1::ffff:1.2.3.4": "1:0:0:0::/64",

@@ -9,7 +9,7 @@ const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) =>
 
 const percent = (character: string): string => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
 
-/** Ways to write one path that the Gateway takes for the same (SEMANTICS §1). */
+/** Spellings of a path that the Gateway treats as the same path (gateway-semantics §1). */
 const spelling = fc.constantFrom<(path: string) => string>(
   (plain) => plain.toUpperCase(),
   (plain) => `${plain}/`,
@@ -39,7 +39,7 @@ test("ROUTE-1: every spelling of a path has the same canonical form", () => {
   );
 });
 
-/** The Gateway's rule in its own terms: a URL parser, decoding until stable, lower case, single slashes. */
+/** The Gateway's rule, written independently: a URL parser, decoding until stable, lower case, single slashes. */
 const oracle = (target: string): string | undefined => {
   const resolve = (raw: string): string => new URL(raw, "http://localhost").pathname;
   const tidy = (raw: string): string =>
@@ -80,7 +80,7 @@ const piece = fc.constantFrom(
 );
 const target = fc.array(piece, { maxLength: 12 }).map((pieces) => `/p${pieces.join("")}`);
 
-test("ROUTE-1: the canonical form is the one that a URL parser and full decoding give", () => {
+test("ROUTE-1: the canonical form is what a URL parser and full decoding give", () => {
   fc.assert(
     fc.property(target, (raw) => {
       const expected = oracle(raw);
@@ -102,15 +102,15 @@ test("ROUTE-1: a canonical form is its own canonical form", () => {
   );
 });
 
-test.each(["*", "x", "//host/plugins", "/\\host", "/%", "/%zz", "/%ff"])("ROUTE-2: %j names no path", (raw) => {
+test.each(["*", "x", "//host/plugins", "/\\host", "/%", "/%zz", "/%ff"])("ROUTE-2: %j is not a path", (raw) => {
   expect(canonicalPath(raw)._unsafeUnwrapErr()).toBe("malformed");
 });
 
-test("ROUTE-2: a path that is longer than any route's names no path", () => {
+test("ROUTE-2: a path that is longer than the path of any route has no canonical form", () => {
   expect(canonicalPath(`/${"a".repeat(MAX_PATH_LENGTH)}`)._unsafeUnwrapErr()).toBe("malformed");
 });
 
-test("ROUTE-1: the longest path that is looked at, endless encoding, and edges", () => {
+test("ROUTE-1: the longest path, endless encoding, and edge cases", () => {
   const longest = `/${"a".repeat(MAX_PATH_LENGTH - 1)}`;
   expect(canonicalPath(longest).unwrapOr("none")).toBe(longest);
   expect(canonicalPath(`${longest}?q`).unwrapOr("none")).toBe(longest);
@@ -127,7 +127,7 @@ test("ROUTE-1: the longest path that is looked at, endless encoding, and edges",
   expect(canonicalPath("/a/http://host/b").unwrapOr("none")).toBe("/a/http:/host/b");
 });
 
-test("TOTAL-1: no target makes it throw", () => {
+test("TOTAL-1: no target makes canonicalPath throw", () => {
   fc.assert(
     fc.property(wildText, (raw) => void canonicalPath(raw)),
     { numRuns: runs(2000) },

@@ -29,7 +29,7 @@ const refused = (status: number, code: string, error: string, result: unknown): 
   { ok: false, routeId: "r", code, error, result },
 ];
 
-test("REPLY-1: what the host did is said as the Gateway says it (SEMANTICS 3 to 6)", () => {
+test("REPLY-1: each outcome has the reply of the bundled plugin (gateway-semantics §3–6)", () => {
   fc.assert(
     fc.property(flowFields, taskFields, summaryFields, (flowJson, taskJson, summaryJson) => {
       const flow = viewFlow(flowJson)._unsafeUnwrap();
@@ -124,7 +124,7 @@ test.each<[TaskRefusal, number, string, string]>([
   );
 });
 
-test("REPLY-3: an ended flow's status is named where it is known, and only then", () => {
+test("REPLY-3: the status of an ended flow is named exactly if it is known", () => {
   for (const ended of FLOW_STATUSES) {
     const reason = `Flow is already ${ended}.`;
     expect(sent({ kind: "not_cancelled", refusal: "terminal", ended })[1]).toMatchObject({
@@ -150,7 +150,7 @@ test("REPLY-3: the tables of refusals hold the codes that the tests above name, 
   ]).toEqual([5, 8, 7]);
 });
 
-test("REPLY-1: a wait is said in whole seconds, at least one", () => {
+test("REPLY-1: a wait is in whole seconds, at least one", () => {
   const wait = (retryAfterMs: number): string | undefined =>
     replyToRejection({ code: "rate_limited", retryAfterMs }).headers["Retry-After"];
   expect([-5, 0, 1, 1000, 1001, 60_000].map(wait)).toEqual(["1", "1", "1", "1", "2", "60"]);
@@ -178,7 +178,7 @@ test("ACTION-2: a fault with and without a field", () => {
   });
 });
 
-test("REPLY-1: each header stands where it belongs and nowhere else", () => {
+test("REPLY-1: each header is in exactly the replies that need it", () => {
   for (const code of Object.keys(REJECTIONS) as (keyof typeof REJECTIONS)[]) {
     const { headers } = replyToRejection({ code });
     expect(Object.isFrozen(headers)).toBe(true);
@@ -189,7 +189,7 @@ test("REPLY-1: each header stands where it belongs and nowhere else", () => {
   }
 });
 
-test("REPLY-4, TOTAL-1: an answer that cannot be written as one text is the host's failure", () => {
+test("REPLY-4, TOTAL-1: an answer that cannot be written as one string is a failure of the store", () => {
   const endless: unknown[] = [];
   endless.push(endless);
   const reply = replyToOutcome({ kind: "flow", flow: { json: { endless } } as unknown as FlowView }, "zapier");
@@ -200,7 +200,7 @@ test("REPLY-4, TOTAL-1: an answer that cannot be written as one text is the host
   ]);
 });
 
-test("REPLY-1: each refusal has its status, and a sentence of its own", () => {
+test("REPLY-1: each refusal has its status and its own sentence", () => {
   expect(Object.entries(REJECTIONS).map(([code, { status }]) => `${String(status)} ${code}`)).toEqual([
     "404 route_not_found",
     "405 method_not_allowed",

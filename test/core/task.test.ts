@@ -1,4 +1,4 @@
-// What run_task makes, and which record it finds again, as the Gateway was seen to do it (SEMANTICS §6).
+// Which task run_task creates, and which one it finds again, as measured on a Gateway (gateway-semantics §6).
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -17,7 +17,7 @@ import { runs } from "../support/runs.ts";
 
 type RunTask = ActionOf<"run_task">;
 
-const FLOW: FlowRecord = createFlow("flow-1", { action: "create_flow", goal: "g" }, "c", 1000);
+const FLOW: FlowRecord = createFlow("flow-1", { action: "create_flow", goal: "g", controllerId: "c" }, 1000);
 const ORIGIN = { taskId: "new", sessionKey: "agent:ops:main", now: 5000 };
 const ask = (changes: Partial<RunTask> = {}): RunTask => ({
   action: "run_task",
@@ -29,7 +29,7 @@ const ask = (changes: Partial<RunTask> = {}): RunTask => ({
 const made = (asked: RunTask, tasks: readonly TaskRecord[] = [], origin = ORIGIN): TaskRecord =>
   runTask(FLOW, asked, tasks, origin)._unsafeUnwrap();
 
-test("TASK-1: a new task has what was asked, and defaults for the rest", () => {
+test("TASK-1: a new task has the requested fields, and defaults for the others", () => {
   expect(made(ask())).toEqual({
     taskId: "new",
     runtime: "acp",
@@ -103,7 +103,7 @@ test("TASK-1: the same run finds its task again; for subagent only with the same
   expect(made(ask({ label: "one" }), [{ ...first, taskId: "old", runId: undefined }]).taskId).toBe("new");
 });
 
-test("TASK-1: what a found task lacks is filled in, what it has stays, and preferMetadata replaces label and text", () => {
+test("TASK-1: missing fields of a found task are filled in, others stay, and preferMetadata replaces label and text", () => {
   const bare = made(ask({ runId: "run-1" }), [], { ...ORIGIN, taskId: "old", now: 1 });
   const filled = made(ask({ runId: "run-1", sourceId: "s", parentTaskId: "p", label: "l", task: "Other" }), [bare]);
   expect(filled).toEqual({ ...bare, sourceId: "s", parentTaskId: "p", label: "l" });
@@ -132,7 +132,7 @@ test("TASK-1: a silent task takes the next policy; any other keeps its own", () 
   expect(policy({ ...silent, notifyPolicy: "state_changes" }, "done_only")).toBe("state_changes");
 });
 
-test("FLOW-5: a task is refused for the flow's sake before its child session is looked at", () => {
+test("FLOW-5: a task is refused because of the flow before its child session is checked", () => {
   const refused = (changes: Partial<FlowRecord>, asked = ask({ childSessionKey: "agent:x:y" })): string =>
     runTask({ ...FLOW, ...changes }, asked, [], ORIGIN)._unsafeUnwrapErr();
   expect(refused({ syncMode: "task_mirrored" })).toBe("not_managed");
@@ -154,7 +154,7 @@ test("TASK-1: a summary counts all tasks, each as active, by status and runtime"
   });
 });
 
-test("STORE-3: an ended flow without active tasks is kept for seven days after its end, an open one for ever", () => {
+test("STORE-3: an ended flow without active tasks is kept for seven days after its end, and an open one for ever", () => {
   const ended = { ...FLOW, status: "succeeded", updatedAt: 50, endedAt: 100 } as const;
   const week = 7 * 24 * 60 * 60 * 1000;
   expect(RETENTION_MS).toBe(week);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { clip, printable } from "../../core/index.ts";
 
-test("ACTION-2: a text up to the length is shown whole, a longer one is cut and says so", () => {
+test("ACTION-2: a text up to the length is unchanged; a longer one is cut and ends in an ellipsis", () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 30 }), fc.nat({ max: 30 }), (text, length) => {
       expect(clip(text, length)).toBe(text.length <= length ? text : `${text.slice(0, length)}…`);
@@ -11,7 +11,7 @@ test("ACTION-2: a text up to the length is shown whole, a longer one is cut and 
   );
 });
 
-test("AUDIT-2: 80 characters are shown whole, more are cut and say so, and what could move a cursor is escaped", () => {
+test("AUDIT-2: 80 characters are shown, a longer text is cut and ends in dots, and all but printable ASCII is escaped", () => {
   const plain = fc.string({ unit: fc.constantFrom("a", " ", "~"), minLength: 78, maxLength: 83 });
   fc.assert(
     fc.property(plain, (text) => {

@@ -1,23 +1,18 @@
 // The examples that a developer copies: each of them as it is, over real sockets, held to one table of checks.
+// docs/embedding.md shows them word for word: test/docs.
 
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
 import type { Server } from "node:net";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import express from "express";
 import { Hono } from "hono";
 import { serve } from "@hono/node-server";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { CONSOLE } from "../../adapters/bridge/service.ts";
+import { CONSOLE } from "../../adapters/bridge/from-config.ts";
 import { createFetchHandler } from "../../adapters/fetch/index.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { createNodeListener, type Logger } from "../../adapters/node/index.ts";
-import { asPackage, ROOT } from "../systems/package/entries.ts";
-
-/** The examples that the README shows, word for word. */
-const IN_README: readonly string[] = ["node.ts", "hono.ts"];
 
 type Example = {
   readonly load: () => Promise<{ readonly server: Server }>;
@@ -35,7 +30,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   fastify: { load: () => import("./fastify.ts"), app: true, unknown: "listener" },
 };
 
-/** The limits as the README promises them. */
+/** The limits as docs/http-api.md promises them. */
 const MAX_BODY = 262_144;
 const MAX_REQUESTS = 120;
 
@@ -224,13 +219,11 @@ test("REPLY-4: a body that a Hono middleware has read is a 500 that the log expl
   await serving(server, (listening) => expectReadBefore(listening, errors));
 });
 
-const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
-
-test("the README shows the examples as they are, with the package's names", () => {
-  const readme = read("README.md");
-  for (const example of IN_README) {
-    const shown = asPackage(read(`test/examples/${example}`)).trim();
-    expect(shown, `${example} imports what package.json does not export`).not.toContain('"../');
-    expect(readme).toContain(shown);
-  }
+test("bridge.ts answers a route's path, and says of another that it is none", async () => {
+  const { handler } = await import("./bridge.ts");
+  const event = { method: "POST", path: PATH, headers: HEADERS, body: CREATE, sourceIp: "127.0.0.1" };
+  const made = await handler(event);
+  expect([made.statusCode, parsed(made.body)]).toMatchObject([200, CREATED]);
+  const other = await handler({ ...event, path: "/none" });
+  expect([other.statusCode, parsed(other.body)]).toMatchObject([404, { code: "route_not_found" }]);
 });

@@ -12,8 +12,8 @@ const manifest = read("openclaw.plugin.json");
 const pack = read("package.json");
 
 /**
- * Drops what the Gateway's settings form cannot show, and defaults: with a single one in it the Gateway walks every route
- * again and again before each check, seconds of a start with 10,000 routes.
+ * Drops what the Gateway's settings form cannot show, and defaults, because a single default makes the Gateway walk all
+ * routes repeatedly before each check: seconds of a start with 10,000 routes.
  */
 const DROPPED = ["$schema", "propertyNames", "default"];
 const plain = (schema: object): unknown =>
@@ -40,7 +40,7 @@ test("ROUTE-3: an unresolved secret is isolated to its route", () => {
   });
 });
 
-test("the command line says the package's version", () => {
+test("the command line has the package's version", () => {
   expect(VERSION).toBe(pack["version"]);
 });
 

@@ -16,7 +16,7 @@ test("TOTAL-2: the core is flat, and its index names every file once, in an orde
   expect(readdirSync(CORE, { withFileTypes: true }).filter((entry) => entry.isDirectory())).toEqual([]);
 });
 
-test.each(files)("TOTAL-1, TOTAL-2: %s does nothing that the core may not", (file) => {
+test.each(files)("TOTAL-1, TOTAL-2: %s does nothing that is forbidden in the core", (file) => {
   expect(wallViolations(file, read(file), order)).toEqual([]);
 });
 
@@ -24,7 +24,7 @@ test("TOTAL-1: one file of the core has a cast, and says why", () => {
   expect(files.filter((file) => read(file).includes("// boundary:"))).toEqual(["json.ts"]);
 });
 
-/** Each line is planted at the end of core/slot.ts; the wall's three layers say what they see. */
+/** Each line is planted at the end of core/slot.ts, with what each of the wall's three layers must find. */
 const PLANTS: readonly (readonly [line: string, tree: readonly string[], caughtBy: readonly ("tsc" | "oxlint")[]])[] = [
   ["export const now = (): number => Date.now();", ["Date"], ["oxlint"]],
   [
@@ -50,11 +50,11 @@ const PLANTS: readonly (readonly [line: string, tree: readonly string[], caughtB
   ["// boundary: far away.\n\nexport const cast = (value: unknown): string => value as string;", ["cast"], []],
   ["export const held = { clock: Date };", ["Date"], ["oxlint"]],
   ["export const made: unknown = (() => 0).constructor('return 1');", ["constructor"], []],
-  ["// @ts-ignore: planted\nexport const odd: number = takeSlot;", ["@ts-ignore"], []], // reason: a planted text, to see it refused; suppresses nothing
+  ["// @ts-ignore: planted\nexport const odd: number = mayTakeSlot;", ["@ts-ignore"], []], // reason: a planted text, to see it refused; suppresses nothing
   ['import { loadConfig } from "./config.ts"; export const later = loadConfig;', ["import of ./config.ts"], []],
 ];
 
-test.each(PLANTS)("TOTAL-1, TOTAL-2: the syntax tree shows a planted %s", (line, seen) => {
+test.each(PLANTS)("TOTAL-1, TOTAL-2: the syntax tree check finds a planted %s", (line, seen) => {
   expect(wallViolations("slot.ts", `${read("slot.ts")}\n${line}\n`, order)).toEqual(seen);
 });
 
@@ -80,14 +80,10 @@ const passes = (tool: "tsc" | "oxlint"): boolean => {
   }
 };
 
-test(
-  "TOTAL-2: compiler and linter refuse the plants that are theirs, and pass the core as it is",
-  { timeout: 300_000 },
-  () => {
-    expect([passes("tsc"), passes("oxlint")]).toEqual([true, true]);
-    for (const [line, , caughtBy] of PLANTS) {
-      writeFileSync(join(copy, "core/slot.ts"), `${read("slot.ts")}\n${line}\n`);
-      for (const tool of caughtBy) expect([line, tool, passes(tool)]).toEqual([line, tool, false]);
-    }
-  },
-);
+test("TOTAL-2: compiler and linter refuse their plants and pass the real core", { timeout: 300_000 }, () => {
+  expect([passes("tsc"), passes("oxlint")]).toEqual([true, true]);
+  for (const [line, , caughtBy] of PLANTS) {
+    writeFileSync(join(copy, "core/slot.ts"), `${read("slot.ts")}\n${line}\n`);
+    for (const tool of caughtBy) expect([line, tool, passes(tool)]).toEqual([line, tool, false]);
+  }
+});

@@ -1,11 +1,11 @@
-// The wall around the core, read off the syntax tree: what neither the compiler's libraries nor the linter can refuse.
+// The wall around the core, checked on the syntax tree: it refuses what compiler and linter cannot.
 
 import ts from "typescript";
 
 /** Packages that the core may import. */
 const PACKAGES = ["neverthrow", "ts-pattern", "zod", "@noble/hashes/"];
 
-/** Names that reach outside: clocks, randomness, the environment, the network, timers, code from text. */
+/** Names that reach outside the core: clocks, randomness, the environment, the network, timers, code from text. */
 const OUTSIDE = new Set([
   "Date",
   "globalThis",
@@ -36,7 +36,7 @@ const OUTSIDE = new Set([
   "Atomics",
 ]);
 
-/** A cast is allowed on the line below a comment that starts so. */
+/** A cast is allowed on the line below a comment that starts like this. */
 const BOUNDARY = "// boundary:";
 
 const isImported = (name: string, order: readonly string[], self: string): boolean => {
@@ -63,7 +63,7 @@ const isAsync = (node: ts.Node): boolean =>
   ts.canHaveModifiers(node) &&
   (ts.getModifiers(node)?.some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword) ?? false);
 
-/** Whether an identifier reads a variable, and does not only name a member. */
+/** Whether an identifier is a variable, not the name of a member. */
 const isName = (node: ts.Identifier): boolean => {
   const { parent } = node;
   const named =
@@ -103,7 +103,7 @@ const violation = (node: ts.Node, order: readonly string[], self: string, text: 
   return undefined;
 };
 
-/** What `text`, the core file called `self`, does that the core may not. `order`: the files in reading order. */
+/** The violations in `text`, the content of the core file `self`. `order`: the files in reading order. */
 export const wallViolations = (self: string, text: string, order: readonly string[]): readonly string[] => {
   const source = ts.createSourceFile(self, text, ts.ScriptTarget.Latest, true);
   const found: string[] = [...text.matchAll(SUPPRESSION)].map(([comment]) => comment);

@@ -1,8 +1,8 @@
-// A host for tests: the Gateway's flow API as SEMANTICS describes it, on core/lifecycle and a Map. Its records carry
+// A host for tests: the Gateway's flow API as gateway-semantics describes it, on core/lifecycle and a Map. Its records carry
 // owners and requesters as the Gateway's do, so that a leak would show. Reuse of task records by runId is left out.
 
 import { randomUUID } from "node:crypto";
-import type { BoundFlows, Binding, RunTaskParams } from "../../adapters/managed-flows/api.ts";
+import type { BoundFlows, Binding } from "../../adapters/managed-flows/api.ts";
 import { createFlow, type FlowEvent, type FlowRecord, isEnded, transition } from "../../core/index.ts";
 
 type Stored = { flow: FlowRecord; readonly ownerKey: string };
@@ -64,8 +64,8 @@ export class ModelHost {
       return { applied: true, flow: show(stored) };
     };
     const flows: BoundFlows = {
-      tryCreateManaged: ({ controllerId, ...asked }) => {
-        const flow = createFlow(randomUUID(), { ...asked, action: "create_flow" }, controllerId, this.#now());
+      tryCreateManaged: (asked) => {
+        const flow = createFlow(randomUUID(), { ...asked, action: "create_flow" }, this.#now());
         const stored = { flow, ownerKey: sessionKey };
         this.#stored.set(flow.flowId, stored);
         return show(stored);
@@ -126,7 +126,7 @@ export class ModelHost {
     return { found: true, cancelled: !result.value.pending, ...reason, flow: show(stored), tasks };
   }
 
-  #addTask(asked: RunTaskParams, ownerKey: string): Task {
+  #addTask(asked: Parameters<BoundFlows["runTask"]>[0], ownerKey: string): Task {
     const now = this.#now();
     const { flowId, preferMetadata: _, progressSummary, startedAt, lastEventAt = startedAt ?? now, ...rest } = asked;
     const progress = progressSummary?.replace(/\s+/gu, " ").trim();

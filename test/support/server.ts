@@ -1,20 +1,18 @@
-// A plain HTTP server in front of the bridge, for tests over real sockets; clients are told apart by X-Forwarded-For.
+// An HTTP server around the bridge, for tests over real sockets. X-Forwarded-For identifies the client.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Bridge, exchange, type FlowHost, type ReadBody } from "../../adapters/bridge/exchange.ts";
-import { createFlowHost } from "../../adapters/bridge/execute.ts";
+import { createBridge } from "../../adapters/bridge/bridge.ts";
+import { Log } from "../../adapters/bridge/log.ts";
+import type { FlowStore } from "../../adapters/flows/flow-store.ts";
 import { gatewayFlows } from "../../adapters/managed-flows/store.ts";
 import { MemoryLimits } from "../../adapters/limits/memory.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../../adapters/node/index.ts";
 import { loadConfig } from "../../core/index.ts";
 import type { ModelHost } from "./model-host.ts";
 
-export const modelFlows = (host: ModelHost): FlowHost =>
-  createFlowHost({
-    store: gatewayFlows({ bind: (sessionKey) => host.bind(sessionKey), hostConfig: () => ({}) }),
-    warn: () => undefined,
-  });
+export const modelFlows = (host: ModelHost): FlowStore =>
+  gatewayFlows({ bind: (sessionKey) => host.bind(sessionKey), hostConfig: () => ({}) });
 
 /** The right-most forwarded address, as behind one trusted proxy. */
 const clientOf = ({ headers }: IncomingMessage): string | undefined =>
@@ -27,32 +25,38 @@ export type TestServer = {
   readonly base: string;
   readonly port: number;
   readonly limits: MemoryLimits;
-  readonly defects: unknown[];
+  /** What the log says of defects. */
+  readonly defects: readonly string[];
   readonly close: () => Promise<void>;
 };
 
-/** Milliseconds that a body may take to arrive, an answer to be taken, and a refused body to end. */
+/** Deadlines in milliseconds: for a body, for taking an answer, and for the end of a refused body. */
 export type Deadlines = { readonly body?: number; readonly send?: number; readonly linger?: number };
 
-/** Starts on a free loopback port. */
-export const startServer = async (config: unknown, host: FlowHost, deadlines: Deadlines = {}): Promise<TestServer> => {
+const ignore = (): void => undefined;
+
+/** Starts the server on a free loopback port. */
+export const startServer = async (
+  config: unknown,
+  store: FlowStore,
+  deadlines: Deadlines = {},
+): Promise<TestServer> => {
   const limits = new MemoryLimits();
-  const defects: unknown[] = [];
-  const bridge: Bridge = {
-    limits,
-    host,
-    primitives: nodePrimitives,
-    now: () => performance.now(),
-    onDefect: (error) => defects.push(error),
-  };
+  const defects: string[] = [];
   const { routes } = loadConfig(config, nodePrimitives.sha256);
+  const clock = (): number => performance.now();
+  const { locate, handle } = createBridge({
+    routes: () => routes,
+    store,
+    limits,
+    primitives: nodePrimitives,
+    clock,
+    log: new Log({ info: ignore, warn: ignore, error: (line) => defects.push(line) }, clock),
+  });
   const server: Server = createServer((request, response) => {
-    const read: ReadBody = () => readBody(request, deadlines.body);
-    void exchange(
-      bridge,
-      routes,
-      headOf(request, () => clientOf(request)),
-      read,
+    void handle(
+      locate(headOf(request, () => clientOf(request))),
+      () => readBody(request, deadlines.body),
       ({ reply }) => respond(request, response, reply, { send: 20_000, linger: 1000, ...deadlines }),
     );
   });

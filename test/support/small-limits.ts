@@ -1,7 +1,7 @@
-// The real limits at a scale at which all states can be visited: the core's admit on the memory table, with small rules.
+// The real limits at a scale at which all states can be visited: the memory table and the core's admit, with small rules.
 
-import { emptyState, MemoryLimits, type LimitsState } from "../../adapters/limits/memory.ts";
-import { admit, type Admission, loadConfig, locate, type Located, type Rules, sha256 } from "../../core/index.ts";
+import { emptyState, MemoryLimits, type LimitsState, type Rules } from "../../adapters/limits/memory.ts";
+import { admit, type Bucket, loadConfig, locate, type Located, sha256 } from "../../core/index.ts";
 
 export type Request = {
   readonly client: number;
@@ -43,16 +43,32 @@ export const locatedOf = (request: Request): Located => {
   return made;
 };
 
-/** The key under which the table keeps a client's bucket, and a peer's slots. */
-export const windowKeyOf = (client: number, route: string): string => `10.0.0.${String(client)} ${route}`;
-export const slotKeyOf = (peer: number, route: string): string => `127.0.0.${String(peer)} ${route}`;
+/** The keys under which the table keeps a client's bucket and slots, and a peer's slots. */
+export const clientKeyOf = (client: number, route: string): string => `10.0.0.${String(client)} ${route}`;
+export const peerKeyOf = (peer: number, route: string): string => `127.0.0.${String(peer)} ${route}`;
 
-export const copyOf = ({ strangers, known, overflow, slots }: LimitsState): LimitsState => ({
+export const copyOf = ({ strangers, known, overflow, clientSlots, peerSlots }: LimitsState): LimitsState => ({
   strangers: new Map(strangers),
   known: new Map(known),
   overflow: new Map(overflow),
-  slots: new Map(slots),
+  clientSlots: new Map(clientSlots),
+  peerSlots: new Map(peerSlots),
 });
+
+/** What one request was told, and where it was counted. */
+export type Asked = {
+  readonly after: LimitsState;
+  readonly verdict: string;
+  readonly place: "own" | "overflow";
+  readonly bucket: Bucket;
+};
+
+/** The bucket that the last request wrote: the client's own, or its route's shared one. */
+const written = (counted: LimitsState, { clientKey, route }: Located): Pick<Asked, "place" | "bucket"> => {
+  const own = counted.known.get(clientKey) ?? counted.strangers.get(clientKey);
+  if (own !== undefined) return { place: "own", bucket: own };
+  return { place: "overflow", bucket: counted.overflow.get(route.id) ?? { endsAt: 0, count: 0 } };
+};
 
 export class SmallLimits {
   readonly #rules: Rules;
@@ -64,23 +80,22 @@ export class SmallLimits {
     this.#capacity = capacity;
   }
 
-  /** One request up to its body, on a copy of `before`. */
-  ask(
-    before: LimitsState,
-    located: Located,
-    now: number,
-  ): { readonly after: LimitsState; readonly admission: Admission } {
+  /** One request up to its body, on a copy of `before`, as the bridge runs it. */
+  ask(before: LimitsState, located: Located, now: number): Asked {
     const after = copyOf(before);
-    const table = new MemoryLimits(this.#capacity, this.#rules.window, after);
-    const admission = admit(located, table.look(located, now), now, sha256, this.#rules);
-    table.commit(located, admission, now);
-    return { after, admission };
+    const table = new MemoryLimits(this.#capacity, this.#rules, after);
+    const verdict = table.admit(located, now);
+    const counted = written(after, located);
+    const admitted = admit(located, verdict, sha256);
+    if (admitted.isOk()) table.confirm(located, now);
+    else if (verdict.kind === "admitted") table.release(located);
+    return { after, ...counted, verdict: admitted.isOk() ? "admitted" : admitted.error.code };
   }
 
   /** One request's end. */
   release(before: LimitsState, located: Located): LimitsState {
     const after = copyOf(before);
-    new MemoryLimits(this.#capacity, this.#rules.window, after).release(located);
+    new MemoryLimits(this.#capacity, this.#rules, after).release(located);
     return after;
   }
 }

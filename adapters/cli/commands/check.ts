@@ -1,23 +1,24 @@
-// `openclaw-webhooks check`: everything that is wrong with a configuration file, before it is served.
+// `openclaw-webhooks check`: lists the problems of a configuration file before it is served.
 
 import type { Result } from "neverthrow";
 import { loadConfig, printable, problemLine } from "../../../core/index.ts";
-import { attribution, nodePrimitives } from "../../node/index.ts";
+import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
 import { explainOf } from "../config/explain.ts";
 import type { CliFault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 
-const counted = (count: number, name: string): string => `${String(count)} ${name}${count === 1 ? "" : "s"}`;
+const countOf = (count: number, name: string): string => `${String(count)} ${name}${count === 1 ? "" : "s"}`;
 
-/** Prints problems, advice and routes, a line each, then a line that counts; `refused` when there is a problem. */
+/** Prints a line for each problem, advice and route, then the counts. The status is `refused` if there is a problem. */
 export const check = async (file: string, io: Io): Promise<Result<number, CliFault>> => {
   const read = await readConfigFile(file, io.env);
   return read.map((server) => {
     const { config, trustedProxies, unresolved } = server;
     const { routes, problems } = loadConfig(config, nodePrimitives.sha256);
-    const proxies = attribution(trustedProxies).refused.map(
-      (entry) => `trustedProxies ${printable(entry)} is no address or subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`,
+    const proxies = forwardedClient(trustedProxies).refused.map(
+      (entry) =>
+        `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`,
     );
     const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
     const advice = problems.filter(({ effect }) => effect === "advice").map(problemLine);
@@ -25,7 +26,7 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
     if (routes.size === 0 && lines.length === 0) lines.push("no route is configured. Add one under routes.");
     for (const line of [...lines, ...advice]) io.out(`${line}\n`);
     for (const { id, path } of routes.values()) io.out(`route ${printable(id)} would be served at ${path}\n`);
-    io.out(`${file}: ${counted(routes.size, "route")}, ${counted(lines.length, "problem")}.\n`);
+    io.out(`${file}: ${countOf(routes.size, "route")}, ${countOf(lines.length, "problem")}.\n`);
     return lines.length === 0 ? EXIT.ok : EXIT.refused;
   });
 };

@@ -1,4 +1,4 @@
-// On which addresses `serve` listens: those of this machine alone, unless the operator says otherwise.
+// The addresses that `serve` may listen on: loopback only, unless --public is given.
 
 import { isIP } from "node:net";
 import { err, ok, type Result } from "neverthrow";
@@ -13,4 +13,4 @@ export const isLoopback = (host: string): boolean =>
 export const checkHost = ({ host, public: isPublic }: Reach): Result<void, CliFault> =>
   isLoopback(host) || isPublic
     ? ok()
-    : err(fault(`--host ${host} can be reached from other machines. If that is meant, add --public`));
+    : err(fault(`--host ${host} can be reached from other machines. Add --public if that is intended`));

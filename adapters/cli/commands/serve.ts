@@ -1,4 +1,4 @@
-// `openclaw-webhooks serve`: the bridge as one process, with its flows in an SQLite file.
+// `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -31,7 +31,7 @@ export type ServeOptions = {
 
 const DEMO = { id: "demo", sessionKey: "agent:main:demo" };
 
-/** Where a program keeps what it must not lose, by the XDG convention. */
+/** The state folder of the XDG convention. */
 const defaultFile = (env: Io["env"]): string =>
   join(env["XDG_STATE_HOME"] ?? join(env["HOME"] ?? homedir(), ".local", "state"), "openclaw-webhooks", "flows.db");
 
@@ -40,40 +40,45 @@ const makeFolder = Result.fromThrowable(
   (error) => error,
 );
 
-const REASONS: Readonly<Record<OpenFault["code"], string>> = {
-  newer:
-    "was written by a newer version of openclaw-webhooks; it is left as it is. Run that version, or choose another file with --db",
-  not_ours: "is not a database of openclaw-webhooks; it is left as it is. Choose another file with --db",
-  unusable: "cannot be opened as a database",
+const OPEN_FAULTS: Readonly<Record<OpenFault["code"], readonly [reason: string, advice: string]>> = {
+  newer: [
+    "was written by a newer version of openclaw-webhooks and was not changed",
+    "Run that version, or choose another file with --db",
+  ],
+  not_ours: ["is not a database of openclaw-webhooks and was not changed", "Choose another file with --db"],
+  unusable: ["cannot be opened as a database", "Repair it, or choose another file with --db"],
 };
 
-const reasonOf = ({ code, error }: OpenFault): string =>
-  error instanceof Error ? `${REASONS[code]} (${printable(error.message)})` : REASONS[code];
+const explainOpen = ({ code, error }: OpenFault): string => {
+  const [reason, advice] = OPEN_FAULTS[code];
+  return `${reason}${error instanceof Error ? ` (${printable(error.message)})` : ""}. ${advice}`;
+};
 
 const openFlows = (options: ServeOptions, env: Io["env"]): Result<{ flows: SqliteFlows; file: string }, CliFault> => {
   const file = options.db === undefined ? defaultFile(env) : absolute(options.db);
   if (options.db === undefined && makeFolder(file).isErr()) {
-    return err(fault(`The folder of ${file} cannot be made. Choose a file with --db`));
+    return err(fault(`The folder of ${file} cannot be created. Choose another file with --db`));
   }
   return openSqliteFlows(file)
     .map((flows) => ({ flows, file }))
-    .mapErr((found) => fault(`${file} ${reasonOf(found)}`));
+    .mapErr((openFault) => fault(`${file} ${explainOpen(openFault)}`));
 };
 
 const readPem = (file: string): Result<Buffer, CliFault> =>
   Result.fromThrowable(
     () => readFileSync(file),
-    () => fault(`${file} cannot be read. Give a PEM file that this user may read`),
+    () => fault(`${file} cannot be read. Give a PEM file that the current user may read`),
   )();
 
 const readTls = ({ tlsCert, tlsKey }: ServeOptions): Result<Tls | undefined, CliFault> => {
   if (tlsCert === undefined && tlsKey === undefined) return ok(undefined);
-  if (tlsCert === undefined || tlsKey === undefined) return err(fault("--tls-cert and --tls-key belong together"));
+  if (tlsCert === undefined || tlsKey === undefined)
+    return err(fault("--tls-cert and --tls-key must be given together"));
   return readPem(tlsCert).andThen((cert) =>
     readPem(tlsKey).andThen((key) =>
       Result.fromThrowable(
         () => createSecureContext({ cert, key }),
-        () => fault(`${tlsCert} and ${tlsKey} are no certificate with its key. Give both as PEM`),
+        () => fault(`${tlsCert} and ${tlsKey} are not a certificate and its key. Give both as PEM files`),
       )().map(() => ({ cert, key })),
     ),
   );
@@ -90,20 +95,20 @@ const demoRoutes = (): Routes => {
 const readRoutes = async ({ config }: ServeOptions, env: Io["env"]): Promise<Result<Routes, CliFault>> =>
   config === undefined ? ok(demoRoutes()) : (await readConfigFile(config, env)).map((server) => ({ server }));
 
-/** A server without a route would refuse everything: better said now than found out later. */
+/** Errs when there is no route, because the server would refuse every request. */
 const checkRoutes = ({ server }: Routes): Result<Config, CliFault> => {
   const loaded = loadConfig(server.config, nodePrimitives.sha256);
   if (loaded.routes.size > 0) return ok(loaded);
   const explained = loaded.problems.map(explainOf(server)).filter((line) => line !== undefined);
   const lines = [...server.unresolved, ...explained];
-  return err(fault(`No route can be served. ${lines.join(" ") || "Configure one under routes"}`));
+  return err(fault(`No route can be served. ${lines.join(" ") || "Add one under routes"}`));
 };
 
 const LISTEN_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "is taken by another program. Choose another port with --port",
-  EACCES: "is not allowed to this user. Choose a port above 1023 with --port",
-  EADDRNOTAVAIL: "is no address of this machine. Choose another with --host",
-  ENOTFOUND: "is no name of this machine. Choose another with --host",
+  EADDRINUSE: "is used by another program. Choose another port with --port",
+  EACCES: "may not be used by the current user. Choose a port above 1023 with --port",
+  EADDRNOTAVAIL: "is not an address of this machine. Choose another one with --host",
+  ENOTFOUND: "is not a name of this machine. Choose another one with --host",
 };
 
 const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFault =>
@@ -118,19 +123,19 @@ const curlLine = (url: string, secret: string): string =>
   ].join("\n");
 
 const banner = (url: string, secret: string, file: string): string => `
-A demo route is at ${url}/plugins/webhooks/${DEMO.id}
-Its secret, new at every start: ${secret}
+The demo route is ${url}/plugins/webhooks/${DEMO.id}
+Its secret changes at every start: ${secret}
 Its flows are kept in ${file}
 
 Paste this into another terminal:
 
 ${curlLine(`${url}/plugins/webhooks/${DEMO.id}`, secret)}
 
-Commands and examples that want the secret take it from here:
+The call command and the examples read the secret from this variable:
 
 export OPENCLAW_WEBHOOK_SECRET='${secret}'
 
-For routes of your own start it with --config FILE. Stop it with Ctrl-C.
+To serve your own routes, start with --config FILE. Stop with Ctrl-C.
 
 `;
 
@@ -139,9 +144,9 @@ const untilStopped = (running: RunningServer, io: Io, { logger }: ServerLog): Pr
   new Promise((resolve) => {
     const unwatch = io.onStop((isFirst) => {
       if (!isFirst) return resolve(EXIT.refused);
-      logger.info("stopping: waiting for the requests that are being answered");
+      logger.info("stopping: finishing the requests that have begun");
       void running.stop().then((how) => {
-        if (how === "cut_off") logger.warn("some requests did not end in time and were cut off");
+        if (how === "cut_off") logger.warn("some requests did not end in time; their connections were closed");
         unwatch();
         resolve(EXIT.ok);
       });
@@ -163,14 +168,14 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
   for (const line of routes.server.unresolved) logger.warn(line);
   const { config, trustedProxies } = routes.server;
   const explain = explainOf(routes.server);
-  const listener = createNodeListener({ config, flows, logger, explain, onAnswer: log.onAnswer, trustedProxies });
+  const listener = createNodeListener({ config, flows, logger, explain, onEvent: log.onEvent, trustedProxies });
   const { host, port } = options;
   const started = await startServer({ listener, host, port, tls, isReady: () => flows.isIntact() });
   if (started.isErr()) return err(listenFault(options, started.error));
   const { url } = started.value;
   if (!isLoopback(host) && tls === undefined) {
     logger.warn(
-      "secrets and flows cross the network unencrypted: give --tls-cert and --tls-key, or put a TLS proxy in front",
+      "secrets and flows cross the network unencrypted: add --tls-cert and --tls-key, or put a TLS proxy in front",
     );
   }
   const stopSweeping = startSweeping(flows, {
@@ -186,7 +191,7 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
   return ok(status);
 };
 
-/** Runs until it is told to stop. Errs with one sentence when it cannot start; nothing has been changed then. */
+/** Runs until it is told to stop. Errs when it cannot start; nothing has been changed then. */
 export const serve = async (options: ServeOptions, io: Io): Promise<Result<number, CliFault>> => {
   const tls = checkHost(options).andThen(() => readTls(options));
   if (tls.isErr()) return err(tls.error);
@@ -198,7 +203,7 @@ export const serve = async (options: ServeOptions, io: Io): Promise<Result<numbe
   if (opened.isErr()) return err(opened.error);
   const { flows, file } = opened.value;
   const served = checked.value.routes;
-  const done = await runServer(options, io, { routes: routes.value, flows, file, tls: tls.value, served });
-  if (done.isErr()) flows.close();
-  return done;
+  const status = await runServer(options, io, { routes: routes.value, flows, file, tls: tls.value, served });
+  if (status.isErr()) flows.close();
+  return status;
 };

@@ -1,19 +1,19 @@
-// The configuration file of the command line: the Gateway's own file, or its webhooks block alone, with secrets in the
-// place of SecretRefs. A SecretRef that leads to none costs its own route only.
+// Reads a configuration file: a Gateway's whole file or only its webhooks block. SecretRefs are replaced by secrets. A
+// SecretRef that does not resolve affects only its own route.
 
 import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
-import { printable } from "../../../core/index.ts";
+import { isObject, own, printable } from "../../../core/index.ts";
 import { configParts, type Parts } from "./parts.ts";
 import { type CliFault, fault } from "../fault.ts";
-import { type Env, isObject, member } from "../members.ts";
+import type { Env } from "../io.ts";
 import { type ReadFault, readText } from "../read-text.ts";
 import { asSecretRef, envAlias, openSecrets, type SecretRef } from "../secrets/refs.ts";
 import { shorthandOf, substitute } from "./substitute.ts";
 
 export type ServerConfig = {
-  /** For the core's `loadConfig`; a SecretRef that did not resolve is left as it is, and is no secret there. */
+  /** For `loadConfig`. A SecretRef that did not resolve is left as it is, and `loadConfig` skips its route. */
   readonly config: unknown;
   readonly trustedProxies: readonly string[];
   /** One line for each route whose SecretRef did not resolve. */
@@ -23,80 +23,81 @@ export type ServerConfig = {
 const MAX_BYTES = 4 * 1024 * 1024;
 
 const HINTS = {
-  missing: "does not exist: correct the path or make the file",
-  symlink: "leads from symlink to symlink without an end: correct the path",
-  "not a file": "is no regular file: give the path of one",
+  missing: "does not exist: correct the path or create the file",
+  symlink: "leads through too many symlinks: correct the path",
+  "not a file": "is not a regular file: give the path of a regular file",
   unreadable: "cannot be read: let the current user read it",
   "too long": "is longer than 4 MiB: shorten it",
   "not text": "is not UTF-8: save it as UTF-8",
 } as const satisfies Record<ReadFault, string>;
 
 const placeOf = (error: unknown): string =>
-  `line ${String(member(error, "lineNumber"))}, column ${String(member(error, "columnNumber"))}`;
+  `line ${String(own(error, "lineNumber"))}, column ${String(own(error, "columnNumber"))}`;
 
 //= CONFIG-3
-/** What the parser says besides the place quotes the file, perhaps from a secret. */
+/** Keeps only the place of the parser's error, because its message quotes the file, perhaps a secret. */
 const parse = Result.fromThrowable(
   (text: string) => JSON5.parse<unknown>(text),
-  (error) => `is no JSON5 at ${placeOf(error)}: correct it there`,
+  (error) => `is not JSON5 at ${placeOf(error)}: correct it there`,
 );
 
 const proxies = z.array(z.string());
 
 const proxiesOf = (written: unknown): Result<readonly string[], string> => {
   const parsed = proxies.safeParse(written ?? []);
-  return parsed.success ? ok(parsed.data) : err("has trustedProxies that are no list of texts: correct them");
+  return parsed.success ? ok(parsed.data) : err("has trustedProxies that are not a list of strings: correct them");
 };
 
-/** A secret that is not in its route itself. */
-type Wanted = {
+/** A route's reference to a secret. */
+type Reference = {
   readonly ref: SecretRef;
   /** The route with a secret in it. */
   readonly fill: (secret: unknown) => unknown;
-  /** What stays in the route when the SecretRef does not resolve. */
-  readonly left: unknown;
+  /** What stands in the route when the SecretRef does not resolve. */
+  readonly unresolved: unknown;
+  /** Written `$NAME`. */
   readonly isBare: boolean;
 };
 
-type Entry = { readonly id: string; readonly route: unknown; readonly wanted?: Wanted };
+type Entry = { readonly id: string; readonly route: unknown; readonly reference?: Reference };
 
-const wantedIn = (route: object, written: unknown, secrets: unknown): Wanted | undefined => {
+const referenceIn = (route: object, written: unknown, secrets: unknown): Reference | undefined => {
   const fill = (secret: unknown): unknown => ({ ...route, secret });
-  const shorthand = shorthandOf(member(written, "secret"));
+  const shorthand = shorthandOf(own(written, "secret"));
   if (shorthand !== undefined) {
     const { name, text, isBare } = shorthand;
     const ref = { source: "env", provider: envAlias(secrets), id: name } as const;
-    // `$NAME` as a text would be a secret that everybody can guess
-    return { ref, fill, left: isBare ? ref : text, isBare };
+    // left as a string, `$NAME` would become a secret that anyone can guess
+    return { ref, fill, unresolved: isBare ? ref : text, isBare };
   }
-  const ref = asSecretRef(member(route, "secret"));
-  return ref && { ref, fill, left: ref, isBare: false };
+  const ref = asSecretRef(own(route, "secret"));
+  return ref && { ref, fill, unresolved: ref, isBare: false };
 };
 
 const entryOf = (id: string, written: unknown, secrets: unknown, env: Env): Entry => {
   const route = substitute(written, env);
-  if (!isObject(route) || member(route, "enabled") === false) return { id, route };
-  const wanted = wantedIn(route, written, secrets);
-  return wanted === undefined ? { id, route } : { id, route, wanted };
+  if (!isObject(route) || own(route, "enabled") === false) return { id, route };
+  const reference = referenceIn(route, written, secrets);
+  return reference === undefined ? { id, route } : { id, route, reference };
 };
 
 const BARE =
-  "written as $NAME it is that environment variable, which cannot be read: set it, or write a secret that does not begin with $.";
+  "a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.";
 
 type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string };
 
 //= CONFIG-1, CONFIG-2
 const resolveEntry = (
-  { id, route, wanted }: Entry,
+  { id, route, reference }: Entry,
   secretOf: (ref: SecretRef) => Result<string, CliFault>,
 ): Resolved => {
-  if (wanted === undefined) return { id, route };
-  return secretOf(wanted.ref).match<Resolved>(
-    (secret) => ({ id, route: wanted.fill(secret) }),
+  if (reference === undefined) return { id, route };
+  return secretOf(reference.ref).match<Resolved>(
+    (secret) => ({ id, route: reference.fill(secret) }),
     ({ sentence }) => {
-      const why = wanted.isBare ? BARE : sentence;
-      const line = `route ${printable(id)} skipped: secret could not be resolved: ${why}`;
-      return { id, route: wanted.fill(wanted.left), line };
+      const reason = reference.isBare ? BARE : sentence;
+      const line = `route ${printable(id)} skipped: secret could not be resolved: ${reason}`;
+      return { id, route: reference.fill(reference.unresolved), line };
     },
   );
 };
@@ -108,7 +109,7 @@ const resolveRoutes = async (
 ): Promise<Pick<ServerConfig, "config" | "unresolved">> => {
   if (!isObject(written)) return { config: { routes: written }, unresolved: [] };
   const entries = Object.entries(written).map(([id, route]) => entryOf(id, route, secrets, env));
-  const refs = entries.flatMap(({ wanted }) => (wanted === undefined ? [] : [wanted.ref]));
+  const refs = entries.flatMap(({ reference }) => (reference === undefined ? [] : [reference.ref]));
   const secretOf = await openSecrets(refs, secrets, env);
   const resolved = entries.map((entry) => resolveEntry(entry, secretOf));
   return {
@@ -131,9 +132,9 @@ const configOf = async (
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
   const text = await readText<never>(file, { maxBytes: MAX_BYTES, followSymlink: true, check: () => undefined });
   const parts = text
-    .mapErr((found): string => HINTS[found])
+    .mapErr((readFault): string => HINTS[readFault])
     .andThen(parse)
     .andThen(configParts);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
-  return config.mapErr((said) => fault(`${printable(file)} ${said}.`));
+  return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));
 };

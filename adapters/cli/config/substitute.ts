@@ -1,19 +1,20 @@
-// `${NAME}` in the texts of a configuration, as the Gateway replaces it: upper-case names; a variable that is not set
-// or empty leaves the text as written; `$${NAME}` stands for `${NAME}` itself.
+// Replaces `${NAME}` in the strings of a configuration as the Gateway does: names are upper case, a variable that is
+// not set or empty leaves the string as written, and `$${NAME}` stands for `${NAME}` itself.
 
-import { type Env, isObject } from "../members.ts";
+import { isObject } from "../../../core/index.ts";
+import type { Env } from "../io.ts";
 
-/** No configuration nests deeper; what does is left as written. */
+/** Deeper values are left as written. */
 const MAX_DEPTH = 16;
 
 const TOKEN = /\$\$\{([A-Z_][A-Z0-9_]*)\}|\$\{([A-Z_][A-Z0-9_]*)\}/gu;
 
 const substituteText = (text: string, env: Env): string =>
-  text.replace(TOKEN, (found: string, escaped: string | undefined, name: string | undefined) =>
-    escaped === undefined ? env[name ?? ""] || found : `\${${escaped}}`,
+  text.replace(TOKEN, (token: string, escaped: string | undefined, name: string | undefined) =>
+    escaped === undefined ? env[name ?? ""] || token : `\${${escaped}}`,
   );
 
-/** A copy with every text replaced; names of members are no texts. */
+/** A copy with the values replaced. Names of members stay as they are. */
 export const substitute = (value: unknown, env: Env, depth = MAX_DEPTH): unknown => {
   if (typeof value === "string") return substituteText(value, env);
   if (depth === 0) return value;
@@ -22,7 +23,7 @@ export const substitute = (value: unknown, env: Env, depth = MAX_DEPTH): unknown
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, substitute(item, env, depth - 1)]));
 };
 
-/** Whether a value has an `$include` in it, however deep. */
+/** Whether the value has an `$include` in it, down to MAX_DEPTH. */
 export const hasInclude = (value: unknown, depth = MAX_DEPTH): boolean => {
   if (typeof value !== "object" || value === null || depth === 0) return false;
   return Object.hasOwn(value, "$include") || Object.values(value).some((item) => hasInclude(item, depth - 1));
@@ -33,7 +34,7 @@ const SHORTHAND = /^(?:\$\{([A-Z][A-Z0-9_]{0,127})\}|\$([A-Z][A-Z0-9_]{0,127}))$
 export type Shorthand = {
   readonly name: string;
   readonly text: string;
-  /** Written `$NAME`: it could also be a secret that begins with a dollar sign. */
+  /** Written `$NAME`, which could also be a secret that begins with a dollar sign. */
   readonly isBare: boolean;
 };
 

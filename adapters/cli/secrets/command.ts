@@ -1,5 +1,5 @@
-// One run of a command that knows secrets: no shell, no environment but the given one, an end in time. What it writes
-// is handed back only when the run is a success; what it complains of is thrown away.
+// Runs a command that prints secrets: without a shell, with only the given environment, within a deadline. The output
+// is returned only if the command succeeds; standard error is dropped.
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { dirname } from "node:path";
@@ -7,27 +7,27 @@ import { err, type Result } from "neverthrow";
 import { decodeText } from "../read-text.ts";
 
 export type Command = {
-  /** An absolute path; the directory of it is where the command runs. */
+  /** An absolute path. The command runs in its directory. */
   readonly path: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly input: string;
   readonly timeoutMs: number;
-  /** Between two pieces of output, and before the first one. */
+  /** The longest time without output. */
   readonly noOutputTimeoutMs: number;
-  /** Of both outputs together. */
+  /** Standard output and standard error together. */
   readonly maxOutputBytes: number;
 };
 
 export type CommandFault = "not started" | "failed" | "late" | "silent" | "too much" | "not text";
 
-/** Ends the command and all that it started: they are one process group. */
+/** Ends the command and its children, which are one process group. */
 const kill = (child: ChildProcessWithoutNullStreams): void => {
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   try {
     if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   } catch {
-    // nothing of it is left
+    // the process group has already ended
   }
 };
 
@@ -46,9 +46,9 @@ const follow = (
     clearTimeout(silence);
     resolve(result);
   };
-  const stop = (why: CommandFault): void => {
+  const stop = (fault: CommandFault): void => {
     kill(child);
-    settle(err(why));
+    settle(err(fault));
   };
   const deadline = setTimeout(stop, timeoutMs, "late" as const);
   const silence = setTimeout(stop, noOutputTimeoutMs, "silent" as const);
@@ -57,16 +57,16 @@ const follow = (
     size += chunk.length;
     if (size > maxOutputBytes) stop("too much");
   };
-  // first, for without descriptors there are no streams to listen to
+  // first, because a child that could not start has no streams
   child.once("error", () => settle(err("not started")));
   child.stdout.on("data", count).on("data", (chunk: Buffer) => written.push(chunk));
   child.stderr.on("data", count);
   child.once("close", (code) => settle(code === 0 ? decodeText(Buffer.concat(written)) : err("failed")));
-  // a command may well end without reading what it is asked
+  // the command may end without reading its input
   child.stdin.on("error", () => undefined).end(input);
 };
 
-/** What the command writes to its output. Never rejects. */
+/** The standard output of the command. Never rejects. */
 export const runCommand = (command: Command): Promise<Result<string, CommandFault>> =>
   new Promise((resolve) => {
     try {

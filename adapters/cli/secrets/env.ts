@@ -1,9 +1,9 @@
-// Secrets from environment variables: what the allowlist names when there is one, and what is set.
+// Secrets from environment variables, limited to those that the allowlist names, if there is one.
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
 import { type CliFault, fault } from "../fault.ts";
-import type { Env } from "../members.ts";
+import type { Env } from "../io.ts";
 import { type Lookup, parseProvider, providerFault, variableName } from "./provider.ts";
 
 const envProvider = z.strictObject({
@@ -25,5 +25,5 @@ export const openEnv = (alias: string, block: unknown, env: Env): Result<Lookup,
       (name) =>
         allowlist === undefined || allowlist.includes(name)
           ? valueOf(env, name)
-          : err(providerFault(alias, `.allowlist does not have the environment variable ${name}: add it there`)),
+          : err(providerFault(alias, `.allowlist does not name the environment variable ${name}: add it`)),
   );

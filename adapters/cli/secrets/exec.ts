@@ -1,11 +1,12 @@
-// Secrets from a command: which one may run, what it is asked, and what its answer says. Protocol version 1.
+// Secrets from a command, by version 1 of the Gateway's protocol: which command may run, its input and its answer.
 
 import { lstat } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { err, ok, Result, ResultAsync } from "neverthrow";
 import * as z from "zod";
+import { isObject, own } from "../../../core/index.ts";
 import type { CliFault } from "../fault.ts";
-import { type Env, isObject, member } from "../members.ts";
+import type { Env } from "../io.ts";
 import { type CommandFault, runCommand } from "./command.ts";
 import { byteLimit, type Lookup, parseProvider, providerFault, timeoutMs, variableName } from "./provider.ts";
 
@@ -27,41 +28,41 @@ const execProvider = z.strictObject({
 type ExecProvider = z.infer<typeof execProvider>;
 
 const isInside = (directory: string, path: string): boolean => {
-  const way = relative(directory, path);
-  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`);
+  const below = relative(directory, path);
+  return below !== "" && below !== ".." && !below.startsWith(`..${sep}`);
 };
 
-/** The path of a command that may run; errs with what is wrong and what to do. */
+/** The path of the command if it may run. Errs with what is wrong and what to do. */
 const trustedPath = async ({ command, trustedDirs }: ExecProvider): Promise<Result<string, string>> => {
   const path = resolve(command);
-  const found = await ResultAsync.fromPromise(lstat(path), () => "names no file: correct it or install the command");
-  return found.andThen((stats) => {
-    if (stats.isSymbolicLink()) return err("is a symlink: set the path that it leads to, as realpath shows it");
-    if (!stats.isFile()) return err("is no regular file: set the path of one");
+  const stated = await ResultAsync.fromPromise(lstat(path), () => "does not exist: correct it or install the command");
+  return stated.andThen((stats) => {
+    if (stats.isSymbolicLink()) return err("is a symlink: set the path that realpath prints for it");
+    if (!stats.isFile()) return err("is not a regular file: set the path of a regular file");
     if (trustedDirs?.some((directory) => isInside(resolve(directory), path)) === false) {
-      return err("is in none of trustedDirs: move it or add its directory there");
+      return err("is not in one of trustedDirs: move it or add its directory to them");
     }
     if ((stats.mode & 0o022) !== 0) return err("can be changed by group or others: set its mode to 700");
     return stats.uid === process.geteuid?.() ? ok(path) : err("does not belong to the current user: change its owner");
   });
 };
 
-const pass = ({ passEnv, env: own }: ExecProvider, env: Env): Record<string, string> => ({
+const commandEnv = ({ passEnv, env: fixed }: ExecProvider, env: Env): Record<string, string> => ({
   ...Object.fromEntries(
     passEnv.flatMap((name) => {
       const value = env[name];
       return value === undefined ? [] : [[name, value] as const];
     }),
   ),
-  ...own,
+  ...fixed,
 });
 
 const HINTS = {
-  "not started": "could not be started: see that it is executable and that passEnv has PATH if its first line needs it",
+  "not started": "could not be started: make it executable, and add PATH to passEnv if its first line needs it",
   failed: "ended with an error: run it by hand to see why",
-  late: "did not end within timeoutMs and was killed: repair it or raise that",
-  silent: "wrote nothing for noOutputTimeoutMs and was killed: repair it or raise that",
-  "too much": "wrote more than maxOutputBytes and was killed: repair it or raise that",
+  late: "did not end within timeoutMs and was killed: repair it or raise the limit",
+  silent: "wrote nothing for noOutputTimeoutMs and was killed: repair it or raise the limit",
+  "too much": "wrote more than maxOutputBytes and was killed: repair it or raise the limit",
   "not text": "did not write UTF-8: repair it",
 } as const satisfies Record<CommandFault, string>;
 
@@ -69,7 +70,7 @@ const run = (path: string, alias: string, provider: ExecProvider, ids: readonly 
   runCommand({
     path,
     args: provider.args,
-    env: pass(provider, env),
+    env: commandEnv(provider, env),
     input: JSON.stringify({ protocolVersion: 1, provider: alias, ids }),
     timeoutMs: provider.timeoutMs,
     noOutputTimeoutMs: provider.noOutputTimeoutMs ?? provider.timeoutMs,
@@ -82,28 +83,28 @@ const parseJson = Result.fromThrowable(
 );
 
 const CODES: ReadonlyMap<unknown, string> = new Map([
-  ["NOT_FOUND", "has nothing for the SecretRef's id: correct the id or store the secret"],
+  ["NOT_FOUND", "has no secret for the SecretRef's id: correct the id or store the secret"],
   ["AMBIGUOUS_DUPLICATE_KEY", "has more than one secret for the SecretRef's id: leave only one"],
 ]);
 
-const REFUSED = "has an error for the SecretRef's id: run it by hand to see which";
-const NOTHING = "did not answer for the SecretRef's id: correct the id or repair the command";
+const REFUSED = "reported an error for the SecretRef's id: run it by hand to see which";
+const MISSING = "did not answer for the SecretRef's id: correct the id or repair the command";
 const GARBAGE = "did not write an answer of protocol version 1 as JSON: repair it";
 
 type Answers = (id: string) => Result<unknown, string>;
 
 const answersOf = (answer: unknown): Result<Answers, string> => {
-  const [values, errors] = [member(answer, "values"), member(answer, "errors")];
-  if (!isObject(answer) || member(answer, "protocolVersion") !== 1 || !isObject(values)) return err(GARBAGE);
+  const [values, errors] = [own(answer, "values"), own(answer, "errors")];
+  if (!isObject(answer) || own(answer, "protocolVersion") !== 1 || !isObject(values)) return err(GARBAGE);
   return ok((id) => {
     if (isObject(errors) && Object.hasOwn(errors, id)) {
-      return err(CODES.get(member(member(errors, id), "code")) ?? REFUSED);
+      return err(CODES.get(own(own(errors, id), "code")) ?? REFUSED);
     }
-    return Object.hasOwn(values, id) ? ok(member(values, id)) : err(NOTHING);
+    return Object.hasOwn(values, id) ? ok(own(values, id)) : err(MISSING);
   });
 };
 
-/** Where `isPlain`, an output that is not JSON, or JSON for one text, is the value. */
+/** If `isPlain`, output that is not JSON is the secret itself, and so is a JSON string. */
 const parse = (output: string, isPlain: boolean): Result<Answers, string> => {
   const text = output.trim();
   if (text === "") return err("wrote nothing: repair it");
@@ -118,14 +119,14 @@ export const openExec = async (
   ids: readonly string[],
   env: Env,
 ): Promise<Result<Lookup, CliFault>> => {
-  const blame = (said: string): CliFault => providerFault(alias, `.command ${said}`);
+  const blame = (hint: string): CliFault => providerFault(alias, `.command ${hint}`);
   const provider = parseProvider(execProvider, alias, block);
   if (provider.isErr()) return err(provider.error);
   const path = (await trustedPath(provider.value)).mapErr(blame);
   if (path.isErr()) return err(path.error);
   const output = await run(path.value, alias, provider.value, ids, env);
   return output
-    .mapErr((found) => HINTS[found])
+    .mapErr((commandFault) => HINTS[commandFault])
     .andThen((text) => parse(text, !provider.value.jsonOnly && ids.length === 1))
     .map(
       (answers): Lookup =>

@@ -1,13 +1,14 @@
-// Secrets from a file that belongs to the current user alone: no symlink, one hard link, nothing for group and others.
+// Secrets from a private file of the current user: not a symlink, one hard link, no rights for group and others.
 
 import type { Stats } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
+import { isObject, own } from "../../../core/index.ts";
 import { withDeadline } from "../../bridge/deadline.ts";
 import type { CliFault } from "../fault.ts";
-import { type Env, isObject, member } from "../members.ts";
+import type { Env } from "../io.ts";
 import { type ReadFault, readText } from "../read-text.ts";
 import { byteLimit, type Lookup, parseProvider, providerFault, timeoutMs } from "./provider.ts";
 
@@ -22,16 +23,16 @@ const fileProvider = z.strictObject({
 type FileProvider = z.infer<typeof fileProvider>;
 
 const HINTS = {
-  missing: ".path names no file: correct it or make the file",
-  symlink: ".path is a symlink: set the path that it leads to",
-  "not a file": ".path is no regular file: set the path of one",
+  missing: ".path does not exist: correct it or create the file",
+  symlink: ".path is a symlink: set the path that it points to",
+  "not a file": ".path is not a regular file: set the path of a regular file",
   unreadable: ".path cannot be read: let the current user read it",
-  "too long": ".path holds more than maxBytes: raise that or shorten the file",
+  "too long": ".path is longer than maxBytes: shorten the file or raise maxBytes",
   "not text": ".path is not UTF-8: save it as UTF-8",
   linked: ".path has more than one hard link: copy it into a new private file",
   foreign: ".path does not belong to the current user: change its owner",
   open: ".path is open to group or others: run chmod 600 on it",
-  late: ".path was not read within timeoutMs: try again or raise that",
+  late: ".path was not read within timeoutMs: try again or raise timeoutMs",
 } as const satisfies Record<ReadFault | "linked" | "foreign" | "open" | "late", string>;
 
 type FileFault = keyof typeof HINTS;
@@ -46,10 +47,10 @@ const isSet = (value: string | undefined): value is string => !["", "undefined",
 
 const expand = (path: string, home: () => string): string => path.trim().replace(/^~(?=$|\/)/u, home);
 
-/** `~` is OPENCLAW_HOME when that is set, as for the Gateway. */
-const pathOf = (path: string, { OPENCLAW_HOME: own, HOME: home }: Env): string => {
+/** As in the Gateway, `~` is OPENCLAW_HOME if that is set. */
+const pathOf = (path: string, { OPENCLAW_HOME: gatewayHome, HOME: home }: Env): string => {
   const systemHome = (): string => (isSet(home) ? home.trim() : homedir());
-  return resolve(expand(path, () => (isSet(own) ? expand(own, systemHome) : systemHome())));
+  return resolve(expand(path, () => (isSet(gatewayHome) ? expand(gatewayHome, systemHome) : systemHome())));
 };
 
 const read = async (
@@ -57,8 +58,8 @@ const read = async (
   env: Env,
 ): Promise<Result<string, FileFault>> => {
   const reading = { maxBytes, followSymlink: false, check: notPrivate };
-  const done = await withDeadline(() => readText(pathOf(path, env), reading), deadline);
-  return done.match(
+  const outcome = await withDeadline(() => readText(pathOf(path, env), reading), deadline);
+  return outcome.match(
     (text) => text,
     ({ kind }) => err<string, FileFault>(kind === "late" ? "late" : "unreadable"),
   );
@@ -70,7 +71,7 @@ const pointed = (root: object, pointer: string): unknown =>
     .slice(1)
     .split("/")
     .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce<unknown>(member, root);
+    .reduce<unknown>((parent, name) => own(parent, name), root);
 
 const parseJson = Result.fromThrowable(
   (text: string): unknown => JSON.parse(text),
@@ -83,13 +84,13 @@ const jsonLookup = (alias: string, text: string): Result<Lookup, CliFault> => {
     return err(
       providerFault(
         alias,
-        ".path does not hold a JSON object: correct the file, or set mode to singleValue if it holds the secret alone",
+        ".path does not contain a JSON object: correct the file, or set mode to singleValue if it contains only the secret",
       ),
     );
   return ok((pointer) => {
     const value = pointer.startsWith("/") ? pointed(root, pointer) : undefined;
     return value === undefined
-      ? err(providerFault(alias, ".path has nothing where the SecretRef's id points: correct the id or the file"))
+      ? err(providerFault(alias, ".path has no value at the SecretRef's id: correct the id or the file"))
       : ok(value);
   });
 };
@@ -106,8 +107,8 @@ const singleLookup = (alias: string, text: string): Lookup => {
 export const openFile = async (alias: string, block: unknown, env: Env): Promise<Result<Lookup, CliFault>> => {
   const provider = parseProvider(fileProvider, alias, block);
   if (provider.isErr()) return err(provider.error);
-  const text = (await read(provider.value, env)).mapErr((found) => providerFault(alias, HINTS[found]));
-  return text.andThen((held): Result<Lookup, CliFault> =>
-    provider.value.mode === "json" ? jsonLookup(alias, held) : ok(singleLookup(alias, held)),
+  const text = (await read(provider.value, env)).mapErr((fileFault) => providerFault(alias, HINTS[fileFault]));
+  return text.andThen((content): Result<Lookup, CliFault> =>
+    provider.value.mode === "json" ? jsonLookup(alias, content) : ok(singleLookup(alias, content)),
   );
 };

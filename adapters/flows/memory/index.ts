@@ -1,6 +1,5 @@
-// What lasts as long as the process: flows, and the counts of the limits.
+// Flows that last as long as the process.
 
 export type { EmbeddedFlows, EmbeddedOptions } from "../embedded-store.ts";
-export { memoryFlows } from "./store.ts";
-export { MemoryLimits } from "../../limits/memory.ts";
 export { startSweeping, type SweeperOptions } from "../sweeper.ts";
+export { memoryFlows } from "./store.ts";

@@ -1,71 +1,86 @@
 // Flows in memory: for tests, demonstrations and hosts whose flows may end with the process.
 
 import { ok, type Result } from "neverthrow";
-import { type FlowRecord, isEnded, type TaskRecord } from "../../../core/index.ts";
-import { createEmbeddedFlows, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
-import type { FlowEngine, FlowTables } from "../engine.ts";
+import {
+  type FlowRecord,
+  isEnded,
+  type Load,
+  type Needs,
+  type Stored,
+  type TaskRecord,
+  type Write,
+} from "../../../core/index.ts";
+import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
+import { type Decided, type FlowEngine, loadBy } from "../engine.ts";
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 
 const newestFirst = (a: FlowRecord, b: FlowRecord): number =>
   b.createdAt - a.createdAt || (a.flowId < b.flowId ? -1 : 1);
 
-class MemoryTables implements FlowTables {
+class MemoryRows {
   readonly #rows = new Map<string, Row>();
 
-  find(owner: string, flowId: string): FlowRecord | undefined {
-    const row = this.#rows.get(flowId);
-    return row?.owner === owner ? row.flow : undefined;
+  load(needs: Needs): Stored {
+    return loadBy(
+      needs,
+      (load) => this.#find(load),
+      (flowId) => [...(this.#rows.get(flowId)?.tasks.values() ?? [])],
+    );
   }
 
-  list(owner: string): readonly FlowRecord[] {
+  save(write: Write): void {
+    if (write.kind === "insert_flow") {
+      const { owner, flow } = write;
+      this.#rows.set(flow.flowId, { owner, flow, tasks: new Map() });
+    } else if (write.kind === "update_flow") {
+      const row = this.#rows.get(write.flow.flowId);
+      if (row !== undefined) row.flow = write.flow;
+    } else if (write.kind === "remove_flow") this.#rows.delete(write.flowId);
+    else this.#rows.get(write.task.parentFlowId)?.tasks.set(write.task.taskId, write.task);
+  }
+
+  #find(load: Load): readonly FlowRecord[] {
+    switch (load.kind) {
+      case "flow": {
+        const row = this.#rows.get(load.flowId);
+        return row?.owner === load.owner ? [row.flow] : [];
+      }
+      case "all":
+        return this.#all(load.owner);
+      case "newest":
+        return this.#all(load.owner)
+          .filter((flow) => load.which === "any" || !isEnded(flow))
+          .slice(0, 1);
+      case "due":
+        return this.#due(load.endedBy).slice(0, load.limit);
+    }
+  }
+
+  #all(owner: string): readonly FlowRecord[] {
     const own = [...this.#rows.values()].filter((row) => row.owner === owner);
     return own.map(({ flow }) => flow).toSorted(newestFirst);
   }
 
-  newest(owner: string, which: "any" | "open"): FlowRecord | undefined {
-    return this.list(owner).find((flow) => which === "any" || !isEnded(flow));
-  }
-
-  insert(owner: string, flow: FlowRecord): void {
-    this.#rows.set(flow.flowId, { owner, flow, tasks: new Map() });
-  }
-
-  update(flow: FlowRecord): void {
-    const row = this.#rows.get(flow.flowId);
-    if (row !== undefined) row.flow = flow;
-  }
-
-  remove(flowId: string): void {
-    this.#rows.delete(flowId);
-  }
-
-  due(endedBy: number, limit: number): readonly FlowRecord[] {
+  #due(endedBy: number): readonly FlowRecord[] {
     const isDue = (flow: FlowRecord): boolean =>
       isEnded(flow) ? (flow.endedAt ?? flow.updatedAt) <= endedBy : flow.cancelRequestedAt !== undefined;
     const idle = [...this.#rows.values()].filter(({ tasks }) => tasks.size === 0);
-    return idle
-      .map(({ flow }) => flow)
-      .filter(isDue)
-      .slice(0, limit);
-  }
-
-  tasks(flowId: string): readonly TaskRecord[] {
-    return [...(this.#rows.get(flowId)?.tasks.values() ?? [])];
-  }
-
-  putTask(task: TaskRecord): void {
-    this.#rows.get(task.parentFlowId)?.tasks.set(task.taskId, task);
+    return idle.map(({ flow }) => flow).filter(isDue);
   }
 }
 
-/** Each piece of work runs to its end before the next: a transaction without a lock. */
-const memoryEngine = (): FlowEngine => {
-  const tables = new MemoryTables();
-  const run = <T>(work: (tables: FlowTables) => T): Result<T, never> => ok(work(tables));
-  return { read: run, write: run };
-};
+/** Each transaction runs to its end before the next begins, so it needs no lock. */
+export class MemoryEngine implements FlowEngine {
+  readonly #rows = new MemoryRows();
+
+  transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Result<T, never> {
+    const decision = decide(this.#rows.load(needs));
+    for (const write of decision.writes) this.#rows.save(write);
+    return ok(decision);
+  }
+}
 
 /** An empty store. It grows with its flows: let `sweep` run, for example with `startSweeping`. */
 export const memoryFlows = (options: Partial<EmbeddedOptions> = {}): EmbeddedFlows =>
-  createEmbeddedFlows(memoryEngine(), { now: Date.now, newId: () => crypto.randomUUID(), ...options });
+  createEmbeddedStore(new MemoryEngine(), { now: Date.now, newId: () => crypto.randomUUID(), ...options });

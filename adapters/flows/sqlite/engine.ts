@@ -1,11 +1,12 @@
 // Transactions on an SQLite file. Each runs from BEGIN to COMMIT without letting go of the thread; only waiting for
-// another process's lock is asynchronous, so that a busy file holds up nobody but those who wait for it.
+// another process's lock is asynchronous, so that a busy file holds up only the commands that wait for it.
 
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
-import { err, ok, Result } from "neverthrow";
-import type { Soon } from "../awaitable.ts";
-import type { FlowEngine, FlowTables, StoreFault } from "../engine.ts";
+import { err, ok, type Result } from "neverthrow";
+import type { Needs, Stored } from "../../../core/index.ts";
+import type { Awaitable } from "../awaitable.ts";
+import type { Decided, FlowEngine, StoreFault } from "../engine.ts";
 import { SqliteTables } from "./tables.ts";
 
 /** Milliseconds for which a command waits for the lock of another process, and between two tries. */
@@ -22,11 +23,11 @@ const foundBusy = (done: Result<unknown, StoreFault>): boolean => done.isErr() &
 
 const faultOf = (error: unknown): StoreFault => ({ error });
 
-type Verb = "BEGIN" | "BEGIN IMMEDIATE";
+type Transaction<T> = { readonly needs: Needs; readonly decide: (stored: Stored) => T };
 
 export class SqliteEngine implements FlowEngine {
   readonly #database: DatabaseSync;
-  readonly #tables: FlowTables;
+  readonly #tables: SqliteTables;
   readonly #lockDeadlineMs: number;
   #isWorking = false;
 
@@ -36,43 +37,35 @@ export class SqliteEngine implements FlowEngine {
     this.#lockDeadlineMs = lockDeadlineMs;
   }
 
-  read<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>> {
-    return this.#transact("BEGIN", work);
-  }
-
   //= STORE-1
-  write<T>(work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>> {
-    return this.#transact("BEGIN IMMEDIATE", work);
-  }
-
-  #transact<T>(verb: Verb, work: (tables: FlowTables) => T): Soon<Result<T, StoreFault>> {
-    const done = this.#attempt(verb, work);
-    return foundBusy(done) ? this.#retry(verb, work, done) : done;
+  transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Awaitable<Result<T, StoreFault>> {
+    const done = this.#attempt({ needs, decide });
+    return foundBusy(done) ? this.#retry({ needs, decide }, done) : done;
   }
 
   /** Until the file is free or it has been busy for too long. */
-  async #retry<T>(
-    verb: Verb,
-    work: (tables: FlowTables) => T,
+  async #retry<T extends Decided>(
+    transaction: Transaction<T>,
     busy: Result<T, StoreFault>,
   ): Promise<Result<T, StoreFault>> {
     const latest = performance.now() + this.#lockDeadlineMs;
-    for (let done = busy; ; done = this.#attempt(verb, work)) {
+    for (let done = busy; ; done = this.#attempt(transaction)) {
       if (!foundBusy(done) || performance.now() >= latest) return done;
       await delay(RETRY_MS);
     }
   }
 
   //= STORE-2
-  /** Answers only after COMMIT; whatever throws before undoes all of it. */
-  #attempt<T>(verb: Verb, work: (tables: FlowTables) => T): Result<T, StoreFault> {
+  /** Answers only after COMMIT; an error before it undoes all of the transaction. */
+  #attempt<T extends Decided>({ needs, decide }: Transaction<T>): Result<T, StoreFault> {
     if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));
     this.#isWorking = true;
     try {
-      this.#database.exec(verb);
-      const value = work(this.#tables);
+      this.#database.exec(needs.writes ? "BEGIN IMMEDIATE" : "BEGIN");
+      const decision = decide(this.#tables.load(needs));
+      for (const write of decision.writes) this.#tables.save(write);
       this.#database.exec("COMMIT");
-      return ok(value);
+      return ok(decision);
     } catch (error) {
       this.#rollback();
       return err(faultOf(error));
@@ -85,7 +78,7 @@ export class SqliteEngine implements FlowEngine {
     try {
       if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
     } catch {
-      // the first error is the one to tell; a transaction that is left open fails the next BEGIN
+      // the first error is the one to report; a transaction that is left open fails the next BEGIN
     }
   }
 }

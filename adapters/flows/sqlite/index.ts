@@ -3,7 +3,7 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, Result } from "neverthrow";
-import { createEmbeddedFlows, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
+import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
 import { SqliteEngine } from "./engine.ts";
 import { checkFile, type ForeignFile, migrate } from "./schema.ts";
 
@@ -81,7 +81,7 @@ const canRead = (database: DatabaseSync): boolean =>
 export const openSqliteFlows = (file: string, options: SqliteOptions = {}): Result<SqliteFlows, OpenFault> =>
   openSafely(file).map((database) => {
     const all = { now: Date.now, newId: () => crypto.randomUUID(), ...options };
-    const flows = createEmbeddedFlows(new SqliteEngine(database), all);
+    const flows = createEmbeddedStore(new SqliteEngine(database), all);
     const opened = identityOf(file);
     const isIntact = (): boolean => opened === identityOf(file) && canRead(database);
     return { ...flows, isIntact, close: () => database.close() };

@@ -1,24 +1,30 @@
-// Between records and rows. A row that no version of this store wrote throws, and costs its request a refusal.
+// Between records and rows. A row that this store cannot have written throws; that request is refused.
 
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import { Result } from "neverthrow";
 import * as z from "zod";
-import { FLOW_STATUSES, type FlowRecord, type JsonValue, type TaskRecord } from "../../../core/index.ts";
+import {
+  ACTIVE_STATUSES,
+  CHILD_RUNTIMES,
+  FLOW_STATUSES,
+  type FlowRecord,
+  type JsonValue,
+  NOTIFY_POLICIES,
+  SYNC_MODES,
+  type TaskRecord,
+} from "../../../core/index.ts";
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
-const SYNC_MODES = ["managed", "task_mirrored"] as const;
-const POLICIES = ["done_only", "state_changes", "silent"] as const;
-
 const text = (row: Row, name: string): string => {
   const value = row[name];
-  if (typeof value !== "string") throw new TypeError(`sqlite: column ${name} holds no text`);
+  if (typeof value !== "string") throw new TypeError(`sqlite: column ${name} does not hold text`);
   return value;
 };
 
 const number = (row: Row, name: string): number => {
   const value = row[name];
-  if (typeof value !== "number") throw new TypeError(`sqlite: column ${name} holds no number`);
+  if (typeof value !== "number") throw new TypeError(`sqlite: column ${name} does not hold a number`);
   return value;
 };
 
@@ -34,7 +40,7 @@ const oneOf = <T extends string>(row: Row, name: string, allowed: readonly T[]):
 /** What the parser says would quote the row. */
 const json = (row: Row, name: string): JsonValue => {
   const parsed = Result.fromThrowable((written: string): JsonValue => JSON.parse(written))(text(row, name));
-  if (parsed.isErr()) throw new TypeError(`sqlite: column ${name} holds no JSON`);
+  if (parsed.isErr()) throw new TypeError(`sqlite: column ${name} does not hold JSON`);
   return parsed.value;
 };
 
@@ -44,7 +50,7 @@ export const flowOf = (row: Row): FlowRecord => ({
   controllerId: optional(row, "controller_id", text),
   revision: number(row, "revision"),
   status: oneOf(row, "status", FLOW_STATUSES),
-  notifyPolicy: oneOf(row, "notify_policy", POLICIES),
+  notifyPolicy: oneOf(row, "notify_policy", NOTIFY_POLICIES),
   goal: text(row, "goal"),
   currentStep: optional(row, "current_step", text),
   blockedTaskId: optional(row, "blocked_task_id", text),
@@ -57,7 +63,7 @@ export const flowOf = (row: Row): FlowRecord => ({
   endedAt: optional(row, "ended_at", number),
 });
 
-/** SQL's NULL is "absent"; JSON's null is the text `null`. */
+/** SQL's NULL is an absent value; JSON's null is the text `null`. */
 const jsonText = (value: JsonValue | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
 /** The columns that an update may change, in the order of the statement. */
@@ -90,7 +96,7 @@ const optionalText = z.string().optional();
 
 const TASK: z.ZodType<TaskRecord> = z.object({
   taskId: z.string(),
-  runtime: z.enum(["subagent", "acp"]),
+  runtime: z.enum(CHILD_RUNTIMES),
   sourceId: optionalText,
   parentFlowId: z.string(),
   parentTaskId: optionalText,
@@ -99,14 +105,14 @@ const TASK: z.ZodType<TaskRecord> = z.object({
   label: optionalText,
   scopeKind: z.literal("session"),
   task: z.string(),
-  status: z.enum(["queued", "running"]),
+  status: z.enum(ACTIVE_STATUSES),
   deliveryStatus: z.literal("pending"),
-  notifyPolicy: z.enum(POLICIES),
+  notifyPolicy: z.enum(NOTIFY_POLICIES),
   progressSummary: optionalText,
   createdAt: time,
   startedAt: time.optional(),
   lastEventAt: time,
 });
 
-/** A task's record is one column: nothing but its flow and its id is ever looked for. */
+/** A task's record is one column, because tasks are looked up only by their flow and their id. */
 export const taskOf = (row: Row): TaskRecord => TASK.parse(json(row, "record"));

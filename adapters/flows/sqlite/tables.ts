@@ -1,9 +1,9 @@
-// The rows of an SQLite file as one transaction sees them: prepared statements, values always bound.
+// The rows of an SQLite file as one transaction loads and saves them: prepared statements, values always bound.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { FlowRecord, TaskRecord } from "../../../core/index.ts";
-import type { FlowTables } from "../engine.ts";
-import { changing, flowOf, lasting, taskOf } from "./rows.ts";
+import type { Load, Needs, Stored, Write } from "../../../core/index.ts";
+import { loadBy } from "../engine.ts";
+import { changing, flowOf, lasting, type Row, taskOf } from "./rows.ts";
 
 const NEWEST_FIRST = "ORDER BY created_at DESC, flow_id";
 const LASTING = ["flow_id", "owner", "sync_mode", "controller_id", "notify_policy", "goal", "created_at"];
@@ -22,7 +22,7 @@ const CHANGING = [
 const COLUMNS = [...LASTING, ...CHANGING];
 const IDLE = "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.flow_id = flows.flow_id)";
 
-/** What a command runs, each prepared once. */
+/** Each is prepared once. */
 export const STATEMENTS = {
   find: "SELECT * FROM flows WHERE flow_id = ? AND owner = ?",
   list: `SELECT * FROM flows WHERE owner = ? ${NEWEST_FIRST}`,
@@ -57,50 +57,41 @@ const prepareAll = (database: DatabaseSync): Prepared => {
   };
 };
 
-export class SqliteTables implements FlowTables {
+export class SqliteTables {
   readonly #run: Prepared;
 
   constructor(database: DatabaseSync) {
     this.#run = prepareAll(database);
   }
 
-  find(owner: string, flowId: string): FlowRecord | undefined {
-    const row = this.#run.find.get(flowId, owner);
-    return row === undefined ? undefined : flowOf(row);
+  load(needs: Needs): Stored {
+    return loadBy(
+      needs,
+      (load) => this.#find(load).map(flowOf),
+      (flowId) => this.#run.tasks.all(flowId).map(taskOf),
+    );
   }
 
-  list(owner: string): readonly FlowRecord[] {
-    return this.#run.list.all(owner).map(flowOf);
+  save(write: Write): void {
+    if (write.kind === "insert_flow")
+      this.#run.insert.run(...lasting(write.owner, write.flow), ...changing(write.flow));
+    else if (write.kind === "update_flow") this.#run.update.run(...changing(write.flow), write.flow.flowId);
+    else if (write.kind === "remove_flow") this.#run.remove.run(write.flowId);
+    else this.#run.putTask.run(write.task.taskId, write.task.parentFlowId, JSON.stringify(write.task));
   }
 
-  newest(owner: string, which: "any" | "open"): FlowRecord | undefined {
-    const row = (which === "open" ? this.#run.newestOpen : this.#run.newest).get(owner);
-    return row === undefined ? undefined : flowOf(row);
-  }
-
-  insert(owner: string, flow: FlowRecord): void {
-    this.#run.insert.run(...lasting(owner, flow), ...changing(flow));
-  }
-
-  update(flow: FlowRecord): void {
-    this.#run.update.run(...changing(flow), flow.flowId);
-  }
-
-  remove(flowId: string): void {
-    this.#run.remove.run(flowId);
-  }
-
-  due(endedBy: number, limit: number): readonly FlowRecord[] {
-    const open = this.#run.toCancel.all(limit);
-    const ended = this.#run.toRemove.all(endedBy, limit - open.length);
-    return [...open, ...ended].map(flowOf);
-  }
-
-  tasks(flowId: string): readonly TaskRecord[] {
-    return this.#run.tasks.all(flowId).map(taskOf);
-  }
-
-  putTask(task: TaskRecord): void {
-    this.#run.putTask.run(task.taskId, task.parentFlowId, JSON.stringify(task));
+  #find(load: Load): readonly Row[] {
+    switch (load.kind) {
+      case "flow":
+        return this.#run.find.all(load.flowId, load.owner);
+      case "all":
+        return this.#run.list.all(load.owner);
+      case "newest":
+        return (load.which === "open" ? this.#run.newestOpen : this.#run.newest).all(load.owner);
+      case "due": {
+        const open = this.#run.toCancel.all(load.limit);
+        return [...open, ...this.#run.toRemove.all(load.endedBy, load.limit - open.length)];
+      }
+    }
   }
 }

@@ -1,4 +1,4 @@
-// The command line in this process: what it prints, what it sends, and the status that it ends with.
+// The command line, run in this process: what it prints and sends, and its exit status.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -57,13 +57,13 @@ const started = async (): Promise<RunningServer> => {
 
 const SECRET = { OPENCLAW_WEBHOOK_SECRET: ROUTE_A.secret };
 
-test("call: an action is sent with the fields as they were typed, and its result printed", async () => {
+test("call: the action is sent with the given fields, and its result is printed", async () => {
   const { url } = await started();
   const call = (...args: readonly string[]): Promise<Ran> => cli(["call", ...args, "--url", url], { env: SECRET });
   const fields = ["goal= two words ", 'stateJson:={"a":[1]}', "status=running"];
-  const made = await call("zapier", "create_flow", ...fields);
-  expect([made.status, made.error]).toEqual([0, ""]);
-  const { flow } = JSON.parse(made.out) as { flow: { flowId: string } };
+  const created = await call("zapier", "create_flow", ...fields);
+  expect([created.status, created.error]).toEqual([0, ""]);
+  const { flow } = JSON.parse(created.out) as { flow: { flowId: string } };
   expect(flow).toMatchObject({ goal: "two words", stateJson: { a: [1] }, status: "running" });
   const line = await call(PATH_A, "get_flow", `flowId=${flow.flowId}`, "--json");
   expect(line.out.split("\n")).toHaveLength(2);
@@ -78,7 +78,7 @@ test("call: an action is sent with the fields as they were typed, and its result
   expect(JSON.parse(piped.out)).toMatchObject({ applied: true });
 });
 
-test("CALL-1: the secret comes from the named variable or from a file, and from nowhere else", async () => {
+test("CALL-1: the secret comes from the named variable or from a file, never from an argument", async () => {
   const { url } = await started();
   const list = (args: readonly string[], env: Io["env"] = {}): Promise<Ran> =>
     cli(["call", "zapier", "list_flows", "--url", url, ...args], { env });
@@ -103,21 +103,21 @@ test("CALL-1: the secret comes from the named variable or from a file, and from 
   }
 });
 
-test("call: a refusal says what to do about it", async () => {
+test("call: a refusal is printed with advice", async () => {
   const { url } = await started();
   const call = (...args: readonly string[]): Promise<Ran> => cli(["call", ...args, "--url", url], { env: SECRET });
   const typed = await call("zapier", "finish_flow", "flowId=x", "expectedRevision=0");
   expect(typed.error).toBe(
-    "400 invalid_request: expectedRevision: Invalid input: expected number, received string (name=text sends a text, name:=7 a number or other JSON)\n",
+    "400 invalid_request: expectedRevision: Invalid input: expected number, received string (name=text sends a string; name:=7 sends a number or other JSON)\n",
   );
   expect(JSON.parse(typed.out)).toEqual({ field: "expectedRevision" });
   expect((await call("nope", "list_flows")).error).toContain(
-    `(${url}/plugins/webhooks/nope; a route with a path of its own`,
+    `(called at ${url}/plugins/webhooks/nope; give the path instead of the id if the route has its own path)`,
   );
   expect((await call("zapier", "bogus")).error).toContain("cancel_flow, run_task");
 });
 
-test("serve: a secret that did not resolve has one line, with the reason", async () => {
+test("serve: a secret that did not resolve is logged once, with the reason", async () => {
   const routes = {
     a: { sessionKey: "s", secret: ROUTE_A.secret },
     b: { sessionKey: "s", secret: { source: "env", provider: "default", id: "NOT_SET" } },
@@ -129,7 +129,7 @@ test("serve: a secret that did not resolve has one line, with the reason", async
   expect(ran.error).not.toContain("openclaw secrets");
 });
 
-test("CALL-1: no secret is shown, whatever is asked and whatever comes back", async () => {
+test("CALL-1: the secret is never printed, for any arguments and any answer", async () => {
   const echo = createServer((request, response) => {
     response.writeHead(500).end(String(request.headers.authorization));
   });
@@ -150,54 +150,58 @@ test("CALL-1: no secret is shown, whatever is asked and whatever comes back", as
 });
 
 test.each([
-  [["call", "zapier", "get_flow", "flowId"], "flowId is no field. Write name=text, or name:=json.\n", 2],
+  [["call", "zapier", "get_flow", "flowId"], "flowId is not a field. Write name=text or name:=json.\n", 2],
   [
     ["call", "zapier", "get_flow", "n:=x"],
-    "n is not JSON. Write n:='{\"a\":1}' or the like, or n=text for a text.\n",
+    "The value of n is not JSON. Write n:='{\"a\":1}' for JSON, or n=text for a string.\n",
     2,
   ],
-  [["call", "zapier", "get_flow", "--data", "x"], "--data is not JSON.\n", 2],
-  [["call", "zapier", "get_flow", "--data", "[]"], "--data is no JSON object.\n", 2],
-  [["call", "zapier", "get_flow", "--url", "x"], "x is no URL. Write --url like http://127.0.0.1:8787.\n", 2],
+  [["call", "zapier", "get_flow", "--data", "x"], "--data is not JSON. Give a JSON object.\n", 2],
+  [
+    ["call", "zapier", "get_flow", "--data", "[]"],
+    "--data is not a JSON object. Give one with the fields of the action.\n",
+    2,
+  ],
+  [["call", "zapier", "get_flow", "--url", "x"], "x is not a URL. Write --url like http://127.0.0.1:8787.\n", 2],
   [
     ["call", "zapier", "get_flow", "--url", "ftp://x"],
-    "ftp://x/plugins/webhooks/zapier is neither http nor https.\n",
+    "ftp://x/plugins/webhooks/zapier is not an http or https URL. Write it like http://127.0.0.1:8787.\n",
     2,
   ],
   [
     ["call", "http://a:b@127.0.0.1:1/x", "get_flow"],
-    "The URL holds a user name. Give the secret by environment or file.\n",
+    "The URL contains a user name. Remove it; the secret comes from --secret-env or --secret-file.\n",
     2,
   ],
   [
     ["call", "zapier", "get_flow", "--url", "http://127.0.0.1:64999"],
-    "http://127.0.0.1:64999/plugins/webhooks/zapier cannot be reached (ECONNREFUSED). Is the server running there?\n",
+    "http://127.0.0.1:64999/plugins/webhooks/zapier cannot be reached (ECONNREFUSED). Check that the server is running there.\n",
     3,
   ],
   [["bogus"], "error: unknown command 'bogus'\n", 2],
   [["call", "zapier"], "error: missing required argument 'action'\n", 2],
-  [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key belong together.\n", 1],
+  [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key must be given together.\n", 1],
   [
     ["serve", "--tls-cert", "/none", "--tls-key", "x"],
-    "/none cannot be read. Give a PEM file that this user may read.\n",
+    "/none cannot be read. Give a PEM file that the current user may read.\n",
     1,
   ],
-])("%j ends with one sentence", async (args, said, status) => {
-  expect(await cli(args, { env: SECRET })).toEqual({ status, out: "", error: said });
+])("%j ends with one sentence", async (args, error, status) => {
+  expect(await cli(args, { env: SECRET })).toEqual({ status, out: "", error });
 });
 
 test.each(["0.0.0.0", "::", "192.0.2.1", "example.org", "127.evil.example", "localhost.evil.example"])(
-  "SERVE-1: host %s is not listened on without a word of its own",
+  "SERVE-1: serve does not listen on %s without --public",
   async (host) => {
     const { status, error } = await cli(["serve", "--host", host, "--db", join(folder, "never.db")]);
     expect([status, error]).toEqual([
       1,
-      `--host ${host} can be reached from other machines. If that is meant, add --public.\n`,
+      `--host ${host} can be reached from other machines. Add --public if that is intended.\n`,
     ]);
   },
 );
 
-/** Runs `serve` until it listens, asks, stops it. */
+/** Runs `serve`, waits until it listens, calls `ask`, then stops it. */
 const served = async (
   args: readonly string[],
   ask: (text: string) => Promise<void>,
@@ -222,7 +226,7 @@ const served = async (
   return { status: await done, out, error };
 };
 
-test("SERVE-1: with --public it listens for others, and warns that nothing is encrypted", async () => {
+test("SERVE-1: with --public it listens on other addresses, and warns that nothing is encrypted", async () => {
   const ran = await served(["--host", "0.0.0.0", "--public", "--db", join(folder, "public.db")], async (said) =>
     expect(urlIn(said)).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/u),
   );
@@ -234,7 +238,7 @@ test("SERVE-1: with --public it listens for others, and warns that nothing is en
 
 const urlIn = (said: string): string => /https?:\/\/[^\s",/]+/u.exec(said)?.[0] ?? "";
 
-test("serve: the demo's printed line works when it is pasted, and a stop ends with 0", async () => {
+test("serve: the printed curl line works, and a stop ends with status 0", async () => {
   const file = join(folder, "demo.db");
   const ran = await served(["--db", file], async (said) => {
     const secret = /Bearer ([\w-]{32})'/u.exec(said)?.[1] ?? "";
@@ -252,12 +256,12 @@ test("serve: the demo's printed line works when it is pasted, and a stop ends wi
   expect(lines).toMatchObject([
     { level: "INFO", message: "route demo at /plugins/webhooks/demo" },
     { level: "INFO", message: expect.stringMatching(/^listening on http:\/\/127\.0\.0\.1:\d+, flows in /u) },
-    { level: "INFO", message: "stopping: waiting for the requests that are being answered" },
+    { level: "INFO", message: "stopping: finishing the requests that have begun" },
     { level: "INFO", message: "stopped" },
   ]);
 });
 
-test("serve: flows are kept from one start to the next, by default below the user's state folder", async () => {
+test("serve: flows survive a restart, by default in the user's state folder", async () => {
   const config = write("routes.json5", `{ routes: { zapier: { sessionKey: "s", secret: "${ROUTE_A.secret}" } } }`);
   const env = { ...SECRET, XDG_STATE_HOME: join(folder, "state") };
   const call = async (said: string, ...args: readonly string[]): Promise<Ran> =>
@@ -275,7 +279,7 @@ test("serve: flows are kept from one start to the next, by default below the use
   );
 });
 
-test("serve: at debug level each answer is a line with its fields, and a person reads text", async () => {
+test("serve: at debug level each answer is a JSON line; a terminal gets plain text", async () => {
   const ran = await served(["--db", join(folder, "debug.db"), "--log-level", "debug"], async (said) => {
     const answered = await fetch(`${urlIn(said)}/plugins/webhooks/demo`, { method: "POST" });
     expect(answered.status).toBe(415);
@@ -291,7 +295,7 @@ test("serve: at debug level each answer is a line with its fields, and a person 
   expect(read.error).toMatch(/INF\S* webhooks: listening on http/u);
 });
 
-test("AUDIT-2: a line that holds braces is logged as it is", async () => {
+test("AUDIT-2: a line with braces is logged unchanged", async () => {
   const id = "{demo} {{x}}";
   const config = write(
     "braces.json",
@@ -321,7 +325,7 @@ test("SERVE-2: a second request to stop ends at once", async () => {
   expect(error).toContain("stopped");
 });
 
-test("check: each problem has a line and a fix; the last line counts, and the status is for a pipeline", async () => {
+test("check: each problem is one line, the last line counts them, and the status tells whether there are any", async () => {
   const good = write(
     "good.json",
     JSON.stringify({ routes: { a: { sessionKey: "s", secret: "a-secret-0123456789" } } }),
@@ -351,7 +355,7 @@ test("check: each problem has a line and a fix; the last line counts, and the st
     expect(out).toContain(part);
   }
   expect(out).toContain("route e advice: secret");
-  expect(out).toContain("trustedProxies proxy is no address or subnet");
+  expect(out).toContain("trustedProxies proxy is not an address or a subnet");
   expect(lines.at(-1)).toBe(`${bad}: 2 routes, 4 problems.`);
   for (const id of ["a", "b", "c", "d"]) {
     expect(lines.filter((line) => line.startsWith(`route ${id} `))).toHaveLength(1);
@@ -366,7 +370,7 @@ test("check: each problem has a line and a fix; the last line counts, and the st
   ]);
 });
 
-test("help and version are printed with 0, help names every command and its exit statuses", async () => {
+test("help and version end with status 0, and help names every command and the exit statuses", async () => {
   const help = await cli(["--help"]);
   expect([help.status, help.error]).toEqual([0, ""]);
   for (const name of ["serve", "check", "call", "openapi"]) expect(help.out).toContain(name);
@@ -376,7 +380,7 @@ test("help and version are printed with 0, help names every command and its exit
   expect((await cli([])).status).toBe(2);
 });
 
-test("openapi: the document is printed, with the server when one is given", async () => {
+test("openapi: the document is printed, with the server that was given", async () => {
   const plain = JSON.parse((await cli(["openapi"])).out) as { openapi: string; servers?: unknown };
   expect(plain.openapi).toMatch(/^3\.1/u);
   const served_ = JSON.parse((await cli(["openapi", "--server", "https://hooks.example"])).out) as { servers: unknown };

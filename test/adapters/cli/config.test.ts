@@ -1,4 +1,4 @@
-// Configuration files of the command line, real ones: the Gateway's and bare blocks, whole and broken.
+// Real configuration files of the command line: a Gateway's whole file and bare blocks, valid and broken.
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -25,18 +25,18 @@ const readBytes = (content: string | Buffer, env: Env = {}): ReturnType<typeof r
   return readConfigFile(FILE, env);
 };
 
-/** What a file holds that holds `value`. */
+/** The configuration in a file that contains `value` as JSON. */
 const read = async (value: unknown, env: Env = {}): Promise<ServerConfig> =>
   (await readBytes(JSON.stringify(value), env))._unsafeUnwrap();
 
-/** What is said of a file, without its name. */
-const said = async (content: string | Buffer, env: Env = {}): Promise<string> => {
+/** The fault of a file with this content, without the file's name. */
+const faultOf = async (content: string | Buffer, env: Env = {}): Promise<string> => {
   const { sentence } = (await readBytes(content, env))._unsafeUnwrapErr();
   expect(sentence).toMatch(/^[^\n]+\.$/u);
   return sentence.replace(/^\S*(?:config\.json5|\.\.\.) /u, "");
 };
 
-const saidOf = (value: unknown): Promise<string> => said(JSON.stringify(value));
+const jsonFaultOf = (value: unknown): Promise<string> => faultOf(JSON.stringify(value));
 
 const route = (secret: unknown, more: object = {}): object => ({ sessionKey: "agent:main:main", secret, ...more });
 const bare = (secret: unknown, more: object = {}): object => ({ routes: { zapier: route(secret) }, ...more });
@@ -44,13 +44,13 @@ const gateway = (webhooks: unknown, more: object = {}): object => ({ plugins: { 
 
 const load = ({ config }: ServerConfig): Config => loadConfig(config, nodePrimitives.sha256);
 
-/** Whether the route that serves the default path of `id` takes this secret. */
+/** Whether the route at the default path of `id` accepts this secret. */
 const takes = (config: Config, id: string, secret: string): boolean => {
-  const found = config.routes.get(`/plugins/webhooks/${id}`);
-  return found !== undefined && isSecret(found.secret, secret, nodePrimitives.sha256);
+  const live = config.routes.get(`/plugins/webhooks/${id}`);
+  return live !== undefined && isSecret(live.secret, secret, nodePrimitives.sha256);
 };
 
-/** The secret of the one route, as it is left. */
+/** The secret of the one route after reading. */
 const secretIn = async (secret: unknown, env: Env = {}, secrets: unknown = undefined): Promise<unknown> => {
   const { config } = await read(bare(secret, { secrets }), env);
   expect(config).toMatchObject({ routes: { zapier: { sessionKey: "agent:main:main" } } });
@@ -61,7 +61,7 @@ const name = fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "
 
 const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.stringify(value));
 
-/** An object as text: names of any kind, also those that an object literal takes for its prototype. */
+/** An object as text, with names of any kind, also `__proto__`. */
 const members = (value: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc
     .uniqueArray(fc.tuple(name, value), { selector: ([key]) => key, maxLength: 5 })
@@ -72,7 +72,7 @@ const routes = members(fc.oneof(json, members(json), fc.constant(JSON.stringify(
 const inGateway = (text: string, proxies: string): string =>
   `{ gateway: { trustedProxies: ${proxies}, port: 1 }, plugins: { entries: { webhooks: { config: { routes: ${text} } } } } }`;
 
-test("a Gateway's file and the bare block with the same routes give the same", async () => {
+test("a Gateway's file and a bare block with the same routes give the same configuration", async () => {
   const proxies = fc.array(fc.string()).map((all) => JSON.stringify(all));
   await fc.assert(
     fc.asyncProperty(routes, proxies, async (text, trusted) => {
@@ -88,7 +88,7 @@ test("a Gateway's file and the bare block with the same routes give the same", a
   );
 });
 
-test("whatever JSON a file holds, it is read or refused in one sentence", async () => {
+test("any JSON in a file is read or refused in one sentence", async () => {
   const within = json.chain((text) =>
     fc.constantFrom(
       text,
@@ -121,7 +121,7 @@ test("whatever JSON a file holds, it is read or refused in one sentence", async 
   );
 });
 
-test("nesting of any depth is read or refused", async () => {
+test("any nesting is read or refused", async () => {
   const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
   const deepRoute = `{ routes: { a: { sessionKey: "s", secret: ${deep} } } }`;
   for (const text of [deep, `{ routes: ${deep} }`, `{ secrets: ${deep}, ${deepRoute.slice(1)}`]) {
@@ -131,29 +131,29 @@ test("nesting of any depth is read or refused", async () => {
   expect(problems).toEqual(["skipped"]);
 });
 
-test("a file has comments, trailing commas, names without quotes and a byte order mark", async () => {
+test("a file may have comments, trailing commas, names without quotes and a byte order mark", async () => {
   const text = `\uFEFF// ours\n{ routes: { zapier: { sessionKey: 'agent:main:main', secret: '${SECRET}', }, }, }\n`;
   expect(await readBytes(text)).toEqual(ok({ config: bare(SECRET), trustedProxies: [], unresolved: [] }));
 });
 
-test("a file may be reached by a symlink", async () => {
+test("a file may be a symlink", async () => {
   writeFileSync(FILE, JSON.stringify(bare(SECRET)));
   const link = join(DIRECTORY, "link");
   symlinkSync(FILE, link);
   expect((await readConfigFile(link, {}))._unsafeUnwrap().config).toEqual(bare(SECRET));
 });
 
-test("a file that is none is refused by name", async () => {
+test("a path that is not a readable regular file is refused by name", async () => {
   const loop = join(DIRECTORY, "loop");
   symlinkSync(loop, loop);
   const pipe = join(DIRECTORY, "pipe");
   execFileSync("mkfifo", [pipe]);
   const sentences = [
-    [join(DIRECTORY, "missing"), "does not exist: correct the path or make the file."],
-    [join(FILE, "x"), "does not exist: correct the path or make the file."],
-    [DIRECTORY, "is no regular file: give the path of one."],
-    [pipe, "is no regular file: give the path of one."],
-    [loop, "leads from symlink to symlink without an end: correct the path."],
+    [join(DIRECTORY, "missing"), "does not exist: correct the path or create the file."],
+    [join(FILE, "x"), "does not exist: correct the path or create the file."],
+    [DIRECTORY, "is not a regular file: give the path of a regular file."],
+    [pipe, "is not a regular file: give the path of a regular file."],
+    [loop, "leads through too many symlinks: correct the path."],
     ["a\0b", "cannot be read: let the current user read it."],
   ] as const;
   writeFileSync(FILE, "");
@@ -175,19 +175,19 @@ test.runIf(process.geteuid?.() !== 0)("a file that may not be read is refused", 
   expect(sentence).toContain("cannot be read");
 });
 
-test("a file has at most 4 MiB, of UTF-8", async () => {
+test("a file is at most 4 MiB of UTF-8", async () => {
   const text = JSON.stringify(bare(SECRET));
   const whole = text.padEnd(4 * 1024 * 1024);
   expect((await readBytes(whole))._unsafeUnwrap().config).toEqual(bare(SECRET));
-  expect(await said(`${whole} `)).toBe("is longer than 4 MiB: shorten it.");
-  expect(await said(Buffer.from(text.replace("horse", "h\u00f6rse"), "latin1"))).toBe(
+  expect(await faultOf(`${whole} `)).toBe("is longer than 4 MiB: shorten it.");
+  expect(await faultOf(Buffer.from(text.replace("horse", "h\u00f6rse"), "latin1"))).toBe(
     "is not UTF-8: save it as UTF-8.",
   );
 });
 
-test("what is no JSON5 is refused by line and column", async () => {
-  expect(await said("{\n  routes: {\n    a b")).toBe("is no JSON5 at line 3, column 7: correct it there.");
-  expect(await said("")).toBe("is no JSON5 at line 1, column 1: correct it there.");
+test("text that is not JSON5 is refused with line and column", async () => {
+  expect(await faultOf("{\n  routes: {\n    a b")).toBe("is not JSON5 at line 3, column 7: correct it there.");
+  expect(await faultOf("")).toBe("is not JSON5 at line 1, column 1: correct it there.");
 });
 
 test("CONFIG-3: a broken file is not quoted", async () => {
@@ -202,7 +202,7 @@ test("CONFIG-3: a broken file is not quoted", async () => {
       );
       // not even the character at which the parser stopped
       expect(words.replace(/^\S*config\.json5 /u, "")).toMatch(
-        /^(?:|is no JSON5 at [\w, ]+: correct it there\.|must hold .*|has .*)$/u,
+        /^(?:|is not JSON5 at [\w, ]+: correct it there\.|must be .*|has .*)$/u,
       );
       expect(words).not.toContain(SECRET.slice(0, 12));
     }),
@@ -211,7 +211,7 @@ test("CONFIG-3: a broken file is not quoted", async () => {
 });
 
 const EXPECTED =
-  "must hold an object: the Gateway's with plugins.entries.webhooks.config.routes, or one with routes and, if need be, trustedProxies and secrets, and nothing else.";
+  "must be an object: a Gateway's configuration with plugins.entries.webhooks.config.routes, or an object with routes and optionally trustedProxies and secrets, and no other field.";
 
 test.each([
   null,
@@ -226,11 +226,11 @@ test.each([
   gateway([{ routes: {} }]),
   bare(SECRET, { trustedProxy: [] }),
   gateway({ config: bare(SECRET) }, { routes: {} }),
-])("a file with %j is told what is expected", async (value) => {
-  expect(await saidOf(value)).toBe(EXPECTED);
+])("a file with %j is refused, and the fault says what is expected", async (value) => {
+  expect(await jsonFaultOf(value)).toBe(EXPECTED);
 });
 
-test("an $include in what is read is refused, and one elsewhere does no harm", async () => {
+test("an $include in a part that is read is refused, and one elsewhere does no harm", async () => {
   const include = { $include: "./more.json5" };
   const config = { routes: { zapier: route(SECRET) } };
   const parts = [
@@ -249,23 +249,23 @@ test("an $include in what is read is refused, and one elsewhere does no harm", a
     gateway({ config }, { gateway: { trustedProxies: [include] } }),
     gateway({ config }, { secrets: include }),
   ];
-  for (const part of parts) expect(await saidOf(part)).toMatch(/^has an \$include, which is not supported here/u);
+  for (const part of parts) expect(await jsonFaultOf(part)).toMatch(/^has an \$include, which is not supported here/u);
   const elsewhere = { agents: include, gateway: { auth: include }, channels: { $include: ["a", "b"] } };
   expect((await read(gateway({ config }, elsewhere))).config).toEqual(config);
 });
 
-test("proxies that are no list of texts are refused, and those of a Gateway's file are its gateway's", async () => {
-  const words = "has trustedProxies that are no list of texts: correct them.";
+test("proxies that are not a list of strings are refused, and a Gateway's file has them under gateway", async () => {
+  const words = "has trustedProxies that are not a list of strings: correct them.";
   for (const trustedProxies of ["10.0.0.1", [1], { a: "10.0.0.1" }, true]) {
-    expect(await saidOf(bare(SECRET, { trustedProxies }))).toBe(words);
-    expect(await saidOf(gateway({ config: bare(SECRET) }, { gateway: { trustedProxies } }))).toBe(words);
+    expect(await jsonFaultOf(bare(SECRET, { trustedProxies }))).toBe(words);
+    expect(await jsonFaultOf(gateway({ config: bare(SECRET) }, { gateway: { trustedProxies } }))).toBe(words);
   }
   const { trustedProxies } = await read(bare(SECRET, { trustedProxies: ["${NET}.0/8", "::1"] }), { NET: "10.0.0" });
   expect(trustedProxies).toEqual(["10.0.0.0/8", "::1"]);
   expect((await read(gateway({ config: bare(SECRET) }, { trustedProxies: ["::1"] }))).trustedProxies).toEqual([]);
 });
 
-test("webhooks that are switched off have no routes, and no secret is looked for", async () => {
+test("disabled webhooks have no routes, and no secret is resolved", async () => {
   const started = join(DIRECTORY, "started");
   const command = join(DIRECTORY, "command");
   writeFileSync(command, `#!/bin/sh\n: > ${started}\n`);
@@ -281,7 +281,7 @@ test("webhooks that are switched off have no routes, and no secret is looked for
   expect(existsSync(started)).toBe(true);
 });
 
-test("every way to write a secret opens its route", async () => {
+test("every way to write a secret makes its route live", async () => {
   const path = join(DIRECTORY, "secrets.json");
   writeFileSync(path, JSON.stringify({ hooks: { file: "secret-of-the-file-route" } }), { mode: 0o600 });
   const command = join(DIRECTORY, "vault");
@@ -301,9 +301,9 @@ test("every way to write a secret opens its route", async () => {
     exec: route({ source: "exec", provider: "vault", id: "hooks/exec" }),
   };
   const env = { HOOK: "secret-of-the-${HOOKS}-$HOOK", _REST: "rest", FOLDER: DIRECTORY };
-  const found = await read({ routes: written, secrets }, { ...env, HOOK: SECRET });
-  expect(found.unresolved).toEqual([]);
-  const config = load(found);
+  const server = await read({ routes: written, secrets }, { ...env, HOOK: SECRET });
+  expect(server.unresolved).toEqual([]);
+  const config = load(server);
   const expected = {
     text: "secret-of-the-text-route",
     file: "secret-of-the-file-route",
@@ -316,12 +316,12 @@ test("every way to write a secret opens its route", async () => {
   for (const [id, secret] of Object.entries(expected)) {
     expect([id, takes(config, id, secret), takes(config, id, "another-secret")]).toEqual([id, true, false]);
   }
-  // what a variable holds is not read for names again
+  // the value of a variable is not substituted again
   expect(await secretIn("$HOOK", env)).toBe(env.HOOK);
   expect(await secretIn("${HOOK}", env)).toBe(env.HOOK);
 });
 
-test("CONFIG-1: a secret that does not resolve costs its own route only, whatever is left of it", async () => {
+test("CONFIG-1: a secret that does not resolve affects only its own route", async () => {
   const ref = { source: "env", provider: "default", id: "NOT_SET" };
   const written = {
     good: route(SECRET),
@@ -332,17 +332,17 @@ test("CONFIG-1: a secret that does not resolve costs its own route only, whateve
     escaped: route("$${HOOK}"),
     odd: 7,
   };
-  const found = await read({ routes: written }, { HOOK: SECRET, NOT_SET: "" });
-  expect(found.config).toEqual({
+  const server = await read({ routes: written }, { HOOK: SECRET, NOT_SET: "" });
+  expect(server.config).toEqual({
     routes: { ...written, dollar: route(ref), escaped: route("${HOOK}") },
   });
-  const config = load(found);
+  const config = load(server);
   expect([...config.routes.values()].map(({ id }) => id)).toEqual(["good"]);
   const problems = config.problems.map(({ effect, routeId }) => `${routeId ?? ""} ${effect}`);
   expect(problems.join(", ")).toBe("ref cold, braced cold, dollar cold, mixed cold, escaped cold, odd skipped");
 });
 
-test("CONFIG-2: a secret that does not resolve is one line with its route and what to do", async () => {
+test("CONFIG-2: a secret that does not resolve gives one line with its route and what to do", async () => {
   const id = "a\nb";
   const secrets = { providers: { vars: { source: "env", allowlist: ["HOOK"] } }, defaults: { env: "vars" } };
   const env = { HOOK: "", OTHER: SECRET };
@@ -353,18 +353,18 @@ test("CONFIG-2: a secret that does not resolve is one line with its route and wh
   expect(await lineOf({ source: "env", provider: "vars", id: "HOOK" })).toEqual(unset);
   expect(await lineOf("${HOOK}")).toEqual(unset);
   expect(await lineOf({ source: "exec", provider: "vars", id: "HOOK" })).toEqual([
-    `${start} secrets.providers.vars has another source than exec: correct it or the SecretRef's provider.`,
+    `${start} secrets.providers.vars does not have the source exec: correct it or the SecretRef's provider.`,
   ]);
-  // the provider of a shorthand is the operator's default, and what it does not allow does not get in by substitution
-  const denied = "secrets.providers.vars.allowlist does not have the environment variable OTHER: add it there.";
+  // a shorthand uses the operator's default provider, and substitution does not get around its allowlist
+  const denied = "secrets.providers.vars.allowlist does not name the environment variable OTHER: add it.";
   expect(await lineOf("${OTHER}")).toEqual([`${start} ${denied}`]);
   expect(await secretIn("${OTHER}", env, secrets)).toBe("${OTHER}");
 });
 
-test("CONFIG-3: a secret that happens to look like the name of a variable is not shown", async () => {
+test("CONFIG-3: a secret that looks like the name of a variable is not shown", async () => {
   const { unresolved } = await read(bare("$PASSWORD1"));
   expect(unresolved).toEqual([
-    "route zapier skipped: secret could not be resolved: written as $NAME it is that environment variable, which cannot be read: set it, or write a secret that does not begin with $.",
+    "route zapier skipped: secret could not be resolved: a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.",
   ]);
 });
 
@@ -380,7 +380,7 @@ test.each([
   ["${a} ${1A} ${A B} ${} ${A", "${a} ${1A} ${A B} ${} ${A"],
   ["$A $ $$ {A}", "$A $ $$ {A}"],
   ["${${A}}", "${one}"],
-])("in a text, %s stands for %s", async (text, expected) => {
+])("the string %s becomes %s", async (text, expected) => {
   const env = { A: "one", B_2: "two", _C: "three", EMPTY: "", a: "no", "1A": "no", "": "no" };
   const { config } = await read({ routes: { zapier: route(SECRET, { path: text, list: [{ [text]: text }] }) } }, env);
   expect(config).toEqual({ routes: { zapier: route(SECRET, { path: expected, list: [{ [text]: expected }] }) } });

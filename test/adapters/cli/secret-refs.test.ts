@@ -1,4 +1,4 @@
-// SecretRefs against real environment variables, files and commands, those that work and those that do not.
+// SecretRefs with real environment variables, files and commands.
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,8 +17,8 @@ const isRoot = process.geteuid?.() === 0;
 
 afterAll(() => rmSync(DIRECTORY, { recursive: true }));
 
-let made = 0;
-const newPath = (): string => join(DIRECTORY, `f${String((made += 1))}`);
+let files = 0;
+const newPath = (): string => join(DIRECTORY, `f${String((files += 1))}`);
 
 const newFile = (content: string | Buffer, mode = 0o600): string => {
   const path = newPath();
@@ -33,13 +33,13 @@ const newPipe = (): string => {
   return path;
 };
 
-/** A command of its own. */
+/** A new executable script with these lines. */
 const newCommand = (lines: string, mode = 0o700): string => newFile(`#!/bin/sh\n${lines}\n`, mode);
 
 type Env = Readonly<Record<string, string>>;
 type Block = Readonly<Record<string, unknown>>;
 
-/** The secret, or in the place of one the sentence. */
+/** The secret, or `fault: ` and the sentence. */
 const resolve = async (ref: unknown, secrets: unknown, env: Env = {}): Promise<string> => {
   const result = await resolveSecretRef(ref, secrets, env);
   if (result.isErr()) expect(Object.keys(result.error)).toEqual(["sentence"]);
@@ -64,11 +64,11 @@ const inJson = (content: string, id: string): Promise<string> => inFile({ path: 
 const byCommand = (block: Block, id = "a/b#c", env: Env = {}): Promise<string> =>
   resolve({ source: "exec", provider: "vault", id }, { providers: { vault: { source: "exec", ...block } } }, env);
 
-/** What a command that writes `output` gives. */
+/** The secret from a command that writes `output`. */
 const byOutput = (output: string | Buffer, block: Block = {}): Promise<string> =>
   byCommand({ command: "/bin/cat", ...byCat(output), ...block });
 
-/** The tests' user may not be the owner of the system's commands: this one is his. */
+/** A command that the tests' user owns; the system's commands may belong to root. */
 const CAT = newCommand('exec /bin/cat "$1"');
 const byCat = (output: string | Buffer): Block => ({ command: CAT, args: [newFile(output)] });
 
@@ -88,36 +88,46 @@ describe("which provider", () => {
       true,
     ],
     ["the operator's default takes its place", "mine", { defaults: { env: " mine " } }, true],
-    ["so that default needs a block then", "default", { defaults: { env: "mine" } }, false],
-    ["which may be there", "default", { defaults: { env: "mine" }, providers: { default: { source: "env" } } }, true],
+    ["default then needs a block", "default", { defaults: { env: "mine" } }, false],
     [
-      "its block counts when the default has one",
+      "default may then have a block",
+      "default",
+      { defaults: { env: "mine" }, providers: { default: { source: "env" } } },
+      true,
+    ],
+    [
+      "the operator's default may have a block",
       "mine",
       { defaults: { env: "mine" }, providers: { mine: { source: "env", allowlist: [] } } },
       false,
     ],
     ["another provider needs a block", "other", {}, false],
-    ["and is one with it", "other", { providers: { other: { source: "env" } } }, true],
-    ["whose source is the same", "other", { providers: { other: { source: "file", path: "/x" } } }, false],
+    ["another provider with a block is found", "other", { providers: { other: { source: "env" } } }, true],
+    [
+      "a block with another source is not found",
+      "other",
+      { providers: { other: { source: "file", path: "/x" } } },
+      false,
+    ],
     ["no name reaches a prototype", "constructor", { providers: {} }, false],
-    ["secrets of a wrong shape are none", "other", { providers: [1], defaults: 7 }, false],
+    ["secrets of a wrong shape have no providers", "other", { providers: [1], defaults: 7 }, false],
   ])("%s", async (_, provider, secrets, isFound) => {
-    const found = await resolve(ref(provider), secrets, env);
-    expect(found === SECRET, found).toBe(isFound);
+    const resolved = await resolve(ref(provider), secrets, env);
+    expect(resolved === SECRET, resolved).toBe(isFound);
   });
 
-  test("the sentence says which block is missing or has another source", async () => {
+  test("the fault names the block that is missing or has another source", async () => {
     expect(await resolve(ref("other"), {})).toBe("fault: secrets.providers.other is missing: add it with source env.");
     expect(await resolve(ref("constructor"), { providers: {} })).toMatch(/constructor is missing/u);
     expect(await resolve(ref("other"), { providers: { other: { source: "exec" } } })).toBe(
-      "fault: secrets.providers.other has another source than env: correct it or the SecretRef's provider.",
+      "fault: secrets.providers.other does not have the source env: correct it or the SecretRef's provider.",
     );
   });
 
   test("files and commands have no built-in provider", async () => {
-    const said = "fault: secrets.providers.default is missing: add it with source file.";
-    expect(await resolve({ source: "file", provider: "default", id: "value" }, { defaults: { file: "default" } })).toBe(
-      said,
+    const ref = { source: "file", provider: "default", id: "value" };
+    expect(await resolve(ref, { defaults: { file: "default" } })).toBe(
+      "fault: secrets.providers.default is missing: add it with source file.",
     );
   });
 
@@ -132,7 +142,7 @@ describe("which provider", () => {
   });
 });
 
-describe("what a SecretRef must look like", () => {
+describe("the form of a SecretRef", () => {
   const pasted = "PASTED-where-an-id-belongs";
   const good = { source: "env", provider: "default", id: "NAME" };
 
@@ -154,15 +164,15 @@ describe("what a SecretRef must look like", () => {
     ...["", "/a", ".a", "a/../b", "a/./b", "a/..", "a b", "a\n", "ä", `a${"b".repeat(256)}`, `${pasted} `].map(
       (id) => ({ source: "exec", provider: "p", id }),
     ),
-  ])("%j is refused before anything is opened, and not quoted", async (ref) => {
+  ])("%j is refused before a provider is opened, and is not quoted", async (ref) => {
     const secrets = { providers: { p: { source: "exec", command: newPath() } } };
-    const said = await resolve(ref, secrets, { NAME: SECRET, _NAME: SECRET, name: SECRET });
-    expect(said).toMatch(/^fault: (?:a SecretRef must have|the SecretRef's (?:id|provider) must) /u);
-    expect(said).not.toContain(pasted);
+    const fault = await resolve(ref, secrets, { NAME: SECRET, _NAME: SECRET, name: SECRET });
+    expect(fault).toMatch(/^fault: (?:a SecretRef must have|the SecretRef's (?:id|provider) must) /u);
+    expect(fault).not.toContain(pasted);
   });
 
   test.each(["a", "a.b", "a..b/c", "..".padStart(3, "a"), "A:1/#x-_", `a${"b".repeat(255)}`])(
-    "%s is an id that a command is asked for",
+    "%s is a valid id for a command",
     async (id) => {
       expect(await byCommand(byCat(answer({ [id]: SECRET })), id)).toBe(SECRET);
     },
@@ -170,27 +180,27 @@ describe("what a SecretRef must look like", () => {
 });
 
 describe("environment variables", () => {
-  test("a variable that is not set, empty or blank is no secret", async () => {
+  test("a variable that is not set, empty or blank is not a secret", async () => {
     expect(await inEnv({})).toBe(SECRET);
-    const said = "fault: the environment variable NAME is not set or empty: set it.";
-    expect([await inEnv({}, "NAME", {}), await inEnv({}, "NAME", { NAME: "" })]).toEqual([said, said]);
-    expect(await inEnv({}, "NAME", { NAME: " \t" })).toMatch(/^fault: .* empty or no text/u);
+    const fault = "fault: the environment variable NAME is not set or empty: set it.";
+    expect([await inEnv({}, "NAME", {}), await inEnv({}, "NAME", { NAME: "" })]).toEqual([fault, fault]);
+    expect(await inEnv({}, "NAME", { NAME: " \t" })).toMatch(/^fault: .* empty or not a string/u);
   });
 
-  test("an allowlist allows what it names and, empty, nothing", async () => {
+  test("an allowlist allows the variables that it names; an empty one allows none", async () => {
     expect(await inEnv({ allowlist: ["OTHER", "NAME"] })).toBe(SECRET);
-    const said = "fault: secrets.providers.vars.allowlist does not have the environment variable NAME: add it there.";
-    expect([await inEnv({ allowlist: ["NAM"] }), await inEnv({ allowlist: [] })]).toEqual([said, said]);
+    const fault = "fault: secrets.providers.vars.allowlist does not name the environment variable NAME: add it.";
+    expect([await inEnv({ allowlist: ["NAM"] }), await inEnv({ allowlist: [] })]).toEqual([fault, fault]);
   });
 
-  test("what stands where a secret was redacted is no secret", async () => {
+  test("a placeholder for a redacted secret is not a secret", async () => {
     expect(await inEnv({}, "NAME", { NAME: " __OPENCLAW_REDACTED__" })).toMatch(/^fault: .* placeholder/u);
     expect(await inEnv({}, "NAME", { NAME: "not REDACTED" })).toBe("not REDACTED");
   });
 });
 
 describe("files", () => {
-  test("every text in a JSON file is found by its pointer", async () => {
+  test("every string in a JSON file is found by its pointer", async () => {
     const key = fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "", "a/b", "m~n", "~1", "0"));
     const value = fc.string().map((text) => `${SECRET}${text}`);
     await fc.assert(
@@ -217,7 +227,7 @@ describe("files", () => {
     ["/number", false],
     ["/blank", false],
     ["/object", false],
-  ])("in a JSON file, %s leads to a secret: %s", async (pointer, isFound) => {
+  ])("in a JSON file, %s points to a secret: %s", async (pointer, isFound) => {
     const content = JSON.stringify({
       list: ["x", SECRET],
       text: SECRET,
@@ -227,26 +237,26 @@ describe("files", () => {
       alue: SECRET,
       value: SECRET,
     });
-    const found = await inJson(content, pointer);
-    expect([found === SECRET, found.startsWith("fault: ")]).toEqual([isFound, !isFound]);
-    if (!isFound) expect(found).not.toContain(SECRET);
+    const resolved = await inJson(content, pointer);
+    expect([resolved === SECRET, resolved.startsWith("fault: ")]).toEqual([isFound, !isFound]);
+    if (!isFound) expect(resolved).not.toContain(SECRET);
   });
 
-  test("a file with one value is that value, without one line end and a byte order mark", async () => {
+  test("a file in mode singleValue is the secret, without one line end and a byte order mark", async () => {
     const values = [SECRET, `${SECRET}\n`, `${SECRET}\r\n`, `\uFEFF${SECRET}`];
     for (const content of values) expect(await inFile({ path: newFile(content) })).toBe(SECRET);
     expect(await inFile({ path: newFile(` ${SECRET}\n\n`) })).toBe(` ${SECRET}\n`);
     expect(await inFile({ path: newFile(SECRET) }, "/value")).toMatch(/set the SecretRef's id to value/u);
   });
 
-  test("a file is read exactly when group and others have no right to it", async () => {
+  test("a file is read exactly when group and others have no rights to it", async () => {
     const path = newFile(SECRET);
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 0o777 }), async (mode) => {
         chmodSync(path, mode | 0o400);
-        const found = await inFile({ path });
-        expect(found === SECRET).toBe((mode & 0o077) === 0);
-        expect(found === SECRET || found.includes("run chmod 600 on it")).toBe(true);
+        const resolved = await inFile({ path });
+        expect(resolved === SECRET).toBe((mode & 0o077) === 0);
+        expect(resolved === SECRET || resolved.includes("run chmod 600 on it")).toBe(true);
       }),
       { numRuns: runs(100), examples: [[0o600], [0o601], [0o602], [0o604], [0o610], [0o620], [0o640]] },
     );
@@ -273,21 +283,21 @@ describe("files", () => {
   };
 
   test.each([
-    ["a file that is not there", newPath, "names no file"],
-    ["a file below a file", () => join(newFile(""), "x"), "names no file"],
+    ["a path without a file", newPath, "does not exist"],
+    ["a file below a file", () => join(newFile(""), "x"), "does not exist"],
     ["a path with a NUL", () => `${DIRECTORY}/a\0b`, "cannot be read"],
     ["a symlink", () => symlinkTo(newFile(SECRET)), "is a symlink"],
     ["a symlink to nothing", () => symlinkTo(newPath()), "is a symlink"],
     ["a file with two links", linked, "more than one hard link"],
-    ["a directory", directory, "no regular file"],
-    ["a pipe that nobody writes to", newPipe, "no regular file"],
+    ["a directory", directory, "is not a regular file"],
+    ["a pipe without a writer", newPipe, "is not a regular file"],
     ["bytes that are not UTF-8", () => newFile(Buffer.from([...Buffer.from(SECRET), 0xff])), "not UTF-8"],
-    ["an empty file", () => newFile(""), "empty or no text"],
+    ["an empty file", () => newFile(""), "empty or not a string"],
   ])("%s is a fault", async (_, path, words) => {
-    const said = await inFile({ path: path() });
-    expect(said).toMatch(/^fault: [^\n]+\.$/u);
-    expect(said).toContain(words);
-    expect(said).not.toContain(SECRET);
+    const fault = await inFile({ path: path() });
+    expect(fault).toMatch(/^fault: [^\n]+\.$/u);
+    expect(fault).toContain(words);
+    expect(fault).not.toContain(SECRET);
   });
 
   test.runIf(isRoot)("a file of another user is a fault", async () => {
@@ -295,29 +305,29 @@ describe("files", () => {
   });
 
   test.each([`{"a": "${SECRET}"`, `["${SECRET}"]`, `"${SECRET}"`, "null", ""])(
-    "%s is no JSON object",
+    "%s is not a JSON object",
     async (content) => {
-      const said =
-        "fault: secrets.providers.kept.path does not hold a JSON object: correct the file, or set mode to singleValue if it holds the secret alone.";
-      expect([await inJson(content, "/a"), await inJson(content, "/0")]).toEqual([said, said]);
+      const fault =
+        "fault: secrets.providers.kept.path does not contain a JSON object: correct the file, or set mode to singleValue if it contains only the secret.";
+      expect([await inJson(content, "/a"), await inJson(content, "/0")]).toEqual([fault, fault]);
     },
   );
 
-  test("maxBytes is how long a file may be", async () => {
+  test("a file may be maxBytes long", async () => {
     const path = newFile(SECRET);
     expect(await inFile({ path, maxBytes: SECRET.length })).toBe(SECRET);
-    expect(await inFile({ path, maxBytes: SECRET.length - 1 })).toMatch(/holds more than maxBytes/u);
+    expect(await inFile({ path, maxBytes: SECRET.length - 1 })).toMatch(/is longer than maxBytes/u);
     truncateSync(path, 1_048_577);
-    expect(await inFile({ path })).toMatch(/holds more than maxBytes/u);
+    expect(await inFile({ path })).toMatch(/is longer than maxBytes/u);
   });
 
-  test("a file that takes longer than timeoutMs is given up", async () => {
+  test("reading a file ends after timeoutMs", async () => {
     const path = newFile("");
     truncateSync(path, 20_971_520);
     expect(await inFile({ path, timeoutMs: 1, maxBytes: 20_971_520 })).toMatch(/was not read within timeoutMs/u);
   });
 
-  test("~ is OPENCLAW_HOME when that is set, and else HOME", async () => {
+  test("~ is OPENCLAW_HOME if that is set, else HOME", async () => {
     const [home, own] = [directory(), directory()];
     mkdirSync(join(home, "svc"));
     const at = (path: string, content: string): void => writeFileSync(path, content, { mode: 0o600 });
@@ -330,12 +340,12 @@ describe("files", () => {
     for (const unset of ["", " ", "undefined", "null"]) {
       expect(await tilde({ HOME: home, OPENCLAW_HOME: unset })).toBe("of home");
     }
-    expect(await inFile({ path: "~s" }, "value", { HOME: home })).toMatch(/names no file/u);
+    expect(await inFile({ path: "~s" }, "value", { HOME: home })).toMatch(/does not exist/u);
   });
 });
 
 describe("commands", () => {
-  test("a command is asked in its directory, with its arguments and variables and nothing else", async () => {
+  test("a command runs in its directory, with its arguments and variables and nothing else", async () => {
     const lines = `const [,, ...args] = process.argv; let asked = "";
       process.stdin.on("data", (part) => { asked += part; });
       process.stdin.on("end", () => {
@@ -352,7 +362,7 @@ describe("commands", () => {
     expect(own).toEqual({ PASSED: "1", own: "4", BOTH: "5" });
   });
 
-  test("a value in an answer is a secret only when it is an own text that is not blank", async () => {
+  test("a value in an answer is a secret only if it is an own string that is not blank", async () => {
     expect(await byOutput(` \n${ANSWER}\n`)).toBe(SECRET);
     for (const value of [undefined, null, 5, [SECRET], { SECRET }, "", " "]) {
       expect(await byOutput(answer({ "a/b#c": value, other: SECRET }))).toMatch(/^fault: /u);
@@ -361,18 +371,18 @@ describe("commands", () => {
   });
 
   test.each([
-    ["NOT_FOUND", "has nothing for the SecretRef's id"],
+    ["NOT_FOUND", "has no secret for the SecretRef's id"],
     ["AMBIGUOUS_DUPLICATE_KEY", "has more than one secret for the SecretRef's id"],
-    [SECRET, "has an error for the SecretRef's id"],
-    [undefined, "has an error for the SecretRef's id"],
-  ])("an error %s for the id counts before its value", async (code, words) => {
-    const said = await byOutput(answer({ "a/b#c": SECRET }, { errors: { "a/b#c": { code, message: SECRET } } }));
-    expect(said).toMatch(/^fault: secrets\.providers\.vault\.command /u);
-    expect(said).toContain(words);
-    expect(said).not.toContain(SECRET);
+    [SECRET, "reported an error for the SecretRef's id"],
+    [undefined, "reported an error for the SecretRef's id"],
+  ])("an error %s for the id wins over its value", async (code, words) => {
+    const fault = await byOutput(answer({ "a/b#c": SECRET }, { errors: { "a/b#c": { code, message: SECRET } } }));
+    expect(fault).toMatch(/^fault: secrets\.providers\.vault\.command /u);
+    expect(fault).toContain(words);
+    expect(fault).not.toContain(SECRET);
   });
 
-  test("errors of other ids and errors that are no object do not count", async () => {
+  test("errors of other ids and errors that are not an object are ignored", async () => {
     for (const errors of [{ other: {} }, null, ["a/b#c"], "a/b#c"]) {
       expect(await byOutput(answer({ "a/b#c": SECRET }, { errors }))).toBe(SECRET);
     }
@@ -395,13 +405,13 @@ describe("commands", () => {
     Buffer.concat([Buffer.from(ANSWER.slice(0, -3)), Buffer.from([0xff]), Buffer.from(ANSWER.slice(-3))]),
   ];
 
-  test.each(garbage)("the output %s is no answer, and not quoted", async (output) => {
-    const said = await byOutput(output);
-    expect(said).toMatch(/^fault: secrets\.providers\.vault\.command [^\n]+\.$/u);
-    expect(said).not.toContain(SECRET);
+  test.each(garbage)("the output %s is not an answer, and is not quoted", async (output) => {
+    const fault = await byOutput(output);
+    expect(fault).toMatch(/^fault: secrets\.providers\.vault\.command [^\n]+\.$/u);
+    expect(fault).not.toContain(SECRET);
   });
 
-  test("no output but an answer gives a secret, and no fault quotes it", async () => {
+  test("only an answer gives a secret, and no fault quotes the output", async () => {
     const value = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(SECRET, 1, { "a/b#c": SECRET }));
     const member = fc.tuple(fc.constantFrom("protocolVersion", "values", "errors", "a/b#c", SECRET), value);
     const output = fc.array(member).map((members) => JSON.stringify(Object.fromEntries(members)));
@@ -412,9 +422,9 @@ describe("commands", () => {
           fc.string().map((text) => `${SECRET}${text}`),
         ),
         async (text) => {
-          const found = await byOutput(text);
-          if (found !== SECRET)
-            expect(found).toMatch(/^fault: secrets\.providers\.vault\.command (?!.*correct-horse)/u);
+          const resolved = await byOutput(text);
+          if (resolved !== SECRET)
+            expect(resolved).toMatch(/^fault: secrets\.providers\.vault\.command (?!.*correct-horse)/u);
           else expect(JSON.parse(text).values["a/b#c"]).toBe(SECRET);
         },
       ),
@@ -422,7 +432,7 @@ describe("commands", () => {
     );
   });
 
-  test("with jsonOnly off, an output that is no JSON, or one text as JSON, is the value", async () => {
+  test("with jsonOnly off, output that is not JSON, or is a JSON string, is the secret", async () => {
     const jsonOnly = false;
     expect(await byOutput(`  ${SECRET}\n`, { jsonOnly })).toBe(SECRET);
     expect(await byOutput(JSON.stringify(SECRET), { jsonOnly })).toBe(SECRET);
@@ -435,7 +445,7 @@ describe("commands", () => {
     expect(refs.map((ref) => secretOf(ref).isErr())).toEqual([true, true]);
   });
 
-  test("a command that ends with an error has no answer, whatever it wrote", async () => {
+  test("the output of a command that fails is ignored", async () => {
     for (const end of ["exit 1", "kill -9 $$"]) {
       const command = newCommand(`echo '${ANSWER}'; echo '${SECRET}' >&2; ${end}`);
       expect(await byCommand({ command })).toBe(
@@ -444,7 +454,7 @@ describe("commands", () => {
     }
   });
 
-  test("a command may complain and need not read what it is asked", async () => {
+  test("a command may write to standard error and need not read its input", async () => {
     const id = `a${"b".repeat(255)}`;
     const ids = Array.from({ length: 400 }, (_, index) => `${id.slice(0, -3)}${String(index).padStart(3, "0")}`);
     const command = newCommand(`echo complaint >&2; exec 0<&-; echo '${answer({ [ids[0] ?? ""]: SECRET })}'`);
@@ -453,30 +463,30 @@ describe("commands", () => {
     expect(refs.filter((ref) => secretOf(ref).isOk())).toEqual(refs.slice(0, 1));
   });
 
-  test("maxOutputBytes is how much a command may write, with its complaints", async () => {
+  test("maxOutputBytes limits standard output and standard error together", async () => {
     const maxOutputBytes = ANSWER.length;
     expect(await byOutput(ANSWER, { maxOutputBytes })).toBe(SECRET);
     expect(await byOutput(ANSWER, { maxOutputBytes: maxOutputBytes - 1 })).toMatch(/wrote more than maxOutputBytes/u);
     for (const to of ["", ">&2"]) {
       const command = newCommand(`while :; do echo '${SECRET}' ${to}; done`);
-      const said = await byCommand({ command });
-      expect(said).toMatch(/wrote more than maxOutputBytes and was killed/u);
-      expect(said).not.toContain(SECRET);
+      const fault = await byCommand({ command });
+      expect(fault).toMatch(/wrote more than maxOutputBytes and was killed/u);
+      expect(fault).not.toContain(SECRET);
     }
   });
 
   test.each([
     ["timeoutMs", { timeoutMs: 300 }, /did not end within timeoutMs/u],
     ["noOutputTimeoutMs", { timeoutMs: 60_000, noOutputTimeoutMs: 300 }, /wrote nothing for noOutputTimeoutMs/u],
-  ])("a command that hangs is killed with all that it started after %s", async (_, limits, words) => {
+  ])("a command that hangs is killed with its children after %s", async (_, limits, words) => {
     const held = newPipe();
     const command = newCommand(`trap '' TERM INT HUP; exec 3> ${held}; echo on >&3; echo; /bin/sleep 30 & wait`);
-    // the pipe ends when nobody is left who holds it open
-    const [said, read] = await Promise.all([byCommand({ command, ...limits }), readFile(held, "utf8")]);
-    expect([said, read]).toEqual([expect.stringMatching(words), "on\n"]);
+    // the pipe ends when no process has it open
+    const [fault, read] = await Promise.all([byCommand({ command, ...limits }), readFile(held, "utf8")]);
+    expect([fault, read]).toEqual([expect.stringMatching(words), "on\n"]);
   });
 
-  test("a command that goes on writing is not silent", async () => {
+  test("a command that keeps writing is not killed by noOutputTimeoutMs", async () => {
     const command = newCommand(`for i in 1 2 3 4 5; do echo; /bin/sleep 0.1; done; echo '${ANSWER}'`);
     expect(await byCommand({ command, noOutputTimeoutMs: 400 })).toBe(SECRET);
   });
@@ -489,29 +499,29 @@ describe("commands", () => {
     ["of a relative path", { command: "bin/vault" }, "must be an absolute path"],
     ["below ~", { command: "~/vault" }, "must be an absolute path"],
     ["with characters of a shell", { command: `${command};id` }, "must be an absolute path without"],
-    ["that is not there", { command: newPath() }, "names no file"],
-    ["that is a directory", { command: DIRECTORY }, "is no regular file"],
+    ["that does not exist", { command: newPath() }, "does not exist"],
+    ["that is a directory", { command: DIRECTORY }, "is not a regular file"],
     ["that is a symlink", { command: link }, "is a symlink"],
     ["that the group can change", { command: newCommand("", 0o720) }, "can be changed by group or others"],
     ["that others can change", { command: newCommand("", 0o702) }, "can be changed by group or others"],
     ["that cannot be executed", { command: newCommand("", 0o600) }, "could not be started"],
-    ["whose interpreter is not there", { command: newFile("#!/not/there\n", 0o700) }, "could not be started"],
+    ["whose interpreter does not exist", { command: newFile("#!/not/there\n", 0o700) }, "could not be started"],
     ["with an argument that no command can have", { command, args: ["a\0b"] }, "could not be started"],
     [
       "outside trustedDirs",
       { command, trustedDirs: ["/usr/bin", `${DIRECTORY}x`, `${DIRECTORY}/sub`] },
-      "in none of trustedDirs",
+      "is not in one of trustedDirs",
     ],
-    ["when no directory is trusted", { command, trustedDirs: [] }, "in none of trustedDirs"],
+    ["when no directory is trusted", { command, trustedDirs: [] }, "is not in one of trustedDirs"],
     [
       "that leaves trustedDirs",
       { command: `${DIRECTORY}/sub/../${command.slice(DIRECTORY.length + 1)}`, trustedDirs: [`${DIRECTORY}/sub`] },
-      "in none of trustedDirs",
+      "is not in one of trustedDirs",
     ],
   ])("a command %s is not run", async (_, block, words) => {
-    const said = await byCommand(block);
-    expect(said).toMatch(/^fault: secrets\.providers\.vault\.command [^\n]+\.$/u);
-    expect(said).toContain(words);
+    const fault = await byCommand(block);
+    expect(fault).toMatch(/^fault: secrets\.providers\.vault\.command [^\n]+\.$/u);
+    expect(fault).toContain(words);
   });
 
   test("a command that others can read, in a trusted directory, is run", async () => {
@@ -527,20 +537,20 @@ describe("commands", () => {
 });
 
 describe("many SecretRefs", () => {
-  test("a provider is asked once for all its ids, and for each id once", async () => {
-    const asked = newPath();
-    const command = newCommand(`/bin/cat >> ${asked}; echo '${answer({ a: "one", b: "two" })}'`);
+  test("a provider is opened once for all its ids, and each id is sent once", async () => {
+    const input = newPath();
+    const command = newCommand(`/bin/cat >> ${input}; echo '${answer({ a: "one", b: "two" })}'`);
     const refs = ["a", "b", "c", "a"].map((id) => ({ source: "exec", provider: "vault", id }) as const);
     const secretOf = await openSecrets(refs, { providers: { vault: { source: "exec", command } } }, {});
     expect(refs.map((ref) => secretOf(ref).unwrapOr("none"))).toEqual(["one", "two", "none", "one"]);
-    expect(JSON.parse(readFileSync(asked, "utf8"))).toEqual({
+    expect(JSON.parse(readFileSync(input, "utf8"))).toEqual({
       protocolVersion: 1,
       provider: "vault",
       ids: ["a", "b", "c"],
     });
   });
 
-  test("providers are asked at the same time: each of these two waits for the other", async () => {
+  test("providers are opened at the same time: each of these two waits for the other", async () => {
     const [there, back] = [newPipe(), newPipe()];
     const source = "exec";
     const providers = {
@@ -552,7 +562,7 @@ describe("many SecretRefs", () => {
     expect(refs.map((ref) => secretOf(ref).unwrapOr("none"))).toEqual(["one", "two"]);
   });
 
-  test("a SecretRef that is wrong or was not asked for is a fault beside the others", async () => {
+  test("a SecretRef that is invalid or was not opened is a fault; the others resolve", async () => {
     const good = { source: "env", provider: "default", id: "NAME" } as const;
     const bad = { ...good, id: "name" };
     const secretOf = await openSecrets([bad, good], {}, { NAME: SECRET });
@@ -561,7 +571,7 @@ describe("many SecretRefs", () => {
   });
 });
 
-test("whatever SecretRefs and providers hold, the answer is a secret or a sentence that quotes nothing", async () => {
+test("any SecretRefs and providers give a secret or a sentence that quotes nothing", async () => {
   const command = newCommand("exit 1");
   const odd = fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.constantFrom(SECRET, [SECRET], { [SECRET]: SECRET }));
   const fields = [
@@ -597,10 +607,10 @@ test("whatever SecretRefs and providers hold, the answer is a secret or a senten
       fc.oneof(block, odd),
       fc.oneof(fc.constant({}), odd),
       async (written, p, defaults) => {
-        const said = await resolve(written, { providers: { p }, defaults });
-        expect(said).toMatch(/^fault: [\x20-\x7e]+\.$/u);
-        // a name that is no field's is shown; everything else that is configured is not
-        expect(said.replace(/^fault: secrets\.providers\.p\.\S+ is no field/u, "")).not.toContain(SECRET);
+        const fault = await resolve(written, { providers: { p }, defaults });
+        expect(fault).toMatch(/^fault: [\x20-\x7e]+\.$/u);
+        // the name of an unknown field is shown; no other configured text is
+        expect(fault.replace(/^fault: secrets\.providers\.p\.\S+ is not a field/u, "")).not.toContain(SECRET);
       },
     ),
     { numRuns: runs(300) },

@@ -1,4 +1,4 @@
-// Memory and SQLite keep flows as the suite for every store says, and SQLite also after a crash.
+// Memory, SQLite and an engine that answers by promises pass the suite for flow stores, SQLite also after a crash.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { afterAll, describe, test } from "vitest";
 import { flowStoreSuite } from "../../../adapters/conformance/flow-store-suite.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { openSqliteFlows, type SqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
+import { laterFlows } from "../../support/later.ts";
 import { runs } from "../../support/runs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "flow-stores-"));
@@ -20,11 +21,15 @@ describe("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, SCOPE-1, TASK-1: memory", () =
   flowStoreSuite(test, { open: () => memoryFlows(), runs: runs(50) });
 });
 
+describe("STORE-1, FLOW-1, FLOW-3, SCOPE-1, TASK-1: an engine that answers later", () => {
+  flowStoreSuite(test, { open: () => laterFlows(), runs: runs(50) });
+});
+
 describe("STORE-1, STORE-2, TASK-1: sqlite", () => {
   const file = newFile();
   flowStoreSuite(test, {
     open: () => open(file),
-    // a crash closes nothing: the old handle stays open, as if its process were stopped
+    // a crash closes nothing: the old handle stays open, like that of a stopped process
     reopen: () => open(file),
     runs: runs(50),
   });

@@ -1,15 +1,15 @@
-// Stores and hooks of whoever embeds the bridge: whatever they answer, throw or forget costs a caller a clear answer.
+// Stores and hooks of an embedding application: whatever they answer, throw or forget, the caller gets a clear answer.
 
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { err, ok } from "neverthrow";
 import { expect, test } from "vitest";
-import type { FlowStore, ManagedFlows } from "../../../adapters/flows/flow-store.ts";
-import type { ServiceOptions } from "../../../adapters/bridge/service.ts";
+import type { EmbedOptions } from "../../../adapters/bridge/from-config.ts";
+import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
 import { createFetchHandler } from "../../../adapters/fetch/index.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { readBody as readNodeBody } from "../../../adapters/node/body.ts";
-import { createFlow, type HostFailure, type Outcome, viewFlow } from "../../../core/index.ts";
+import { createFlow, type Outcome, type StoreFailure, viewFlow } from "../../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
 import { changingThen } from "../../support/thenable.ts";
 
@@ -23,7 +23,7 @@ type Answered = {
   readonly log: readonly string[];
 };
 
-const ask = async (flows: FlowStore, body: object, more: Partial<ServiceOptions> = {}): Promise<Answered> => {
+const ask = async (flows: FlowStore, body: object, more: Partial<EmbedOptions> = {}): Promise<Answered> => {
   const log: string[] = [];
   const say = (line: string): void => void log.push(line);
   const handler = createFetchHandler({
@@ -39,13 +39,12 @@ const ask = async (flows: FlowStore, body: object, more: Partial<ServiceOptions>
   return { status: response.status, code: (JSON.parse(text) as { code?: unknown }).code, text, log };
 };
 
-/** A store of which every method answers `answer`. */
-const answering = (answer: unknown): FlowStore => ({
-  bind: () => new Proxy({}, { get: () => async () => answer }) as ManagedFlows,
-});
+/** A store that answers `answer`, at once or by a promise. */
+const atOnce = (answer: unknown): FlowStore => ({ execute: () => answer as never });
+const answering = (answer: unknown): FlowStore => ({ execute: async () => answer as never });
 
 const flowOf = (flowId: string) =>
-  viewFlow(createFlow(flowId, { action: "create_flow", goal: "g" }, "c", 1))._unsafeUnwrap();
+  viewFlow(createFlow(flowId, { action: "create_flow", goal: "g", controllerId: "c" }, 1))._unsafeUnwrap();
 const MINE = flowOf("mine");
 const OTHER = flowOf("other");
 const FORGED = { kind: "flow", json: { flowId: "mine", ownerKey: SESSION } };
@@ -59,7 +58,7 @@ const RUN = { action: "run_task", flowId: "mine", runtime: "acp", task: "t" };
 
 const SUMMARY = { action: "get_task_summary", flowId: "mine" };
 
-/** What a careless store might say of a flow that has ended. */
+/** A careless store's answer about an ended flow. */
 const PROSE = `over by ${SESSION}`;
 
 test.each([
@@ -103,11 +102,13 @@ test.each([
   [RUN, ok({ kind: "task_created", flow: MINE, task: MINE })],
   [RUN, ok({ kind: "task_not_created", refusal: "cancel_pending" })],
   [SUMMARY, ok({ kind: "summary", summary: MINE })],
-])("VIEW-4, SCOPE-2: %j answered with nonsense is a 502 that shows nothing of it", async (body, answer) => {
+])("VIEW-4, SCOPE-2: a wrong answer to %j is a 502 that shows nothing of it", async (body, answer) => {
   const { status, code, text, log } = await ask(answering(answer), body);
   expect([status, code]).toEqual([502, "bad_host_answer"]);
   expect(text).not.toContain(SESSION);
   expect(log.filter((line) => line.includes("nonsense"))).toHaveLength(1);
+  const { status: first, text: same } = await ask(atOnce(answer), body);
+  expect([first, same]).toEqual([status, text]);
 });
 
 test.each<readonly [object, Outcome]>([
@@ -123,7 +124,7 @@ test.each<readonly [object, Outcome]>([
   [SET, { kind: "not_applied", refusal: "revision_conflict", current: MINE }],
   [CANCEL, { kind: "cancelled" }],
   [RUN, { kind: "task_not_created", refusal: "unverified" }],
-])("VIEW-4: %j answered in order is passed on", async (body, outcome) => {
+])("VIEW-4: a right answer to %j is passed on", async (body, outcome) => {
   const { code } = await ask(answering(ok(outcome)), body);
   expect(code).not.toBe("bad_host_answer");
 });
@@ -137,7 +138,7 @@ const inTurn = (...values: readonly unknown[]): (() => unknown) => {
 const changing = (part: string, ...values: readonly unknown[]): object =>
   Object.defineProperty({ kind: "flow" }, part, { get: inTurn(...values), enumerable: true });
 
-test("VIEW-4, SCOPE-2: what was looked at is what is shown, whatever a store's objects say the second time", async () => {
+test("VIEW-4, SCOPE-2: the checked values are shown, even if a store's objects give others the second time", async () => {
   const changed = await ask(answering(ok(changing("flow", MINE, OTHER))), GET);
   expect([changed.status, JSON.parse(changed.text)]).toMatchObject([200, { result: { flow: { flowId: "mine" } } }]);
   const flows = Object.assign([MINE], { map: () => [FORGED.json] });
@@ -145,29 +146,29 @@ test("VIEW-4, SCOPE-2: what was looked at is what is shown, whatever a store's o
   expect([listed.status, JSON.parse(listed.text)]).toMatchObject([200, { result: { flows: [{ flowId: "mine" }] } }]);
 });
 
-test("SLOT-2, SLOT-4: an answer that becomes a promise after it was taken holds nobody up", async () => {
+test("SLOT-2, SLOT-4: an answer that becomes a promise after it was taken does not delay the request", async () => {
   const never = (): void => undefined;
   for (const firstReads of [1, 2]) {
     const then = inTurn(...Array.from({ length: firstReads }, () => undefined), never);
     const answer = changingThen(ok({ kind: "flows", flows: [] }), then);
-    const flows = firstReads === 1 ? { bind: () => ({ list: () => answer }) as never } : answering(answer);
+    const flows = firstReads === 1 ? atOnce(answer) : answering(answer);
     expect((await ask(flows, LIST)).status).toBe(200);
   }
 });
 
-test.each<readonly [HostFailure, number]>([
+test.each<readonly [StoreFailure, number]>([
   ["persist_failed", 503],
   ["bad_host_answer", 502],
   ["outcome_unknown", 504],
-])("a store's own %s is said as it is", async (failure, status) => {
+])("a store's own %s is passed on", async (failure, status) => {
   expect(await ask(answering(err(failure)), GET)).toMatchObject({ status, code: failure });
 });
 
-test("AUDIT-1, AUDIT-2: what a store tells is scrubbed, its topic too", async () => {
+test("AUDIT-1, AUDIT-2: the reports of a store are scrubbed, including the topic", async () => {
   const flows: FlowStore = {
-    bind: (owner, tell) => {
-      tell(`line\n[webhooks] FORGED \u001b[31m ${owner}`, `of ${owner}`);
-      return memoryFlows().bind(owner, tell);
+    execute: (owner, action, report) => {
+      report(`line\n[webhooks] FORGED \u001b[31m ${owner}`, `of ${owner}`);
+      return memoryFlows().execute(owner, action, report);
     },
   };
   const { log } = await ask(flows, LIST);
@@ -179,14 +180,14 @@ test("AUDIT-1, AUDIT-2: what a store tells is scrubbed, its topic too", async ()
 test.each([
   ["throws", () => expect.fail("metrics are down")],
   ["rejects", () => Promise.reject(new Error("metrics are down"))],
-])("REPLY-4: an onAnswer that %s costs nobody an answer, and the operator is told", async (_, onAnswer) => {
-  const { status, log } = await ask(memoryFlows(), LIST, { onAnswer: onAnswer as () => void });
+])("REPLY-4: if onEvent %s, the caller still gets the answer, and the operator is told", async (_, onEvent) => {
+  const { status, log } = await ask(memoryFlows(), LIST, { onEvent: onEvent as () => void });
   await new Promise(setImmediate);
   expect(status).toBe(200);
-  expect(log).toEqual([expect.stringContaining("onAnswer failed: metrics are down")]);
+  expect(log).toEqual([expect.stringContaining("onEvent failed: metrics are down")]);
 });
 
-test("CONFIG-2: a configuration without routes is said, and `explain` has the last word on a problem", async () => {
+test("CONFIG-2: a configuration without routes is reported, and `explain` can replace the line of a problem", async () => {
   const none = await ask(memoryFlows(), LIST, { config: { route: {} } });
   expect([none.status, none.log]).toEqual([404, [expect.stringContaining("no route is configured")]]);
   const config = { routes: { a: {}, b: {} } };
@@ -195,11 +196,11 @@ test("CONFIG-2: a configuration without routes is said, and `explain` has the la
   expect((await ask(memoryFlows(), LIST, { config, explain })).log).toEqual(["[webhooks] my words"]);
 });
 
-test("LIMIT-8: what a platform passes as a handler's second argument is an address only as a text", async () => {
+test("LIMIT-8: a platform's second argument to the handler is an address only if it is a string", async () => {
   const seen: unknown[] = [];
   const silent = { info: () => undefined, warn: () => undefined, error: (line: string) => seen.push(line) };
-  const onAnswer = ({ client }: { client?: string }): void => void seen.push(client);
-  const handler = createFetchHandler({ config: CONFIG, flows: memoryFlows(), logger: silent, onAnswer });
+  const onEvent = ({ client }: { client?: string }): void => void seen.push(client);
+  const handler = createFetchHandler({ config: CONFIG, flows: memoryFlows(), logger: silent, onEvent });
   const hostile = Object.defineProperty({}, "client", { get: () => expect.fail("read") });
   for (const sender of [null, "10.0.0.1", { client: {} }, { client: 7 }, hostile, { client: "10.0.0.2" }]) {
     const request = new Request(`http://host.test${PATH_A}`, { method: "POST" });
@@ -220,14 +221,14 @@ test.each([
   expect(status).toBe(408);
 });
 
-test("BODY-1: a body that is being read by somebody else is a mistake of the host, said so", async () => {
+test("BODY-1: a body that other code is already reading is reported as misuse by the embedding application", async () => {
   const { readBody } = await import("../../../adapters/fetch/body.ts");
   const request = new Request("http://host.test/", { method: "POST", body: "{}" });
   request.body?.getReader();
   await expect(readBody(request)).rejects.toThrow("before all body parsers");
 });
 
-test("BODY-1: a body that the host lets come as text is a mistake of the host too", async () => {
+test("BODY-1: a body that arrives as text is reported as misuse, too", async () => {
   const request = new IncomingMessage(new Socket());
   request.setEncoding("utf8");
   await expect(readNodeBody(request)).rejects.toThrow("before all body parsers");

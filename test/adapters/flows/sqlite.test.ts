@@ -1,4 +1,4 @@
-// What an SQLite file promises beyond the suite for every store: locks, crashes, versions, clean-up, permissions.
+// The promises of an SQLite file beyond the suite for stores: locks, crashes, versions, clean-up, permissions.
 
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,12 +6,15 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { err } from "neverthrow";
 import { afterAll, expect, test } from "vitest";
-import { settled } from "../../../adapters/conformance/transcript.ts";
+import { askAs, type Plain } from "../../../adapters/conformance/transcript.ts";
+import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import type { EmbeddedFlows, EmbeddedOptions } from "../../../adapters/flows/embedded-store.ts";
 import { SqliteEngine } from "../../../adapters/flows/sqlite/engine.ts";
 import { openSqliteFlows, type SqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { checkFile, migrate, SCHEMA_VERSION } from "../../../adapters/flows/sqlite/schema.ts";
+import { type FlowAction, type Needs, needsOf, type Stored, type TaskRecord } from "../../../core/index.ts";
+import { laterFlows } from "../../support/later.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sqlite-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,29 +24,45 @@ const open = (file: string, options: Partial<EmbeddedOptions> = {}): SqliteFlows
   openSqliteFlows(file, options)._unsafeUnwrap();
 const OWNER = "agent:main:owner";
 const quiet = (): void => undefined;
-const create = async (flows: EmbeddedFlows): Promise<string> => {
-  const { flow } = await settled(
-    flows.bind(OWNER, quiet).create({ goal: "g", controllerId: "c", stateJson: { a: [1] } }),
-  );
-  return String(flow?.["flowId"]);
-};
 
-test("STORE-1: a write waits for another process's lock, while reads go on, and then sees what that one wrote", async () => {
+const CREATE: FlowAction = { action: "create_flow", goal: "g", controllerId: "c", stateJson: { a: [1] } };
+const LIST: FlowAction = { action: "list_flows" };
+const get = (flowId: string): FlowAction => ({ action: "get_flow", flowId });
+const finish = (flowId: string): FlowAction => ({ action: "finish_flow", flowId, expectedRevision: 0 });
+const runTask = (flowId: string, label?: string): FlowAction => ({
+  action: "run_task",
+  flowId,
+  runtime: "acp",
+  task: "t",
+  label,
+});
+
+const ask = (flows: FlowStore, action: FlowAction): Promise<Plain> => askAs(flows, OWNER)(action);
+const create = async (flows: FlowStore): Promise<string> => String((await ask(flows, CREATE)).flow?.["flowId"]);
+
+test("STORE-1: a write waits for another process's lock while reads continue, and then sees what that process wrote", async () => {
   const file = newFile();
   const flows = open(file);
   const flowId = await create(flows);
   const other = new DatabaseSync(file);
   other.exec("BEGIN IMMEDIATE");
   other.prepare("UPDATE flows SET revision = 7 WHERE flow_id = ?").run(flowId);
-  const write = settled(flows.bind(OWNER, quiet).setWaiting({ flowId, expectedRevision: 0 }));
-  expect((await settled(flows.bind(OWNER, quiet).get(flowId))).flow?.["revision"]).toBe(0);
+  const write = ask(flows, { action: "set_waiting", flowId, expectedRevision: 0 });
+  expect((await ask(flows, get(flowId))).flow?.["revision"]).toBe(0);
   other.exec("COMMIT");
   expect(await write).toMatchObject({ kind: "not_applied", refusal: "revision_conflict", flow: { revision: 7 } });
   other.close();
   flows.close();
 });
 
-test("STORE-1: a lock that stays costs the write a persist_failed, told to the operator, and nothing is written", async () => {
+const WRITING: Needs = { ...needsOf(CREATE, OWNER), freshId: false };
+
+const storedIn = async (engine: SqliteEngine, flowId: string): Promise<Stored> => {
+  const done = await engine.transact(needsOf(get(flowId), OWNER), (stored) => ({ writes: [], stored }));
+  return done._unsafeUnwrap().stored;
+};
+
+test("STORE-1: a write behind a lock that stays gets persist_failed, which the operator is told, and writes nothing", async () => {
   const file = newFile();
   open(file).close();
   const database = new DatabaseSync(file);
@@ -51,33 +70,39 @@ test("STORE-1: a lock that stays costs the write a persist_failed, told to the o
   const other = new DatabaseSync(file);
   other.exec("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE");
   database.exec("PRAGMA busy_timeout = 0");
-  const failed = await engine.write(() => expect.fail("the lock was not waited for"));
+  const failed = await engine.transact(WRITING, () => expect.fail("the lock was not waited for"));
   expect(failed._unsafeUnwrapErr().error).toMatchObject({ errcode: 5 });
   other.exec("ROLLBACK");
-  expect((await engine.write(() => 5))._unsafeUnwrap()).toBe(5);
+  const done = await engine.transact(WRITING, () => ({ writes: [], said: 5 }));
+  expect(done._unsafeUnwrap().said).toBe(5);
   other.close();
   database.close();
 });
 
-test("STORE-1: work that throws is undone whole, and the next transaction is none the worse", async () => {
+test("STORE-1: work that throws is undone completely, and the next transaction succeeds", async () => {
   const file = newFile();
   const flows = open(file);
   const flowId = await create(flows);
   const database = new DatabaseSync(file);
   const engine = new SqliteEngine(database);
   const thrown = new Error("mid-way");
-  const failed = await engine.write((tables) => {
-    tables.remove(flowId);
-    expect(tables.find(OWNER, flowId)).toBe(undefined);
+  const failed = await engine.transact(WRITING, () => {
     throw thrown;
   });
   expect(failed._unsafeUnwrapErr().error).toBe(thrown);
-  expect((await engine.read((tables) => tables.find(OWNER, flowId)?.goal))._unsafeUnwrap()).toBe("g");
+  const {
+    flows: [flow],
+  } = await storedIn(engine, flowId);
+  const orphan = { kind: "put_task", task: { parentFlowId: "no-such-flow", taskId: "t" } as TaskRecord } as const;
+  const half = await engine.transact(WRITING, () => ({ writes: [{ kind: "remove_flow", flowId }, orphan] }));
+  expect(half._unsafeUnwrapErr().error).toBeInstanceOf(Error);
+  expect(flow?.goal).toBe("g");
+  expect(await storedIn(engine, flowId)).toEqual({ flows: [flow], tasks: [] });
   database.close();
   flows.close();
 });
 
-test("STORE-1: work that asks the store again from inside is refused that, and is itself done whole", async () => {
+test("STORE-1: a nested call of the store is refused, and the outer work is done completely", async () => {
   const inside: unknown[] = [];
   let again = (): void => undefined;
   const now = (): number => {
@@ -86,39 +111,38 @@ test("STORE-1: work that asks the store again from inside is refused that, and i
   };
   const flows = open(newFile(), { now });
   const flowId = await create(flows);
-  const owned = flows.bind(OWNER, quiet);
   again = (): void => {
     again = () => undefined;
-    inside.push(owned.create({ goal: "inner", controllerId: "c" }));
+    inside.push(flows.execute(OWNER, CREATE, quiet));
   };
-  expect((await settled(owned.finish({ flowId, expectedRevision: 0 }))).kind).toBe("applied");
+  expect((await ask(flows, finish(flowId))).kind).toBe("applied");
   expect(inside).toEqual([err("persist_failed")]);
-  expect((await settled(owned.list())).flows).toMatchObject([{ flowId, status: "succeeded" }]);
+  expect((await ask(flows, LIST)).flows).toMatchObject([{ flowId, status: "succeeded" }]);
   flows.close();
 });
 
-test("STORE-1: a store that is closed answers persist_failed and says why to the operator", async () => {
+test("STORE-1: a closed store answers persist_failed and tells the operator why", async () => {
   const flows = open(newFile());
   flows.close();
   const told: unknown[] = [];
-  const answered = await flows.bind(OWNER, (what, said) => told.push(what, said)).list();
+  const answered = await flows.execute(OWNER, LIST, (what, detail) => told.push(what, detail));
   expect(answered._unsafeUnwrapErr()).toBe("persist_failed");
   expect(told).toEqual(["the store failed", expect.objectContaining({ message: "database is not open" })]);
 });
 
-test("STORE-2: the file as a crash leaves it, beside its log, has what was answered", async () => {
+test("STORE-2: after a crash, the file and its log contain all answered writes", async () => {
   const file = newFile();
   const flows = open(file);
   const flowId = await create(flows);
   const crashed = newFile();
   for (const end of ["", "-wal"]) copyFileSync(file + end, crashed + end);
   const after = open(crashed);
-  expect((await settled(after.bind(OWNER, quiet).get(flowId))).flow).toMatchObject({ flowId, stateJson: { a: [1] } });
+  expect((await ask(after, get(flowId))).flow).toMatchObject({ flowId, stateJson: { a: [1] } });
   after.close();
   flows.close();
 });
 
-test("STORE-2: a file is written through to the disk, keeps a log, and only its owner may read it", () => {
+test("STORE-2: a file is synchronised to the disk, has a log, and only its owner may read it", () => {
   const file = newFile();
   const flows = open(file);
   const other = new DatabaseSync(file);
@@ -128,7 +152,7 @@ test("STORE-2: a file is written through to the disk, keeps a log, and only its 
   flows.close();
 });
 
-test("STORE-4: a newer file and another application's are refused and left as they are", () => {
+test("STORE-4: a newer file and a file of another application are refused and not changed", () => {
   const ours = new DatabaseSync(":memory:");
   expect(checkFile(ours).isOk()).toBe(true);
   migrate(ours);
@@ -151,7 +175,7 @@ test("STORE-4: a newer file and another application's are refused and left as th
   }
 });
 
-test("STORE-4: what is no database, or cannot be opened, is refused with the system's word", () => {
+test("STORE-4: a file that is not a database or cannot be opened is refused with the system's message", () => {
   const file = newFile();
   writeFileSync(file, "no database, but a text that is long enough to be looked at as one".repeat(20));
   const before = readFileSync(file);
@@ -166,7 +190,7 @@ test("STORE-4: a file that is opened again keeps its flows, and a second migrati
   const flowId = await create(first);
   first.close();
   const second = open(file);
-  expect((await settled(second.bind(OWNER, quiet).latest())).flow).toMatchObject({ flowId });
+  expect((await ask(second, { action: "find_latest_flow" })).flow).toMatchObject({ flowId });
   second.close();
   const database = new DatabaseSync(file);
   const version = (): unknown => database.prepare("PRAGMA user_version").get();
@@ -176,7 +200,7 @@ test("STORE-4: a file that is opened again keeps its flows, and a second migrati
   database.close();
 });
 
-test("VIEW-4: a row that no version of this store wrote costs its request a refusal, and shows nothing", async () => {
+test("VIEW-4: a row that this store cannot have written is refused, and nothing of it is shown", async () => {
   const file = newFile();
   const flows = open(file);
   const other = new DatabaseSync(file);
@@ -184,7 +208,7 @@ test("VIEW-4: a row that no version of this store wrote costs its request a refu
     const flowId = await create(flows);
     other.exec(`UPDATE flows SET ${change} WHERE flow_id = '${flowId}'`);
     const told: unknown[] = [];
-    const answered = await flows.bind(OWNER, (_, said) => told.push(said)).get(flowId);
+    const answered = await flows.execute(OWNER, get(flowId), (_, detail) => told.push(detail));
     expect(answered._unsafeUnwrapErr(), change).toBe("persist_failed");
     expect(told).toHaveLength(1);
   }
@@ -197,14 +221,14 @@ const DAY = 24 * 60 * 60 * 1000;
 const STORES: Readonly<Record<string, (options: Partial<EmbeddedOptions>) => EmbeddedFlows>> = {
   memory: (options) => memoryFlows(options),
   sqlite: (options) => open(newFile(), options),
+  "a store that answers later": (options) => laterFlows(options),
 };
 
 test.each(Object.keys(STORES))(
-  "STORE-3, FLOW-6: the sweep of %s ends flows with an intent and removes old ends, but none with tasks",
+  "STORE-3, FLOW-6: the sweep of %s ends flows with an intent and removes flows that ended long ago, but none with tasks",
   async (name) => {
     let now = 1_000_000;
     const flows = STORES[name]?.({ now: () => now }) ?? memoryFlows();
-    const mine = flows.bind(OWNER, quiet);
     const sweep = async (): Promise<number> => (await flows.sweep())._unsafeUnwrap();
     const [open, intended, busy, ended, worked] = [
       await create(flows),
@@ -213,64 +237,60 @@ test.each(Object.keys(STORES))(
       await create(flows),
       await create(flows),
     ];
-    const runTask = (flowId: string): Promise<unknown> => settled(mine.runTask({ flowId, runtime: "acp", task: "t" }));
-    await runTask(busy);
-    await runTask(worked);
-    for (const flowId of [intended, busy]) await settled(mine.requestCancel({ flowId, expectedRevision: 0 }));
-    for (const flowId of [ended, worked]) await settled(mine.finish({ flowId, expectedRevision: 0 }));
+    for (const flowId of [busy, worked]) await ask(flows, runTask(flowId));
+    for (const flowId of [intended, busy]) await ask(flows, { action: "request_cancel", flowId, expectedRevision: 0 });
+    for (const flowId of [ended, worked]) await ask(flows, finish(flowId));
     now += 5;
     expect(await sweep()).toBe(1);
-    expect((await settled(mine.get(intended))).flow).toMatchObject({ status: "cancelled", revision: 2, endedAt: now });
-    expect((await settled(mine.get(busy))).flow).toMatchObject({ status: "queued", revision: 1 });
+    expect((await ask(flows, get(intended))).flow).toMatchObject({ status: "cancelled", revision: 2, endedAt: now });
+    expect((await ask(flows, get(busy))).flow).toMatchObject({ status: "queued", revision: 1 });
     now = 1_000_000 + 7 * DAY - 1;
     expect(await sweep()).toBe(0);
     now += 1;
     expect(await sweep()).toBe(1);
-    expect((await settled(mine.get(ended))).flow).toBe(null);
+    expect((await ask(flows, get(ended))).flow).toBe(null);
     now += 5;
     expect(await sweep()).toBe(1);
-    const { flows: left = [] } = await settled(mine.list());
+    const { flows: left = [] } = await ask(flows, LIST);
     expect(left.map(({ flowId }) => flowId).toSorted()).toEqual([open, busy, worked].toSorted());
-    expect(await settled(mine.summary(worked))).toMatchObject({ summary: { total: 1 } });
+    expect(await ask(flows, { action: "get_task_summary", flowId: worked })).toMatchObject({ summary: { total: 1 } });
   },
 );
 
-test.each(Object.keys(STORES))("STORE-3: the sweep of %s goes on until nothing is due", async (name) => {
+test.each(Object.keys(STORES))("STORE-3: the sweep of %s continues until no flow is due", async (name) => {
   let now = 1_000_000;
   const flows = STORES[name]?.({ now: () => now }) ?? memoryFlows();
-  const mine = flows.bind(OWNER, quiet);
   for (let index = 0; index < 450; index += 1) {
-    await settled(mine.finish({ flowId: await create(flows), expectedRevision: 0 }));
+    await ask(flows, finish(await create(flows)));
   }
   now += 7 * DAY;
   expect((await flows.sweep())._unsafeUnwrap()).toBe(450);
-  expect((await settled(mine.list())).flows).toEqual([]);
+  expect((await ask(flows, LIST)).flows).toEqual([]);
 });
 
 test.each(Object.keys(STORES))("FLOW-6: %s shows a cancelled flow's tasks newest first", async (name) => {
   let now = 1_000_000;
   const flows = STORES[name]?.({ now: () => now }) ?? memoryFlows();
-  const mine = flows.bind(OWNER, quiet);
   const flowId = await create(flows);
   for (const label of ["first", "second", "third"]) {
-    await settled(mine.runTask({ flowId, runtime: "acp", task: "t", label }));
+    await ask(flows, runTask(flowId, label));
     now += label === "second" ? 1 : 0;
   }
-  const { kind, refusal, tasks } = await settled(mine.cancel(flowId));
+  const { kind, refusal, tasks } = await ask(flows, { action: "cancel_flow", flowId });
   expect([kind, refusal]).toEqual(["not_cancelled", "cancel_pending"]);
   expect(tasks?.map(({ label }) => label)).toEqual(["third", "second", "first"]);
 });
 
-test.each(Object.keys(STORES))("%s lists flows of one millisecond by id", async (name) => {
+test.each(Object.keys(STORES))("%s lists flows of the same millisecond by id", async (name) => {
   const ids = ["c", "a", "b"];
   const flows = STORES[name]?.({ now: () => 5, newId: () => ids.shift() ?? "d" }) ?? memoryFlows();
   for (let made = 0; made < 3; made += 1) await create(flows);
-  const { flows: listed = [] } = await settled(flows.bind(OWNER, quiet).list());
+  const { flows: listed = [] } = await ask(flows, LIST);
   expect(listed.map(({ flowId }) => flowId)).toEqual(["a", "b", "c"]);
-  expect((await settled(flows.bind(OWNER, quiet).latest())).flow).toMatchObject({ flowId: "a" });
+  expect((await ask(flows, { action: "find_latest_flow" })).flow).toMatchObject({ flowId: "a" });
 });
 
-test("STORE-2: a store whose file was removed or replaced says so", () => {
+test("STORE-2: a store reports that its file was removed or replaced", () => {
   const file = newFile();
   const flows = open(file);
   expect(flows.isIntact()).toBe(true);

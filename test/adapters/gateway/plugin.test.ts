@@ -1,4 +1,4 @@
-// What the plugin asks of a Gateway, seen through the API that it declares. test/gateway runs it in a real one.
+// The plugin against a stand-in for the Gateway's API. test/systems/gateway runs it in a real Gateway.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,15 +6,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, isIP } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { attributionBy } from "../../../adapters/gateway/client.ts";
+import { clientBy } from "../../../adapters/gateway/client.ts";
 import type { HttpRoute, PluginApi, Service } from "../../../adapters/gateway/api.ts";
-import type { Canceller } from "../../../adapters/managed-flows/api.ts";
 import { LiveRoutes } from "../../../adapters/gateway/live-routes.ts";
 import { Log } from "../../../adapters/bridge/log.ts";
 import plugin from "../../../adapters/gateway/plugin.ts";
 import { pluginBlock, proxyTrust, readSnapshot, UNREADABLE } from "../../../adapters/gateway/snapshot.ts";
 import { sha256 } from "../../../core/index.ts";
-import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import { CONFIG, PATH_A, PATH_B, ROUTE_A, ROUTE_B } from "../../core/arbitraries.ts";
 import { ModelHost } from "../../support/model-host.ts";
 import { runs } from "../../support/runs.ts";
 
@@ -25,6 +24,8 @@ class Recorder {
   readonly services: Service[] = [];
   readonly lines: string[] = [];
   readonly disposers: (() => void)[] = [];
+  /** The sessions of the bindings that were made. */
+  readonly bound: string[] = [];
   snapshot: unknown = snapshotOf(CONFIG);
   readonly #host = new ModelHost();
 
@@ -32,7 +33,8 @@ class Recorder {
     const line = (level: string) => (message: string) => void this.lines.push(`${level} ${message}`);
     const bindSession = ({ sessionKey }: { sessionKey: string }) => {
       const { flows, canceller } = this.#host.bind(sessionKey);
-      return { ...flows, cancel: (asked: Parameters<Canceller["cancel"]>[0]) => canceller().cancel(asked) };
+      this.bound.push(sessionKey);
+      return { ...flows, ...canceller() };
     };
     return {
       registrationMode: "full",
@@ -50,10 +52,11 @@ class Recorder {
 let stop: () => void = () => undefined;
 afterEach(() => stop());
 
-/** Serves the recorded routes as the Gateway does: handed on means 404 in its own words. */
+/** Serves the recorded routes as the Gateway does. A request that is not handled gets the Gateway's own 404. */
 const serve = async (recorder: Recorder): Promise<(path: string, secret?: string) => Promise<number>> => {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const isOurs = await recorder.routes[0]?.handler(request, response);
+    const route = recorder.routes.find(({ path, match }) => match === "exact" && path === request.url);
+    const isOurs = await (route ?? recorder.routes[0])?.handler(request, response);
     if (isOurs === false) response.writeHead(404).end("Not Found");
   };
   const server = createServer((request, response) => void answer(request, response));
@@ -94,7 +97,7 @@ test("CONFIG-1: ten thousand routes are one registration", () => {
   expect([recorder.routes.length, recorder.lines]).toEqual([1, []]);
 });
 
-test("CONFIG-1: without routes, and in every other mode than full, nothing is registered", () => {
+test("CONFIG-1: without routes, or in a mode other than full, no route is registered", () => {
   for (const mode of ["discovery", "tool-discovery", "cli-metadata", "setup-only", ""]) {
     const recorder = new Recorder();
     plugin.register(recorder.api({ registrationMode: mode }));
@@ -106,7 +109,7 @@ test("CONFIG-1: without routes, and in every other mode than full, nothing is re
   expect(recorder.routes).toEqual([]);
 });
 
-test("TOTAL-1: registration never throws, whatever the Gateway lacks", () => {
+test("TOTAL-1: registration never throws, even if parts of the Gateway's API are missing", () => {
   const boom = (): never => {
     throw new Error("secret-of-route-a-0123456789");
   };
@@ -125,7 +128,7 @@ test("TOTAL-1: registration never throws, whatever the Gateway lacks", () => {
   expect(recorder.lines.some((line) => line.startsWith("error [webhooks] could not start"))).toBe(true);
 });
 
-test("ROUTE-2, ROUTE-3: what is not ours is handed on; an unresolved route is not ours", async () => {
+test("ROUTE-2, ROUTE-3: requests without a live route are handed on, also those to an unresolved route", async () => {
   const recorder = new Recorder();
   plugin.register(recorder.api());
   const ask = await serve(recorder);
@@ -137,7 +140,7 @@ test("ROUTE-2, ROUTE-3: what is not ours is handed on; an unresolved route is no
   ]).toEqual([404, 404, 404]);
 });
 
-test("CONFIG-5: a reloaded secret opens its route and the old one no longer does; counters go on", async () => {
+test("CONFIG-5: a reloaded secret opens its route, the old one no longer does, and counters continue", async () => {
   const recorder = new Recorder();
   plugin.register(recorder.api());
   const ask = await serve(recorder);
@@ -168,6 +171,16 @@ test("CONFIG-5: a reloaded secret opens its route and the old one no longer does
   for (const service of recorder.services) service.stop();
 });
 
+test("SCOPE-1: a session is bound once, however many requests ask for it", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  const ask = await serve(recorder);
+  for (let asked = 0; asked < 3; asked += 1) {
+    expect([await ask(PATH_A), await ask(PATH_B, ROUTE_B.secret)]).toEqual([200, 200]);
+  }
+  expect(recorder.bound.toSorted()).toEqual([ROUTE_A.sessionKey, ROUTE_B.sessionKey]);
+});
+
 test("ROUTE-2: a disposed plugin serves nothing", async () => {
   const recorder = new Recorder();
   plugin.register(recorder.api());
@@ -184,12 +197,15 @@ test("M-2: routes are registered from the newest configuration, while the live s
   expect(recorder.routes.map(({ path }) => path)).toEqual(["/hooks/added"]);
 });
 
-test("CONFIG-5: the table is made anew only when the block is another object, and survives an unreadable snapshot", () => {
+test("CONFIG-5: the table is rebuilt only if the block is another object, and survives an unreadable snapshot", () => {
   let snapshot: () => unknown = () => snapshotOf(CONFIG);
   const told: (readonly string[])[] = [];
   const onProblems = (...lines: (readonly string[])[]): void => void told.push(...lines);
   const live = new LiveRoutes({ sha256, onProblems }, CONFIG);
-  const current = () => live.current(readSnapshot(snapshot));
+  const current = () => {
+    live.follow(readSnapshot(snapshot));
+    return live.config;
+  };
   const first = current();
   expect(current()).toBe(first);
   snapshot = () => {
@@ -229,8 +245,8 @@ test("AUDIT-3: warnings that callers can cause are shown once a minute for each 
   );
 });
 
-/** The Gateway's function as it was read: from the right, the first hop that is an address and no trusted one. */
-const resolveAsGateway: Parameters<typeof attributionBy>[0] = ({ socket, headers }, proxies, real) => {
+/** The Gateway's function, as read in its code: from the right, the first hop that is an address and not trusted. */
+const resolveAsGateway: Parameters<typeof clientBy>[0] = ({ socket, headers }, proxies, real) => {
   const peer = socket.remoteAddress;
   if (peer === undefined || !proxies.includes(peer)) return peer;
   const hops = (headers["x-forwarded-for"] ?? "").split(",").map((hop) => hop.trim());
@@ -246,7 +262,7 @@ const trusting = (trustedProxies: unknown, allowRealIpFallback: unknown = false)
   gateway: { trustedProxies, allowRealIpFallback },
 });
 
-test("LIMIT-8: hop by hop and remembered, an attribution is what the Gateway's function says of the whole chain", () => {
+test("LIMIT-8: attribution hop by hop, with its memory, gives the same as the Gateway's function on the whole chain", () => {
   const hop = fc.constantFrom("10.0.0.1", " 10.0.0.2", "127.0.0.1", "192.0.2.1", "unknown", "", "2001:db8::1");
   const chain = fc.array(hop, { maxLength: 6 }).map((hops) => hops.join(","));
   const trust = fc.constantFrom(
@@ -261,42 +277,42 @@ test("LIMIT-8: hop by hop and remembered, an attribution is what the Gateway's f
   const sent = fc.record({ chain, real: hop, peer, trust });
   fc.assert(
     fc.property(fc.array(sent, { maxLength: 30 }), (requests) => {
-      const attribute = attributionBy(resolveAsGateway);
+      const clientOf = clientBy(resolveAsGateway);
       for (const one of requests) {
         const headers = { "x-forwarded-for": one.chain, "x-real-ip": one.real };
         const { trustedProxies, allowRealIpFallback } = proxyTrust(one.trust);
         const whole = resolveAsGateway(
           { socket: { remoteAddress: one.peer }, headers },
-          trustedProxies,
+          [...trustedProxies],
           allowRealIpFallback,
         );
-        expect(attribute(from(one.peer, headers), one.trust)).toBe(whole ?? one.peer);
+        expect(clientOf(from(one.peer, headers), one.trust)).toBe(whole ?? one.peer);
       }
     }),
     { numRuns: runs(300) },
   );
 });
 
-test("LIMIT-8: a resolver that changes the list it is given changes nothing but that", () => {
+test("LIMIT-8: a resolver that changes the list that it is given changes nothing else", () => {
   const hosts = (trustedProxies: string[]): string[] => trustedProxies.splice(0);
-  const attribute = attributionBy((sender, proxies, real) => resolveAsGateway(sender, hosts(proxies), real));
+  const clientOf = clientBy((sender, proxies, real) => resolveAsGateway(sender, hosts(proxies), real));
   const sent = from("192.0.2.1", { "x-forwarded-for": "10.0.0.9,10.0.0.2,192.0.2.1" });
-  expect(attribute(sent, trusting(["192.0.2.1", "10.0.0.2"]))).toBe("10.0.0.9");
-  expect(attribute(sent, trusting([]))).toBe("192.0.2.1");
+  expect(clientOf(sent, trusting(["192.0.2.1", "10.0.0.2"]))).toBe("10.0.0.9");
+  expect(clientOf(sent, trusting([]))).toBe("192.0.2.1");
 });
 
-test("LIMIT-7: of a long forwarding header only the end is looked at, and no hop to the left of the client", () => {
+test("LIMIT-7: only the end of a long forwarding header is read, and no hop to the left of the client", () => {
   const asked: string[] = [];
-  const attribute = attributionBy((sender, proxies, real) => {
+  const clientOf = clientBy((sender, proxies, real) => {
     if (sender.socket.remoteAddress !== undefined) asked.push(Object.values(sender.headers).join("|"));
     return resolveAsGateway(sender, proxies, real);
   });
   const trust = trusting(["192.0.2.1"]);
-  const clientOf = (headers: Readonly<Record<string, string>>) => attribute(from("192.0.2.1", headers), trust);
-  expect(clientOf({ "x-forwarded-for": `${"10.0.0.1, ".repeat(1400)}10.0.0.2` })).toBe("10.0.0.2");
+  const sent = (headers: Readonly<Record<string, string>>) => clientOf(from("192.0.2.1", headers), trust);
+  expect(sent({ "x-forwarded-for": `${"10.0.0.1, ".repeat(1400)}10.0.0.2` })).toBe("10.0.0.2");
   expect(asked).toEqual([" 10.0.0.2|"]);
   asked.length = 0;
-  expect(clientOf({ "x-forwarded-for": "10.0.0.1,".concat("x,".repeat(8000)), "x-real-ip": "y".repeat(9000) })).toBe(
+  expect(sent({ "x-forwarded-for": "10.0.0.1,".concat("x,".repeat(8000)), "x-real-ip": "y".repeat(9000) })).toBe(
     "192.0.2.1",
   );
   expect(asked).toEqual(["x|", `|${"y".repeat(512)}`]);
@@ -305,8 +321,8 @@ test("LIMIT-7: of a long forwarding header only the end is looked at, and no hop
 test("LIMIT-8: odd shapes of the live configuration trust no proxy", () => {
   const odd = [undefined, UNREADABLE, {}, { gateway: { trustedProxies: "192.0.2.1", allowRealIpFallback: "yes" } }];
   for (const snapshot of odd) {
-    const attribute = attributionBy(resolveAsGateway);
-    expect(attribute(from("192.0.2.1", { "x-forwarded-for": "10.0.0.1" }), snapshot)).toBe("192.0.2.1");
+    const clientOf = clientBy(resolveAsGateway);
+    expect(clientOf(from("192.0.2.1", { "x-forwarded-for": "10.0.0.1" }), snapshot)).toBe("192.0.2.1");
     expect(proxyTrust(snapshot)).toEqual({ trustedProxies: [], allowRealIpFallback: false });
   }
   expect(proxyTrust(trusting(["192.0.2.1", 7], true))).toEqual({
@@ -315,35 +331,52 @@ test("LIMIT-8: odd shapes of the live configuration trust no proxy", () => {
   });
 });
 
-test("LIMIT-8: an attribution that the Gateway has made itself counts, and the number of remembered ones is bounded", () => {
+test("LIMIT-8: the Gateway's own attribution counts", () => {
   let made: string | undefined = "10.9.9.9";
-  let asked = 0;
-  const attribute = attributionBy(({ socket }) => {
-    if (socket.remoteAddress === undefined) return made;
-    asked += 1;
-    return socket.remoteAddress;
-  });
-  expect(attribute(from("10.0.0.1"), undefined)).toBe("10.9.9.9");
+  const clientOf = clientBy(({ socket }) => socket.remoteAddress ?? made);
+  expect(clientOf(from("10.0.0.1"), undefined)).toBe("10.9.9.9");
   made = undefined;
-  expect(attribute(from(undefined), undefined)).toBe(undefined);
-  asked = 0;
-  const trust = () => trusting(["192.0.2.1", "192.0.2.2"]);
-  const visit = (n: number) => attribute(from(`10.0.${String(n >> 8)}.${String(n & 255)}`), trust());
-  for (let round = 0; round < 2; round += 1) for (let n = 0; n < 1024; n += 1) visit(n);
-  expect(asked).toBe(1024);
-  visit(5000);
-  visit(1);
-  expect(asked).toBe(1026);
+  expect(clientOf(from(undefined), undefined)).toBe(undefined);
 });
 
-test("REPLY-1: the plugin is the one of its manifest", () => {
+/** Visits of the Nth address behind a trusted proxy, and how often the Gateway's function was asked for a client. */
+const visits = () => {
+  let asked = 0;
+  const clientOf = clientBy((sender, proxies, real) => {
+    if (sender.socket.remoteAddress !== undefined) asked += 1;
+    return resolveAsGateway(sender, proxies, real);
+  });
+  const visit = (n: number): void => {
+    const address = `10.${String(n >> 16)}.${String((n >> 8) & 255)}.${String(n & 255)}`;
+    // the snapshot may be another object each time: what it says counts
+    expect(clientOf(from("192.0.2.1", { "x-forwarded-for": address }), trusting(["192.0.2.1"]))).toBe(address);
+  };
+  return { visit, asked: () => asked };
+};
+
+test("LIMIT-7: of 9,000 addresses that come in turn, again and again, each is asked for once", () => {
+  const { visit, asked } = visits();
+  for (let round = 0; round < 3; round += 1) for (let n = 0; n < 9000; n += 1) visit(n);
+  expect(asked()).toBe(9000);
+});
+
+test("LIMIT-7: the last 8,192 new addresses are remembered, whatever came before, and never more than 16,384", () => {
+  const { visit, asked } = visits();
+  for (let n = 0; n < 20_000; n += 1) visit(n);
+  for (let n = 20_000 - 8192; n < 20_000; n += 1) visit(n);
+  expect(asked()).toBe(20_000);
+  for (let n = 20_000 - 16_385; n >= 0; n -= 1) visit(n);
+  expect(asked()).toBe(20_000 + 20_000 - 16_384);
+});
+
+test("REPLY-1: the plugin has the id of its manifest", () => {
   const file = join(import.meta.dirname, "..", "..", "..", "openclaw.plugin.json");
   const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
   expect([plugin.id, plugin.name]).toEqual([manifest["id"], manifest["name"]]);
   expect(plugin.description).toMatch(/^Authenticated webhook routes .*\.$/u);
 });
 
-test("REPLY-4: a logger that cannot be asked for a level costs nobody an answer", () => {
+test("REPLY-4: with a logger that cannot be asked for its level, callers still get answers", () => {
   const closed = (): never => {
     throw new Error("closed");
   };

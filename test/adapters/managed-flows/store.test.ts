@@ -1,16 +1,17 @@
-// The port to the Gateway's flow API, against hosts that answer well, answer nonsense, throw, or do not answer.
+// The adapter of the Gateway's flow API, against stand-ins that answer well or wrongly, throw, or do not answer.
 
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { exchange } from "../../../adapters/bridge/exchange.ts";
-import type { Binding } from "../../../adapters/managed-flows/api.ts";
-import { createFlowHost } from "../../../adapters/bridge/execute.ts";
+import { ok } from "neverthrow";
+import { expect, test, vi } from "vitest";
+import { createBridge } from "../../../adapters/bridge/bridge.ts";
+import { STORE_DEADLINE_MS } from "../../../adapters/bridge/execute.ts";
+import { Log, type Logger } from "../../../adapters/bridge/log.ts";
 import { scrub } from "../../../adapters/bridge/scrub.ts";
-import { gatewayFlows } from "../../../adapters/managed-flows/store.ts";
 import { MemoryLimits } from "../../../adapters/limits/memory.ts";
+import type { Binding } from "../../../adapters/managed-flows/api.ts";
+import { gatewayFlows } from "../../../adapters/managed-flows/store.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
-import { ok, type Result } from "neverthrow";
-import type { Answer, BodyFault } from "../../../core/index.ts";
+import type { Answer } from "../../../core/index.ts";
 import {
   bytes,
   dress,
@@ -40,53 +41,89 @@ type Sent = {
 
 const CFG = { gateway: "configuration" };
 
+const ignore = (): void => undefined;
+const clock = (): number => 0;
+const defect = (line: string): never => expect.fail(line);
+
+/** A log that rations nothing, so that a test sees every warning. */
+class EveryWarning extends Log {
+  readonly lines: string[] = [];
+
+  constructor() {
+    super({ info: ignore, warn: ignore, error: defect }, clock);
+  }
+
+  override warnSometimes(line: string): void {
+    this.lines.push(line);
+  }
+}
+
+/** A binding of which every method is noted and answers with `reply`. */
+const noting = (asked: Asked[], reply: (asked: Asked) => unknown): Binding => {
+  const methods = new Proxy(
+    {},
+    {
+      get:
+        (_, method) =>
+        (...args: readonly unknown[]) => {
+          asked.push({ method: String(method), args });
+          return reply({ method: String(method), args });
+        },
+    },
+  );
+  return { flows: methods as Binding["flows"], canceller: () => methods as ReturnType<Binding["canceller"]> };
+};
+
 /** Sends `body` through the whole bridge to a host whose every method answers with `reply`. */
 const send = async (
   body: unknown,
   reply: (asked: Asked) => unknown,
-  options: { readonly deadlineMs?: number; readonly warn?: (line: string) => void } = {},
+  options: { readonly logger?: Logger; readonly bind?: () => never } = {},
 ): Promise<Sent> => {
   const asked: Asked[] = [];
-  const log: string[] = [];
+  const log = new EveryWarning();
   const bind = (sessionKey: string): Binding => {
     expect(sessionKey, "SCOPE-1").toBe(ROUTE_A.sessionKey);
-    const binding = new Proxy(
-      {},
-      {
-        get:
-          (_, method) =>
-          (...args: readonly unknown[]) => {
-            asked.push({ method: String(method), args });
-            return reply({ method: String(method), args });
-          },
-      },
-    );
-    return { flows: binding as Binding["flows"], canceller: () => binding as ReturnType<Binding["canceller"]> };
+    return options.bind?.() ?? noting(asked, reply);
   };
-  const store = gatewayFlows({ bind, hostConfig: () => CFG });
-  const host = createFlowHost({ store, warn: (line) => log.push(line), ...options });
-  const bridge = {
+  const { locate, handle } = createBridge({
+    routes: () => ROUTES,
+    store: gatewayFlows({ bind, hostConfig: () => CFG }),
     limits: new MemoryLimits(),
-    host,
     primitives: nodePrimitives,
-    now: () => 0,
-    onDefect: (error: unknown) => expect.fail(String(error)),
-  };
+    clock,
+    log: options.logger === undefined ? log : new Log(options.logger, clock),
+  });
   const answers: Answer[] = [];
-  const read = (): Promise<Result<Uint8Array, BodyFault>> => Promise.resolve(ok(bytes(JSON.stringify(body))));
-  await exchange(bridge, ROUTES, head(), read, (one) => void answers.push(one));
-  const [answer] = answers;
-  if (answer === undefined) return expect.fail("no answer");
+  const read = () => Promise.resolve(ok(bytes(JSON.stringify(body))));
+  await handle(locate(head()), read, (one) => void answers.push(one));
+  const [answer, ...more] = answers;
+  if (answer === undefined || more.length > 0) return expect.fail("not exactly one answer");
   return {
     status: answer.reply.status,
     text: answer.reply.body,
     body: JSON.parse(answer.reply.body) as Json,
     asked,
-    log,
+    log: log.lines,
   };
 };
 
-/** The record of the flow that `body` asks about. */
+/** The same, to a host that has not answered when the deadline comes. */
+const sendTooLong = async (body: unknown, reply: (asked: Asked) => unknown): Promise<Sent> => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    let isAnswered = false;
+    const sent = send(body, reply).finally(() => (isAnswered = true));
+    await vi.advanceTimersByTimeAsync(STORE_DEADLINE_MS - 1);
+    expect(isAnswered).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    return await sent;
+  } finally {
+    vi.useRealTimers();
+  }
+};
+
+/** The record of the flow that `body` names. */
 const askedFor = (body: Json, flow: object): object => ("flowId" in body ? { ...flow, flowId: body["flowId"] } : flow);
 
 /** A good answer of the host to each action, around the records that it shows. */
@@ -120,7 +157,48 @@ test("VIEW-1: answers that agree in the visible fields give byte-identical repli
   );
 });
 
-test("SLOT-4: a host that answers at once, by a promise or by a thenable of its own is answered for alike", async () => {
+/** `value` with an accessor for each part, which counts how often it is read. */
+const watched = (value: unknown, reads: Map<string, number>, path = ""): unknown => {
+  if (typeof value !== "object" || value === null) return value;
+  const watch = (name: string | symbol, part: unknown): PropertyDescriptor => {
+    const at = `${path}.${String(name)}`;
+    const inner = watched(part, reads, at);
+    const get = (): unknown => {
+      reads.set(at, (reads.get(at) ?? 0) + 1);
+      return inner;
+    };
+    return { get, enumerable: true, configurable: true };
+  };
+  const copy: object = Array.isArray(value) ? [] : {};
+  for (const name of Reflect.ownKeys(value).filter((key) => key !== "length")) {
+    Object.defineProperty(copy, name, watch(name, Reflect.get(value, name)));
+  }
+  return copy;
+};
+
+test("VIEW-5: each part of an answer is read once at most, what is hidden never, and what was checked is shown", async () => {
+  const world = fc.record({ body: goodBody, flow: flowFields, task: taskFields, summary: summaryFields });
+  const marked = hiddenFields.map((hidden) =>
+    Object.fromEntries(Reflect.ownKeys(hidden).map((name) => [`hidden ${String(name)}`, Reflect.get(hidden, name)])),
+  );
+  await fc.assert(
+    fc.asyncProperty(world, marked, async ({ body, flow, task, summary }, hidden) => {
+      fc.pre(body["childSessionKey"] === undefined);
+      const action = String(body["action"]);
+      const answerOf = (more: object): unknown =>
+        goodAnswer(action, { ...more, ...askedFor(body, flow) }, { ...more, ...task }, { ...more, ...summary }, more);
+      const reads = new Map<string, number>();
+      const answer = watched(answerOf(hidden), reads);
+      const { text } = await send(body, () => answer);
+      expect([...reads].filter(([path, count]) => count > 1 || path.includes("hidden"))).toEqual([]);
+      expect(text).toBe((await send(body, () => answerOf({}))).text);
+      expect(JSON.parse(text)).toMatchObject({ ok: true });
+    }),
+    { numRuns: runs(300) },
+  );
+});
+
+test("SLOT-4: answers of the host as a value, a promise and a thenable give the same reply", async () => {
   const world = fc.record({ body: goodBody, flow: flowFields, task: taskFields, summary: summaryFields });
   await fc.assert(
     fc.asyncProperty(world, fc.boolean(), async ({ body, flow, task, summary }, isGood) => {
@@ -134,12 +212,13 @@ test("SLOT-4: a host that answers at once, by a promise or by a thenable of its 
   );
 });
 
-test("REPLY-4: a host that fails while its log does is answered for all the same", async () => {
+test("REPLY-4: a reply is sent even if the host and its log fail at the same time", async () => {
   const fail = (): never => {
     throw new Error("disk full");
   };
   for (const failing of [fail, () => Promise.reject(new Error("no"))]) {
-    const { status, body } = await send({ action: "list_flows" }, failing, { warn: fail });
+    const logger = { info: fail, warn: fail, error: defect };
+    const { status, body } = await send({ action: "list_flows" }, failing, { logger });
     expect([status, body["code"]]).toEqual([502, "bad_host_answer"]);
   }
 });
@@ -186,7 +265,7 @@ test("SCOPE-1: each action asks the host once, by its own method, with the field
   );
 });
 
-test("VIEW-4, TOTAL-1: whatever a host answers, the caller gets an envelope, and nonsense is a 502 that shows nothing of it", async () => {
+test("VIEW-4, TOTAL-1: any answer of the host gives an envelope, and a wrong answer a 502 that shows nothing of it", async () => {
   const wild = fc.oneof(
     fc.anything({ withBigInt: true }),
     fc.constantFrom(
@@ -220,7 +299,7 @@ test("VIEW-4, TOTAL-1: whatever a host answers, the caller gets an envelope, and
   );
 });
 
-test("REPLY-3: the host's prose never reaches a caller, and reaches the log without session keys", async () => {
+test("REPLY-3: the host's sentences never reach a caller, and reach the log without session keys", async () => {
   const prose = fc.oneof(
     wildText,
     wildText.map((text) => `${text} agent:main:owner-a ${text}`),
@@ -334,7 +413,7 @@ test.each([
   expect([sent.status, sent.body["code"], sent.log]).toEqual([status, code, []]);
 });
 
-test("REPLY-3: the refusals carry what the Gateway's carry", async () => {
+test("REPLY-3: the refusals have the same fields as the Gateway's", async () => {
   const ended = await send(cancel, () => ({
     found: true,
     cancelled: false,
@@ -358,7 +437,7 @@ test("REPLY-3: the refusals carry what the Gateway's carry", async () => {
   expect(conflict.body["result"]).toEqual({ applied: false, code: "revision_conflict", current: FLOW });
 });
 
-test("SCOPE-2: an answer about another flow than the one asked for is refused, wherever it stands in the answer", async () => {
+test("SCOPE-2: an answer about a flow other than the requested one is refused, at any place in the answer", async () => {
   const asks = fc.constantFrom(...(["get_flow", "cancel_flow", "run_task", "set_waiting", "finish_flow"] as const));
   await fc.assert(
     fc.asyncProperty(asks, flowFields, taskFields, fc.boolean(), async (action, flow, one, isRefused) => {
@@ -377,7 +456,7 @@ test("SCOPE-2: an answer about another flow than the one asked for is refused, w
   );
 });
 
-test("VIEW-2: a new task's child session is said back to the caller that named it, and only then", async () => {
+test("VIEW-2: a new task's child session is shown only to the caller that named it", async () => {
   const child = "agent:main:acp:worker";
   const record = {
     taskId: "t",
@@ -404,7 +483,7 @@ const thrown =
     throw Object.assign(new Error(message), code === undefined ? {} : { code });
   };
 
-test("SLOT-4: a host that throws, rejects or throws from its binding costs the caller a clear answer", async () => {
+test("SLOT-4: if the host throws, rejects or throws in its binding, the caller gets a clear answer", async () => {
   const SECRET_ISH = "owner agent:main:owner-a is angry";
   for (const [fail, status] of [
     [thrown("database is locked", "ERR_SQLITE_ERROR"), 503],
@@ -433,7 +512,78 @@ test("SLOT-4: a host that throws, rejects or throws from its binding costs the c
   }
 });
 
-test("AUDIT-1: session keys and what looks like a secret never reach the log, however long and however quoted", () => {
+test("SLOT-4: if a session cannot be bound, the caller gets a clear answer", async () => {
+  for (const [bind, status] of [
+    [thrown("database is locked", "ERR_SQLITE_ERROR"), 503],
+    [thrown("no agent:main:owner-a here"), 502],
+  ] as const) {
+    const sent = await send(cancel, ignore, { bind });
+    expect([sent.status, sent.body["result"], sent.log.length, sent.asked]).toEqual([status, {}, 1, []]);
+    expect(sent.text + sent.log.join("")).not.toContain("agent:main");
+  }
+});
+
+test("SCOPE-1: a session is bound once, again when that failed, and each has its own binding", async () => {
+  const bound: string[] = [];
+  const asked: Readonly<Record<string, Asked[]>> = { a: [], b: [] };
+  let isBroken = true;
+  const bind = (owner: string): Binding => {
+    bound.push(owner);
+    if (isBroken) throw new Error("not yet");
+    return noting(asked[owner] ?? [], () => []);
+  };
+  const { execute } = gatewayFlows({ bind, hostConfig: () => CFG });
+  const list = (owner: string): unknown => execute(owner, { action: "list_flows" }, ignore);
+  expect(() => list("a")).toThrow("not yet");
+  isBroken = false;
+  for (const owner of ["a", "b", "a", "b", "b"]) list(owner);
+  expect(bound).toEqual(["a", "a", "b"]);
+  expect([asked["a"]?.length, asked["b"]?.length]).toEqual([2, 3]);
+});
+
+test("SCOPE-1: after a call that threw or rejected, the session is bound anew", async () => {
+  const fail = (): never => {
+    throw new Error("this binding has ended");
+  };
+  for (const refuse of [fail, () => Promise.reject(new Error("this binding has ended"))]) {
+    let bound = 0;
+    const bind = (): Binding => {
+      bound += 1;
+      return noting([], bound === 1 ? refuse : () => []);
+    };
+    const { execute } = gatewayFlows({ bind, hostConfig: () => CFG });
+    const list = async (): Promise<unknown> => execute("a", { action: "list_flows" }, ignore);
+    await expect(list()).rejects.toThrow("this binding has ended");
+    expect([await list(), await list(), bound]).toEqual([
+      ok({ kind: "flows", flows: [] }),
+      ok({ kind: "flows", flows: [] }),
+      2,
+    ]);
+  }
+});
+
+test("SCOPE-1: only cancel_flow needs the binding that can cancel", async () => {
+  const bind = (): Binding => ({ ...noting([], () => []), canceller: thrown("no synchronous binding here") });
+  const { execute } = gatewayFlows({ bind, hostConfig: () => CFG });
+  expect(execute("a", { action: "list_flows" }, ignore)).toEqual(ok({ kind: "flows", flows: [] }));
+  expect(() => execute("a", { action: "cancel_flow", flowId: "x" }, ignore)).toThrow("no synchronous binding here");
+});
+
+test("the bindings that are kept are bounded: of more than 1,024 sessions the oldest is bound again", () => {
+  const bound: string[] = [];
+  const bind = (owner: string): Binding => {
+    bound.push(owner);
+    return noting([], () => []);
+  };
+  const { execute } = gatewayFlows({ bind, hostConfig: () => CFG });
+  const visit = (n: number): unknown => execute(String(n), { action: "list_flows" }, ignore);
+  for (let round = 0; round < 2; round += 1) for (let n = 0; n < 1024; n += 1) visit(n);
+  expect(bound).toHaveLength(1024);
+  for (const n of [1024, 1, 1023, 0]) visit(n);
+  expect(bound.slice(1024)).toEqual(["1024", "0"]);
+});
+
+test("AUDIT-1: session keys and texts that look like a secret never reach the log, at any length and in any quotes", () => {
   const key = `hook-${"k".repeat(495)}"q`;
   const said = scrub(
     new Error(`${key} ${JSON.stringify(key)} secret=abcdef "token": "ghijkl" Bearer mnopqr Agent:Main:x`),
@@ -445,25 +595,18 @@ test("AUDIT-1: session keys and what looks like a secret never reach the log, ho
   expect(scrub(unreadable, [])).toBe("an error that cannot be read");
 });
 
-test("SLOT-4: a host that never answers is given up after the deadline, and its late answer is ignored", async () => {
+test("SLOT-4: a call that the host does not answer is abandoned at the deadline, and a late answer is ignored", async () => {
   let answerLate: (value: unknown) => void = () => undefined;
-  const sent = await send(
-    wait,
-    () =>
-      new Promise((resolve) => {
-        answerLate = resolve;
-      }),
-    { deadlineMs: 20 },
-  );
+  const sent = await sendTooLong(wait, () => new Promise((resolve) => (answerLate = resolve)));
   expect([sent.status, sent.body["code"], sent.log.length]).toEqual([504, "outcome_unknown", 1]);
   answerLate({ applied: true, flow: FLOW });
 });
 
-test("AUDIT-1, SLOT-4: the operator is told which route and action met what, with what the host said, scrubbed", async () => {
+test("AUDIT-1, SLOT-4: the operator is told the route, the action and the failure, with the host's scrubbed message", async () => {
   const list = { action: "list_flows" };
   const about = "route zapier list_flows: ";
-  const never = await send(list, () => new Promise(() => undefined), { deadlineMs: 20 });
-  expect(never.log).toEqual([`${about}the host did not answer in time: 20 ms`]);
+  const never = await sendTooLong(list, () => new Promise(ignore));
+  expect(never.log).toEqual([`${about}the host did not answer in time: 20000 ms`]);
   const failed = await send(list, thrown("no disk for agent:main:owner-a"));
   expect(failed.log).toEqual([`${about}the host failed: no disk for [hidden]`]);
   const nonsense = await send(list, () => [{ ...FLOW, goal: 7 }]);
@@ -474,7 +617,7 @@ test("AUDIT-1, SLOT-4: the operator is told which route and action met what, wit
   expect(odd.log).toEqual(["route zapier cancel_flow: the host said: No."]);
 });
 
-test("AUDIT-1: what tells by its shape is hidden whole, and nothing around it", () => {
+test("AUDIT-1: a text with a known shape is hidden completely, and nothing around it", () => {
   expect(scrub("see agent:main:x now", [])).toBe("see [hidden] now");
   expect(scrub("Bearer   abc def", [])).toBe("[hidden] def");
   expect(scrub("the secret = abc, d", [])).toBe("the [hidden] d");
@@ -483,7 +626,7 @@ test("AUDIT-1: what tells by its shape is hidden whole, and nothing around it", 
   expect(scrub('said a\\"b so', ['a"b'])).toBe("said [hidden] so");
 });
 
-test("REPLY-3: only the whole sentence counts as the host's word for an end", async () => {
+test("REPLY-3: only the exact sentence means that the flow has ended", async () => {
   for (const reason of [
     "So: Flow is already lost.",
     "Flow is already lost. Really.",

@@ -1,4 +1,4 @@
-// The Node pieces by themselves, without a socket.
+// The parts of the Node adapter, without a socket.
 
 import type { IncomingMessage } from "node:http";
 import { expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { bytes } from "../../core/arbitraries.ts";
 const request = (fields: object): IncomingMessage =>
   ({ headers: {}, socket: { remoteAddress: "10.0.0.9" }, ...fields }) as unknown as IncomingMessage;
 
-test("LIMIT-8: a head has what Node knows of a request, and the client that the host attributes", () => {
+test("LIMIT-8: a head has the values of Node's request, and the attributed client", () => {
   const headers = { authorization: "Bearer x", "set-cookie": ["a", "b"] };
   const head = headOf(request({ method: "POST", url: "/x?y", headers }), () => "192.0.2.1");
   expect([head.method, head.target, head.client, head.peer]).toEqual(["POST", "/x?y", "192.0.2.1", "10.0.0.9"]);
@@ -18,13 +18,13 @@ test("LIMIT-8: a head has what Node knows of a request, and the client that the 
   expect([bare.method, bare.target, bare.client]).toEqual(["", "", "10.0.0.9"]);
 });
 
-test("BODY-5: bytes are UTF-8 to the letter or nothing, and a byte order mark stays", () => {
+test("BODY-5: only valid UTF-8 is decoded, and a byte order mark stays", () => {
   expect(nodePrimitives.decodeUtf8(bytes("a\u00e9\u{1f600}"))).toBe("a\u00e9\u{1f600}");
   expect(nodePrimitives.decodeUtf8(bytes("\ufeffx"))).toBe("\ufeffx");
   expect(nodePrimitives.decodeUtf8(Uint8Array.from([0x61, 0xff]))).toBe(undefined);
 });
 
-test("AUTH-3: the native digest is the core's", () => {
+test("AUTH-3: the native digest equals the core's", () => {
   for (const text of ["", "abc", "\u00e9".repeat(200)]) {
     expect(Uint8Array.from(nodePrimitives.sha256(bytes(text)))).toEqual(sha256(bytes(text)));
   }

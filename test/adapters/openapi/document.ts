@@ -1,4 +1,4 @@
-// Reads an OpenAPI document for tests: its shape, and a validator of JSON values against its schemas.
+// Reads an OpenAPI document for tests, and validates JSON values against its schemas.
 
 import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
 import * as z from "zod";
@@ -50,7 +50,7 @@ export const walk = (value: unknown, visit: (container: object) => void): void =
 export const members = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {};
 
-/** What a `#/…` pointer leads to in the document, or undefined. */
+/** The value at a `#/…` pointer in the document, or undefined. */
 export const follow = (pointer: string, root: unknown = RAW): unknown =>
   pointer
     .slice(2)
@@ -59,14 +59,14 @@ export const follow = (pointer: string, root: unknown = RAW): unknown =>
 
 const nameOf = (pointer: string): string => pointer.split("/").at(-1) ?? "";
 
-/** Objects that rule out what they do not name, so that a field nobody wrote down is seen. */
+/** Objects that forbid members that they do not name, so that an undocumented field is noticed. */
 const closed = (key: string, value: unknown): unknown => {
   const isObject = typeof value === "object" && value !== null && "properties" in value && "type" in value;
   if (isObject) return { additionalProperties: false, ...value };
   return key === "$ref" ? String(value).replace("#/components/schemas/", "#/$defs/") : value;
 };
 
-/** ajv wants no `mapping`; the tests look at it themselves. */
+/** ajv does not accept `mapping`; the tests check it themselves. */
 const plain = (key: string, value: unknown): unknown => (key === "discriminator" ? undefined : closed(key, value));
 
 const { schemas } = DOCUMENT.components;
@@ -76,7 +76,7 @@ ajv.addSchema({ $id: "document", $defs });
 
 export type Faults = readonly ErrorObject[] | undefined;
 
-/** Why a value is not what the schema of this name says; undefined when it is. Undocumented fields are faults. */
+/** Why a value does not match the schema of this name, or undefined. Undocumented fields are faults. */
 export const faultsOf = (name: string): ((value: unknown) => Faults) => {
   const validate = ajv.getSchema(`document#/$defs/${name}`);
   if (validate === undefined) throw new Error(`no schema ${name}`);

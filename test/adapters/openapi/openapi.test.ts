@@ -11,7 +11,7 @@ const NAMES = Object.keys(ACTIONS);
 const FIELDS = [...new Set(Object.values(ACTIONS).flatMap((schema) => Object.keys(schema.shape)))];
 const asSent = (body: unknown): unknown => JSON.parse(JSON.stringify(body));
 
-test("the document is plain JSON without a blank text, and every reference in it leads somewhere", () => {
+test("the document is plain JSON without a blank text, and every reference in it resolves", () => {
   expect(asSent(RAW)).toStrictEqual(RAW);
   expect(JSON.stringify(RAW)).not.toContain('""');
   const references: string[] = [];
@@ -33,7 +33,7 @@ const wordsOf = (schema: unknown): readonly string[] => {
   return [...Object.keys(plain), ...inner, ...(items === undefined ? [] : ["items", ...wordsOf(items)])];
 };
 
-test("the schemas use the plain words of JSON Schema only, which importers know", () => {
+test("the schemas use only those keywords of JSON Schema that importers know", () => {
   const words = new Set(Object.values(DOCUMENT.components.schemas).flatMap(wordsOf));
   expect([...words].toSorted()).toEqual(KNOWN.split(" ").toSorted());
 });
@@ -49,7 +49,7 @@ test("there is a schema for each action, which the discriminator names", () => {
   for (const [name, pointer] of mapping) expect(follow(`${pointer}/properties/action`)).toMatchObject({ const: name });
 });
 
-test("every field of every action says what it is", () => {
+test("every field of every action has a description", () => {
   const actions = Object.values(DOCUMENT.components.schemas).filter((schema) => follow("#/properties/action", schema));
   expect(actions.length).toBe(NAMES.length);
   for (const { title, description, properties } of actions) {
@@ -59,7 +59,7 @@ test("every field of every action says what it is", () => {
   }
 });
 
-test("what the core accepts, the document accepts", () => {
+test("the document accepts every body that the core accepts", () => {
   fc.assert(
     fc.property(goodBody, (body) => {
       expect(requestFaults(asSent(body))).toBe(undefined);
@@ -93,7 +93,7 @@ const changed = fc.tuple(
 );
 const RUNNING_ONLY = "status must be running when";
 
-test("what the core refuses, the document refuses, but for the one rule that links two fields of run_task", () => {
+test("the document refuses every body that the core refuses, except for the rule that links two fields of run_task", () => {
   const seen = new Set<boolean>();
   fc.assert(
     fc.property(changed, ([body, changes]) => {
@@ -108,7 +108,7 @@ test("what the core refuses, the document refuses, but for the one rule that lin
   expect(seen.size).toBe(2);
 });
 
-test("a body that is no action is refused", () => {
+test("a body that is not an action is refused", () => {
   fc.assert(
     fc.property(fc.oneof(fc.jsonValue(), fc.record({ action: fc.jsonValue() })), (body) => {
       expect(requestFaults(body)).not.toBe(undefined);
@@ -116,7 +116,7 @@ test("a body that is no action is refused", () => {
   );
 });
 
-test("each action has an example that the core parses as it stands", () => {
+test("each action has an example that the core parses unchanged", () => {
   const examples = Object.entries(request?.examples ?? {});
   expect(examples.map(([name]) => name)).toEqual(NAMES);
   for (const [name, { value, summary }] of examples) {
@@ -132,7 +132,7 @@ test("each action has an example that the core parses as it stands", () => {
   }
 });
 
-test("a credential sent as either security scheme says is the one that the core reads", () => {
+test("the core reads a credential that is sent by either security scheme", () => {
   const { bearer, secretHeader } = DOCUMENT.components.securitySchemes;
   expect(DOCUMENT.security).toEqual([{ bearer: [] }, { secretHeader: [] }]);
   expect(bearer).toMatchObject({ type: "http", scheme: "bearer" });

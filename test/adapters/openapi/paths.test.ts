@@ -14,7 +14,7 @@ const entries = fc.uniqueArray(fc.record({ routeId, path }), {
   selector: (entry) => entry.routeId.trim(),
 });
 
-/** The routes that a configuration with these entries has, and what the caller of openapiDocument knows of them. */
+/** The routes of a configuration with these entries, and the paths for openapiDocument. */
 const configured = (found: readonly { readonly routeId: string; readonly path: string }[]) => {
   const routes = found.map((entry) => [
     entry.routeId,
@@ -56,7 +56,7 @@ test("without routes there is one path, with the route's id as its parameter", (
   ]);
 });
 
-test("the version and the server are the ones given; without one, those that listen on this machine", () => {
+test("the version and the server are the given ones; the default servers are those of this machine", () => {
   const given = readDocument(openapiDocument({ server: "https://hooks.example.org/x", paths: [], version: "3.2.1" }));
   expect([given.info.version, given.servers]).toEqual(["3.2.1", [{ url: "https://hooks.example.org/x" }]]);
   const { servers } = readDocument(openapiDocument({ paths: [], version: "1" }));

@@ -32,7 +32,7 @@ const task = fc
 const summary = summaryFields.map((fields) => viewSummary(fields)._unsafeUnwrap());
 const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
 
-/** Without the members that are undefined, as a host leaves them out. */
+/** Without undefined members. */
 const outcome = (kind: Outcome["kind"], members: Readonly<Record<string, fc.Arbitrary<unknown>>>) =>
   fc
     .record(members)
@@ -64,7 +64,7 @@ const outcomes: Readonly<Record<Outcome["kind"], fc.Arbitrary<Outcome>>> = {
   }),
 };
 
-test.each(namesOf(outcomes))("a reply to the outcome %s is what the document says, field by field", (kind) => {
+test.each(namesOf(outcomes))("a reply to the outcome %s matches the document, field by field", (kind) => {
   fc.assert(
     fc.property(outcomes[kind], (found) => {
       expect(faultsOfReply(replyToOutcome(found, "zapier"))).toBe(undefined);
@@ -73,7 +73,7 @@ test.each(namesOf(outcomes))("a reply to the outcome %s is what the document say
   );
 });
 
-test("a refusal is what the document says, with its headers", () => {
+test("a refusal matches the document, with its headers", () => {
   for (const code of namesOf(REJECTIONS)) {
     for (const fault of [undefined, { sentence: "why" }, { sentence: "why", field: "goal" }]) {
       const rejection = { code, ...(fault === undefined ? {} : { fault }) };
@@ -102,7 +102,7 @@ test("each status has exactly the codes that the tables of refusals give it", ()
   expect(STATUSES).toEqual("200 202 400 401 404 405 408 409 413 415 429 500 502 503 504".split(" "));
 });
 
-test("what is advised for a status speaks of its own codes", () => {
+test("the advice for a status names only its own codes", () => {
   for (const status of STATUSES) {
     const codes = Object.keys(responseOf(status).content["application/json"].examples);
     const named = [...responseOf(status).description.matchAll(/`(\w+_\w+)`/gu)].map(([, code]) => code);
@@ -110,7 +110,7 @@ test("what is advised for a status speaks of its own codes", () => {
   }
 });
 
-test("every code, and every action's success, has an example, and each example is what the document says", () => {
+test("every code and every action's success has an example, and each example matches its schema", () => {
   for (const status of STATUSES) {
     const { examples, schema } = responseOf(status).content["application/json"];
     const codes = follow("#/properties/code/enum", DOCUMENT.components.schemas[bodySchemaOf(status)]);

@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { namesOf } from "../../../adapters/openapi/schema.ts";
+import { DELIVERY_STATUSES } from "../../../core/flow.ts";
 import { viewFlow, viewSummary, viewTask } from "../../../core/index.ts";
 import { flowFields, goodText, summaryFields, taskFields } from "../../core/arbitraries.ts";
 import { DOCUMENT, follow, members } from "./document.ts";
@@ -13,20 +12,20 @@ const task = fc
   .map(([fields, child]) => viewTask({ ...fields, childSessionKey: child }, child)._unsafeUnwrap());
 const summary = summaryFields.map((fields) => viewSummary(fields)._unsafeUnwrap());
 const shownBy = <T extends { readonly json: object }>(name: string, views: fc.Arbitrary<T>): void => {
-  const shown = fc.sample(views, 200).map(({ json }) => Object.keys(json));
+  const shown = fc.sample(views, 200).map(({ json }) => Object.keys(JSON.parse(JSON.stringify(json))));
   const schema = DOCUMENT.components.schemas[name] ?? {};
   const always = shown.reduce((kept, keys) => kept.filter((key) => keys.includes(key)));
   expect([...new Set(shown.flat())].toSorted()).toEqual(Object.keys(members(schema["properties"])).toSorted());
   expect(always.toSorted()).toEqual(Object.values(members(schema["required"])).toSorted());
 };
 
-test("views show every field that the document has, and always those that it requires", () => {
+test("views have all documented fields, and always the required ones", () => {
   shownBy("Flow", flow);
   shownBy("Task", task);
   shownBy("Summary", summary);
 });
 
-test("a view takes every value that the document lists, and no other", () => {
+test("a view accepts exactly the values that the document lists", () => {
   const [flowJson = {}] = fc.sample(flowFields, 1);
   const [taskJson = {}] = fc.sample(taskFields, 1);
   const views = {
@@ -44,10 +43,6 @@ test("a view takes every value that the document lists, and no other", () => {
   }
 });
 
-test("the delivery statuses, which the core keeps to itself, are the core's", () => {
-  const source = readFileSync(join(import.meta.dirname, "..", "..", "..", "core", "view.ts"), "utf8");
-  const list = /const DELIVERY_STATUSES = \[([^\]]*)\]/u.exec(source)?.[1] ?? "";
-  expect(follow("#/components/schemas/Task/properties/deliveryStatus/enum")).toEqual(
-    [...list.matchAll(/"(\w+)"/gu)].map(([, status]) => status),
-  );
+test("the delivery statuses, which the core does not export, are those of the core", () => {
+  expect(follow("#/components/schemas/Task/properties/deliveryStatus/enum")).toEqual([...DELIVERY_STATUSES]);
 });

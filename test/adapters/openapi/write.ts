@@ -1,4 +1,4 @@
-// Writes the OpenAPI document to the file that is named, for a linter: once for any route, or with `--routes` for two.
+// Writes the OpenAPI document to the named file, for a linter: for any route, or with `--routes` for two routes.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";

@@ -1,4 +1,4 @@
-// The standalone server in this process: health, stopping, sweeping, and what it listens on.
+// The standalone server, run in this process: health, stopping, sweeping, and listening.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -23,7 +23,7 @@ const start = async (flows: FlowStore = memoryFlows(), isReady = () => true): Pr
 const post = (server: RunningServer): Promise<Response> =>
   fetch(server.url + PATH_A, { method: "POST", headers: HEADERS, body: LIST });
 
-/** A store whose lists wait until they are let go. */
+/** A store whose lists wait until they are released. */
 const slowStore = () => {
   const flows = memoryFlows();
   let letGo = (): void => undefined;
@@ -31,20 +31,18 @@ const slowStore = () => {
   let asked = (): void => undefined;
   const isAsked = new Promise<void>((resolve) => (asked = resolve));
   const store: FlowStore = {
-    bind: (owner, tell) => {
-      const bound = flows.bind(owner, tell);
-      bound.list = async () => {
+    execute: async (owner, action, report) => {
+      if (action.action === "list_flows") {
         asked();
         await gate;
-        return memoryFlows().bind(owner, tell).list();
-      };
-      return bound;
+      }
+      return flows.execute(owner, action, report);
     },
   };
   return { store, letGo, isAsked };
 };
 
-test("health says that the process lives and whether it takes requests; nothing else of it is public", async () => {
+test("health shows that the process lives and whether it accepts requests, and nothing else", async () => {
   let isReady = true;
   const server = await start(memoryFlows(), () => isReady);
   const ask = async (path: string): Promise<unknown> => {
@@ -60,7 +58,7 @@ test("health says that the process lives and whether it takes requests; nothing 
   expect(await server.stop()).toBe("drained");
 });
 
-test("SERVE-2: a stop answers what came in, takes nothing new, and ends connections that wait for more", async () => {
+test("SERVE-2: a stop answers admitted requests, accepts no new ones, and closes idle connections", async () => {
   const { store, letGo, isAsked } = slowStore();
   const server = await start(store);
   await (await fetch(`${server.url}/healthz`)).text();
@@ -74,7 +72,7 @@ test("SERVE-2: a stop answers what came in, takes nothing new, and ends connecti
   expect(await stopped).toBe("drained");
 });
 
-test("SERVE-2: what does not end by the deadline is cut off", async () => {
+test("SERVE-2: requests that do not end by the deadline are cut off", async () => {
   const { store, isAsked } = slowStore();
   const server = await start(store);
   const cut = expect(post(server)).rejects.toThrow();
@@ -83,7 +81,7 @@ test("SERVE-2: what does not end by the deadline is cut off", async () => {
   await cut;
 });
 
-test("an address that cannot be had is said by the system's code", async () => {
+test("an address that cannot be listened on gives the system's error code", async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
   const { port }: { readonly port: number } = Object(taken.address());
@@ -93,7 +91,7 @@ test("an address that cannot be had is said by the system's code", async () => {
   taken.close();
 });
 
-test("an IPv6 address stands in brackets in the URL", async () => {
+test("an IPv6 address is in brackets in the URL", async () => {
   const listener = createNodeListener({ config: CONFIG, flows: memoryFlows(), logger });
   const server = (await startServer({ listener, host: "::1", port: 0, isReady: () => true }))._unsafeUnwrap();
   expect(server.url).toMatch(/^http:\/\/\[::1\]:\d+$/u);
@@ -101,7 +99,7 @@ test("an IPv6 address stands in brackets in the URL", async () => {
   await server.stop();
 });
 
-test("STORE-3: sweeps come one after the other, a failed one is told, and none begins after the stop", async () => {
+test("STORE-3: sweeps run one after another, a failed one is reported, and none begins after the stop", async () => {
   const told: unknown[] = [];
   let swept = 0;
   let isRunning = false;
@@ -123,7 +121,7 @@ test("STORE-3: sweeps come one after the other, a failed one is told, and none b
 });
 
 test.each(["", "GET /healthz HTTP/1.1\r\nhost:"])(
-  "SERVE-2: a connection that has sent %j, and no request, does not hold up a stop",
+  "SERVE-2: a connection that has sent %j, and no request, does not delay a stop",
   async (sent) => {
     const server = await start();
     const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
@@ -141,7 +139,7 @@ test.each([
   ["rejects", () => Promise.reject(new Error("broken"))],
   ["answers nothing", () => Promise.resolve(undefined)],
   ["throws", () => expect.fail("broken")],
-])("STORE-3: a sweep that %s is told, and the next one comes all the same", async (_, sweep) => {
+])("STORE-3: a sweep that %s is reported, and the next one still runs", async (_, sweep) => {
   let told = 0;
   const onFault = (): void => {
     told += 1;

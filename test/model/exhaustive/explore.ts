@@ -1,18 +1,18 @@
-// Breadth-first search over every state of a system that runs the real code: what holds in each state and each step at
-// a small scale is checked, not sampled.
+// Breadth-first search over all states of a system that runs the real code: at a small scale every state and every step
+// is checked, not sampled.
 
 export type System<State, Action> = {
   readonly initial: State;
   readonly actions: (state: State) => readonly Action[];
   /** Must not change `state`. */
   readonly next: (state: State, action: Action) => State;
-  /** Equal for states that behave alike from here on. */
+  /** Equal for states with the same behaviour from here on. */
   readonly key: (state: State) => string;
-  /** True in every state; by clause and sentence. */
+  /** True in every state. The key is the clause and a sentence. */
   readonly invariants: Readonly<Record<string, (state: State) => boolean>>;
   /** True of every step. */
   readonly steps: Readonly<Record<string, (before: State, action: Action, after: State) => boolean>>;
-  /** True after some step: a system that allows nothing breaks no invariant either. */
+  /** True after some step, because a system that allows nothing would break no invariant. */
   readonly reachable: Readonly<Record<string, (state: State) => boolean>>;
 };
 
@@ -45,7 +45,7 @@ const bind = <Args extends readonly unknown[]>(
 ): Readonly<Record<string, () => boolean>> =>
   Object.fromEntries(Object.entries(checks).map(([sentence, check]) => [sentence, () => check(...args)]));
 
-/** Searches until no new state is left; throws when there are more than `bound`, for then nothing was shown. */
+/** Searches all states. Throws if there are more than `bound`, because then nothing was shown. */
 export const explore = <State, Action>(system: System<State, Action>, bound: number = 200_000): Found<Action> => {
   const queue: Node<State, Action>[] = [{ state: system.initial, from: undefined, by: undefined }];
   const seen = new Set([system.key(system.initial)]);

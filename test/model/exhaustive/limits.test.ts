@@ -1,8 +1,8 @@
-// Every state of the real limits at a small scale: strangers, known clients, overflow buckets, slots and time.
+// All states of the real limits at a small scale: strangers, known clients, overflow buckets, slots and time.
 
 import { expect, test } from "vitest";
-import type { LimitsState } from "../../../adapters/limits/memory.ts";
-import type { Bucket, Rules } from "../../../core/index.ts";
+import type { LimitsState, Rules } from "../../../adapters/limits/memory.ts";
+import type { Bucket } from "../../../core/index.ts";
 import { locatedOf, type Request, SmallLimits } from "../../support/small-limits.ts";
 import { explore, type System } from "./explore.ts";
 
@@ -11,9 +11,9 @@ type State = {
   readonly now: number;
   /** The unfinished requests. */
   readonly open: readonly Request[];
-  /** What an onlooker notes: until when a client was told to wait, and its passes in the window it was counted in. */
+  /** An observer's record: until when a client must wait, and its passes in the window in which it was counted. */
   readonly told: ReadonlyMap<string, number>;
-  readonly counted: ReadonlyMap<string, { readonly openedAt: number; readonly passes: number }>;
+  readonly counted: ReadonlyMap<string, { readonly endsAt: number; readonly passes: number }>;
   readonly verdict: string;
 };
 type Action =
@@ -26,13 +26,12 @@ type Scale = {
   readonly capacity: number;
   readonly requests: readonly Request[];
   readonly waits: readonly number[];
-  /** Whether requests stay unfinished: the slots do not touch the windows, so they are explored apart. */
+  /** Whether requests stay unfinished. Slots do not influence windows, so they are explored separately. */
   readonly holds: boolean;
   readonly reached: readonly string[];
 };
 
-const keyOf = (request: Request): string => locatedOf(request).windowKey;
-const slotOf = (request: Request): string => locatedOf(request).slotKey;
+const keyOf = (request: Request): string => locatedOf(request).clientKey;
 
 const REACHABLE: Readonly<Record<string, (state: State) => boolean>> = {
   "a client is limited": ({ verdict }) => verdict === "rate_limited",
@@ -40,40 +39,39 @@ const REACHABLE: Readonly<Record<string, (state: State) => boolean>> = {
   "newcomers share a bucket": ({ limits }) => limits.overflow.size > 0,
   "a client is known": ({ limits }) => limits.known.size > 0,
   "strangers are forgotten": ({ limits, counted }) => counted.size > 1 && limits.strangers.size === 0,
-  "every slot is given back": ({ limits, verdict }) => verdict === "ended" && limits.slots.size === 0,
+  "every slot is given back": ({ limits, verdict }) =>
+    verdict === "ended" && limits.clientSlots.size + limits.peerSlots.size === 0,
+  "a peer is full before its clients are": ({ limits, verdict }) =>
+    verdict === "too_many_in_flight" && [...limits.clientSlots.values()].every((count) => count < 2),
 };
 
-/** Times as what is left of a window, so that states that differ in the hour alone are one. */
+/** Times as the rest of a window, so that states that differ only in the absolute time are one. */
 const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): System<State, Action> => {
   const small = new SmallLimits(rules, capacity);
-  const { ms, limit } = rules.window;
-  const left = (openedAt: number, now: number): number => Math.max(0, openedAt + ms - now);
+  const { limit } = rules.window;
+  const left = (endsAt: number, now: number): number => Math.max(0, endsAt - now);
   const buckets = (kept: ReadonlyMap<string, Bucket>, now: number): string =>
-    [...kept].map(([key, { openedAt, count }]) => `${key} ${String(left(openedAt, now))} ${String(count)}`).join(",");
+    [...kept].map(([key, { endsAt, count }]) => `${key} ${String(left(endsAt, now))} ${String(count)}`).join(",");
   const sorted = (values: Iterable<string>): string => [...values].toSorted().join(",");
 
   const ask = (state: State, request: Request): State => {
     const located = locatedOf(request);
-    const { after, admission } = small.ask(state.limits, located, state.now);
-    const { bucket } = admission.window;
-    const passes = admission.window.verdict.isOk();
-    const before = state.counted.get(located.windowKey);
-    const isSame = before?.openedAt === bucket.openedAt && left(before.openedAt, state.now) > 0;
+    const { after, verdict, bucket } = small.ask(state.limits, located, state.now);
+    const passes = verdict !== "rate_limited";
+    const before = state.counted.get(located.clientKey);
+    const isSame = before?.endsAt === bucket.endsAt && left(before.endsAt, state.now) > 0;
     const already = isSame ? before.passes : 0;
-    const isOpen = admission.verdict.isOk() && holds;
+    const isOpen = verdict === "admitted" && holds;
     return {
       ...state,
-      limits: admission.verdict.isOk() && !holds ? small.release(after, located) : after,
+      limits: verdict === "admitted" && !holds ? small.release(after, located) : after,
       open: isOpen ? [...state.open, request] : state.open,
-      told: passes ? state.told : new Map(state.told).set(located.windowKey, bucket.openedAt + ms),
-      counted: new Map(state.counted).set(located.windowKey, {
-        openedAt: bucket.openedAt,
+      told: passes ? state.told : new Map(state.told).set(located.clientKey, bucket.endsAt),
+      counted: new Map(state.counted).set(located.clientKey, {
+        endsAt: bucket.endsAt,
         passes: already + (passes ? 1 : 0),
       }),
-      verdict: admission.verdict.match(
-        () => "admitted",
-        ({ code }) => code,
-      ),
+      verdict,
     };
   };
   const end = (state: State, request: Request): State => ({
@@ -82,7 +80,13 @@ const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): 
     open: state.open.toSpliced(state.open.indexOf(request), 1),
     verdict: "ended",
   });
-  const held = ({ open }: State, slot: string): number => open.filter((request) => slotOf(request) === slot).length;
+  /** The held slots by key, as an onlooker counts them. */
+  const held = ({ open }: State, key: "clientKey" | "peerKey"): ReadonlyMap<string, number> => {
+    const slots = Map.groupBy(open, (request) => locatedOf(request)[key]);
+    return new Map([...slots].map(([slot, requests]) => [slot, requests.length]));
+  };
+  const same = (table: ReadonlyMap<string, number>, seen: ReadonlyMap<string, number>): boolean =>
+    table.size === seen.size && [...seen].every(([slot, count]) => table.get(slot) === count);
 
   return {
     initial: { limits: small.empty, now: 0, open: [], told: new Map(), counted: new Map(), verdict: "none" },
@@ -105,8 +109,8 @@ const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): 
         sorted([...told].filter(([, until]) => until > now).map(([key, until]) => `${key} ${String(until - now)}`)),
         sorted(
           [...counted]
-            .filter(([, { openedAt }]) => left(openedAt, now) > 0)
-            .map(([key, { openedAt, passes }]) => `${key} ${String(left(openedAt, now))} ${String(passes)}`),
+            .filter(([, { endsAt }]) => left(endsAt, now) > 0)
+            .map(([key, { endsAt, passes }]) => `${key} ${String(left(endsAt, now))} ${String(passes)}`),
         ),
       ].join(";"),
     invariants: {
@@ -114,14 +118,15 @@ const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): 
         [...counted.values()].every(({ passes }) => passes <= limit),
       "LIMIT-5: the table is bounded": ({ limits }) =>
         limits.strangers.size <= capacity && limits.known.size <= capacity && limits.overflow.size <= 2,
-      "SLOT-1: no peer has more unfinished requests on a route than the limit": ({ limits }) =>
-        [...limits.slots.values()].every((count) => count <= rules.slots),
+      "SLOT-1: no client and no peer has more unfinished requests on a route than its limit": (state) =>
+        [...held(state, "clientKey").values()].every((count) => count <= rules.slots.client) &&
+        [...held(state, "peerKey").values()].every((count) => count <= rules.slots.peer),
       "SLOT-3: the table knows exactly the held slots": (state) =>
-        state.open.every((request) => state.limits.slots.has(slotOf(request))) &&
-        [...state.limits.slots].every(([slot, count]) => count > 0 && count === held(state, slot)),
+        same(state.limits.clientSlots, held(state, "clientKey")) &&
+        same(state.limits.peerSlots, held(state, "peerKey")),
     },
     steps: {
-      "LIMIT-3: nobody passes before the time it was told to wait for": (before, action, after) =>
+      "LIMIT-3: no client passes before the time that it was told to wait for": (before, action, after) =>
         action.kind !== "ask" ||
         after.verdict === "rate_limited" ||
         before.now >= (before.told.get(keyOf(action.request)) ?? 0),
@@ -129,12 +134,12 @@ const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): 
         if (action.kind !== "ask") return true;
         const was = before.counted.get(keyOf(action.request));
         const is = after.counted.get(keyOf(action.request));
-        return was === undefined || left(was.openedAt, before.now) === 0 || was.openedAt === is?.openedAt;
+        return was === undefined || left(was.endsAt, before.now) === 0 || was.endsAt === is?.endsAt;
       },
       "LIMIT-5: a known client gives way to a known one alone, and only after its window": (before, _action, after) =>
         [...before.limits.known].every(
-          ([key, { openedAt }]) =>
-            after.limits.known.has(key) || (after.verdict === "admitted" && left(openedAt, before.now) === 0),
+          ([key, { endsAt }]) =>
+            after.limits.known.has(key) || (after.verdict === "admitted" && left(endsAt, before.now) === 0),
         ),
     },
     reachable: Object.fromEntries(reached.map((name) => [name, REACHABLE[name] ?? (() => false)])),
@@ -152,7 +157,7 @@ const LIMITER = ["a client is limited", "newcomers share a bucket", "a client is
 const WINDOW = { limit: 2, ms: 2 };
 
 const MANY: Scale = {
-  rules: { window: WINDOW, slots: 1 },
+  rules: { window: WINDOW, slots: { client: 1, peer: 4 } },
   capacity: 1,
   requests: requestsOf([1, 2], ["a", "b"], [1]),
   waits: [1, 2],
@@ -163,21 +168,33 @@ const MANY: Scale = {
 /** The last is for long campaigns. */
 const SCALES: Readonly<Record<string, Scale>> = {
   "3 clients on 1 route": {
-    rules: { window: WINDOW, slots: 1 },
+    rules: { window: WINDOW, slots: { client: 1, peer: 4 } },
     capacity: 1,
     requests: requestsOf([1, 2, 3], ["a"], [1]),
     waits: [1, 2],
     holds: false,
     reached: LIMITER,
   },
-  "2 clients on 2 routes": { ...MANY, rules: { window: { limit: 2, ms: 1 }, slots: 1 }, waits: [1] },
+  "2 clients on 2 routes": {
+    ...MANY,
+    rules: { window: { limit: 2, ms: 1 }, slots: { client: 1, peer: 4 } },
+    waits: [1],
+  },
   "slots of 2 peers on 2 routes": {
-    rules: { window: { limit: 1, ms: 0 }, slots: 2 },
+    rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3 } },
     capacity: 1,
     requests: requestsOf([1], ["a", "b"], [1, 2]),
     waits: [],
     holds: true,
     reached: ["a slot is refused", "every slot is given back"],
+  },
+  "slots of 3 clients behind a peer": {
+    rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3 } },
+    capacity: 1,
+    requests: requestsOf([1, 2, 3], ["a"], [1]),
+    waits: [],
+    holds: true,
+    reached: ["a slot is refused", "a peer is full before its clients are", "every slot is given back"],
   },
   ...(process.env["SPEC_LONG"] === undefined
     ? {}

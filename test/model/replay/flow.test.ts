@@ -1,20 +1,19 @@
-// Replays the traces of spec/flow.qnt over the real lifecycle: what the model answers and stores at each step, the code
-// must answer and store.
+// Replays the traces of spec/flow.qnt over whole commands of the core: at each step the code must answer and store what the
+// model answers and stores.
 
-import { err, ok, type Result } from "neverthrow";
 import { match } from "ts-pattern";
 import { expect, test } from "vitest";
 import {
-  type Action,
-  type ActionOf,
   createFlow,
-  type FlowEvent,
+  type FlowAction,
   type FlowRecord,
   type FlowStatus,
+  type Outcome,
   parseAction,
-  transition,
-  type Transition,
+  runTask,
+  type TaskRecord,
 } from "../../../core/index.ts";
+import { carryOut, type Row, type Rows, sweep } from "../../support/small-store.ts";
 import { tracesOf } from "./traces.ts";
 
 type Tag<Name extends string, Value = unknown> = { readonly tag: Name; readonly value: Value };
@@ -44,24 +43,20 @@ type ModelFlow = {
   readonly updatedAt: number;
   readonly endedAt: number;
 };
-type Outcome = Tag<"Done", { readonly flow: ModelFlow; readonly pending: boolean }> | Tag<"Refused", string>;
+type ModelOutcome = Tag<"Done", { readonly flow: ModelFlow; readonly pending: boolean }> | Tag<"Refused", string>;
 type State = {
   readonly now: number;
   readonly flows: ReadonlyMap<number, ModelFlow>;
   readonly tasks: ReadonlyMap<number, number>;
   readonly call: { readonly by: string; readonly flowId: number; readonly step: Step };
-  readonly outcome: Outcome;
+  readonly outcome: ModelOutcome;
 };
-
-type Stored = { readonly owner: string; readonly flow: FlowRecord; readonly tasks: number };
-type Store = Map<number, Stored>;
-type Answer = Result<Transition, string>;
 
 /** Who the model's callers act for; the host may touch every flow. */
 const OWNERS: Readonly<Record<string, string>> = { ann: "a", amy: "a", bob: "b" };
 
 const statusOf = ({ tag }: Status): FlowStatus => tag.toLowerCase() as FlowStatus;
-/** What a field of the model is in a body or a record. */
+/** The name of a model's field in a body or a record. */
 const fieldOf = ({ tag }: Field): string | null | undefined => ({ Absent: undefined, Null: null, Given: "given" })[tag];
 const timeOf = (time: number): number | undefined => (time === 0 ? undefined : time);
 
@@ -82,19 +77,19 @@ const recordOf = (id: number, model: ModelFlow): FlowRecord => ({
 });
 
 /** A record in the model's terms. The model has one field for the two blocked ones, which therefore must agree. */
-const shownAs = ({ owner, flow }: Pick<Stored, "owner" | "flow">): object => ({
+const shownAs = (owner: string, flow: Readonly<Record<string, unknown>>): object => ({
   owner,
-  managed: flow.syncMode === "managed",
-  revision: flow.revision,
-  status: flow.status,
-  blocked: [flow.blockedTaskId !== undefined, flow.blockedSummary !== undefined],
-  waitJson: flow.waitJson,
-  cancelRequestedAt: flow.cancelRequestedAt,
-  updatedAt: flow.updatedAt,
-  endedAt: flow.endedAt,
+  managed: flow["syncMode"] === "managed",
+  revision: flow["revision"],
+  status: flow["status"],
+  blocked: [flow["blockedTaskId"] !== undefined, flow["blockedSummary"] !== undefined],
+  waitJson: flow["waitJson"],
+  cancelRequestedAt: flow["cancelRequestedAt"],
+  updatedAt: flow["updatedAt"],
+  endedAt: flow["endedAt"],
 });
 
-const expectedOf = (model: ModelFlow): object => shownAs({ owner: model.owner, flow: recordOf(0, model) });
+const expectedOf = (model: ModelFlow): object => shownAs(model.owner, recordOf(0, model));
 
 const bodyOf = (asked: Asked): object =>
   match(asked)
@@ -114,8 +109,11 @@ const bodyOf = (asked: Asked): object =>
     .with({ tag: "RequestCancel" }, () => ({ action: "request_cancel" }))
     .exhaustive();
 
-/** The action as it comes in: only what the parser accepts can be asked for. */
-const parsed = (body: object): Action => parseAction(body)._unsafeUnwrap();
+/** The action as the parser gives it, because only a parsed action can be carried out. */
+const parsed = (body: object): FlowAction => {
+  const action = parseAction(body)._unsafeUnwrap();
+  return action.action === "create_flow" ? { ...action, controllerId: "webhooks/r" } : action;
+};
 
 const askOf = (event: Exclude<Event, { tag: "Sweep" }>): object =>
   match(event)
@@ -124,51 +122,76 @@ const askOf = (event: Exclude<Event, { tag: "Sweep" }>): object =>
     .with({ tag: "Checked" }, ({ value: { asked, expectedRevision } }) => ({ ...bodyOf(asked), expectedRevision }))
     .exhaustive();
 
-const eventOf = (event: Event, flowId: string): FlowEvent =>
-  event.tag === "Sweep" ? { action: "sweep" } : (parsed({ ...askOf(event), flowId }) as FlowEvent);
-
-const settled = (flow: FlowRecord): Answer => ok({ flow, pending: false });
-
-const create = (id: number, step: { readonly status: Status; readonly waitJson: Field }, now: number): FlowRecord => {
-  const body = { action: "create_flow", goal: "goal", status: statusOf(step.status), waitJson: fieldOf(step.waitJson) };
-  return createFlow(`flow-${String(id)}`, parsed(body) as ActionOf<"create_flow">, "webhooks/r", now);
-};
-
-const answerOf = ({ flow, tasks }: Stored, step: Step, now: number): Answer =>
-  step.tag === "Ask" ? transition(flow, eventOf(step.value, flow.flowId), tasks, now) : settled(flow);
-
-const addedBy = (step: Step, answer: Answer): number => {
-  if (step.tag === "TaskEnds") return -1;
-  return step.tag === "Ask" && step.value.tag === "RunTask" && answer.isOk() ? 1 : 0;
-};
-
-/** Takes one step of the model with the real functions: changes `store` and gives the answer. */
-const take = (store: Store, { call: { by, flowId, step }, now }: State): Answer => {
-  const owner = OWNERS[by];
+const actionOf = (step: Step, flowId: string): FlowAction | undefined => {
   if (step.tag === "Create") {
-    const flow = create(flowId, step.value, now);
-    store.set(flowId, { owner: String(owner), flow, tasks: 0 });
-    return settled(flow);
+    const { status, waitJson } = step.value;
+    return parsed({ action: "create_flow", goal: "goal", status: statusOf(status), waitJson: fieldOf(waitJson) });
   }
-  const stored = store.get(flowId);
-  if (stored === undefined || (owner !== undefined && owner !== stored.owner)) return err("not_found");
-  const answer = answerOf(stored, step, now);
-  const flow = answer.isOk() ? answer.value.flow : stored.flow;
-  store.set(flowId, { ...stored, flow, tasks: stored.tasks + addedBy(step, answer) });
-  return answer;
+  if (step.tag === "Ask" && step.value.tag !== "Sweep") return parsed({ ...askOf(step.value), flowId });
+  return undefined;
 };
 
-const start = ({ flows, tasks }: State): Store =>
-  new Map(
-    [...flows].map(([id, one]) => [id, { owner: one.owner, flow: recordOf(id, one), tasks: tasks.get(id) ?? 0 }]),
+const idOf = (flowId: number): string => `flow-${String(flowId)}`;
+
+/** What a step was told: the refusal, or the flow as it shows, and whether its cancellation waits for tasks. */
+type Answer =
+  { readonly code: string } | { readonly pending: boolean; readonly flow: Readonly<Record<string, unknown>> };
+
+const flowIn = (outcome: Outcome): Readonly<Record<string, unknown>> =>
+  "flow" in outcome && outcome.flow !== null && outcome.flow !== undefined ? outcome.flow.json : {};
+
+/** What the host does to one flow: it ends a task, or sweeps. */
+const byHost = (row: Row, step: Step, now: number): Row => {
+  if (step.tag === "TaskEnds") return { ...row, tasks: row.tasks.slice(1) };
+  const swept = step.tag === "Ask" ? sweep(new Map([[row.flow.flowId, row]]), now).get(row.flow.flowId) : row;
+  return swept ?? row;
+};
+
+type World = { rows: Rows; steps: number };
+
+/** Takes one step of the model with whole commands of the code: changes `world` and returns the answer. */
+const take = (world: World, { call: { by, flowId, step }, now }: State): Answer => {
+  world.steps += 1;
+  const action = actionOf(step, idOf(flowId));
+  const row = world.rows.get(idOf(flowId));
+  const owner = OWNERS[by] ?? row?.owner ?? "";
+  if (action !== undefined) {
+    const fresh = step.tag === "Create" ? idOf(flowId) : `task-${String(world.steps)}`;
+    const { rows, answer, outcome } = carryOut(world.rows, owner, action, now, fresh);
+    world.rows = rows;
+    const isDone = ["written", "unchanged", "pending"].includes(answer);
+    return isDone ? { pending: answer === "pending", flow: flowIn(outcome) } : { code: answer };
+  }
+  if (row === undefined || row.owner !== owner) return { code: "not_found" };
+  const after = byHost(row, step, now);
+  world.rows = new Map(world.rows).set(idOf(flowId), after);
+  return { pending: false, flow: after.flow };
+};
+
+/** Tasks that are there when a trace begins. */
+const tasksOf = (flow: FlowRecord, count: number): readonly TaskRecord[] =>
+  Array.from({ length: count }, (_, index) =>
+    runTask(
+      createFlow(flow.flowId, { action: "create_flow", goal: "goal", controllerId: "webhooks/r" }, 1),
+      { action: "run_task", flowId: flow.flowId, runtime: "acp", task: "task" },
+      [],
+      { taskId: `${flow.flowId} task ${String(index)}`, sessionKey: "a", now: 1 },
+    )._unsafeUnwrap(),
   );
 
-const actual = (store: Store, owner: string, answer: Answer): object => ({
-  answer: answer.match<object>(
-    ({ flow, pending }) => ({ pending, flow: shownAs({ owner, flow }) }),
-    (code) => ({ code }),
+const start = ({ flows, tasks }: State): World => ({
+  steps: 0,
+  rows: new Map(
+    [...flows].map(([id, one]) => {
+      const flow = recordOf(id, one);
+      return [flow.flowId, { owner: one.owner, flow, tasks: tasksOf(flow, tasks.get(id) ?? 0) }];
+    }),
   ),
-  flows: [...store].map(([id, one]) => [id, one.tasks, shownAs(one)]),
+});
+
+const actual = ({ rows }: World, owner: string, answer: Answer): object => ({
+  answer: "code" in answer ? answer : { pending: answer.pending, flow: shownAs(owner, answer.flow) },
+  flows: [...rows.values()].map((row) => [row.flow.flowId, row.tasks.length, shownAs(row.owner, row.flow)]),
 });
 
 const expected = ({ flows, tasks, outcome }: State): object => ({
@@ -176,7 +199,7 @@ const expected = ({ flows, tasks, outcome }: State): object => ({
     .with({ tag: "Done" }, ({ value: { flow, pending } }) => ({ pending, flow: expectedOf(flow) }))
     .with({ tag: "Refused" }, ({ value }) => ({ code: value }))
     .exhaustive(),
-  flows: [...flows].map(([id, one]) => [id, tasks.get(id), expectedOf(one)]),
+  flows: [...flows].map(([id, one]) => [idOf(id), tasks.get(id), expectedOf(one)]),
 });
 
 const nameOf = (step: Step): string => {
@@ -186,17 +209,17 @@ const nameOf = (step: Step): string => {
 
 const STEPS = ["Create", "Read", "TaskEnds", "SetWaiting", "ResumeFlow", "FinishFlow", "FailFlow", "RequestCancel"];
 
-test("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, FLOW-6: the lifecycle answers and stores at every step what the model does", () => {
+test("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, FLOW-6: at every step a command answers and stores the same as in the model", () => {
   const traces = tracesOf<State>("flow");
   const replayed: string[] = [];
   for (const { name, states } of traces) {
     const [first, ...rest] = states;
-    const store = start(first as State);
+    const world = start(first as State);
     for (const [index, state] of rest.entries()) {
       const { step, flowId } = state.call;
-      const answer = take(store, state);
+      const answer = take(world, state);
       const where = `${name}, step ${String(index + 1)}: ${nameOf(step)} on flow ${String(flowId)}`;
-      expect(actual(store, state.flows.get(flowId)?.owner ?? "", answer), where).toEqual(expected(state));
+      expect(actual(world, state.flows.get(flowId)?.owner ?? "", answer), where).toEqual(expected(state));
       replayed.push(nameOf(step));
     }
   }

@@ -1,19 +1,21 @@
-// Replays the traces of spec/pipeline.qnt over the real exchange: requests that arrive, stall, hang up, fail and end
+// Replays the traces of spec/pipeline.qnt over the real bridge: requests that arrive, stall, hang up, fail and end
 // among each other. The same replies, host calls and slots, at every step.
 
 import { err, ok, type Result } from "neverthrow";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { exchange, type Bridge } from "../../../adapters/bridge/exchange.ts";
+import { type Bridge, createBridge } from "../../../adapters/bridge/bridge.ts";
+import { Log } from "../../../adapters/bridge/log.ts";
 import { MemoryLimits } from "../../../adapters/limits/memory.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
 import {
   type BodyFault,
-  type HostFailure,
   type Outcome,
   type RequestHead,
-  SLOT_LIMIT,
+  SLOTS as SLOT_RULE,
+  type StoreFailure,
   createFlow,
+  type FlowView,
   viewFlow,
   WINDOW,
 } from "../../../core/index.ts";
@@ -24,6 +26,7 @@ import { tracesOf } from "./traces.ts";
 const SLOTS = 2;
 const MAX_LENGTH = 3;
 const PEER_SLOTS = `127.0.0.1 ${ROUTE_A.id}`;
+const TAKEN = SLOT_RULE.peer - SLOTS;
 
 type Request = {
   readonly isRoute: boolean;
@@ -45,20 +48,24 @@ type State = {
   readonly call: { readonly tag: string; readonly value: unknown };
 };
 
-const BODIES: Readonly<Record<string, Uint8Array>> = {
-  command: bytes('{"action":"list_flows"}'),
-  not_utf8: Uint8Array.from([0xff]),
-  not_json: bytes("{"),
-  not_an_action: bytes("{}"),
+/** A command names its request as the flow, so that the store can tell the requests apart. */
+const BODIES: Readonly<Record<string, (id: number) => Uint8Array>> = {
+  command: (id) => bytes(JSON.stringify({ action: "finish_flow", flowId: String(id), expectedRevision: 0 })),
+  not_utf8: () => Uint8Array.from([0xff]),
+  not_json: () => bytes("{"),
+  not_an_action: () => bytes("{}"),
 };
 
-const FLOW = viewFlow(createFlow("f", { action: "create_flow", goal: "g" }, "c", 0))._unsafeUnwrap();
-const OUTCOMES: Readonly<Record<string, Result<Outcome, HostFailure>>> = {
-  done: ok({ kind: "flow", flow: FLOW }),
-  refused: ok({ kind: "not_applied", refusal: "revision_conflict", current: FLOW }),
-  locked: err("persist_failed"),
-  nonsense: err("bad_host_answer"),
-  other_flow: err("bad_host_answer"),
+const flowOf = (id: number): FlowView =>
+  viewFlow(createFlow(String(id), { action: "create_flow", goal: "g", controllerId: "c" }, 0))._unsafeUnwrap();
+
+/** What the store answers; `throws` is a promise that rejects. */
+const OUTCOMES: Readonly<Record<string, (id: number) => Result<Outcome, StoreFailure>>> = {
+  done: (id) => ok({ kind: "applied", flow: flowOf(id) }),
+  refused: (id) => ok({ kind: "not_applied", refusal: "revision_conflict", current: flowOf(id) }),
+  locked: () => err("persist_failed"),
+  nonsense: (id) => ok({ kind: "flow", flow: flowOf(id) }),
+  other_flow: (id) => ok({ kind: "applied", flow: flowOf(id + 100) }),
 };
 /** The model's name of an answer that the host made. */
 const NAMES: Readonly<Record<string, string>> = { "": "done", revision_conflict: "refused" };
@@ -80,7 +87,7 @@ const headOf = (id: number, request: Request): RequestHead => ({
 /** One request on its way, with the ends that the trace pulls. */
 class Flight {
   readonly body = Promise.withResolvers<Result<Uint8Array, BodyFault>>();
-  readonly host = Promise.withResolvers<Result<Outcome, HostFailure>>();
+  readonly host = Promise.withResolvers<Result<Outcome, StoreFailure>>();
   readonly sent = Promise.withResolvers<void>();
   readonly said: Said[] = [];
   reads = 0;
@@ -95,29 +102,31 @@ class World {
 
   constructor(requests: ReadonlyMap<number, Request>) {
     this.#requests = requests;
-    this.limits.state.slots.set(PEER_SLOTS, SLOT_LIMIT - SLOTS);
+    this.limits.state.peerSlots.set(PEER_SLOTS, TAKEN);
     for (const [id, { isLimited }] of requests) {
       this.flights.set(id, new Flight());
       if (isLimited)
-        this.limits.state.strangers.set(`${clientOf(id)} ${ROUTE_A.id}`, { openedAt: 0, count: WINDOW.limit });
+        this.limits.state.strangers.set(`${clientOf(id)} ${ROUTE_A.id}`, { endsAt: WINDOW.ms, count: WINDOW.limit });
     }
-    this.#bridge = {
+    const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    this.#bridge = createBridge({
+      routes: () => ROUTES,
       limits: this.limits,
       primitives: nodePrimitives,
-      now: () => 0,
-      onDefect: () => undefined,
-      host: {
-        execute: ({ client }) => {
-          const id = Number(client.split(".").at(-1));
+      clock: () => 0,
+      log: new Log(quiet, () => 0),
+      store: {
+        execute: (_owner, action) => {
+          const id = Number("flowId" in action ? action.flowId : 0);
           this.asked.push(id);
           return this.flight(id).host.promise;
         },
       },
-    };
+    });
   }
 
   get held(): number {
-    return (this.limits.state.slots.get(PEER_SLOTS) ?? 0) - (SLOT_LIMIT - SLOTS);
+    return (this.limits.state.peerSlots.get(PEER_SLOTS) ?? 0) - TAKEN;
   }
 
   flight(id: number): Flight {
@@ -136,7 +145,7 @@ class World {
       flight.reads += 1;
       return flight.body.promise;
     };
-    void exchange(this.#bridge, ROUTES, headOf(id, this.request(id)), read, ({ reply }) => {
+    void this.#bridge.handle(this.#bridge.locate(headOf(id, this.request(id))), read, ({ reply }) => {
       const code = reply.code ?? "";
       flight.said.push({ code: NAMES[code] ?? code, names: "routeId" in (JSON.parse(reply.body) as object) });
       return flight.sent.promise;
@@ -145,27 +154,20 @@ class World {
 }
 
 /** What each kind of step does to one request of the world. */
-const pull = (
-  world: World,
-  { tag }: State["call"],
-  id: number,
-  was: Progress,
-  is: Progress,
-  said: readonly Said[],
-): void => {
+const pull = (world: World, { tag }: State["call"], id: number, is: Progress, said: readonly Said[]): void => {
   const flight = world.flight(id);
   const { text, host } = world.request(id);
   if (tag === "Arrive") world.arrive(id);
   else if (tag === "Sent") flight.sent.resolve();
   else if (tag === "HangUp") flight.body.resolve(err("gone"));
-  else if (tag === "HostEnds") flight.host.resolve(OUTCOMES[host] ?? err("bad_host_answer"));
-  else if (tag === "Defect" && was.stage === "reading") flight.body.reject(new Error("defect"));
-  else if (tag === "Defect") flight.host.reject(new Error("defect"));
+  else if (tag === "HostEnds" && host === "throws") flight.host.reject(new Error("thrown by the store"));
+  else if (tag === "HostEnds") flight.host.resolve(OUTCOMES[host]?.(id) ?? err("outcome_unknown"));
+  else if (tag === "Defect") flight.body.reject(new Error("defect"));
   else if (tag === "Piece" && said.at(-1)?.code === "payload_too_large") flight.body.resolve(err("too_large"));
-  else if (tag === "Piece" && is.stage !== "reading") flight.body.resolve(ok(BODIES[text] ?? bytes("")));
+  else if (tag === "Piece" && is.stage !== "reading") flight.body.resolve(ok(BODIES[text]?.(id) ?? bytes("")));
 };
 
-/** Time has passed: whatever the model ended has reached its deadline. */
+/** Time has passed: the requests that the model ended have reached their deadlines. */
 const expire = (world: World, id: number, was: Progress, is: Progress): void => {
   if (was.stage === is.stage) return;
   const flight = world.flight(id);
@@ -178,7 +180,7 @@ const step = (world: World, before: State, after: State): void => {
   for (const [id, is] of after.progress) {
     const was = before.progress.get(id) ?? is;
     if (after.call.tag === "Tick") expire(world, id, was, is);
-    else if (after.call.value === id) pull(world, after.call, id, was, is, after.replies.get(id) ?? []);
+    else if (after.call.value === id) pull(world, after.call, id, is, after.replies.get(id) ?? []);
   }
 };
 
@@ -196,7 +198,7 @@ const expected = ({ replies, progress, asked }: State): unknown => ({
   held: [...progress.values()].filter(({ holdsSlot }) => holdsSlot).length,
 });
 
-test("ORDER-1, SLOT-2, SLOT-4, AUTH-1, BODY-1, BODY-2, BODY-3, REPLY-2, REPLY-4: exchange does what the model does", async () => {
+test("ORDER-1, SLOT-2, SLOT-4, AUTH-1, BODY-1, BODY-2, BODY-3, REPLY-2, REPLY-4: the bridge does what the model does", async () => {
   const traces = tracesOf<State>("pipeline");
   let steps = 0;
   for (const { name, states } of traces) {

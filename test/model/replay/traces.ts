@@ -1,4 +1,4 @@
-// Reads the traces that `npm run spec` lets the model write: for each step the state, with the call that led to it.
+// Reads the traces that the model writes in `npm run spec`: the state after each step, with the call that led to it.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ const decode = (value: Raw): Itf => {
 
 export type Trace<State> = { readonly name: string; readonly states: readonly State[] };
 
-/** All traces of one module. Throws when there are none: a replay of nothing shows nothing. */
+/** All traces of one module. Throws if there are none, because an empty replay would show nothing. */
 export const tracesOf = <State>(module: string): readonly Trace<State>[] => {
   const files = readdirSync(FOLDER).filter((file) => file.startsWith(`${module}_`) && file.endsWith(".itf.json"));
   if (files.length === 0) throw new Error(`no traces of ${module}: run npm run spec`);

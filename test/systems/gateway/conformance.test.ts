@@ -25,7 +25,7 @@ describe(`the plugin in ${HOST}`, () => {
       "x-forwarded-for": `10.${String(client >> 16)}.${String((client >> 8) & 255)}.${String(client & 255)}`,
     }),
     runs: 25,
-    // 2026.8.2 lists flows of one millisecond as they were made
+    // 2026.8.2 lists flows of the same millisecond in the order of creation
     ties: HOST === "host" ? "by_id" : "any",
   });
 });

@@ -1,4 +1,4 @@
-// `npm run gateway`: a Gateway of its own with the packed plugin and one route, for a first request by hand.
+// `npm run gateway`: a separate Gateway with the packed plugin and one route, for a first request by hand.
 
 import { randomBytes } from "node:crypto";
 import { Gateway, gatewayConfig, installHost, pack } from "./harness.ts";

@@ -1,5 +1,5 @@
 // Random requests for fast-check's model-based runs: one at a time or several at once, each followed by list_flows, so
-// that after every step all flows of the session are compared, also those that nobody asked for.
+// that after every step all flows of the session are compared, also those that the request did not name.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -7,17 +7,17 @@ import { goodBodies } from "../../core/arbitraries.ts";
 import type { Json, Owner, State } from "./lifecycle-model.ts";
 import { explain, type Seen } from "./linearize.ts";
 
-/** A session of its own on the Gateway, what its flows must be by now, and how many were there before this run. */
+/** A separate session on the Gateway, the expected flows in it, and their number before this run. */
 export type Session = { readonly owner: Owner; readonly route: string; state: State; before: number };
 
-/** The way to the Gateway, and what was seen on it. */
+/** The connection to the Gateway, and the answers that were seen. */
 export type Real = {
   readonly ask: (body: Json) => Promise<Seen>;
   readonly foreignFlow: string;
   readonly count: (what: string, by?: number) => void;
 };
 
-/** Whose flow a request names: one of this run's by its number, counted round, none at all, or another session's. */
+/** The flow that a request names: one of this run by number (modulo), a missing one, or one of another session. */
 type Target = number | "unknown" | "foreign";
 
 /** A body without `flowId` and `expectedRevision`, which are known only when it is sent. */
@@ -89,7 +89,7 @@ class Step implements fc.AsyncCommand<Session, Real> {
   }
 }
 
-/** The answers and the flows before them, less what an earlier run has left in the session. */
+/** The answers and the flows before them, without the flows that an earlier run left in the session. */
 const report = (session: Session, seen: readonly Seen[]): string => {
   const mine = [...session.state].slice(session.before);
   const old = new Set([...session.state.keys()].slice(0, session.before));
@@ -117,7 +117,7 @@ export const settle = (session: Session, real: Real, seen: readonly Seen[], last
   for (const { action, status, code } of seen) real.count(`${action.action} ${code ?? String(status)}`);
 };
 
-/** Flows by number, mostly the first ones, so that commands meet on the same flow. */
+/** Flows by number, mostly the first ones, so that several commands name the same flow. */
 const target: fc.Arbitrary<Target> = fc.oneof(
   { arbitrary: fc.nat({ max: 3 }), weight: 14 },
   { arbitrary: fc.constantFrom<Target>("unknown", "foreign"), weight: 1 },

@@ -19,14 +19,14 @@ const SEED = Number(process.env["FC_SEED"] ?? 1);
 const RUNS = 8;
 const SECRET = "differential-secret-0123456789-";
 
-/** As many as there are runs, about; bounded, for a Gateway with more routes takes long to start. */
+/** About the number of runs; bounded, because a Gateway with more routes starts slowly. */
 const SESSIONS = Math.min(2000, 400 + 10 * SECONDS);
 const LIST = { action: "list_flows" };
 
 /** Milliseconds that a red run may be shrunk for. */
 const SHRINK_MS = 60_000;
 
-/** The Gateway sweeps once a minute (SEMANTICS §3). */
+/** The Gateway sweeps once a minute (gateway-semantics §3). */
 const SWEEP_MS = 75_000;
 
 const TOTALS = ["seeds", "runs", "single requests", "bursts", "sweeps", "cancels seen half done", "cancels overtaken"];
@@ -39,7 +39,7 @@ const sessionOf = (route: string): Session => ({
 });
 
 const names = Array.from({ length: SESSIONS }, (_, n) => `session-${String(n)}`);
-/** Those at rest. A run takes the first, and puts it back with whatever its flows are then unless it was red. */
+/** The unused sessions. A run takes the first one and puts it back with its flows, unless the run failed. */
 const sessions = names.map(sessionOf);
 const secretOf = (route: string): string => SECRET + route;
 const routeOf = (route: string): Json => ({ sessionKey: sessionOf(route).owner.sessionKey, secret: secretOf(route) });
@@ -112,7 +112,7 @@ const table = (): readonly string[] =>
     return `${action}: ${own.map(([what, times]) => `${what.slice(action.length + 1)} ×${String(times)}`).join(", ")}`;
   });
 
-/** A green run in which something never happened shows less than it says. */
+/** A passing run in which an answer never occurred would show too little. */
 const assertAllSeen = (): void => {
   const refusals = [
     "cancel_flow cancel_pending",
@@ -147,7 +147,7 @@ test("a sweep ends exactly the flows that the lifecycle's sweep ends", { timeout
   }
 });
 
-test("a flow of another session was never touched", async () => {
+test("a flow of another session was never changed", async () => {
   const { result } = await ask("foreign", { action: "get_flow", flowId: foreignFlow });
   assert.equal((result["flow"] as { revision: number }).revision, 0);
 });

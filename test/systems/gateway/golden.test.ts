@@ -12,7 +12,7 @@ const GOLDEN = join(ROOT, "test", "golden");
 const read = (file: string): Config => JSON.parse(readFileSync(join(GOLDEN, file), "utf8")) as Config;
 const names = readdirSync(join(GOLDEN, "traces")).map((file) => file.replace(".json", ""));
 
-/** They wait on purpose, on routes or flows that no other trace needs for itself, so they run beside the others. */
+/** These traces take long on purpose. No other trace uses their routes and flows, so they run beside the others. */
 const SLOW = new Set(["rate-limit-window", "sweep-ends-cancelled-flows", "slow-body"]);
 
 let gateway: Gateway;
@@ -26,7 +26,7 @@ const replay = async (name: string): Promise<readonly string[]> => {
   return mismatches.map((line) => `${name}: ${line}`);
 };
 
-/** The Gateway's sweep, once a minute, may fall into a trace that uses cancel intents: then it is run once more. */
+/** The Gateway sweeps once a minute. A trace with cancel intents that a sweep disturbed is run once more. */
 const replayPastSweeps = async (name: string): Promise<readonly string[]> => {
   const mismatches = await replay(name);
   const isSweep =

@@ -1,4 +1,4 @@
-// A real Gateway with a state folder of its own on a free loopback port, and the packed plugin installed in it.
+// A real Gateway with its own state folder on a free loopback port, with the packed plugin installed.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import {
@@ -61,7 +61,7 @@ export type Config = { readonly [field: string]: unknown };
 
 const TOKEN = "gateway-token-for-tests-0123456789";
 
-/** A Gateway that phones nobody; `routes` and whatever else the test wants on top. */
+/** The configuration of a Gateway without outside connections, with `routes` and the test's other settings. */
 export const gatewayConfig = (routes: unknown, more: Config = {}): Config => ({
   gateway: { mode: "local", bind: "loopback", trustedProxies: ["127.0.0.1"], auth: { mode: "token", token: TOKEN } },
   update: { checkOnStart: false },
@@ -162,7 +162,7 @@ export class Gateway {
     await this.until("the Gateway is ready", () => /\[gateway\] ready/u.test(this.log), START_MS);
   }
 
-  /** Ends the process at once, as a power cut does. */
+  /** Kills the process, like a power cut. */
   async kill(): Promise<void> {
     const child = this.#process;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -185,7 +185,7 @@ export class Gateway {
     renameSync(draft, this.#configFile);
   }
 
-  /** Asks again until `isTrue`, or fails with what was waited for and the end of the log. */
+  /** Waits until `isTrue`, or fails with a description and the end of the log. */
   async until(what: string, isTrue: () => boolean | Promise<boolean>, deadlineMs: number = 30_000): Promise<void> {
     const latest = performance.now() + deadlineMs;
     while (!(await isTrue())) {

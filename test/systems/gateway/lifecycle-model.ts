@@ -52,14 +52,14 @@ const put = (state: State, entry: Entry): State => new Map(state).set(entry.flow
 const isActive = ({ status }: Task): boolean => status === "queued" || status === "running";
 const activeIn = ({ tasks }: Entry): number => [...tasks.values()].filter(isActive).length;
 
-/** OpenClaw 2026.9 orders flows of one millisecond by id (SEMANTICS §4); 2026.8.2 as they were made. */
+/** OpenClaw 2026.9 orders flows of one millisecond by id (gateway-semantics §4); 2026.8.2 as they were made. */
 const tie: (a: FlowRecord, b: FlowRecord) => number =
   process.env["GATEWAY_HOST"] === "host-oldest" ? () => 0 : (a, b) => (a.flowId < b.flowId ? -1 : 1);
 
 const listed = (state: State): readonly FlowRecord[] =>
   [...state.values()].map(({ flow }) => flow).toSorted((a, b) => b.createdAt - a.createdAt || tie(a, b));
 
-/** By id, or by the session's key: the newest that has not ended, else the newest (SEMANTICS §4). */
+/** By id, or by the session's key: the newest that has not ended, else the newest (gateway-semantics §4). */
 const resolved = (state: State, token: string, { sessionKey }: Owner): FlowRecord | undefined => {
   const flows = listed(state);
   if (token === sessionKey) return flows.find((flow) => !isEnded(flow)) ?? flows[0];
@@ -72,7 +72,7 @@ const RUNTIMES = ["subagent", "acp", "cli", "cron"];
 const counted = (names: readonly string[], found: readonly string[]): Json =>
   Object.fromEntries(names.map((name) => [name, found.filter((one) => one === name).length]));
 
-/** Nothing over HTTP ends a task that no session backs (SEMANTICS §6), so all of them stay active. */
+/** Nothing over HTTP ends a task that no session backs (gateway-semantics §6), so all of them stay active. */
 const summaryOf = (entry: Entry | undefined): unknown => {
   if (entry === undefined) return null;
   const tasks = [...entry.tasks.values()];
@@ -123,13 +123,13 @@ const cancelled = (state: State, asked: ActionOf<"cancel_flow">, told: Told): Sa
   );
 };
 
-/** A cancel_flow that found the flow changed between its own steps, as it now is (SEMANTICS §6). Writes nothing. */
+/** A cancel_flow that found the flow changed between its own steps, as it now is (gateway-semantics §6). Writes nothing. */
 export const overtaken = (state: State, { flow, tasks }: Entry): Said => {
   const result = { found: true, cancelled: false, flow: shown(flow), tasks: taskList([...tasks]) };
   return says(state, result, 409, "revision_conflict");
 };
 
-/** With a runId a task may be one that is there already, which keeps its status (SEMANTICS §6): its id tells. */
+/** With a runId a task may be one that is there already, which keeps its status (gateway-semantics §6): its id tells. */
 const taskOf = (entry: Entry, { runtime, runId, status = "queued" }: ActionOf<"run_task">, { taskId }: Told): Task =>
   (runId === undefined ? undefined : entry.tasks.get(taskId)) ?? { runtime, status };
 
@@ -147,7 +147,7 @@ const ran = (state: State, asked: ActionOf<"run_task">, told: Told): Said => {
 };
 
 const created = (state: State, asked: ActionOf<"create_flow">, { controllerId }: Owner, told: Told): Said => {
-  const flow = createFlow(told.flowId, asked, controllerId, told.now);
+  const flow = createFlow(told.flowId, { ...asked, controllerId: asked.controllerId ?? controllerId }, told.now);
   return says(put(state, { flow, tasks: new Map() }), { created: true, flow: shown(flow) });
 };
 

@@ -1,4 +1,4 @@
-// What an operator does to a running Gateway, and what must not happen to callers meanwhile.
+// Operations on a running Gateway, and what callers must not notice meanwhile.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { type Answer, Gateway, gatewayConfig, type HostName, pack, PACKED, ROOT,
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
 
-/** Each route has a secret of its own, told by its name. */
+/** Each route has its own secret, derived from its name. */
 const secretOf = (route: string): string => `operation-${route}-secret-0123456789`;
 const FILED = "filed-secret-0123456789";
 const LIST = { action: "list_flows" };
@@ -45,14 +45,14 @@ after(() => gateway.discard());
 
 const path = (route: keyof typeof ROUTES): string => `/plugins/webhooks/${route}`;
 let nextClient = 0;
-/** A client of its own for every call, so that one test's requests never limit another's. */
+/** A new client for every call, so that the requests of one test never limit those of another. */
 const client = (): string =>
   `10.${String(nextClient >> 16)}.${String((nextClient >> 8) & 255)}.${String(nextClient++ & 255)}`;
 const routeIn = (to: string): string => to.toLowerCase().replace(/\/$/u, "").split("/").at(-1) ?? "";
 const ask = (to: string, body: unknown = LIST, secret: string = secretOf(routeIn(to))): Promise<Answer> =>
   gateway.post(to, secret, body, client());
 
-/** Asks `to` all the time while `work` runs; gives every status that was not 200. */
+/** Calls `to` repeatedly while `work` runs; returns every status other than 200. */
 const watched = async (to: string, work: () => Promise<void>): Promise<readonly number[]> => {
   const odd: number[] = [];
   const over = new AbortController();
@@ -68,7 +68,7 @@ const watched = async (to: string, work: () => Promise<void>): Promise<readonly 
   return odd;
 };
 
-test("the operator's commands find nothing wrong with the plugin", { timeout: 300_000 }, async () => {
+test("the operator's commands report no problem of the plugin", { timeout: 300_000 }, async () => {
   assert.match(await gateway.cli("config", "validate"), /Config valid/u);
   const inspected = JSON.parse(
     (await gateway.cli("plugins", "inspect", "webhooks", "--runtime", "--json")).replace(/^[^{]*/u, ""),
@@ -97,7 +97,7 @@ test("CONFIG-2: each wrong route gives one warning with its name, field and reme
   for (const live of [path("steady"), "/hooks/custom", "/HOOKS/custom/"]) assert.equal((await ask(live)).status, 200);
 });
 
-test("ROUTE-2, ROUTE-3: an unresolved route, a placeholder and an unknown path are the same bytes as elsewhere", async () => {
+test("ROUTE-2, ROUTE-3: an unresolved route, a placeholder and an unknown path get the same bytes as any unknown path", async () => {
   const shown = async (to: string, secret?: string): Promise<unknown> => {
     const { status, headers, text } = await ask(to, LIST, secret);
     return [status, text, [...headers].filter(([name]) => name !== "date")];
@@ -114,7 +114,7 @@ test("ROUTE-2, ROUTE-3: an unresolved route, a placeholder and an unknown path a
   assert.deepEqual(await shown(path("blank"), "${WEBHOOK_SECRET_THAT_IS_NOT_SET}"), elsewhere);
 });
 
-test("LIMIT-1, ROUTE-1: 320 wrong secrets over 64 spellings of one path: at most 120 are looked at", async () => {
+test("LIMIT-1, ROUTE-1: of 320 wrong secrets on 64 spellings of one path, at most 120 are checked", async () => {
   const letters = [...path("guessed")];
   const spell = (n: number): string =>
     letters.map((letter, at) => ((n >> (at % 6)) & 1 ? letter.toUpperCase() : letter)).join("");
@@ -130,7 +130,7 @@ test("LIMIT-1, ROUTE-1: 320 wrong secrets over 64 spellings of one path: at most
   assert.deepEqual([of(401), of(429)], [120, 200]);
 });
 
-test("another plugin's routes below and beside ours still answer", async () => {
+test("another plugin's routes below and beside those of the bridge still answer", async () => {
   for (const to of ["/plugins/webhooks/neighbour", "/plugins/webhooks/neighbours/deep/x", "/plugins/neighbour"]) {
     const { text } = await ask(to);
     assert.match(text, /^neighbour /u, to);
@@ -139,7 +139,7 @@ test("another plugin's routes below and beside ours still answer", async () => {
 });
 
 test(
-  "CONFIG-5, M-9: a repaired secret revives its route after `secrets reload`; nobody else is refused meanwhile",
+  "CONFIG-5, M-9: a repaired secret revives its route after `secrets reload`, and no other route refuses meanwhile",
   { timeout: 120_000 },
   async () => {
     assert.equal((await ask(path("filed"), LIST, FILED)).status, 404);
@@ -189,7 +189,7 @@ test(
   },
 );
 
-test("every flow that was answered `created` is there after kill -9 and a restart", { timeout: 300_000 }, async () => {
+test("every flow that was answered `created` exists after kill -9 and a restart", { timeout: 300_000 }, async () => {
   const acknowledged: string[] = [];
   const over = new AbortController();
   const writer = async (): Promise<void> => {
@@ -213,31 +213,27 @@ test("every flow that was answered `created` is there after kill -9 and a restar
   );
 });
 
-// Last, for a locked store also keeps the Gateway from giving back its own leases.
-test(
-  "REPLY-4: a store that is locked costs its callers a 503 or a 504, never a 500",
-  { timeout: 180_000 },
-  async () => {
-    const created = (await ask(path("locked"), CREATE)).json as { result: { flow: { flowId: string } } };
-    const { flowId } = created.result.flow;
-    const database = new DatabaseSync(join(gateway.state, "state", "openclaw.sqlite"));
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      const bodies = [
-        { action: "run_task", flowId, runtime: "acp", task: "t" },
-        { action: "cancel_flow", flowId },
-        { action: "finish_flow", flowId, expectedRevision: 0 },
-      ];
-      const clear = ["503 persist_failed", "504 outcome_unknown"];
-      for (const body of bodies) {
-        const { status, json } = await ask(path("locked"), body);
-        const said = `${String(status)} ${String(json["code"])}`;
-        assert.ok(clear.includes(said), `${body.action}: ${said}`);
-      }
-    } finally {
-      database.exec("ROLLBACK");
-      database.close();
+// Last, because a locked store also keeps the Gateway from releasing its own leases.
+test("REPLY-4: callers of a locked store get a 503 or a 504, never a 500", { timeout: 180_000 }, async () => {
+  const created = (await ask(path("locked"), CREATE)).json as { result: { flow: { flowId: string } } };
+  const { flowId } = created.result.flow;
+  const database = new DatabaseSync(join(gateway.state, "state", "openclaw.sqlite"));
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const bodies = [
+      { action: "run_task", flowId, runtime: "acp", task: "t" },
+      { action: "cancel_flow", flowId },
+      { action: "finish_flow", flowId, expectedRevision: 0 },
+    ];
+    const clear = ["503 persist_failed", "504 outcome_unknown"];
+    for (const body of bodies) {
+      const { status, json } = await ask(path("locked"), body);
+      const said = `${String(status)} ${String(json["code"])}`;
+      assert.ok(clear.includes(said), `${body.action}: ${said}`);
     }
-    await gateway.until("the store is back", async () => (await ask(path("locked"))).status === 200);
-  },
-);
+  } finally {
+    database.exec("ROLLBACK");
+    database.close();
+  }
+  await gateway.until("the store is back", async () => (await ask(path("locked"))).status === 200);
+});

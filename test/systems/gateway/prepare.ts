@@ -1,4 +1,4 @@
-// Runs before the Gateway tests, once: two test files that install and pack at the same time would tread on each other.
+// Runs once before the Gateway tests, because two test files that install and pack at the same time would collide.
 
 import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";

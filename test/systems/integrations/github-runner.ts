@@ -36,13 +36,13 @@ export type Runner = {
   /** The command that takes a script's file. */
   readonly shell: string;
   readonly secrets: Env;
-  /** Done in the place of a step: says whether it went well. */
+  /** Runs instead of a step; returns whether it succeeded. */
   readonly instead?: Readonly<Record<string, () => Promise<boolean>>>;
 };
 
 export type Job = { readonly failed: boolean; readonly ran: readonly string[]; readonly log: string };
 
-/** What is known while a job runs. An output that is not there is an empty text, as in GitHub's expressions. */
+/** The values during a job. A missing output is an empty string, as in GitHub's expressions. */
 class Context {
   readonly #secrets: Env;
   readonly #outputs = new Map<string, Env>();

@@ -1,4 +1,4 @@
-// The GitHub workflow of docs/integrations.md: its steps run as the runner runs them, against a real server over a socket.
+// The GitHub workflow of docs/integrations.md: its steps run as in GitHub's runner, against a real server.
 
 import { execFileSync } from "node:child_process";
 import { format } from "prettier";
@@ -27,7 +27,7 @@ describe.each(["sh", "bash"].filter(isThere))("GitHub Actions, run by %s", (shel
   const runner = () => ({ shell, folder: bench.folder });
   const workflow = (): string => bench.block("GitHub Actions");
 
-  test("is YAML as it should be; the job passes the revision on and finishes the flow", async () => {
+  test("the workflow is valid YAML; the job passes the revision on and finishes the flow", async () => {
     expect(await format(workflow(), { parser: "yaml", printWidth: 120 })).toBe(workflow());
     const job = await runWorkflow(workflow(), { ...runner(), secrets });
     expect(job).toMatchObject({ failed: false, ran: ["Create a flow", "Deploy", "Finish the flow"] });

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { createNodeListener } from "../../../adapters/node/index.ts";
 import { follow, members } from "../../adapters/openapi/document.ts";
-import { type Env, type Ran, runIn, type Section, sections } from "./integrations.ts";
+import type { Section } from "../../support/markdown.ts";
+import { type Env, type Ran, runIn, sections } from "./integrations.ts";
 
 export const SECRET = "integration-secret-0123456789";
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -1,4 +1,4 @@
-// docs/integrations.md, performed: each command, workflow and table against a real server over a socket.
+// Runs docs/integrations.md: each command, workflow and table against a real server over a socket.
 
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-test("every example is performed below, and every URL of a route is one of the server's", async () => {
+test("every example is run below, and every URL of a route exists on the server", async () => {
   const found = sections(bench.base).flatMap(({ heading, blocks }) =>
     blocks.map(({ language }) => `${heading}: ${language}`),
   );
@@ -97,7 +97,7 @@ test("OpenAPI: the command writes a document, and the server understands each of
   }
 });
 
-test("sending again: the codes of the table have those statuses, and a lost create_flow is found", async () => {
+test("retries: the codes of the table have those statuses, and a lost create_flow is found", async () => {
   const { rows } = bench.section("When to send a request again");
   const said = rows.flatMap(([answer = ""]) =>
     [...answer.matchAll(/(\d{3}) ((?:`\w+`(?:, )?)+)/gu)].flatMap(([, status = "", codes = ""]) =>

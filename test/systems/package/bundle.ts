@@ -1,5 +1,5 @@
-// What the package weighs, and where it runs: each entry point bundled as an application would bundle it. Fails when
-// one that promises to run everywhere needs Node, or when a single function drags the core along. Needs `dist`.
+// The size of the package and where it runs: each entry point is bundled as in an application. Fails if an entry point
+// that promises to run everywhere needs Node, or if a single function pulls in the whole core. Needs `dist`.
 
 import { isBuiltin } from "node:module";
 import { relative } from "node:path";
@@ -12,15 +12,15 @@ type Bundle = { readonly entry: string; readonly code: string; readonly problems
 /** Names that only Node has, wherever they stand in the bundle: also in a branch that asks for them first. */
 const NODE_ONLY = /\bnode:\w+|\bprocess\??\.\w+|\bBuffer\b/gu;
 
-type Tell = (sentence: string) => void;
+type Report = (sentence: string) => void;
 
 /** Keeps imports of Node's own modules out of the bundle, and tells of each. */
-const builtins = (tell: Tell): Plugin => ({
+const builtins = (report: Report): Plugin => ({
   name: "builtins",
   setup: ({ onResolve }) =>
     onResolve({ filter: /./ }, ({ path, importer }) => {
       if (!isBuiltin(path)) return undefined;
-      tell(`${relative(ROOT, importer)} imports ${path}`);
+      report(`${relative(ROOT, importer)} imports ${path}`);
       return { path, external: true };
     }),
 });
@@ -28,7 +28,7 @@ const builtins = (tell: Tell): Plugin => ({
 /** The host brings these. */
 const PEERS = Object.keys(PACKAGE.peerDependencies).flatMap((name) => [name, `${name}/*`]);
 
-const bundleOf = async (what: BuildOptions, platform: "browser" | "node", tell: Tell): Promise<string> => {
+const bundleOf = async (what: BuildOptions, platform: "browser" | "node", report: Report): Promise<string> => {
   const { outputFiles } = await build({
     ...what,
     absWorkingDir: ROOT,
@@ -41,7 +41,7 @@ const bundleOf = async (what: BuildOptions, platform: "browser" | "node", tell: 
     logLevel: "error",
     external: PEERS,
     platform,
-    plugins: [builtins(tell)],
+    plugins: [builtins(report)],
   });
   return (outputFiles ?? []).map(({ text }) => text).join("");
 };

@@ -1,5 +1,5 @@
-// The package as an application gets it: packed, unpacked beside its declared dependencies and nothing else, then
-// compiled against and run. What runs everywhere must compile without Node's types. Needs `dist`.
+// The package as an application gets it: packed, unpacked beside only its declared dependencies, then compiled against
+// and run. Entry points that run everywhere must compile without Node's types. Needs `dist`.
 
 import { spawnSync } from "node:child_process";
 import {
@@ -49,7 +49,7 @@ const link = (names: readonly string[]): void => {
   }
 };
 
-/** Nothing else is there at first: an import of a package that is not declared fails, as it would for an application. */
+/** Only these packages are installed, so an import of an undeclared package fails, as in an application. */
 const DECLARED = [...Object.keys(PACKAGE.dependencies), ...Object.keys(PACKAGE.peerDependencies)];
 
 /** Imports everything that an entry point exports. */
@@ -61,12 +61,13 @@ if (names.length === 0) throw new Error("${specifier(entry)} exports nothing");
 /** Exported without annotations: an application that writes declarations must be able to name our types. */
 const EVERYWHERE = `import { type AuditEvent, sha256 } from "${specifier(".")}";
 import { createFetchHandler } from "${specifier("./fetch")}";
-import { memoryFlows, MemoryLimits } from "${specifier("./memory")}";
+import { MemoryLimits } from "${specifier("./bridge")}";
+import { memoryFlows } from "${specifier("./memory")}";
 export const limits = new MemoryLimits();
 export const flows = memoryFlows();
 export const answers: AuditEvent[] = [];
 const config = { routes: { ci: { sessionKey: "ci", secret: "consumer-secret-0123456789" } } };
-export const webhooks = createFetchHandler({ config, flows, onAnswer: (event) => void answers.push(event) });
+export const webhooks = createFetchHandler({ config, flows, onEvent: (event) => void answers.push(event) });
 const response: Response = await webhooks(
   new Request("https://hooks.example/plugins/webhooks/ci", {
     method: "POST",
@@ -81,12 +82,17 @@ if (sha256(new Uint8Array()).length !== 32) throw new Error("sha256 does not has
 
 const EXAMPLES = readdirSync(join(ROOT, "test", "examples")).filter((file) => !file.endsWith(".test.ts"));
 
-/** Starts each example and has it create a flow. */
+/** The others are parts of a host: they must compile. */
+const SERVERS = EXAMPLES.filter((file) =>
+  readFileSync(join(ROOT, "test", "examples", file), "utf8").includes("export const server"),
+);
+
+/** Starts each example that is a server and has it create a flow. */
 const RUN_EXAMPLES = `import { once } from "node:events";
 process.env["CI_SECRET"] = "consumer-secret-0123456789";
 process.env["PORT"] = "0";
 const headers = { authorization: "Bearer consumer-secret-0123456789", "content-type": "application/json" };
-for (const load of [${EXAMPLES.map((file) => `() => import("../../package/${file.replace(".ts", ".js")}")`).join(", ")}]) {
+for (const load of [${SERVERS.map((file) => `() => import("./${file.replace(".ts", ".js")}")`).join(", ")}]) {
   const { server } = await load();
   if (!server.listening) await once(server, "listening");
   const address = server.address();

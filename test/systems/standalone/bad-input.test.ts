@@ -1,4 +1,4 @@
-// Whatever is typed or configured wrongly: one sentence on standard error, a status that is not 0, nothing lost.
+// Every mistake of a user gives one sentence on standard error and a status that is not 0, and changes no file.
 
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -44,9 +44,9 @@ const fileConfig = (name: string, path: string): string =>
   );
 
 const database = (name: string, sql: string): string => {
-  const made = new DatabaseSync(at(name));
-  made.exec(sql);
-  made.close();
+  const created = new DatabaseSync(at(name));
+  created.exec(sql);
+  created.close();
   return at(name);
 };
 
@@ -77,14 +77,14 @@ const CASES: Readonly<Record<string, Case>> = {
   "no routes at all": { args: serve("--config", write("empty.json5", "{}")), says: /routes/u },
   "an unknown flag": { args: ["serve", "--bogus"], says: /unknown option '--bogus'/u, status: 2 },
   "an unknown command": { args: ["sing"], says: /unknown command 'sing'/u, status: 2 },
-  "a port that is none": { args: ["serve", "--port", "seventy"], says: /--port.*number/u, status: 2 },
+  "a port that is not a number": { args: ["serve", "--port", "seventy"], says: /--port.*number/u, status: 2 },
   "a secret's variable that is not set": {
     args: serve("--config", withSecret("unset.json5", `{ source: "env", provider: "default", id: "NOT_SET_HERE" }`)),
     says: /NOT_SET_HERE/u,
   },
-  "a secret file that is not there": {
+  "a secret file that does not exist": {
     args: serve("--config", fileConfig("nofile.json5", at("none.json"))),
-    says: /keys\.path names no file/u,
+    says: /keys\.path does not exist/u,
   },
   "a secret file that is a link": {
     args: serve("--config", fileConfig("link.json5", link)),
@@ -99,20 +99,29 @@ const CASES: Readonly<Record<string, Case>> = {
   "an exec that prints garbage": { args: serve("--config", execConfig("garbage", "echo top-secret")), says: /ci/u },
   "a database of a newer version": { args: ["serve", "--port", "0", "--db", newer], says: /newer version/u },
   "another application's database": { args: ["serve", "--port", "0", "--db", foreign], says: /not a database of/u },
-  "a file that is no database": { args: ["serve", "--port", "0", "--db", at("secrets.json")], says: /secrets\.json/u },
-  "a database in no folder": { args: ["serve", "--port", "0", "--db", at("no/flows.db")], says: /no\/flows\.db/u },
-  "a host for the world": { args: serve("--host", "0.0.0.0"), says: /--public/u },
-  "half of a certificate": { args: serve("--tls-cert", at("no.pem")), says: /--tls-key/u },
-  "no certificate": { args: serve("--tls-cert", at("no.pem"), "--tls-key", at("no.pem")), says: /PEM/u },
+  "a file that is not a database": {
+    args: ["serve", "--port", "0", "--db", at("secrets.json")],
+    says: /secrets\.json/u,
+  },
+  "a database in a folder that does not exist": {
+    args: ["serve", "--port", "0", "--db", at("no/flows.db")],
+    says: /no\/flows\.db/u,
+  },
+  "a public address without --public": { args: serve("--host", "0.0.0.0"), says: /--public/u },
+  "a certificate without a key": { args: serve("--tls-cert", at("no.pem")), says: /--tls-key/u },
+  "a file that is not a certificate": {
+    args: serve("--tls-cert", at("no.pem"), "--tls-key", at("no.pem")),
+    says: /PEM/u,
+  },
   "check: no such file": { args: ["check", at("none.json5")], says: /none\.json5/u },
   "call: no secret": { args: ["call", "ci", "list_flows"], says: /OPENCLAW_WEBHOOK_SECRET/u, status: 2 },
-  "call: a field that is none": {
+  "call: a field without a value": {
     args: ["call", "ci", "get_flow", "flowId"],
     says: /name=text/u,
     status: 2,
     env: { OPENCLAW_WEBHOOK_SECRET: "top-secret" },
   },
-  "call: nobody there": {
+  "call: no server": {
     args: ["call", "ci", "list_flows", "--url", "http://127.0.0.1:1"],
     says: /cannot be reached/u,
     status: 3,
@@ -136,14 +145,14 @@ for (const [name, { args, says, status = 1, env = {} }] of Object.entries(CASES)
   });
 }
 
-test("a port that is taken: one sentence, and the database is not left locked", async () => {
+test("a port that is in use: one sentence, and the database is not left locked", async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
   const port = String(Object(taken.address()).port);
   const ended = await runCli(["serve", "--port", port, "--db", DB, "--config", GOOD]);
   taken.close();
   assert.equal(ended.status, 1);
-  assert.match(ended.error, /is taken by another program\. Choose another port with --port\.\n$/u);
+  assert.match(ended.error, /is used by another program\. Choose another port with --port\.\n$/u);
   assert.ok(existsSync(DB));
   const opened = new DatabaseSync(DB);
   opened.exec("BEGIN IMMEDIATE; ROLLBACK");

@@ -1,4 +1,4 @@
-// STORE-2: the server is killed again and again under load; what it acknowledged is there afterwards.
+// STORE-2: the server is killed repeatedly under load, and all acknowledged writes are in the file afterwards.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ writeFileSync(
 );
 
 type Flow = { readonly flowId: string; readonly revision: number; readonly stateJson?: unknown };
-/** What one writer was told: his flow at its last acknowledged revision, and whether one more write may have got in. */
+/** A writer's flow at the last acknowledged revision, and whether one more write may have happened. */
 type Told = { flow: Flow | undefined; acknowledged: number; isUnanswered: boolean };
 
 let clients = 0;
@@ -37,7 +37,7 @@ const send = async (server: Standalone, body: object): Promise<Flow> => {
   return (JSON.parse(text) as { result: { flow: Flow } }).result.flow;
 };
 
-/** Writes until the server is gone: `stateJson` is always the revision that it makes. */
+/** Writes until the server is killed. `stateJson` is always the new revision. */
 const write = async (server: Standalone, told: Told): Promise<void> => {
   try {
     told.isUnanswered = true;

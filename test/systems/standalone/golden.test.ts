@@ -11,10 +11,10 @@ import { remove, Standalone, tempFolder } from "./harness.ts";
 const GOLDEN = join(import.meta.dirname, "..", "..", "golden");
 const names = readdirSync(join(GOLDEN, "traces")).map((file) => file.replace(".json", ""));
 
-/** What only a Gateway answers: its own auth turns broken percent-encoding away; here such a path is no route's. */
+/** A trace that only a Gateway answers: its own auth refuses broken percent-encoding; here no route has the path. */
 const ONLY_A_GATEWAY = /^path-unknown: step \d+ \(broken percent-encoding\): status: expected 401, got 404$/u;
 
-/** They wait on purpose, on routes or flows that no other trace needs for itself, so they run beside the others. */
+/** These traces take long on purpose. No other trace uses their routes and flows, so they run beside the others. */
 const SLOW = new Set(["rate-limit-window", "sweep-ends-cancelled-flows", "slow-body"]);
 
 const folder = tempFolder();
@@ -33,7 +33,7 @@ const replay = async (name: string): Promise<readonly string[]> => {
   return mismatches.map((line) => `${name}: ${line}`);
 };
 
-/** The sweep, once a minute, may fall into a trace that uses cancel intents: then it is run once more. */
+/** The server sweeps once a minute. A trace with cancel intents that a sweep disturbed is run once more. */
 const replayPastSweeps = async (name: string): Promise<readonly string[]> => {
   const mismatches = await replay(name);
   return mismatches.length > 0 && name.startsWith("intent-") ? replay(name) : mismatches;

@@ -1,4 +1,4 @@
-// The standalone server as operators run it: a process of its own, killed or stopped from outside.
+// The standalone server as operators run it: a separate process, killed or stopped from outside.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

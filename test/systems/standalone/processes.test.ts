@@ -37,7 +37,7 @@ const endpoints = (base: string): readonly Endpoint[] => [
   { url: `${base}/plugins/webhooks/right`, secret: SECRETS[1], sessionKey: OWNERS[1] },
 ];
 
-/** Each command goes to the process after the one before. */
+/** The processes take turns with the commands. */
 const alternating = (): FlowStore => {
   const stores = servers.map(({ base }, at) =>
     httpFlows(endpoints(base), fetch, (client) => ({
@@ -46,10 +46,10 @@ const alternating = (): FlowStore => {
   );
   let turn = 0;
   return {
-    bind: (owner, tell) => {
+    execute: (...command) => {
       const store = stores[(turn += 1) % stores.length];
       if (store === undefined) throw new Error("no server");
-      return store.bind(owner, tell);
+      return store.execute(...command);
     },
   };
 };

@@ -10,19 +10,17 @@ import {
   answerRejection,
   auditLine,
   type BodyFault,
-  type Bucket,
   type Command,
-  type HostFailure,
   isJsonMediaType,
-  type LimitView,
   locate,
   type Outcome,
   REJECTIONS,
   type RequestHead,
   sha256,
-  SLOT_LIMIT,
+  SLOT_RETRY_MS,
+  type StoreFailure,
+  type Verdict,
   viewFlow,
-  WINDOW,
 } from "../../core/index.ts";
 import {
   bytes,
@@ -40,11 +38,12 @@ import {
 } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
-const IDLE: LimitView = { window: { own: undefined, overflow: undefined, room: true }, held: 0 };
-const FULL: Bucket = { openedAt: 0, count: WINDOW.limit };
+const ADMITTED: Verdict = { kind: "admitted" };
+const LIMITED: Verdict = { kind: "rate_limited", retryAfterMs: 58_001 };
+const BUSY: Verdict = { kind: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
 
 type Run = { readonly answer: Answer; readonly commands: readonly Command[] };
-type Host = (command: Command) => Result<Outcome, HostFailure>;
+type Host = (command: Command) => Result<Outcome, StoreFailure>;
 
 const nothing: Host = () => ok({ kind: "flow", flow: null });
 
@@ -52,18 +51,22 @@ const nothing: Host = () => ok({ kind: "flow", flow: null });
 const run = (
   request: RequestHead,
   body: Result<Uint8Array, BodyFault>,
-  { limits = IDLE, host = nothing }: { readonly limits?: LimitView; readonly host?: Host } = {},
+  { verdict = ADMITTED, host = nothing }: { readonly verdict?: Verdict; readonly host?: Host } = {},
 ): Run => {
   const commands: Command[] = [];
   const located = locate(ROUTES, request);
   if (located.isErr()) return { answer: answerRejection(located.error), commands };
-  const { verdict } = admit(located.value, limits, 1000, sha256);
-  if (verdict.isErr()) return { answer: answerRejection(verdict.error, located.value), commands };
-  const command = accept(verdict.value, body, primitives);
-  if (command.isErr()) return { answer: answerRejection(command.error, located.value, verdict.value), commands };
+  const admitted = admit(located.value, verdict, sha256);
+  if (admitted.isErr()) return { answer: answerRejection(admitted.error, located.value), commands };
+  const command = accept(admitted.value, body, primitives);
+  if (command.isErr()) return { answer: answerRejection(command.error, located.value, admitted.value), commands };
   commands.push(command.value);
   return { answer: answer(command.value, host(command.value)), commands };
 };
+
+/** A body's action as the store gets it: a new flow has the route's controller when it names none (M-7). */
+const asAccepted = (body: Readonly<Record<string, unknown>>): object =>
+  body["action"] === "create_flow" ? { controllerId: `webhooks/${ROUTE_A.id}`, ...body } : body;
 
 const json = (value: unknown): Result<Uint8Array, BodyFault> => ok(bytes(JSON.stringify(value)));
 const LIST = json({ action: "list_flows" });
@@ -87,7 +90,7 @@ const wildBody = fc.oneof(
 
 const ENVELOPE = ["ok", "routeId", "code", "error", "result"];
 
-test("REPLY-1, REPLY-4, TOTAL-1: anything at all gets one well-formed envelope below 500", () => {
+test("REPLY-1, REPLY-4, TOTAL-1: any request gets one well-formed envelope below 500", () => {
   fc.assert(
     fc.property(wild, wildBody, (request, body) => {
       const { reply } = run(head(request), body).answer;
@@ -144,12 +147,12 @@ test("AUTH-6: the secret of one route never opens another", () => {
   );
 });
 
-test("AUTH-5, REPLY-2: refusals of a credential are the same bytes, and nobody is named before the secret is shown", () => {
+test("AUTH-5, REPLY-2: refusals of a credential are the same bytes, and no route is named before the secret is verified", () => {
   const bodies = new Set<string>();
   fc.assert(
     fc.property(wild, wildBody, (request, body) => {
       const made = run(head(request), body);
-      const { reply, audit } = made.answer;
+      const { reply, event } = made.answer;
       if (reply.code === "unauthorized") bodies.add(JSON.stringify([reply.status, reply.headers, reply.body]));
       const sent = JSON.parse(reply.body) as { routeId?: string };
       const knows = [
@@ -161,7 +164,7 @@ test("AUTH-5, REPLY-2: refusals of a credential are the same bytes, and nobody i
         "too_many_in_flight",
       ];
       expect(sent.routeId === undefined).toBe(knows.includes(reply.code ?? ""));
-      if (made.commands.length === 0) expect(audit.action).toBe(undefined);
+      if (made.commands.length === 0) expect(event.action).toBe(undefined);
     }),
     { numRuns: runs(2000) },
   );
@@ -200,15 +203,12 @@ test("ORDER-1: of several faults the first in the order of the checks decides, a
           authorization: has("unauthorized") ? "Bearer no" : `Bearer ${ROUTE_A.secret}`,
         },
       });
-      const limits = {
-        window: { own: has("rate_limited") ? FULL : undefined, overflow: undefined, room: true },
-        held: has("too_many_in_flight") ? SLOT_LIMIT : SLOT_LIMIT - 1,
-      };
+      const verdict = has("rate_limited") ? LIMITED : has("too_many_in_flight") ? BUSY : ADMITTED;
       const text = has("invalid_json") ? "{" : has("invalid_request") ? "{}" : '{"action":"list_flows"}';
       const body = has("payload_too_large")
         ? err<Uint8Array, BodyFault>("too_large")
         : ok<Uint8Array, BodyFault>(bytes(text));
-      const made = run(request, body, { limits });
+      const made = run(request, body, { verdict });
       expect(codeOf(made)).toBe(FAULTS.find(has));
       expect(made.commands.length).toBe(present.length === 0 ? 1 : 0);
     }),
@@ -216,22 +216,10 @@ test("ORDER-1: of several faults the first in the order of the checks decides, a
   );
 });
 
-test("LIMIT-2: every located request is counted once, whatever becomes of it", () => {
-  fc.assert(
-    fc.property(wild, (request) => {
-      const located = locate(ROUTES, head({ ...request, method: "POST", target: PATH_A }))._unsafeUnwrap();
-      expect(admit(located, IDLE, 1000, sha256).window).toMatchObject({
-        place: "own",
-        bucket: { openedAt: 1000, count: 1 },
-      });
-    }),
-  );
-});
-
 test("LIMIT-2, ROUTE-1: all spellings of a path and all clients of one /64 share keys, others do not", () => {
   const keys = (changes: Partial<RequestHead>): readonly string[] => {
-    const { windowKey, slotKey } = locate(ROUTES, { ...head(), ...changes })._unsafeUnwrap();
-    return [windowKey, slotKey];
+    const { clientKey, peerKey } = locate(ROUTES, { ...head(), ...changes })._unsafeUnwrap();
+    return [clientKey, peerKey];
   };
   expect(keys({ target: "/PLUGINS//webhooks/%7aapier/?x" })).toEqual(keys({}));
   expect(keys({ client: "2001:db8::1" })[0]).toBe(keys({ client: "2001:db8::2" })[0]);
@@ -248,7 +236,15 @@ test.each([
   expect([reply.status, reply.code]).toEqual([status, code]);
 });
 
-test("BODY-5: bytes that are not UTF-8 are refused, wherever they stand", () => {
+test("BODY-2: a body of 262,144 bytes is taken, and one byte more is refused, also by a surface that reads without a limit", () => {
+  const padded = (size: number): Result<Uint8Array, BodyFault> => ok(bytes('{"action":"list_flows"}'.padEnd(size)));
+  expect([codeOf(run(head(), padded(262_144))), codeOf(run(head(), padded(262_145)))]).toEqual([
+    undefined,
+    "payload_too_large",
+  ]);
+});
+
+test("BODY-5: bytes that are not UTF-8 are refused at any place", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 20 }), fc.constantFrom(0xff, 0xc0, 0xfe), (before, bad) => {
       const data = Uint8Array.from([...before, bad]);
@@ -263,7 +259,7 @@ test("BODY-5: bytes that are not UTF-8 are refused, wherever they stand", () => 
   );
 });
 
-test("BODY-4, BODY-5, ACTION-2: a value that cannot be stored is refused by the name of its field", () => {
+test("BODY-4, BODY-5, ACTION-2: the refusal of a value that cannot be stored names its field", () => {
   const refused = (text: string): unknown => {
     const { reply } = run(head(), ok(bytes(text))).answer;
     const { code, error, result } = JSON.parse(reply.body) as Record<string, unknown>;
@@ -292,7 +288,7 @@ test("BODY-4, BODY-5, ACTION-2: a value that cannot be stored is refused by the 
   for (const text of ["null", "1", '"x"', "true", '"\\ud800"']) expect(refused(text)).toEqual(refused("[]"));
 });
 
-test("BODY-1: a byte order mark and space around the JSON are fine, an empty body is not JSON", () => {
+test("BODY-1: a byte order mark and space around the JSON are accepted, and an empty body is not JSON", () => {
   for (const around of ["\ufeff", " \n", "\u00a0"]) {
     expect(run(head(), ok(bytes(`${around}{"action":"list_flows"}${around}`))).commands.length).toBe(1);
   }
@@ -327,18 +323,18 @@ test("VIEW-1: a command's action and the host's view reach the caller, its sessi
     fc.property(goodBody, flowFields, (body, record) => {
       const flow = viewFlow(record)._unsafeUnwrap();
       const made = run(head(), json(body), { host: () => ok({ kind: "flow", flow }) });
-      expect(made.commands.map(({ action }) => action)).toEqual([body]);
+      expect(made.commands.map(({ action }) => action)).toEqual([asAccepted(body)]);
       expect(JSON.parse(made.answer.reply.body)).toEqual({ ok: true, routeId: ROUTE_A.id, result: { flow: record } });
       for (const text of [
         made.answer.reply.body,
         JSON.stringify(made.answer.reply.headers),
-        auditLine(made.answer.audit),
+        auditLine(made.answer.event),
       ]) {
         if (!JSON.stringify([body, record]).includes("agent:main:owner-a"))
           expect(text).not.toContain("agent:main:owner-a");
         expect(text).not.toContain(ROUTE_A.secret);
       }
-      expect(made.answer.audit).toEqual({
+      expect(made.answer.event).toEqual({
         status: 200,
         routeId: ROUTE_A.id,
         action: body["action"],
@@ -354,21 +350,21 @@ test("SLOT-4, VIEW-4: a host that fails or is late gives its code, with the rout
     ["bad_host_answer", 502],
     ["persist_failed", 503],
   ] as const) {
-    const { reply, audit } = run(head(), LIST, { host: () => err(failure) }).answer;
+    const { reply, event } = run(head(), LIST, { host: () => err(failure) }).answer;
     const error = REJECTIONS[failure].sentence;
     expect([reply.status, JSON.parse(reply.body)]).toEqual([
       status,
       { ok: false, routeId: ROUTE_A.id, code: failure, error, result: {} },
     ]);
-    expect(audit).toMatchObject({ status, code: failure, action: "list_flows" });
+    expect(event).toMatchObject({ status, code: failure, action: "list_flows" });
   }
 });
 
-test("REPLY-1: 405 and 429 say what a client can do", () => {
+test("REPLY-1: 405 and 429 tell the client what to do", () => {
   expect(run(head({ method: "GET" }), LIST).answer.reply.headers["Allow"]).toBe("POST");
-  const limited = run(head(), LIST, { limits: { ...IDLE, window: { own: FULL, overflow: undefined, room: true } } });
+  const limited = run(head(), LIST, { verdict: LIMITED });
   expect(limited.answer.reply.headers["Retry-After"]).toBe("59");
-  const busy = run(head(), LIST, { limits: { ...IDLE, held: SLOT_LIMIT } });
+  const busy = run(head(), LIST, { verdict: BUSY });
   expect([busy.answer.reply.status, busy.answer.reply.headers["Retry-After"]]).toEqual([429, "1"]);
   expect(Object.keys(run(head(), LIST).answer.reply.headers)).toEqual(["Content-Type", "Cache-Control"]);
 });
@@ -376,16 +372,16 @@ test("REPLY-1: 405 and 429 say what a client can do", () => {
 test("ROUTE-2, ROUTE-3: unknown and unresolved routes are refused alike, and audited without a name", () => {
   const unknown = run(head({ target: "/nope" }), LIST).answer;
   expect(run(head({ target: "/plugins/webhooks/cold" }), LIST).answer).toEqual(unknown);
-  expect(unknown.audit).toEqual({ status: 404, code: "route_not_found" });
-  expect(run(head({ method: "GET" }), LIST).answer.audit).toEqual({ status: 405, code: "method_not_allowed" });
+  expect(unknown.event).toEqual({ status: 404, code: "route_not_found" });
+  expect(run(head({ method: "GET" }), LIST).answer.event).toEqual({ status: 405, code: "method_not_allowed" });
   const denied = run(head({ headers: { "content-type": "application/json" } }), LIST).answer;
-  expect(denied.audit).toEqual({ status: 401, code: "unauthorized", routeId: ROUTE_A.id, client: "203.0.113.7" });
+  expect(denied.event).toEqual({ status: 401, code: "unauthorized", routeId: ROUTE_A.id, client: "203.0.113.7" });
 });
 
 test("AUDIT-2: an audit line is printable ASCII on one line, whatever a client sends", () => {
   fc.assert(
     fc.property(wild, wildBody, (request, body) => {
-      expect(auditLine(run(head(request), body).answer.audit)).toMatch(/^[\x20-\x7e]*$/u);
+      expect(auditLine(run(head(request), body).answer.event)).toMatch(/^[\x20-\x7e]*$/u);
     }),
     { numRuns: runs(1000) },
   );
@@ -397,9 +393,27 @@ test("AUDIT-2: an audit line is printable ASCII on one line, whatever a client s
   expect(auditLine({ status: 200, routeId: "x".repeat(81) })).toBe(`route=${"x".repeat(80)}... status=200`);
 });
 
-test("AUTH-1: a command cannot be had for a request that was not admitted", () => {
+test("CONFIG-6: a new flow gets the route's controller when it names none, and no other action gets one", () => {
+  const accepted = (body: object): unknown => run(head(), json(body)).commands[0]?.action;
+  const create = { action: "create_flow", goal: "g" } as const;
+  expect(accepted(create)).toEqual({ ...create, controllerId: `webhooks/${ROUTE_A.id}` });
+  expect(accepted({ ...create, controllerId: "own" })).toEqual({ ...create, controllerId: "own" });
+  expect(accepted({ action: "list_flows" })).toEqual({ action: "list_flows" });
+});
+
+test("AUTH-1: an admitted request carries the proof that it has shown the secret of its route", () => {
+  const admitted = locate(ROUTES, head()).andThen((located) => admit(located, ADMITTED, sha256));
+  const { located, proof } = admitted._unsafeUnwrap();
+  expect([proof.kind, proof.authenticated.route, located.route.id]).toEqual([
+    "authenticated",
+    located.route,
+    ROUTE_A.id,
+  ]);
+});
+
+test("AUTH-1: a command cannot be made for a request that was not admitted", () => {
   // @ts-expect-error an Admitted is made by admit alone
-  const forged: Admitted = { located: undefined, authenticated: { route: undefined } };
+  const forged: Admitted = { located: undefined, proof: { kind: "authenticated", authenticated: undefined } };
   // @ts-expect-error a Command is made by accept alone
   const command: Command = { route: undefined, action: { action: "list_flows" }, client: "" };
   expect([forged, command].length).toBe(2);
@@ -416,10 +430,10 @@ test("TOTAL-2: equal arguments give equal answers, also where clock and randomne
       Object.assign(Math, { random: broken });
       try {
         const second = [run(head(request), body), run(head(), json(good))];
-        expect(second.map(({ answer: { reply, audit } }) => [reply, audit])).toEqual(
-          first.map(({ answer: { reply, audit } }) => [reply, audit]),
+        expect(second.map(({ answer: { reply, event } }) => [reply, event])).toEqual(
+          first.map(({ answer: { reply, event } }) => [reply, event]),
         );
-        expect(second[1]?.commands.map(({ action }) => action)).toEqual([good]);
+        expect(second[1]?.commands.map(({ action }) => action)).toEqual([asAccepted(good)]);
       } finally {
         Object.assign(Date, { now });
         Object.assign(Math, { random });

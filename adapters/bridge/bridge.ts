@@ -1,0 +1,190 @@
+// One request, from its head to its answer: the only place that joins the core to limits, a store, a clock and a log.
+// locate ▶ limits.admit ▶ admit ▶ body ▶ accept ▶ store ▶ answer ▶ deliver ▶ limits.release
+
+import { err, ok, type Result } from "neverthrow";
+import {
+  accept,
+  admit,
+  type Admitted,
+  type Answer,
+  answer,
+  answerRejection,
+  type AuditEvent,
+  type BodyFault,
+  locate,
+  type Located,
+  type Primitives,
+  type Rejection,
+  type RequestHead,
+  type Routes,
+  type Verdict,
+} from "../../core/index.ts";
+import { adopt, type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
+import type { FlowStore } from "../flows/flow-store.ts";
+import type { Limits } from "../limits/limits.ts";
+import { readVerdict } from "./check-verdict.ts";
+import { type CallFailure, withDeadline } from "./deadline.ts";
+import { createExecute } from "./execute.ts";
+import type { Log } from "./log.ts";
+import { badVerdict, lateLimits, Misuse } from "./misuse.ts";
+import { scrub } from "./scrub.ts";
+
+export type BridgeOptions = {
+  /** The live routes, asked for with each request. */
+  readonly routes: () => Routes;
+  readonly store: FlowStore;
+  readonly limits: Limits;
+  readonly primitives: Primitives;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  readonly log: Log;
+  /** Gets one event for each answer, for access logs and metrics. */
+  readonly onEvent?: ((event: AuditEvent) => void) | undefined;
+};
+
+/** Where a request goes: a POST to a route, or why it goes nowhere. */
+export type Location = Result<Located, Rejection>;
+
+/** Reads the body, at most the core's limits; resolves when it is complete, refused or gone. Rejects with a Misuse. */
+export type ReadBody = () => Promise<Result<Uint8Array, BodyFault>>;
+
+/** Writes the answer; returns, or resolves, once it has left the process or nobody takes it any more. */
+export type Deliver = (answer: Answer) => Awaitable<void>;
+
+export type Bridge = {
+  readonly locate: (head: RequestHead) => Location;
+  /** Answers the request: exactly one delivery, whatever fails. Never rejects. */
+  readonly handle: (location: Location, readBody: ReadBody, deliver: Deliver) => Promise<void>;
+};
+
+/** Whether the path is a route's; all other paths may belong to other handlers. */
+export const isOurs = (location: Location): boolean => location.isOk() || location.error.code !== "route_not_found";
+
+//= REPLY-4
+/** Milliseconds that limits which answer by a promise may take for one request. */
+export const LIMITS_DEADLINE_MS = 5000;
+
+const INTERNAL: Rejection = { code: "internal" };
+
+/** Limits or a handler that fail must not lose the caller's answer. What they return may be a promise that rejects. */
+const attempt = (call: () => unknown, failed: (error: unknown) => void): void => {
+  try {
+    const result = call();
+    if (isPromiseLike(result)) adopt(result).catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+};
+
+export const createBridge = (options: BridgeOptions): Bridge => {
+  const { routes, store, limits, primitives, clock, log, onEvent } = options;
+  const execute = createExecute(store, log);
+
+  const report = (error: unknown, located?: Located): void => {
+    const whose = error instanceof Misuse ? "mistake in this host" : "defect, please report it";
+    log.write("error", `${whose}: ${scrub(error, located === undefined ? [] : [located.route.sessionKey])}`);
+  };
+
+  const defect = (error: unknown, located: Located, admitted?: Admitted): Answer => {
+    report(error, located);
+    return answerRejection(INTERNAL, located, admitted);
+  };
+
+  const release = (located: Located): void =>
+    attempt(
+      () => limits.release(located),
+      (error) => report(error, located),
+    );
+
+  const tryAdmit = (located: Located, verdict: Verdict): Result<Admitted, Answer> => {
+    try {
+      const admitted = admit(located, verdict, primitives.sha256);
+      if (admitted.isErr()) return err(answerRejection(admitted.error, located));
+      attempt(
+        () => limits.confirm(located, clock()),
+        (error) => report(error, located),
+      );
+      return ok(admitted.value);
+    } catch (error) {
+      return err(defect(error, located));
+    }
+  };
+
+  /** Only an admitted request keeps the slot that the limits gave it. */
+  const judge = (located: Located, verdict: Verdict): Result<Admitted, Answer> => {
+    const entered = tryAdmit(located, verdict);
+    if (entered.isErr() && verdict.kind === "admitted") release(located);
+    return entered;
+  };
+
+  const heard = (located: Located, said: Result<unknown, CallFailure>): Result<Admitted, Answer> => {
+    if (said.isErr()) return err(defect(said.error.kind === "late" ? lateLimits() : said.error.error, located));
+    const verdict = readVerdict(said.value);
+    return verdict === undefined ? err(defect(badVerdict(), located)) : judge(located, verdict);
+  };
+
+  /** Everything before the body; at once when the limits answer at once. A slot that they give too late goes back. */
+  const enter = (located: Located): Awaitable<Result<Admitted, Answer>> =>
+    mapAwaitable(
+      withDeadline<unknown>(
+        () => limits.admit(located, clock()),
+        LIMITS_DEADLINE_MS,
+        (late) => {
+          if (readVerdict(late)?.kind === "admitted") release(located);
+        },
+      ),
+      (said) => heard(located, said),
+    );
+
+  const carryOut = async (admitted: Admitted, readBody: ReadBody): Promise<Answer> => {
+    try {
+      const command = accept(admitted, await readBody(), primitives);
+      if (command.isErr()) return answerRejection(command.error, admitted.located, admitted);
+      const outcome = execute(command.value);
+      return answer(command.value, isPromiseLike(outcome) ? await outcome : outcome);
+    } catch (error) {
+      return defect(error, admitted.located, admitted);
+    }
+  };
+
+  const emit = (event: AuditEvent): void => {
+    log.audit(event);
+    const failed = (error: unknown): void => log.warnSometimes(`onEvent failed: ${scrub(error, [])}`, "onEvent");
+    if (onEvent !== undefined) attempt(() => onEvent(event), failed);
+  };
+
+  const send = async (prepared: Answer, deliver: Deliver): Promise<void> => {
+    attempt(() => emit(prepared.event), report);
+    try {
+      await deliver(prepared);
+    } catch (error) {
+      report(error);
+    }
+  };
+
+  //= REPLY-4, SLOT-2
+  /** A slot is held until the answer has left, so that answers which no client takes cannot pile up. */
+  const handle: Bridge["handle"] = async (location, readBody, deliver) => {
+    if (location.isErr()) return send(answerRejection(location.error), deliver);
+    const entering = enter(location.value);
+    const entered = isPromiseLike(entering) ? await entering : entering;
+    if (entered.isErr()) return send(entered.error, deliver);
+    try {
+      await send(await carryOut(entered.value, readBody), deliver);
+    } finally {
+      release(location.value);
+    }
+  };
+
+  return {
+    locate: (head) => {
+      try {
+        return locate(routes(), head);
+      } catch (error) {
+        report(error);
+        return err(INTERNAL);
+      }
+    },
+    handle,
+  };
+};

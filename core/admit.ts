@@ -1,0 +1,72 @@
+// The steps before the body: locate finds the route, the limits count the request, admit judges it.
+
+import { err, ok, type Result } from "neverthrow";
+import { authenticate, type AuthenticatedRoute } from "./authenticate.ts";
+import { networkOf } from "./network.ts";
+import type { Rejection } from "./rejection.ts";
+import { isJsonMediaType, type RequestHead } from "./request-head.ts";
+import { resolveRoute, type Route, type Routes } from "./route.ts";
+import type { Sha256 } from "./secret.ts";
+
+/** A POST to a route that exists, and the keys that it is counted under. */
+export type Located = {
+  readonly route: Route;
+  readonly head: RequestHead;
+  /** The client's network. */
+  readonly client: string;
+  /** Of the client's window and slots on this route. */
+  readonly clientKey: string;
+  /** Of the slots of the connection's other end on this route. */
+  readonly peerKey: string;
+};
+
+/** What the limits say of one request. Only an admitted one holds a slot. */
+export type Verdict =
+  | { readonly kind: "admitted" }
+  | { readonly kind: "rate_limited" | "too_many_in_flight"; readonly retryAfterMs: number };
+
+/** How an admitted request has shown that it may act for its route. A kind that needs the body is finished in `accept`. */
+export type Proof = { readonly kind: "authenticated"; readonly authenticated: AuthenticatedRoute };
+
+class AdmittedRequest {
+  readonly located: Located;
+  readonly proof: Proof;
+  declare protected readonly sealed: true;
+
+  constructor(located: Located, proof: Proof) {
+    this.located = located;
+    this.proof = proof;
+  }
+}
+
+/** A request whose body may be read. Holds a slot until it is answered or gone. */
+export type Admitted = AdmittedRequest;
+
+//= ORDER-1
+/** Finds the route by path, then checks the method. Errs: route_not_found, method_not_allowed. */
+export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejection> => {
+  const found = resolveRoute(routes, head.target);
+  if (found.isErr()) return err(found.error);
+  if (head.method !== "POST") return err({ code: "method_not_allowed" });
+  const route = found.value;
+  // each is read once, because attributing a client may cost more than the rest of this step
+  const { client: address, peer: connection } = head;
+  const client = networkOf(address);
+  const peer = connection === address ? client : networkOf(connection);
+  return ok({ route, head, client, clientKey: `${client} ${route.id}`, peerKey: `${peer} ${route.id}` });
+};
+
+//= ORDER-1, AUTH-1
+/**
+ * Judges a request that the limits have counted: window, media type, slot and credential, in this order; each check costs
+ * the server more than the one before. Errs: rate_limited, unsupported_media_type, too_many_in_flight, unauthorized.
+ */
+export const admit = (located: Located, verdict: Verdict, hash: Sha256): Result<Admitted, Rejection> => {
+  const { route, head } = located;
+  if (verdict.kind === "rate_limited") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
+  if (!isJsonMediaType(head.header("content-type"))) return err({ code: "unsupported_media_type" });
+  if (verdict.kind === "too_many_in_flight") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
+  const authenticated = authenticate(route, head.header, hash);
+  if (authenticated.isErr()) return err(authenticated.error);
+  return ok(new AdmittedRequest(located, { kind: "authenticated", authenticated: authenticated.value }));
+};

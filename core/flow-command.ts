@@ -1,0 +1,215 @@
+// What an action does to the flows of an embedded store, whole: what must be loaded for it, and from that the outcome and
+// the rows to write. A store only loads, asks `decide` and saves, in one transaction.
+
+import { err, ok, type Result } from "neverthrow";
+import type { ActionOf, CreateFlow, FlowAction } from "./action.ts";
+import type { FlowRecord } from "./flow.ts";
+import { createFlow, isExpired, RETENTION_MS, type RevisionChecked, transition } from "./lifecycle.ts";
+import type { Outcome, OutcomeOf, StoreFailure } from "./outcome.ts";
+import { runTask, summarizeTasks, type TaskRecord } from "./task.ts";
+import { type BadRecord, viewFlow, viewFlows, viewSummary, viewTask, viewTasks } from "./view.ts";
+
+/** One lookup of flows. Flows of other owners are never found. */
+export type Load =
+  | { readonly kind: "flow"; readonly owner: string; readonly flowId: string }
+  /** Newest `createdAt` first; of equal ones the smaller flowId. */
+  | { readonly kind: "all"; readonly owner: string }
+  /** The first of `all`, or the first of them that has not ended. */
+  | { readonly kind: "newest"; readonly owner: string; readonly which: "any" | "open" }
+  /** Flows without tasks that are open with a cancel intent, or ended at or before `endedBy`; at most `limit`. */
+  | { readonly kind: "due"; readonly endedBy: number; readonly limit: number };
+
+/** What a command needs from its store. */
+export type Needs = {
+  /** Asked in this order until one finds a flow. */
+  readonly load: readonly Load[];
+  /** Whether the tasks of the flow that was found are wanted, in the order in which they were made. */
+  readonly tasks: boolean;
+  /** Whether it may write: then no other writer comes between its first load and its last write. */
+  readonly writes: boolean;
+  /** Whether it may make a flow or a task, which takes a fresh id. */
+  readonly freshId: boolean;
+};
+
+/** What the store found. */
+export type Stored = { readonly flows: readonly FlowRecord[]; readonly tasks: readonly TaskRecord[] };
+
+/** One row to write. */
+export type Write =
+  | { readonly kind: "insert_flow"; readonly owner: string; readonly flow: FlowRecord }
+  | { readonly kind: "update_flow"; readonly flow: FlowRecord }
+  /** With its tasks. */
+  | { readonly kind: "remove_flow"; readonly flowId: string }
+  /** A new task, or another record of one that is there. */
+  | { readonly kind: "put_task"; readonly task: TaskRecord };
+
+/** The answer, and all that must be written before it is given. A failure writes nothing. */
+export type Decision = { readonly outcome: Result<Outcome, StoreFailure>; readonly writes: readonly Write[] };
+
+/** `owner`: the session that the command acts for. `fresh`: an id that no flow and no task has, where one is needed. */
+export type CommandIds = { readonly owner: string; readonly fresh: string };
+
+const needs = (load: readonly Load[], more: Partial<Omit<Needs, "load">> = {}): Needs => ({
+  load,
+  tasks: false,
+  writes: false,
+  freshId: false,
+  ...more,
+});
+
+//= SCOPE-1
+/** What must be loaded before `decide` can be asked. */
+export const needsOf = (action: FlowAction, owner: string): Needs => {
+  const byId = (flowId: string): Load => ({ kind: "flow", owner, flowId });
+  const newest = (which: "any" | "open"): Load => ({ kind: "newest", owner, which });
+  switch (action.action) {
+    case "create_flow":
+      return needs([], { writes: true, freshId: true });
+    case "get_flow":
+      return needs([byId(action.flowId)]);
+    case "list_flows":
+      return needs([{ kind: "all", owner }]);
+    case "find_latest_flow":
+      return needs([newest("any")]);
+    case "resolve_flow":
+      return needs([byId(action.token), ...(action.token === owner ? [newest("open"), newest("any")] : [])]);
+    case "get_task_summary":
+      return needs([byId(action.flowId)], { tasks: true });
+    case "cancel_flow":
+      return needs([byId(action.flowId)], { tasks: true, writes: true });
+    case "run_task":
+      return needs([byId(action.flowId)], { tasks: true, writes: true, freshId: true });
+    case "set_waiting":
+    case "resume_flow":
+    case "finish_flow":
+    case "fail_flow":
+    case "request_cancel":
+      return needs([byId(action.flowId)], { writes: true });
+  }
+};
+
+const NOTHING: readonly Write[] = [];
+
+/** The outcome with the rows that belong to it; a record that cannot be shown writes nothing. */
+const decision = (outcome: Result<Outcome, BadRecord>, writes: readonly Write[] = NOTHING): Decision =>
+  outcome.isOk() ? { outcome: ok(outcome.value), writes } : { outcome: err("bad_host_answer"), writes: NOTHING };
+
+const create = (action: CreateFlow, { owner, fresh }: CommandIds, now: number): Decision => {
+  const flow = createFlow(fresh, action, now);
+  const outcome = viewFlow(flow).map((view): Outcome => ({ kind: "created", flow: view }));
+  return decision(outcome, [{ kind: "insert_flow", owner, flow }]);
+};
+
+const read = (flow: FlowRecord | undefined): Decision =>
+  decision(
+    flow === undefined
+      ? ok({ kind: "flow", flow: null })
+      : viewFlow(flow).map((view): Outcome => ({ kind: "flow", flow: view })),
+  );
+
+const summary = (flow: FlowRecord | undefined, tasks: readonly TaskRecord[]): Decision =>
+  decision(
+    flow === undefined
+      ? ok({ kind: "summary", summary: null })
+      : viewSummary(summarizeTasks(tasks)).map((view): Outcome => ({ kind: "summary", summary: view })),
+  );
+
+//= STORE-1
+const change = (flow: FlowRecord | undefined, action: RevisionChecked, now: number): Decision => {
+  if (flow === undefined) return decision(ok({ kind: "not_applied", refusal: "not_found" }));
+  const done = transition(flow, action, 0, now);
+  if (done.isErr()) {
+    const refusal = done.error === "not_managed" ? "not_managed" : "revision_conflict";
+    return decision(viewFlow(flow).map((current): Outcome => ({ kind: "not_applied", refusal, current })));
+  }
+  const after = done.value.flow;
+  const outcome = viewFlow(after).map((view): Outcome => ({ kind: "applied", flow: view }));
+  return decision(outcome, [{ kind: "update_flow", flow: after }]);
+};
+
+/** Newest first; of equal times the one that was made later. */
+const newestFirst = (tasks: readonly TaskRecord[]): readonly TaskRecord[] =>
+  tasks.toReversed().toSorted((a, b) => b.createdAt - a.createdAt);
+
+const cancel = (
+  flow: FlowRecord | undefined,
+  action: ActionOf<"cancel_flow">,
+  tasks: readonly TaskRecord[],
+  now: number,
+): Decision => {
+  if (flow === undefined) return decision(ok({ kind: "not_cancelled", refusal: "not_found" }));
+  const done = transition(flow, action, tasks.length, now);
+  const after = done.isOk() ? done.value.flow : flow;
+  const outcome = viewTasks(newestFirst(tasks)).andThen((views) =>
+    viewFlow(after).map((view): OutcomeOf<"cancelled" | "not_cancelled"> => {
+      const shown = { flow: view, tasks: views };
+      if (done.isErr()) return { kind: "not_cancelled", refusal: "terminal", ended: flow.status, ...shown };
+      if (done.value.pending) return { kind: "not_cancelled", refusal: "cancel_pending", ...shown };
+      return { kind: "cancelled", ...shown };
+    }),
+  );
+  return decision(outcome, after === flow ? NOTHING : [{ kind: "update_flow", flow: after }]);
+};
+
+const addTask = (
+  flow: FlowRecord | undefined,
+  action: ActionOf<"run_task">,
+  tasks: readonly TaskRecord[],
+  { owner, fresh }: CommandIds,
+  now: number,
+): Decision => {
+  if (flow === undefined) return decision(ok({ kind: "task_not_created", refusal: "not_found" }));
+  const made = runTask(flow, action, tasks, { taskId: fresh, sessionKey: owner, now });
+  if (made.isErr()) {
+    const refusal = made.error;
+    const { status: ended } = flow;
+    return decision(viewFlow(flow).map((view): Outcome => ({ kind: "task_not_created", refusal, ended, flow: view })));
+  }
+  const outcome = viewTask(made.value).andThen((task) =>
+    viewFlow(flow).map((view): Outcome => ({ kind: "task_created", flow: view, task })),
+  );
+  return decision(outcome, [{ kind: "put_task", task: made.value }]);
+};
+
+//= FLOW-1
+/** What `action` does, given what `needsOf` asked for. `now`: milliseconds since the epoch. */
+export const decide = (action: FlowAction, stored: Stored, ids: CommandIds, now: number): Decision => {
+  const [flow] = stored.flows;
+  switch (action.action) {
+    case "create_flow":
+      return create(action, ids, now);
+    case "get_flow":
+    case "find_latest_flow":
+    case "resolve_flow":
+      return read(flow);
+    case "list_flows":
+      return decision(viewFlows(stored.flows).map((flows): Outcome => ({ kind: "flows", flows })));
+    case "get_task_summary":
+      return summary(flow, stored.tasks);
+    case "cancel_flow":
+      return cancel(flow, action, stored.tasks, now);
+    case "run_task":
+      return addTask(flow, action, stored.tasks, ids, now);
+    case "set_waiting":
+    case "resume_flow":
+    case "finish_flow":
+    case "fail_flow":
+    case "request_cancel":
+      return change(flow, action, now);
+  }
+};
+
+/** What a sweep needs: at most `limit` flows that it may end or remove. `now`: milliseconds since the epoch. */
+export const needsOfSweep = (now: number, limit: number): Needs =>
+  needs([{ kind: "due", endedBy: now - RETENTION_MS, limit }], { writes: true });
+
+const swept = (flow: FlowRecord, now: number): readonly Write[] => {
+  if (isExpired(flow, 0, now)) return [{ kind: "remove_flow", flowId: flow.flowId }];
+  const after = transition(flow, { action: "sweep" }, 0, now).unwrapOr({ flow }).flow;
+  return after === flow ? NOTHING : [{ kind: "update_flow", flow: after }];
+};
+
+//= FLOW-6, STORE-3
+/** What a sweep writes: flows with a cancel intent end, and flows that ended 7 days ago are removed. */
+export const decideSweep = ({ flows }: Stored, now: number): readonly Write[] =>
+  flows.flatMap((flow) => swept(flow, now));

@@ -1,0 +1,230 @@
+// The pages that users read, performed: each fenced block is run, loaded or compared below, and a block that nothing here
+// claims fails. docs/integrations.md has tests of its own, which claim each of its blocks in the same way.
+
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { run } from "../../adapters/cli/program.ts";
+import { REJECTIONS } from "../../core/index.ts";
+import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
+import { type Section, sectionsOf } from "../support/markdown.ts";
+import { type Bench, SECRET, startBench } from "../systems/integrations/integrations-server.ts";
+import { movedTo } from "../systems/integrations/integrations.ts";
+import { asPackage } from "../systems/package/entries.ts";
+import { Standalone } from "../systems/standalone/harness.ts";
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = await startBench();
+});
+afterEach(() => bench.close());
+
+type Claim = (code: string) => void | Promise<void>;
+
+const PACK = JSON.parse(read("package.json")) as { name: string; version: string; scripts: Record<string, string> };
+const TARBALL = `${PACK.name}-${PACK.version}.tgz`;
+const OWN_COMMANDS = ["npm ci", "npm pack", `npm install -g ./${TARBALL}`];
+
+/** Each command, apart; a `\` at the end of a line continues it. */
+const commandsOf = (code: string): readonly string[] =>
+  code
+    .replaceAll("\\\n", " ")
+    .split(/\n|&&/u)
+    .map((command) => command.trim())
+    .filter((command) => command !== "");
+
+const isNpm = (command: string): boolean => {
+  const script = /^npm (?:run )?(?:--silent )?([\w:]+)(?: --.*)?$/u.exec(command)?.[1] ?? "";
+  return OWN_COMMANDS.includes(command) || Object.hasOwn(PACK.scripts, script);
+};
+
+/** Commands of npm that exist. */
+const npm: Claim = (code) => {
+  expect(commandsOf(code).filter((command) => !isNpm(command))).toEqual([]);
+};
+
+/** JSON with the ids and times of an answer taken out. */
+const anonymous = (json: string): string =>
+  JSON.stringify(
+    JSON.parse(json),
+    (name, value: unknown) =>
+      /(?:Id|At)$/u.test(name) && name !== "routeId" && name !== "controllerId" ? name : value,
+    2,
+  );
+
+const sameAnswer = (shown: string, answered: string): void => expect(anonymous(shown)).toBe(anonymous(answered));
+
+const moved = (code: string): string => movedTo(bench.base, code);
+
+/** A request that is answered with a success. */
+const request: Claim = async (code) => {
+  const { status, out } = await bench.sh(moved(code));
+  expect([status, JSON.parse(out)]).toMatchObject([0, { ok: true, routeId: "demo" }]);
+};
+
+const blockOf = (page: string, heading: string, index = 0): string =>
+  sectionsOf(read(page)).find((section) => section.heading === heading)?.blocks[index]?.code ?? "";
+
+/** Runs a line of the command line with what it would find in a shell. */
+const cli = async (args: readonly string[]): Promise<{ readonly status: number; readonly out: string }> => {
+  let out = "";
+  const status = await run(args, {
+    out: (text) => (out += text),
+    error: (text) => (out += text),
+    env: { OPENCLAW_WEBHOOK_SECRET: SECRET },
+    input: () => Promise.resolve(""),
+    isTerminal: false,
+    onStop: () => () => undefined,
+  });
+  return { status, out };
+};
+
+const written = (name: string, text: string): string => {
+  const file = join(bench.folder, name);
+  writeFileSync(file, text, { mode: 0o600 });
+  return file;
+};
+
+/** A configuration without a problem, with one route `zapier` at its default path. */
+const configuration: Claim = async (code) => {
+  const secret = written("zap.secret", SECRET);
+  const file = written("routes.json5", code.replace("/etc/openclaw-webhooks/zap.secret", secret));
+  const { status, out } = await cli(["check", file]);
+  expect([status, out]).toEqual([
+    0,
+    `route zapier would be served at /plugins/webhooks/zapier\n${file}: 1 route, 0 problems.\n`,
+  ]);
+};
+
+/** Command lines of openclaw-webhooks whose options exist. */
+const options: Claim = async (code) => {
+  for (const command of commandsOf(code)) {
+    const [program, name = "", ...words] = command.split(" ");
+    expect([command, program]).toEqual([command, "openclaw-webhooks"]);
+    const { out } = await cli([name, "--help"]);
+    for (const option of words.filter((word) => word.startsWith("--"))) expect(out).toContain(` ${option} `);
+  }
+};
+
+/** A source file of test/examples, word for word, with the package's names. */
+const example =
+  (file: string): Claim =>
+  (code) => {
+    const shown = asPackage(read(`test/examples/${file}`)).replace('"vitest"', '"node:test"');
+    expect(shown, `${file} imports what package.json does not export`).not.toContain('"../');
+    expect(code.trim()).toBe(shown.trim());
+  };
+
+/** Each refusal that the dotted arrows show is one of the table, and none is missing but the defect. */
+const refusals: Claim = (code) => {
+  const shown = [...code.matchAll(/-\.->\|([^|]*)\|/gu)].flatMap(([, label = ""]) => label.match(/\d{3}/gu) ?? []);
+  const statuses = Object.entries(REJECTIONS).flatMap(([name, { status }]) => (name === "internal" ? [] : [status]));
+  expect(shown.map(Number).toSorted()).toEqual([...new Set(statuses)].toSorted());
+};
+
+/** Each value that an arrow carries is a type of the core or of the limits. */
+const types: Claim = (code) => {
+  const sources = [...filesIn("core", ".ts"), ...filesIn("adapters/limits", ".ts")].map((file) => read(file)).join("");
+  const carried = [...code.matchAll(/-->\|(\p{Lu}\w+)\|/gu)].map(([, name = ""]) => name);
+  expect(carried.length).toBeGreaterThan(4);
+  expect(
+    carried.filter((name) => !new RegExp(`export (?:type|interface|class) ${name}\\b`, "u").test(sources)),
+  ).toEqual([]);
+};
+
+/** The four commands of the standalone server, with the configuration that the page shows. */
+const server: Claim = async (code) => {
+  await options(code);
+  const [serve = "", check = "", call = "", openapi = ""] = commandsOf(code);
+  written("routes.json5", blockOf("docs/server.md", "Configuration"));
+  const command = written(
+    "openclaw-webhooks",
+    `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "adapters/cli/main.ts")}" "$@"\n`,
+  );
+  chmodSync(command, 0o755);
+  const env = { PATH: `${bench.folder}:${process.env["PATH"] ?? ""}` };
+  expect(await bench.sh(check, env)).toMatchObject({ status: 0 });
+  expect(await bench.sh(openapi, env)).toEqual({ status: 0, out: "" });
+  expect(JSON.parse(readFileSync(join(bench.folder, "openapi.json"), "utf8"))).toHaveProperty("openapi", "3.1.0");
+  const words = serve.split(" ").slice(2);
+  const args = words.map((word) => (word.startsWith("--") ? word : join(bench.folder, word)));
+  const running = await Standalone.start(args, { OPENCLAW_WEBHOOK_SECRET: SECRET });
+  const called = await bench.sh(`${call} --url ${running.base}`, env);
+  expect([called.status, JSON.parse(called.out)]).toMatchObject([0, { created: true }]);
+  expect(existsSync(join(bench.folder, "flows.db"))).toBe(true);
+  expect(await running.end("SIGTERM")).toBe(0);
+};
+
+const installs: Claim = (code) => {
+  const [ci = "", pack = "", install = "", restart] = commandsOf(code);
+  npm(`${ci}\n${pack}`);
+  const [, , , from, ...flags] = install.split(" ");
+  expect([from, restart]).toEqual([`npm-pack:$PWD/${TARBALL}`, "openclaw gateway restart"]);
+  // The tests in a real Gateway install it so.
+  const harness = read("test/systems/gateway/harness.ts");
+  expect(harness).toContain(
+    `"plugins", "install", \`npm-pack:\${tarball}\`, ${flags.map((flag) => `"${flag}"`).join(", ")}`,
+  );
+};
+
+const bench25: Claim = (code) => {
+  npm(code);
+  const help = ["--no-warnings", join(ROOT, "test/bench/main.ts"), "--help"];
+  const usage = execFileSync("sh", ["-c", '"$0" "$@" 2>&1', process.execPath, ...help], { encoding: "utf8" });
+  for (const word of commandsOf(code).flatMap((command) => command.split(" -- ")[1]?.split(" ") ?? [])) {
+    expect(usage).toContain(word);
+  }
+};
+
+const CLAIMS: Readonly<Record<string, Claim>> = {
+  "README.md, Try it: sh 1": (code) => expect(code).toBe("npm ci && npm start\n"),
+  "README.md, Try it: sh 2": (code) => expect(code).toBe("npm ci && npm test\n"),
+  "README.md, A first request: sh 1": request,
+  "README.md, A first request: json 2": async (code) =>
+    sameAnswer(code, (await bench.sh(moved(blockOf("README.md", "A first request")))).out),
+  "README.md, How a request is handled: mermaid 1": refusals,
+  "ARCHITECTURE.md, One request, one direction: mermaid 1": types,
+  "docs/embedding.md, node:http: ts 1": example("node.ts"),
+  "docs/embedding.md, Express and Fastify: ts 1": example("express.ts"),
+  "docs/embedding.md, Express and Fastify: ts 2": example("fastify.ts"),
+  "docs/embedding.md, Hono, Workers, Deno, Bun: ts 1": example("hono.ts"),
+  "docs/embedding.md, Hono, Workers, Deno, Bun: ts 2": example("fetch.ts"),
+  "docs/embedding.md, Bring your own store: ts 1": example("my-flows.ts"),
+  "docs/embedding.md, Bring your own store: ts 2": example("my-flows.test.ts"),
+  "docs/embedding.md, Another surface: ts 1": example("bridge.ts"),
+  "docs/gateway.md, Install: sh 1": installs,
+  "docs/gateway.md, Install: json5 2": configuration,
+  "docs/http-api.md, Requests: sh 1": request,
+  "docs/http-api.md, Answers: json 1": async (code) => {
+    const body = { action: "finish_flow", flowId: "no-such-flow", expectedRevision: 0 };
+    sameAnswer(code, JSON.stringify((await bench.ask(body)).body));
+  },
+  "docs/performance.md, Measure it yourself: sh 1": bench25,
+  "docs/server.md, Start: sh 1": npm,
+  "docs/server.md, Start: sh 2": server,
+  "docs/server.md, Configuration: json5 1": configuration,
+  "docs/server.md, Secrets: json5 1": configuration,
+  "docs/server.md, Network and TLS: sh 1": options,
+};
+
+/** docs/integrations.md: see test/systems/integrations. */
+const PAGES = ["README.md", "ARCHITECTURE.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)].filter(
+  (page) => page !== "docs/integrations.md",
+);
+
+const named = (page: string, { heading, blocks }: Section): readonly (readonly [string, string])[] =>
+  blocks.map(({ language, code }, index) => [`${page}, ${heading}: ${language} ${String(index + 1)}`, code]);
+
+const BLOCKS = PAGES.flatMap((page) => sectionsOf(read(page)).flatMap((section) => named(page, section)));
+
+test("every block is claimed, every claim has its block, and no block is fenced in another way", () => {
+  expect(BLOCKS.map(([name]) => name).toSorted()).toEqual(Object.keys(CLAIMS).toSorted());
+  const fences = PAGES.flatMap((page) => read(page).match(/^[ >]*(?:```|~~~)/gmu) ?? []);
+  expect(fences.length).toBe(2 * BLOCKS.length);
+});
+
+test.each(BLOCKS)("%s", { timeout: 30_000 }, async (name, code) => {
+  expect(Object.keys(CLAIMS)).toContain(name);
+  await CLAIMS[name]?.(code);
+});

@@ -1,0 +1,57 @@
+import { ok } from "neverthrow";
+import { createEmbeddedStore, type EmbeddedFlows, type FlowEngine } from "../../adapters/bridge/index.ts";
+import { type FlowRecord, isEnded, type Load, type TaskRecord, type Write } from "../../core/index.ts";
+
+type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
+
+const newestFirst = (a: FlowRecord, b: FlowRecord): number =>
+  b.createdAt - a.createdAt || (a.flowId < b.flowId ? -1 : 1);
+
+const isDue = ({ flow, tasks }: Row, endedBy: number): boolean =>
+  tasks.size === 0 &&
+  (isEnded(flow) ? (flow.endedAt ?? flow.updatedAt) <= endedBy : flow.cancelRequestedAt !== undefined);
+
+const isWanted = (row: Row, load: Load): boolean => {
+  if (load.kind === "due") return isDue(row, load.endedBy);
+  if (row.owner !== load.owner) return false;
+  if (load.kind === "flow") return row.flow.flowId === load.flowId;
+  return load.kind === "all" || load.which === "any" || !isEnded(row.flow);
+};
+
+class MyEngine implements FlowEngine {
+  readonly #rows = new Map<string, Row>();
+
+  // One transaction. With a database: begin, load, decide, save, commit.
+  transact: FlowEngine["transact"] = (needs, decide) => {
+    const flows = needs.load.map((load) => this.#find(load)).find(({ length }) => length > 0) ?? [];
+    const tasks = this.#rows.get(flows[0]?.flowId ?? "")?.tasks.values() ?? [];
+    const decision = decide({ flows, tasks: needs.tasks ? [...tasks] : [] });
+    for (const write of decision.writes) this.#save(write);
+    return ok(decision);
+  };
+
+  #find(load: Load): readonly FlowRecord[] {
+    const flows = [...this.#rows.values()].filter((row) => isWanted(row, load)).map(({ flow }) => flow);
+    const limit = load.kind === "newest" ? 1 : load.kind === "due" ? load.limit : Infinity;
+    return flows.toSorted(newestFirst).slice(0, limit);
+  }
+
+  #save(write: Write): void {
+    switch (write.kind) {
+      case "insert_flow":
+        this.#rows.set(write.flow.flowId, { owner: write.owner, flow: write.flow, tasks: new Map() });
+        break;
+      case "update_flow":
+        Object.assign(this.#rows.get(write.flow.flowId) ?? {}, { flow: write.flow });
+        break;
+      case "remove_flow":
+        this.#rows.delete(write.flowId);
+        break;
+      case "put_task":
+        this.#rows.get(write.task.parentFlowId)?.tasks.set(write.task.taskId, write.task);
+    }
+  }
+}
+
+export const openMyFlows = (): EmbeddedFlows =>
+  createEmbeddedStore(new MyEngine(), { now: Date.now, newId: () => crypto.randomUUID() });
