@@ -161,9 +161,8 @@ const addTask = (
   if (flow === undefined) return decision(ok({ kind: "task_not_created", refusal: "not_found" }));
   const made = runTask(flow, action, tasks, { taskId: fresh, sessionKey: owner, now });
   if (made.isErr()) {
-    const refusal = made.error;
-    const { status: ended } = flow;
-    return decision(viewFlow(flow).map((view): Outcome => ({ kind: "task_not_created", refusal, ended, flow: view })));
+    const refused = { kind: "task_not_created", refusal: made.error, ended: flow.status } as const;
+    return decision(viewFlow(flow).map((view): Outcome => ({ ...refused, flow: view })));
   }
   const outcome = viewTask(made.value).andThen((task) =>
     viewFlow(flow).map((view): Outcome => ({ kind: "task_created", flow: view, task })),

@@ -2,6 +2,7 @@
 // Recursion ends at the bound on the depth, so that no nesting can overflow the stack.
 
 import { err, ok, type Result } from "neverthrow";
+import { isNamed, type Named } from "./own.ts";
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { readonly [member: string]: JsonValue };
 
@@ -45,10 +46,8 @@ const itemsFault = (items: readonly unknown[], depth: number): JsonFault | undef
   return undefined;
 };
 
-type Members = { readonly [name: string]: unknown };
-
 /** Own members only: `for … in` gives inherited names too, and `hasOwn` is asked only at a fault, because it costs. */
-const membersFault = (value: Members, depth: number): JsonFault | undefined => {
+const membersFault = (value: Named, depth: number): JsonFault | undefined => {
   for (const name in value) {
     const fault = nameFault(name) ?? requestFault(value[name], depth);
     if (fault !== undefined && Object.hasOwn(value, name)) return fault;
@@ -56,10 +55,8 @@ const membersFault = (value: Members, depth: number): JsonFault | undefined => {
   return undefined;
 };
 
-const isMembers = (value: unknown): value is Members => typeof value === "object" && value !== null;
-
 const requestFault = (value: unknown, depth: number): JsonFault | undefined => {
-  if (!isMembers(value)) return scalarFault(value);
+  if (!isNamed(value)) return scalarFault(value);
   if (depth > MAX_REQUEST_DEPTH) return "too_deep";
   return Array.isArray(value) ? itemsFault(value, depth + 1) : membersFault(value, depth + 1);
 };
@@ -179,7 +176,7 @@ const copyObject = (source: object, depth: number, budget: Budget): JsonValue | 
 /** The value, or a copy of it when it is a container; undefined when it is not JSON. */
 const copyMember = (value: unknown, depth: number, budget: Budget): JsonValue | undefined => {
   if (isScalar(value)) return value;
-  if (!isMembers(value) || depth >= MAX_HOST_DEPTH) return undefined;
+  if (!isNamed(value) || depth >= MAX_HOST_DEPTH) return undefined;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (Array.isArray(value)) return prototype === Array.prototype ? copyArray(value, depth + 1, budget) : undefined;
   if (prototype !== Object.prototype && prototype !== null) return undefined;

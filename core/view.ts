@@ -4,7 +4,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { DELIVERY_STATUSES, FLOW_STATUSES, NOTIFY_POLICIES, SYNC_MODES, TASK_RUNTIMES, TASK_STATUSES } from "./flow.ts";
 import { copyHostJson, type JsonValue } from "./json.ts";
-import { own } from "./own.ts";
+import { isNamed, type Named, own } from "./own.ts";
 
 /** What a view shows, by field; a field that is undefined is left out of the reply. */
 export type Shown = { readonly [field: string]: JsonValue | undefined };
@@ -40,7 +40,6 @@ const BAD: JsonValue = Object.freeze({});
 /** Reads one field: its JSON, undefined to leave it out, or BAD. */
 type Reader = (value: unknown) => JsonValue | undefined;
 type Fields = readonly (readonly [name: string, read: Reader])[];
-type Named = Readonly<Record<string, unknown>>;
 
 const text: Reader = (value) => (typeof value === "string" ? value : BAD);
 const id: Reader = (value) => (typeof value === "string" && value !== "" ? value : BAD);
@@ -118,8 +117,6 @@ export const TASK_FIELDS: Fields = [
   ["cleanupAfter", optionalTime],
 ];
 
-const isRecord = (value: unknown): value is Named => typeof value === "object" && value !== null;
-
 const NO_RECORD: BadRecord = { field: "" };
 
 //= VIEW-5
@@ -185,7 +182,7 @@ const narrated = (shown: ReturnType<typeof readFlow>): Shown =>
     : shown;
 
 const flowOf = (record: unknown): Result<FlowView, BadRecord> => {
-  if (!isRecord(record)) return err(NO_RECORD);
+  if (!isNamed(record)) return err(NO_RECORD);
   const shown = readFlow(record);
   return isBadFlow(shown) ? err(badField(shown)) : ok(new View("flow", narrated(shown)));
 };
@@ -205,7 +202,7 @@ const viewOf = <Kind extends AnyView["kind"]>(
   record: unknown,
   fields: Fields,
 ): Result<View<Kind>, BadRecord> =>
-  total(() => (isRecord(record) ? read(record, fields).map((shown) => new View(kind, shown)) : err(NO_RECORD)));
+  total(() => (isNamed(record) ? read(record, fields).map((shown) => new View(kind, shown)) : err(NO_RECORD)));
 
 //= VIEW-4
 /** The view of a flow's record. Errs when the record is not what the Gateway promises. */
@@ -225,7 +222,7 @@ const counts = (names: readonly string[]): Fields => names.map((name) => [name, 
 const group = (names: readonly string[]): Reader => {
   const fields = counts(names);
   return (value) => {
-    const shown = isRecord(value) ? read(value, fields) : err(NO_RECORD);
+    const shown = isNamed(value) ? read(value, fields) : err(NO_RECORD);
     return shown.unwrapOr(BAD);
   };
 };

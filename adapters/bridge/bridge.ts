@@ -90,20 +90,16 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     return answerRejection(INTERNAL, located, admitted);
   };
 
-  const release = (located: Located): void =>
-    attempt(
-      () => limits.release(located),
-      (error) => report(error, located),
-    );
+  /** The request goes on, whatever the limits make of the call. */
+  const tell = (located: Located, call: () => unknown): void => attempt(call, (error) => report(error, located));
+
+  const release = (located: Located): void => tell(located, () => limits.release(located));
 
   const tryAdmit = (located: Located, verdict: Verdict): Result<Admitted, Answer> => {
     try {
       const admitted = admit(located, verdict, primitives.sha256);
       if (admitted.isErr()) return err(answerRejection(admitted.error, located));
-      attempt(
-        () => limits.confirm(located, clock()),
-        (error) => report(error, located),
-      );
+      tell(located, () => limits.confirm(located, clock()));
       return ok(admitted.value);
     } catch (error) {
       return err(defect(error, located));

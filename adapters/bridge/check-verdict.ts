@@ -1,18 +1,15 @@
 // Limits may be other code, whatever their types say: only a verdict lets a request in. Each part is read once.
 
-import type { Verdict } from "../../core/index.ts";
+import { isNamed, type Verdict } from "../../core/index.ts";
 
 const ADMITTED: Verdict = { kind: "admitted" };
 
-const isNamed = (said: unknown): said is { readonly kind?: unknown; readonly retryAfterMs?: unknown } =>
-  typeof said === "object" && said !== null;
-
 const read = (said: unknown): Verdict | undefined => {
   if (!isNamed(said)) return undefined;
-  const { kind } = said;
+  const kind = said["kind"];
   if (kind === "admitted") return ADMITTED;
   if (kind !== "rate_limited" && kind !== "too_many_in_flight") return undefined;
-  const { retryAfterMs } = said;
+  const retryAfterMs = said["retryAfterMs"];
   return typeof retryAfterMs === "number" && Number.isFinite(retryAfterMs) ? { kind, retryAfterMs } : undefined;
 };
 

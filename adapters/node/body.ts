@@ -7,7 +7,8 @@ import { BodyBuffer } from "../bridge/body-buffer.ts";
 import { bodyWasRead } from "../bridge/misuse.ts";
 import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
 
-const declaredLength = (request: IncomingMessage): number => Number(request.headers["content-length"] ?? 0);
+/** Bytes that the head announces; 0 when it says nothing. */
+export const declaredLength = ({ headers }: IncomingMessage): number => Number(headers["content-length"] ?? 0);
 
 /** Other code has read the body, or has made it come as text by `setEncoding`: the bytes are gone either way. */
 const isTaken = ({ readableDidRead, readableEncoding }: IncomingMessage): boolean =>

@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Reply } from "../../core/index.ts";
+import { declaredLength } from "./body.ts";
 
 /**
  * Milliseconds. `linger`: for which the rest of a refused body is read and thrown away. `send`: in which a client must
@@ -14,8 +15,9 @@ export type RespondDeadlines = { readonly linger: number; readonly send: number 
 const DEADLINES: RespondDeadlines = { linger: 1000, send: 20_000 };
 
 /** Whether some of the body has not come yet; what waits in the stream's buffer has. */
-const hasUnreadBody = ({ headers, complete, readableLength }: IncomingMessage): boolean =>
-  !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > readableLength);
+const hasUnreadBody = (request: IncomingMessage): boolean =>
+  !request.complete &&
+  (request.headers["transfer-encoding"] !== undefined || declaredLength(request) > request.readableLength);
 
 const linger = (request: IncomingMessage, response: ServerResponse, deadlineMs: number): void => {
   const end = (): void => {

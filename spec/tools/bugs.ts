@@ -379,8 +379,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/flow-command.ts",
-        was: "refusal, ended, flow: view })));",
-        becomes: `refusal, ended, flow: view })), [{ kind: "update_flow", flow: { ...flow, revision: flow.revision + 1 } }]);`,
+        was: "({ ...refused, flow: view })));",
+        becomes: `({ ...refused, flow: view })), [{ kind: "update_flow", flow: { ...flow, revision: flow.revision + 1 } }]);`,
       },
     ],
   },

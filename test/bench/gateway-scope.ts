@@ -16,28 +16,26 @@ export const GATEWAY_DIST: string = join(
 
 type RunInScope = <T>(scope: object, run: () => T, registry?: object) => T;
 
+type Scopes = { readonly underRequest: RunInScope; readonly asPlugin: RunInScope };
+
 /** The file that has them is named after its content, and their exports are single letters. */
-const load = (): ((name: string) => RunInScope) => {
+const load = (): Scopes => {
   const file = readdirSync(GATEWAY_DIST).find((name) => /^gateway-request-scope-[\w-]+\.mjs$/u.test(name)) ?? "";
   const exported = createRequire(import.meta.url)(join(GATEWAY_DIST, file)) as Readonly<Record<string, unknown>>;
-  return (name) => {
+  const functionOf = (name: string): RunInScope => {
     const found = Object.values(exported).find((value) => typeof value === "function" && value.name === name);
     if (found === undefined) throw new Error(`this Gateway has no ${name}`);
     return found as RunInScope;
   };
-};
-
-/** Loaded at the first use, because `--help` needs no Gateway. */
-let scopes: { readonly underRequest: RunInScope; readonly asPlugin: RunInScope } | undefined;
-const loaded = (): NonNullable<typeof scopes> => {
-  if (scopes !== undefined) return scopes;
-  const functionOf = load();
-  scopes = {
+  return {
     underRequest: functionOf("withPluginRuntimeGatewayRequestScope"),
     asPlugin: functionOf("withPluginRuntimePluginScope"),
   };
-  return scopes;
 };
+
+/** Loaded at the first use, because `--help` needs no Gateway. */
+let scopes: Scopes | undefined;
+const loaded = (): Scopes => (scopes ??= load());
 
 const isWebchatConnect = (): boolean => false;
 const REGISTRY = { plugins: [] };
