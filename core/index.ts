@@ -7,6 +7,8 @@ export * from "./rejection.ts";
 export * from "./path.ts";
 export * from "./network.ts";
 export * from "./secret.ts";
+export * from "./base64.ts";
+export * from "./signature.ts";
 export * from "./primitives.ts";
 export * from "./route.ts";
 export * from "./window.ts";

@@ -1,0 +1,302 @@
+// Signatures of providers: each scheme is a row of a table, and one function verifies them all. What is signed is the body as it
+// was received, byte for byte. `readSignature` is what the head alone can refuse; `verifySignature` needs the body.
+
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { err, ok, type Result } from "neverthrow";
+import { base64, decodeBase64 } from "./base64.ts";
+import { own } from "./own.ts";
+
+/** HMAC-SHA-256 (RFC 2104) over the parts, one after the other. A platform's native one may replace the default. */
+export type HmacSha256 = (key: Uint8Array, parts: readonly Uint8Array[]) => Uint8Array;
+
+export const hmacSha256: HmacSha256 = (key, parts) => {
+  const code = hmac.create(sha256, key);
+  for (const part of parts) code.update(part);
+  return code.digest();
+};
+
+/** Names of the header fields of one spelling of a scheme. */
+type Fields = { readonly signature: string; readonly id?: string; readonly time?: string };
+
+/** What a signature's header field holds. `time`: as it stands there. */
+type Held = { readonly digests: readonly string[]; readonly time?: string | undefined };
+
+type Scheme = {
+  /** The first spelling whose signature is there is the request's. */
+  readonly spellings: readonly Fields[];
+  /** Undefined when the field has not the scheme's form. */
+  readonly form: (value: string) => Held | undefined;
+  /** What is signed before the body. */
+  readonly before: (id: string, time: string) => string;
+  readonly encoding: "hex" | "base64";
+  readonly key: "text" | "base64";
+  /** Whether a time in the head is signed. */
+  readonly isTimed: boolean;
+  /** Whether the signature proves the id; else another id may be sent with the same signed bytes. */
+  readonly signsId: boolean;
+  /** The member of the signed body that holds the delivery's id. */
+  readonly idMember?: string;
+  /** The member of the signed body that holds the time of sending, milliseconds since the epoch. */
+  readonly timeMember?: string;
+};
+
+/** Signatures of one header field that are tried. */
+const MAX_SIGNATURES = 8;
+
+/** Characters of a header field that belongs to a signature. */
+const MAX_FIELD_LENGTH = 4096;
+
+const NOTHING = (): string => "";
+
+/** The rest of each item that starts with `start`. */
+const after = (items: readonly string[], start: string): readonly string[] =>
+  items.filter((item) => item.startsWith(start)).map((item) => item.slice(start.length));
+
+/** `start`, then the digest, and nothing else. */
+const only =
+  (start: string) =>
+  (value: string): Held | undefined =>
+    value.startsWith(start) ? { digests: [value.slice(start.length)] } : undefined;
+
+const standardForm = (value: string): Held => ({ digests: after(value.split(" "), "v1,") });
+
+const stripeForm = (value: string): Held | undefined => {
+  const items = value.split(",");
+  const [time, ...more] = after(items, "t=");
+  return more.length > 0 ? undefined : { time, digests: after(items, "v1=") };
+};
+
+const standardFields = (vendor: string): Fields => ({
+  signature: `${vendor}-signature`,
+  id: `${vendor}-id`,
+  time: `${vendor}-timestamp`,
+});
+
+//= SIGN-1
+/** The six schemes, all HMAC-SHA-256. */
+export const SCHEMES = {
+  standard: {
+    spellings: [standardFields("webhook"), standardFields("svix")],
+    form: standardForm,
+    before: (id, time) => `${id}.${time}.`,
+    encoding: "base64",
+    key: "base64",
+    isTimed: true,
+    signsId: true,
+  },
+  github: {
+    spellings: [{ signature: "x-hub-signature-256", id: "x-github-delivery" }],
+    form: only("sha256="),
+    before: NOTHING,
+    encoding: "hex",
+    key: "text",
+    isTimed: false,
+    signsId: false,
+  },
+  stripe: {
+    spellings: [{ signature: "stripe-signature" }],
+    form: stripeForm,
+    before: (_id, time) => `${time}.`,
+    encoding: "hex",
+    key: "text",
+    isTimed: true,
+    signsId: true,
+    idMember: "id",
+  },
+  shopify: {
+    spellings: [{ signature: "x-shopify-hmac-sha256", id: "x-shopify-webhook-id" }],
+    form: only(""),
+    before: NOTHING,
+    encoding: "base64",
+    key: "text",
+    isTimed: false,
+    signsId: false,
+  },
+  linear: {
+    spellings: [{ signature: "linear-signature" }],
+    form: only(""),
+    before: NOTHING,
+    encoding: "hex",
+    key: "text",
+    isTimed: false,
+    signsId: false,
+    timeMember: "webhookTimestamp",
+  },
+  slack: {
+    spellings: [{ signature: "x-slack-signature", time: "x-slack-request-timestamp" }],
+    form: only("v0="),
+    before: (_id, time) => `v0:${time}:`,
+    encoding: "hex",
+    key: "text",
+    isTimed: true,
+    signsId: false,
+  },
+} as const satisfies Readonly<Record<string, Scheme>>;
+
+export type SchemeName = keyof typeof SCHEMES;
+
+const ROWS: Readonly<Record<SchemeName, Scheme>> = SCHEMES;
+
+/** Bytes that a key must have at least; a shorter one can be guessed. */
+const MIN_KEY_BYTES = 16;
+/** Bytes of a key of Standard Webhooks. */
+const STANDARD_KEY_BYTES = { least: 24, most: 64 };
+
+/** The key of a route's signatures. Only this file can make one or read it. */
+class Key {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  digest(hash: HmacSha256, parts: readonly Uint8Array[]): Uint8Array {
+    return hash(this.#bytes, parts);
+  }
+}
+
+export type SigningKey = Key;
+
+const standardKey = (secret: string): Result<SigningKey, string> => {
+  const bytes = decodeBase64(secret.replace(/^(?:v1,)?whsec_/u, ""));
+  if (bytes === undefined)
+    return err("is not whsec_ followed by base64. Copy the signing secret as the provider shows it");
+  return bytes.length < STANDARD_KEY_BYTES.least || bytes.length > STANDARD_KEY_BYTES.most
+    ? err("is not a key of 24 to 64 bytes in base64. Copy the signing secret as the provider shows it")
+    : ok(new Key(bytes));
+};
+
+//= SIGN-2
+/** The key that a route's secret is for the scheme. Errs with what is wrong with the field `secret`. */
+export const signingKey = (scheme: SchemeName, secret: string): Result<SigningKey, string> => {
+  if (ROWS[scheme].key === "base64") return standardKey(secret);
+  const bytes = utf8ToBytes(secret);
+  return bytes.length < MIN_KEY_BYTES
+    ? err(
+        `is shorter than ${String(MIN_KEY_BYTES)} bytes, too short to sign with. Set a longer one here and at the provider`,
+      )
+    : ok(new Key(bytes));
+};
+
+/** What the head of a signed request claims, to be proved by its body. */
+export type Claim = {
+  readonly scheme: SchemeName;
+  /** What is signed before the body. */
+  readonly before: Uint8Array;
+  readonly digests: readonly string[];
+  /** The delivery's id as the head names it. */
+  readonly id: string | undefined;
+};
+
+const ID = /^[!-~]{1,255}$/u;
+const DECIMAL = /^(?:0|[1-9][0-9]{0,14})$/u;
+
+/** Seconds that a delivery's clock may be away from ours, in both directions. */
+export const TOLERANCE_S = 300;
+
+const isNear = (seconds: number, now: number): boolean => Math.abs(Math.floor(now / 1000) - seconds) <= TOLERANCE_S;
+
+type Header = (name: string) => string | undefined;
+
+const spellingOf = ({ spellings }: Scheme, header: Header): Fields | undefined =>
+  spellings.find(({ signature }) => header(signature) !== undefined);
+
+const bounded = (value: string | undefined): string | undefined =>
+  value === undefined || value.length > MAX_FIELD_LENGTH ? undefined : value.trim();
+
+/** A signed id with a full stop would let a signed text be cut in two ways. */
+const isId = (id: string, { signsId }: Scheme): boolean => ID.test(id) && !(signsId && id.includes("."));
+
+/** The id that the head names; undefined when it names none, an error when it is malformed or a signed one is missing. */
+const idOf = (scheme: Scheme, { id }: Fields, header: Header): Result<string | undefined, "unproved"> => {
+  if (id === undefined) return ok(undefined);
+  const value = bounded(header(id));
+  if (value === undefined) return scheme.signsId ? err("unproved") : ok(undefined);
+  return isId(value, scheme) ? ok(value) : err("unproved");
+};
+
+/** The time that is signed, as it is written, or an empty text when the head holds none; an error when it is far or malformed. */
+const timeOf = (
+  scheme: Scheme,
+  held: Held,
+  { time }: Fields,
+  header: Header,
+  now: number,
+): Result<string, "unproved"> => {
+  if (!scheme.isTimed) return ok("");
+  const written = time === undefined ? held.time : bounded(header(time));
+  if (written === undefined || !DECIMAL.test(written)) return err("unproved");
+  return isNear(Number(written), now) ? ok(written) : err("unproved");
+};
+
+//= SIGN-3
+/**
+ * What the head of a signed request claims, or `unproved`: a header field is missing or malformed, or the time is more than 300
+ * seconds away. `now`: milliseconds since the epoch.
+ */
+export const readSignature = (scheme: SchemeName, header: Header, now: number): Result<Claim, "unproved"> => {
+  const row = ROWS[scheme];
+  const fields = spellingOf(row, header);
+  const value = bounded(fields === undefined ? undefined : header(fields.signature));
+  const held = value === undefined ? undefined : row.form(value);
+  if (fields === undefined || held === undefined || held.digests.length === 0) return err("unproved");
+  return idOf(row, fields, header).andThen((id) =>
+    timeOf(row, held, fields, header, now).map((time) => ({
+      scheme,
+      id,
+      before: utf8ToBytes(row.before(id ?? "", time)),
+      digests: held.digests.slice(0, MAX_SIGNATURES),
+    })),
+  );
+};
+
+/** Compares all characters, wherever they differ. */
+const isSame = (expected: string, said: string): boolean => {
+  let difference = expected.length ^ said.length;
+  for (let at = 0; at < expected.length; at += 1) difference |= expected.charCodeAt(at) ^ said.charCodeAt(at);
+  return difference === 0;
+};
+
+const ENCODERS = { hex: bytesToHex, base64 } as const;
+
+//= SIGN-4
+/**
+ * The place in `keys` of the key that signed the body, or undefined. Each key and each signature is tried, whatever the one
+ * before said.
+ */
+export const verifySignature = (
+  { scheme, before, digests }: Claim,
+  keys: readonly SigningKey[],
+  body: Uint8Array,
+  hash: HmacSha256,
+): number | undefined => {
+  const encode = ENCODERS[ROWS[scheme].encoding];
+  let proved: number | undefined;
+  for (const [place, key] of keys.entries()) {
+    const expected = encode(key.digest(hash, [before, body]));
+    for (const said of digests) if (isSame(expected, said)) proved ??= place;
+  }
+  return proved;
+};
+
+//= SIGN-3
+/** Whether a time inside the signed body, where the scheme has one there, is near. */
+export const isTimely = ({ scheme }: Claim, payload: unknown, now: number): boolean => {
+  const { timeMember } = ROWS[scheme];
+  if (timeMember === undefined) return true;
+  const sent = own(payload, timeMember);
+  return typeof sent === "number" && Number.isSafeInteger(sent) && Math.abs(now - sent) <= TOLERANCE_S * 1000;
+};
+
+/** The delivery's id: the one that the head names, or the one in the signed body, where the scheme keeps it there. */
+export const deliveryId = ({ scheme, id }: Claim, payload: unknown): string | undefined => {
+  const { idMember } = ROWS[scheme];
+  if (idMember === undefined) return id;
+  const named = own(payload, idMember);
+  return typeof named === "string" && ID.test(named) ? named : undefined;
+};
+
+/** Whether the same signed bytes may come with another id: then the bytes are what names the delivery. */
+export const isIdUnproved = ({ scheme }: Claim): boolean => !ROWS[scheme].signsId;
