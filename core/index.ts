@@ -18,6 +18,8 @@ export * from "./authenticate.ts";
 export * from "./admit.ts";
 export * from "./flow.ts";
 export * from "./action.ts";
+export * from "./template.ts";
+export * from "./mapping.ts";
 export * from "./accept.ts";
 export * from "./view.ts";
 export * from "./lifecycle.ts";

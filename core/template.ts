@@ -1,0 +1,209 @@
+// The texts of a mapping: `{{payload.a.b[0]}}` and `{{headers.x ?? "none"}}` between literal parts. A template is parsed when the
+// configuration is loaded. Filling it in reads own members and joins texts and does nothing else.
+
+import { err, ok, type Result } from "neverthrow";
+import { type JsonValue, parseJson, stringifyJson } from "./json.ts";
+import { isNamed, own } from "./own.ts";
+
+/** What a delivery offers to a mapping. `header`: by lower-case name. */
+export type Source = { readonly payload: unknown; readonly header: (name: string) => string | undefined };
+
+type Members = readonly (string | number)[];
+
+/** A place in a delivery, and how the operator wrote it. */
+export type Path =
+  | { readonly from: "headers"; readonly written: string; readonly name: string }
+  | { readonly from: "payload"; readonly written: string; readonly members: Members };
+
+export type Scalar = string | number | boolean | null;
+
+type Literal = { readonly from: "literal"; readonly value: Scalar };
+
+/** What stands between `{{` and `}}`: paths in the order in which they are tried, and what is taken when none is there. */
+type Placeholder = {
+  readonly written: string;
+  readonly paths: readonly Path[];
+  readonly otherwise: Literal | undefined;
+};
+
+export type Template = readonly (string | Placeholder)[];
+
+/** UTF-16 units of one text that is joined from parts. */
+export const MAX_JOINED_TEXT = 65_536;
+
+/** Members that one path names at most. */
+const MAX_MEMBERS = 32;
+
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/u;
+const MEMBER = /\.([^\s.[\]{}"?]+)|\[(0|[1-9][0-9]{0,8})\]|\["([^"\\]*)"\]/uy;
+
+const membersOf = (text: string): Members | undefined => {
+  const members: (string | number)[] = [];
+  MEMBER.lastIndex = 0;
+  for (let end = 0; end < text.length; end = MEMBER.lastIndex) {
+    const found = MEMBER.exec(text);
+    if (found === null || members.length >= MAX_MEMBERS) return undefined;
+    const [, name, index, quoted] = found;
+    members.push(index === undefined ? (name ?? quoted ?? "") : Number(index));
+  }
+  return members;
+};
+
+//= MAP-1
+/** `payload.a.b[0]`, `payload["odd name"]` or `headers.x-github-event`; undefined for anything else. */
+export const parsePath = (written: string): Path | undefined => {
+  if (written.startsWith("headers.")) {
+    const name = written.slice("headers.".length).toLowerCase();
+    return HEADER_NAME.test(name) ? { from: "headers", written, name } : undefined;
+  }
+  const members = written.startsWith("payload") ? membersOf(written.slice("payload".length)) : undefined;
+  return members === undefined ? undefined : { from: "payload", written, members };
+};
+
+//= MAP-1
+/** What stands at a path; undefined when nothing does. */
+export const readPath = (path: Path, { payload, header }: Source): unknown => {
+  if (path.from === "headers") return header(path.name);
+  let value = payload;
+  for (const member of path.members) value = own(value, member);
+  return value;
+};
+
+const PATH = /(?:payload|headers)(?:\.[^\s.[\]{}"?]+|\[\d+\]|\["[^"\\]*"\])*/uy;
+const LITERAL = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false|null/uy;
+const BETWEEN = /\s*\?\?\s*/uy;
+const OPEN = /\{\{\s*/uy;
+const CLOSE = /\s*\}\}/uy;
+
+/** The text that `pattern` finds at `at`, or undefined. */
+const tokenAt = (pattern: RegExp, text: string, at: number): string | undefined => {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0];
+};
+
+const isScalar = (value: unknown): value is Scalar => value === null || !(isNamed(value) || value === undefined);
+
+const literalOf = (token: string): Literal | undefined => {
+  const value = parseJson(token).unwrapOr(undefined);
+  return isScalar(value) ? { from: "literal", value } : undefined;
+};
+
+const termAt = (text: string, at: number): { readonly token: string; readonly term: Path | Literal } | undefined => {
+  const written = tokenAt(PATH, text, at);
+  const token = written ?? tokenAt(LITERAL, text, at);
+  if (token === undefined) return undefined;
+  const term = written === undefined ? literalOf(token) : parsePath(written);
+  return term === undefined ? undefined : { token, term };
+};
+
+/** A placeholder that starts at `start`, and where it ends. A literal ends it, because what follows would never be asked. */
+const placeholderAt = (
+  text: string,
+  start: number,
+): { readonly placeholder: Placeholder; readonly end: number } | undefined => {
+  const paths: Path[] = [];
+  let otherwise: Literal | undefined;
+  let at = start + (tokenAt(OPEN, text, start) ?? "").length;
+  for (;;) {
+    const found = otherwise === undefined ? termAt(text, at) : undefined;
+    if (found === undefined) return undefined;
+    at += found.token.length;
+    if (found.term.from === "literal") otherwise = found.term;
+    else paths.push(found.term);
+    const close = tokenAt(CLOSE, text, at);
+    if (close !== undefined) {
+      const end = at + close.length;
+      return { placeholder: { written: text.slice(start, end), paths, otherwise }, end };
+    }
+    const between = tokenAt(BETWEEN, text, at);
+    if (between === undefined) return undefined;
+    at += between.length;
+  }
+};
+
+//= MAP-2
+/** The template of a text. Errs with the part that is not a placeholder. */
+export const parseTemplate = (text: string): Result<Template, string> => {
+  const parts: (string | Placeholder)[] = [];
+  let from = 0;
+  for (let open = text.indexOf("{{"); open >= 0; open = text.indexOf("{{", from)) {
+    const found = placeholderAt(text, open);
+    if (found === undefined) return err(text.slice(open, open + 60));
+    if (open > from) parts.push(text.slice(from, open));
+    parts.push(found.placeholder);
+    from = found.end;
+  }
+  if (from < text.length) parts.push(text.slice(from));
+  return ok(parts);
+};
+
+/** Why a template cannot be filled in. `path`: as the operator wrote it. */
+export type FillFault = { readonly path: string; readonly reason: "missing" | "too_large" };
+
+/** UTF-16 units and members that may still be mapped, so that a payload cannot be multiplied by a template. */
+export type Budget = { left: number };
+
+/** Takes what a value weighs off the budget, and stops when it is used up. */
+const charge = (value: unknown, budget: Budget): boolean => {
+  budget.left -= typeof value === "string" ? value.length + 1 : 1;
+  if (budget.left < 0) return false;
+  if (!isNamed(value)) return true;
+  for (const name in value) {
+    budget.left -= name.length;
+    if (!charge(value[name], budget)) return false;
+  }
+  return true;
+};
+
+/** The first value that is there. `null` counts only where nothing else is tried. */
+const valueOf = ({ paths, otherwise }: Placeholder, source: Source): unknown => {
+  let last: unknown;
+  for (const path of paths) {
+    const value = readPath(path, source);
+    if (value !== undefined && value !== null) return value;
+    last = value;
+  }
+  return otherwise === undefined ? last : otherwise.value;
+};
+
+const textOf = (value: unknown): string | undefined => {
+  if (typeof value === "string") return value;
+  return isNamed(value) ? stringifyJson(value) : String(value);
+};
+
+const charged = (placeholder: Placeholder, source: Source, budget: Budget): Result<unknown, FillFault> => {
+  const value = valueOf(placeholder, source);
+  if (value === undefined) return err({ path: placeholder.written, reason: "missing" });
+  return charge(value, budget) ? ok(value) : err({ path: placeholder.written, reason: "too_large" });
+};
+
+const partText = (part: string | Placeholder, source: Source, budget: Budget): Result<string, FillFault> =>
+  typeof part === "string"
+    ? ok(part)
+    : charged(part, source, budget).andThen((value) => {
+        const text = value === null ? undefined : textOf(value);
+        return text === undefined ? err({ path: part.written, reason: "missing" as const }) : ok(text);
+      });
+
+//= MAP-2
+/** The template's text. A value that is missing or null is a fault here, because no text stands for it. */
+export const fillText = (template: Template, source: Source, budget: Budget): Result<string, FillFault> => {
+  let text = "";
+  for (const part of template) {
+    const added = partText(part, source, budget);
+    if (added.isErr()) return added;
+    text += added.value;
+    const path = typeof part === "string" ? "" : part.written;
+    if (text.length > MAX_JOINED_TEXT) return err({ path, reason: "too_large" });
+  }
+  return ok(text);
+};
+
+//= MAP-2
+/** The template's value: a text that is one placeholder keeps the value's type, all others are joined. */
+export const fill = (template: Template, source: Source, budget: Budget): Result<JsonValue, FillFault> => {
+  const [only, ...more] = template;
+  if (only === undefined || typeof only === "string" || more.length > 0) return fillText(template, source, budget);
+  // boundary: the payload came out of JSON.parse, and headers and literals are scalars.
+  return charged(only, source, budget).map((value) => value as JsonValue);
+};
