@@ -16,6 +16,8 @@ export type Load =
   | { readonly kind: "all"; readonly owner: string }
   /** The first of `all`, or the first of them that has not ended. */
   | { readonly kind: "newest"; readonly owner: string; readonly which: "any" | "open" }
+  /** The flow that a route's key was bound to last. */
+  | { readonly kind: "bound"; readonly owner: string; readonly routeId: string; readonly key: string }
   /** Flows without tasks that are open with a cancel intent, or ended at or before `endedBy`; at most `limit`. */
   | { readonly kind: "due"; readonly endedBy: number; readonly limit: number };
 
@@ -29,10 +31,19 @@ export type Needs = {
   readonly writes: boolean;
   /** Whether it may make a flow or a task, which takes a fresh id. */
   readonly freshId: boolean;
+  /** The record of an earlier request that is wanted, if there is one. */
+  readonly saved: { readonly routeId: string; readonly key: string } | undefined;
 };
 
+/** What is kept of a request that was carried out. `outcome`: JSON; `at`: milliseconds since the epoch. */
+export type SavedRecord = { readonly fingerprint: string; readonly outcome: string; readonly at: number };
+
 /** What the store found. */
-export type Stored = { readonly flows: readonly FlowRecord[]; readonly tasks: readonly TaskRecord[] };
+export type Stored = {
+  readonly flows: readonly FlowRecord[];
+  readonly tasks: readonly TaskRecord[];
+  readonly saved?: SavedRecord | undefined;
+};
 
 /** One row to write. */
 export type Write =
@@ -41,7 +52,11 @@ export type Write =
   /** With its tasks. */
   | { readonly kind: "remove_flow"; readonly flowId: string }
   /** A new task, or another record of one that is there. */
-  | { readonly kind: "put_task"; readonly task: TaskRecord };
+  | { readonly kind: "put_task"; readonly task: TaskRecord }
+  /** A record of a request, in place of one that is there. */
+  | { readonly kind: "put_record"; readonly routeId: string; readonly key: string; readonly saved: SavedRecord }
+  /** Binds a route's key to a flow, in place of an earlier one; ends with the flow's row. */
+  | { readonly kind: "bind_key"; readonly routeId: string; readonly key: string; readonly flowId: string };
 
 /** The answer, and all that must be written before it is given. A failure writes nothing. */
 export type Decision = { readonly outcome: Result<Outcome, StoreFailure>; readonly writes: readonly Write[] };
@@ -54,6 +69,7 @@ const needs = (load: readonly Load[], more: Partial<Omit<Needs, "load">> = {}): 
   tasks: false,
   writes: false,
   freshId: false,
+  saved: undefined,
   ...more,
 });
 

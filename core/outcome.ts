@@ -62,7 +62,7 @@ export type TaskRefusal = keyof typeof TASK_REFUSALS;
 
 //= REPLY-3
 /** `ended` is the status that a `terminal` refusal names. */
-export type Outcome =
+type Done =
   | { readonly kind: "flow"; readonly flow: FlowView | null }
   | { readonly kind: "flows"; readonly flows: readonly FlowView[] }
   | { readonly kind: "summary"; readonly summary: SummaryView | null }
@@ -84,16 +84,23 @@ export type Outcome =
       readonly refusal: TaskRefusal;
       readonly ended?: FlowStatus;
       readonly flow?: FlowView;
-    };
+    }
+  /** A flow is bound to the key already; none was made. */
+  | { readonly kind: "existing"; readonly flow: FlowView }
+  /** No open flow is bound to the key; nothing was done. */
+  | { readonly kind: "ignored" };
+
+/** `replayed`: the answer of an earlier request under the same idempotency key. */
+export type Outcome = Done & { readonly replayed?: true };
 
 type Kind = Outcome["kind"];
 
 const READ = ["flow"] as const;
-const CHANGED = ["applied", "not_applied"] as const;
+const CHANGED = ["applied", "not_applied", "ignored"] as const;
 
 /** The outcomes that each action may have. */
 export const OUTCOME_KINDS = {
-  create_flow: ["created", "not_created"],
+  create_flow: ["created", "not_created", "existing"],
   get_flow: READ,
   list_flows: ["flows"],
   find_latest_flow: READ,
@@ -104,8 +111,8 @@ export const OUTCOME_KINDS = {
   finish_flow: CHANGED,
   fail_flow: CHANGED,
   request_cancel: CHANGED,
-  cancel_flow: ["cancelled", "not_cancelled"],
-  run_task: ["task_created", "task_not_created"],
+  cancel_flow: ["cancelled", "not_cancelled", "ignored"],
+  run_task: ["task_created", "task_not_created", "ignored"],
 } as const satisfies Readonly<Record<ActionName, readonly Kind[]>>;
 
 export type OutcomeOf<Kinds extends Kind> = Extract<Outcome, { readonly kind: Kinds }>;
@@ -114,7 +121,13 @@ export type OutcomeOf<Kinds extends Kind> = Extract<Outcome, { readonly kind: Ki
  * Why a store has no outcome: `persist_failed` (it is busy or full, and most likely wrote nothing), `bad_host_answer` (it
  * failed, or answered nonsense), or `outcome_unknown` (it did not answer in time). A caller must read before it retries.
  */
-export const STORE_FAILURES = ["persist_failed", "bad_host_answer", "outcome_unknown"] as const;
+export const STORE_FAILURES = [
+  "idempotency_key_reused",
+  "idempotency_in_progress",
+  "persist_failed",
+  "bad_host_answer",
+  "outcome_unknown",
+] as const;
 export type StoreFailure = (typeof STORE_FAILURES)[number];
 
 /** The refusal's row; a `terminal` one names the status when it is known. */

@@ -1,0 +1,137 @@
+// A command that may be a repeat of one before, and that may be about the flow that a key is bound to. Both are decided here, in
+// the transaction of the flow, so that a record is there exactly when the effect is.
+
+import { err, ok } from "neverthrow";
+import { DELIVERY_ACTIONS } from "./mapping.ts";
+import type { FlowAction } from "./action.ts";
+import { type FlowRecord, isEnded } from "./flow.ts";
+import {
+  type CommandIds,
+  decide,
+  type Decision,
+  type Needs,
+  needsOf,
+  type SavedRecord,
+  type Stored,
+  type Write,
+} from "./flow-command.ts";
+import { parseJson, stringifyJson } from "./json.ts";
+import type { Outcome } from "./outcome.ts";
+import { readSavedOutcome, saveOutcome } from "./saved-outcome.ts";
+import { viewFlow } from "./view.ts";
+
+/** What a request brings beside its action. Keys of one route mean nothing on another. */
+export type Delivery = {
+  readonly routeId: string;
+  /** Names the request: a repeat has the same key. `fingerprint`: the SHA-256 of its body, hexadecimal. */
+  readonly once: { readonly key: string; readonly fingerprint: string } | undefined;
+  /** The text that the flow is bound to, or found by. */
+  readonly bind: string | undefined;
+};
+
+/** Milliseconds for which a record is kept: 24 hours. */
+export const RECORD_MS = 86_400_000;
+
+/** Records that one route keeps; the oldest gives way. */
+export const MAX_RECORDS = 10_000;
+
+/** Whether an action may be repeated under a key; the others change nothing. */
+export const isRepeatable = ({ action }: FlowAction): boolean => DELIVERY_ACTIONS.some((one) => one === action);
+
+const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>
+  bind === undefined ? [] : [{ kind: "bound", owner, routeId, key: bind }];
+
+//= ONCE-1, BIND-1
+/** What must be loaded before `decideDelivery` can be asked. */
+export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Delivery): Needs => {
+  const plain = needsOf(action, owner);
+  return {
+    ...plain,
+    load: delivery.bind === undefined ? plain.load : boundLoad(owner, delivery),
+    saved: delivery.once === undefined ? undefined : { routeId: delivery.routeId, key: delivery.once.key },
+  };
+};
+
+/** A record counts until its time is over; a clock that went back keeps it. */
+const isLive = (saved: SavedRecord | undefined, now: number): saved is SavedRecord =>
+  saved !== undefined && now < saved.at + RECORD_MS;
+
+const refused = (outcome: Decision["outcome"]): Decision => ({ outcome, writes: [] });
+
+//= ONCE-2, ONCE-3
+const replay = (action: FlowAction, saved: SavedRecord, fingerprint: string): Decision => {
+  if (saved.fingerprint !== fingerprint) return refused(err("idempotency_key_reused"));
+  const outcome = parseJson(saved.outcome)
+    .mapErr(() => "bad_host_answer" as const)
+    .andThen((json) => readSavedOutcome(action, json).mapErr(() => "bad_host_answer" as const));
+  return refused(outcome.map((read): Outcome => ({ ...read, replayed: true })));
+};
+
+//= BIND-1
+/** A key is bound to a flow until the flow ends. */
+const bound = (
+  action: FlowAction,
+  stored: Stored,
+  ids: CommandIds,
+  { routeId, bind }: Delivery,
+  now: number,
+): Decision => {
+  const [found] = stored.flows;
+  const flow: FlowRecord | undefined = found === undefined || isEnded(found) ? undefined : found;
+  if (action.action === "create_flow") {
+    if (flow !== undefined) return existing(flow);
+    const made = decide(action, { ...stored, flows: [] }, ids, now);
+    const binding: Write = { kind: "bind_key", routeId, key: bind ?? "", flowId: ids.fresh };
+    return made.outcome.isOk() ? { ...made, writes: [...made.writes, binding] } : made;
+  }
+  if (flow === undefined) return refused(ok({ kind: "ignored" }));
+  return decide(aboutFlow(action, flow), { ...stored, flows: [flow] }, ids, now);
+};
+
+const existing = (flow: FlowRecord): Decision =>
+  refused(
+    viewFlow(flow)
+      .map((view): Outcome => ({ kind: "existing", flow: view }))
+      .mapErr(() => "bad_host_answer" as const),
+  );
+
+/** The action about the flow that was found, at the revision that it has now. */
+const aboutFlow = (action: FlowAction, { flowId, revision }: FlowRecord): FlowAction => {
+  if (!("flowId" in action)) return action;
+  return "expectedRevision" in action ? { ...action, flowId, expectedRevision: revision } : { ...action, flowId };
+};
+
+/** What was executed is kept: an answer of 2xx, 404 or 409. What was not written is not, so that a retry runs again. */
+const isKept = (outcome: Outcome): boolean =>
+  outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed");
+
+//= ONCE-1
+/** The decision with its record, in the same transaction. */
+const kept = (decided: Decision, { routeId, once }: Delivery, now: number): Decision => {
+  const { outcome, writes } = decided;
+  if (once === undefined || outcome.isErr() || !isKept(outcome.value)) return decided;
+  const text = stringifyJson(saveOutcome(outcome.value));
+  if (text === undefined) return refused(err("bad_host_answer"));
+  const record: Write = {
+    kind: "put_record",
+    routeId,
+    key: once.key,
+    saved: { fingerprint: once.fingerprint, outcome: text, at: now },
+  };
+  return { outcome, writes: [...writes, record] };
+};
+
+//= ONCE-1, BIND-1
+/** What the request does, given what `needsOfDelivery` asked for. `now`: milliseconds since the epoch. */
+export const decideDelivery = (
+  action: FlowAction,
+  stored: Stored,
+  ids: CommandIds,
+  delivery: Delivery,
+  now: number,
+): Decision => {
+  const { once, bind } = delivery;
+  if (once !== undefined && isLive(stored.saved, now)) return replay(action, stored.saved, once.fingerprint);
+  const decided = bind === undefined ? decide(action, stored, ids, now) : bound(action, stored, ids, delivery, now);
+  return kept(decided, delivery, now);
+};
