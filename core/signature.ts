@@ -300,3 +300,36 @@ export const deliveryId = ({ scheme, id }: Claim, payload: unknown): string | un
 
 /** Whether the same signed bytes may come with another id: then the bytes are what names the delivery. */
 export const isIdUnproved = ({ scheme }: Claim): boolean => !ROWS[scheme].signsId;
+
+/** Header fields by name. */
+export type SignedHeaders = Readonly<Record<string, string>>;
+
+/** How each scheme writes a signature into its header field. */
+const WRITTEN: Readonly<Record<SchemeName, (digest: string, time: string) => string>> = {
+  standard: (digest) => `v1,${digest}`,
+  github: (digest) => `sha256=${digest}`,
+  stripe: (digest, time) => `t=${time},v1=${digest}`,
+  shopify: (digest) => digest,
+  linear: (digest) => digest,
+  slack: (digest) => `v0=${digest}`,
+};
+
+//= SIGN-1
+/** The header fields with which a sender signs `body`. `now`: milliseconds since the epoch. */
+export const signDelivery = (
+  scheme: SchemeName,
+  key: SigningKey,
+  { id, now }: { readonly id: string; readonly now: number },
+  body: Uint8Array,
+  hash: HmacSha256,
+): SignedHeaders => {
+  const { spellings, before, encoding } = ROWS[scheme];
+  const time = String(Math.floor(now / 1000));
+  const digest = ENCODERS[encoding](key.digest(hash, [utf8ToBytes(before(id, time)), body]));
+  const [fields] = spellings;
+  return {
+    ...(fields?.id === undefined ? {} : { [fields.id]: id }),
+    ...(fields?.time === undefined ? {} : { [fields.time]: time }),
+    ...(fields === undefined ? {} : { [fields.signature]: WRITTEN[scheme](digest, time) }),
+  };
+};

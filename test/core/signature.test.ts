@@ -12,6 +12,7 @@ import {
   type SchemeName,
   SCHEMES,
   type SigningKey,
+  signDelivery,
   signingKey,
   verifySignature,
 } from "../../core/index.ts";
@@ -99,6 +100,19 @@ test("SIGN-1: what a provider signs with the route's key is proved, by the publi
   }
   const github = { "x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17" };
   expect(check("github", github, [keyOf("github", "It's a Secret to Everybody")], bytes("Hello, World!"))).toBe(0);
+});
+
+test("SIGN-1: what signDelivery writes is what the providers write", () => {
+  fc.assert(
+    fc.property(signed, ({ name, secret, id: sent, body: raw }) => {
+      const ours = signDelivery(name, keyOf(name, secret), { id: sent, now: NOW + 999 }, raw, hmacSha256);
+      const theirs = sign(name, secret, sent, NOW / 1000, raw);
+      expect({
+        ...ours,
+        ...(name === "stripe" ? { "stripe-signature": `${ours["stripe-signature"] ?? ""},v0=abc` } : {}),
+      }).toEqual(theirs);
+    }),
+  );
 });
 
 test("SIGN-4: another key, another body, another signature or another signed head proves nothing", () => {
