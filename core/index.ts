@@ -14,6 +14,7 @@ export * from "./route.ts";
 export * from "./window.ts";
 export * from "./slot.ts";
 export * from "./request-head.ts";
+export * from "./idempotency-key.ts";
 export * from "./authenticate.ts";
 export * from "./admit.ts";
 export * from "./flow.ts";

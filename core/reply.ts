@@ -39,6 +39,9 @@ type Draft = { readonly status: number; readonly code?: string; readonly error?:
 //= REPLY-1
 const HEADERS = Object.freeze({ "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" });
 
+//= ONCE-2
+const REPLAYED = Object.freeze({ ...HEADERS, "Idempotent-Replayed": "true" });
+
 const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
 
 const headersOf = (code: RejectionCode): Readonly<Record<string, string>> =>
@@ -66,6 +69,9 @@ const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   request_timeout: plainReply("request_timeout"),
   invalid_json: plainReply("invalid_json"),
   invalid_request: plainReply("invalid_request"),
+  mapping_failed: plainReply("mapping_failed"),
+  idempotency_key_reused: plainReply("idempotency_key_reused"),
+  idempotency_in_progress: plainReply("idempotency_in_progress"),
   persist_failed: plainReply("persist_failed"),
   bad_host_answer: plainReply("bad_host_answer"),
   outcome_unknown: plainReply("outcome_unknown"),
@@ -151,6 +157,10 @@ const draftOf = (outcome: Outcome): Draft => {
       return done({ created: true, flow: outcome.flow.json, task: outcome.task.json });
     case "task_not_created":
       return taskNotCreated(outcome);
+    case "existing":
+      return done({ created: false, flow: outcome.flow.json });
+    case "ignored":
+      return { status: 200, code: "ignored", result: {} };
   }
 };
 
@@ -165,5 +175,5 @@ export const replyToOutcome = (outcome: Outcome, routeId: string): Reply => {
   const body = stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
   return body === undefined
     ? replyToRejection({ code: "bad_host_answer" }, routeId)
-    : new SealedReply(status, HEADERS, body, code);
+    : new SealedReply(status, outcome.replayed === true ? REPLAYED : HEADERS, body, code);
 };

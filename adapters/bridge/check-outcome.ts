@@ -100,6 +100,8 @@ const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part]
     ["ended", ended],
     ["flow", optional(flow)],
   ],
+  existing: [["flow", flow]],
+  ignored: [],
 };
 
 type Read = { readonly [part: string]: unknown };
@@ -118,6 +120,7 @@ const outcomeOf = (action: FlowAction, outcome: Read): Outcome | undefined => {
     if (read === BAD) return undefined;
     if (read !== undefined) copy[name] = read;
   }
+  if (outcome["replayed"] === true) copy["replayed"] = true;
   // boundary: each part is what its row says.
   return copy as Outcome;
 };

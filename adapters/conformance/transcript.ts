@@ -27,8 +27,11 @@ const plainOf = (outcome: Outcome): Plain => {
     case "summary":
       return { kind: "summary", summary: outcome.summary?.json ?? null };
     case "created":
+    case "existing":
     case "applied":
       return { kind: outcome.kind, flow: outcome.flow.json };
+    case "ignored":
+      return { kind: "ignored" };
     case "not_created":
       return { kind: "not_created", refusal: outcome.refusal };
     case "not_applied":

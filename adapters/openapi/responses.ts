@@ -19,6 +19,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   ],
   413: ["PayloadTooLarge", `Send at most ${String(MAX_BODY_BYTES)} bytes.`],
   415: ["UnsupportedMediaType", "Send `Content-Type: application/json`."],
+  422: [
+    "NotProcessable",
+    "`mapping_failed`: the delivery lacks what its rule needs; `result.field` names the rule. `idempotency_key_reused`: use another key for another body.",
+  ],
   429: ["TooManyRequests", "Nothing was done. Wait the seconds in `Retry-After`, then send the request again."],
   500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],
   502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],

@@ -21,6 +21,8 @@ export const RESULT_OF = {
   not_cancelled: "FlowNotCancelled",
   task_created: "TaskCreated",
   task_not_created: "TaskNotCreated",
+  existing: "FlowBound",
+  ignored: "NothingDone",
 } as const satisfies Readonly<Record<Outcome["kind"], string>>;
 
 export type ResultName = (typeof RESULT_OF)[Outcome["kind"]] | "TurnedAway";
@@ -37,5 +39,7 @@ export const RESULT_SCHEMAS: Readonly<Record<ResultName, Json>> = {
   FlowNotCancelled: object({ found, cancelled: exactly(false), reason }, { flow, tasks }),
   TaskCreated: object({ created: exactly(true), flow, task: ref("schemas", "Task") }),
   TaskNotCreated: object({ found, created: exactly(false), reason }, { flow }),
+  FlowBound: object({ created: exactly(false), flow: describe(flow, "The open flow that the key is bound to.") }),
+  NothingDone: object({}),
   TurnedAway: object({}, { field: describe(TEXT, "The faulty field of the request, if one is at fault.") }),
 };

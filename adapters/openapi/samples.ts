@@ -74,6 +74,9 @@ const pending = viewsAfter("cancel_flow", 1).map(({ flow, task }) =>
   refused({ kind: "not_cancelled", refusal: "cancel_pending", flow, tasks: [task] }),
 );
 
+const bound = viewsAfter("create_flow").map(({ flow }) => answered("existing", { kind: "existing", flow }));
+const ignored = refused({ kind: "ignored" });
+
 const conflict = viewsAfter("finish_flow").map(({ flow }) =>
   refused({ kind: "not_applied", refusal: "revision_conflict", current: flow }),
 );
@@ -107,12 +110,13 @@ const refusals: readonly Outcome[] = [
 
 /** Every status with each of its codes and kinds of result. The best example of a code comes first. */
 export const SAMPLES: readonly Sample[] = [
-  ...[...successes, pending, conflict].flatMap((example) =>
+  ...[...successes, bound, pending, conflict].flatMap((example) =>
     example.match(
       (sample) => [sample],
       () => [],
     ),
   ),
+  ignored,
   ...rejections,
   ...refusals.map(refused),
 ];
