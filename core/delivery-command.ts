@@ -29,6 +29,9 @@ export type Delivery = {
   readonly bind: string | undefined;
 };
 
+/** Of a request that brings nothing but its action. */
+export const NO_DELIVERY: Delivery = { routeId: "", once: undefined, bind: undefined };
+
 /** Milliseconds for which a record is kept: 24 hours. */
 export const RECORD_MS = 86_400_000;
 
@@ -45,6 +48,7 @@ const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>
 /** What must be loaded before `decideDelivery` can be asked. */
 export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Delivery): Needs => {
   const plain = needsOf(action, owner);
+  if (delivery === NO_DELIVERY) return plain;
   return {
     ...plain,
     load: delivery.bind === undefined ? plain.load : boundLoad(owner, delivery),

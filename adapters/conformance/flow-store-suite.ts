@@ -3,11 +3,12 @@
 import fc from "fast-check";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { commands } from "./commands.ts";
+import { followsKeys, refusesReuse, remembers, repeatsOnce } from "./deliveries.ts";
 import { survives } from "./durability.ts";
 import { allOwners, asTheReference, confined, freshOwners } from "./owners.ts";
 import { keepsLargeValues, keepsTheOrder, listsAll, readsAgree, tellsTheTime } from "./reads.ts";
 import { countsTasksOnce, refusesByTheBook } from "./refusals.ts";
-import type { Owners, StoreUnderTest, TestFunction } from "./store-under-test.ts";
+import type { Owners, Property, StoreUnderTest, TestFunction } from "./store-under-test.ts";
 import { sweeps } from "./sweeps.ts";
 import { nothingIsLost, oneWins, refusesOneOf } from "./writers.ts";
 
@@ -22,6 +23,12 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
       const last = (await run(store)) ?? store;
       await close?.(last);
     });
+
+  /** A store that takes no deliveries has the bridge keep records for it. */
+  const ifTaken =
+    (property: Property) =>
+    (store: FlowStore): Promise<void> =>
+      store.takesDeliveries === true ? property(store, owners()) : Promise.resolve();
 
   withStore("what an owner is answered is what the lifecycle says, whatever another owner does meanwhile", (store) =>
     fc.assert(
@@ -55,7 +62,13 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
     withStore("a sweep ends flows that are to be cancelled, and no other", (store) => sweeps(sweep)(store, owners()));
   }
   withStore("a list has every flow, however many", (store) => listsAll(many, writers)(store, owners()));
+  withStore("a repeated request has one effect and one answer", ifTaken(repeatsOnce(writers)));
+  withStore("a key is refused for another body, and is another one on another route", ifTaken(refusesReuse));
+  withStore("a key leads to its open flow", ifTaken(followsKeys));
   if (reopen === undefined) return;
+  withStore("repeats and keys are known after a crash", (store) =>
+    store.takesDeliveries === true ? remembers(reopen)(store, owners()) : Promise.resolve(store),
+  );
   withStore("what was answered is there after a crash", async (store) => {
     let current = store;
     await fc.assert(

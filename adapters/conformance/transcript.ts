@@ -1,7 +1,7 @@
 // Runs commands against a store and notes what came back, without what differs from store to store: ids become numbers,
 // times that the store chose become `time`.
 
-import type { FlowAction, Outcome, Shown } from "../../core/index.ts";
+import type { Delivery, FlowAction, Outcome, Shown, StoreFailure } from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { check } from "./check.ts";
 import { type Command, NAMED_TIMES } from "./commands.ts";
@@ -40,14 +40,21 @@ const plainOf = (outcome: Outcome): Plain => {
       return { kind: "task_created", flow: outcome.flow.json, task: outcome.task.json };
     case "task_not_created":
       return {
-        ...outcome,
+        kind: outcome.kind,
+        refusal: outcome.refusal,
         ended: outcome.refusal === "terminal" ? outcome.ended : undefined,
         flow: outcome.flow?.json,
       };
     case "cancelled":
       return { kind: "cancelled", flow: outcome.flow?.json, tasks: outcome.tasks?.map((task) => task.json) };
     case "not_cancelled":
-      return { ...outcome, flow: outcome.flow?.json, tasks: outcome.tasks?.map((task) => task.json) };
+      return {
+        kind: outcome.kind,
+        refusal: outcome.refusal,
+        ended: outcome.ended,
+        flow: outcome.flow?.json,
+        tasks: outcome.tasks?.map((task) => task.json),
+      };
   }
 };
 
@@ -62,6 +69,16 @@ export const askAs =
     const result = await store.execute(owner, action, noReport);
     check(result.isOk(), `the store failed: ${result.isErr() ? result.error : ""}`);
     return result.isOk() ? plainOf(result.value) : { kind: "failed" };
+  };
+
+/** Carries one owner's delivery out; the failure when the store refuses it. */
+export type AskDelivery = (action: FlowAction, delivery: Delivery) => Promise<Plain | StoreFailure>;
+
+export const deliverAs =
+  (store: FlowStore, owner: string): AskDelivery =>
+  async (action, delivery) => {
+    const result = await store.execute(owner, action, noReport, delivery);
+    return result.isOk() ? plainOf(result.value) : result.error;
   };
 
 /** A flow as a caller sees it. */

@@ -1,7 +1,14 @@
 // A store of flows on an engine: one transaction for each command, decided by the core.
 
 import { err, ok, type Result } from "neverthrow";
-import { decide, decideSweep, needsOf, needsOfSweep, type Decision } from "../../core/index.ts";
+import {
+  decideDelivery,
+  decideSweep,
+  type Decision,
+  needsOfDelivery,
+  needsOfSweep,
+  NO_DELIVERY,
+} from "../../core/index.ts";
 import { mapAwaitable, turn } from "./awaitable.ts";
 import type { FlowEngine, StoreFault } from "./engine.ts";
 import type { FlowStore } from "./flow-store.ts";
@@ -26,10 +33,11 @@ const SWEEP_BATCH = 200;
 //= STORE-1
 /** The flows that `engine` keeps, behind the port. */
 export const createEmbeddedStore = (engine: FlowEngine, { now, newId }: EmbeddedOptions): EmbeddedFlows => ({
-  execute: (owner, action, report) => {
-    const needs = needsOf(action, owner);
+  takesDeliveries: true,
+  execute: (owner, action, report, delivery = NO_DELIVERY) => {
+    const needs = needsOfDelivery(action, owner, delivery);
     const ids = { owner, fresh: needs.freshId ? newId() : "" };
-    const work = engine.transact(needs, (stored) => decide(action, stored, ids, now()));
+    const work = engine.transact(needs, (stored) => decideDelivery(action, stored, ids, delivery, now()));
     return mapAwaitable(work, (done: Result<Decision, StoreFault>) => {
       if (done.isOk()) return done.value.outcome;
       report("the store failed", done.error.error);

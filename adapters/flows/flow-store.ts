@@ -2,7 +2,7 @@
 // your own; `openclaw-webhooks/conformance` tests one.
 
 import type { Result } from "neverthrow";
-import type { FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
+import type { Delivery, FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
 
 /** Tells the operator what went wrong behind a failure; it is scrubbed and rationed before it is written. */
@@ -13,6 +13,15 @@ export interface FlowStore {
    * Carries an action out for the session `owner`: a flow of another owner is as one that does not exist. The outcome is of
    * a kind that OUTCOME_KINDS names for the action, built from views (`viewFlow`, `viewTask`, `viewSummary`). A refusal
    * changes nothing; of several simultaneous updates of one revision exactly one is applied (FLOW-1, FLOW-3). May throw.
+   * `delivery` comes only to a store that takes deliveries.
    */
-  execute(owner: string, action: FlowAction, report: Report): Awaitable<Result<Outcome, StoreFailure>>;
+  execute(
+    owner: string,
+    action: FlowAction,
+    report: Report,
+    delivery?: Delivery,
+  ): Awaitable<Result<Outcome, StoreFailure>>;
+
+  /** Whether the store keeps records of requests and bindings of keys itself, in the transaction of the flow (ONCE-1, BIND-1). */
+  readonly takesDeliveries?: boolean;
 }

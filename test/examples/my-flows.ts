@@ -1,6 +1,17 @@
 import { ok } from "neverthrow";
 import { createEmbeddedStore, type EmbeddedFlows, type FlowEngine } from "../../adapters/bridge/index.ts";
-import { type FlowRecord, isEnded, type Load, type TaskRecord, type Write } from "../../core/index.ts";
+import {
+  type FlowRecord,
+  isEnded,
+  type Load,
+  type SavedRecord,
+  type TaskRecord,
+  type Write,
+} from "../../core/index.ts";
+
+type Key = { readonly routeId: string; readonly key: string };
+
+const textOf = ({ routeId, key }: Key): string => JSON.stringify([routeId, key]);
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 
@@ -10,7 +21,7 @@ const isDue = ({ flow, tasks }: Row, endedBy: number): boolean =>
 
 const isWanted = (row: Row, load: Load): boolean => {
   if (load.kind === "due") return isDue(row, load.endedBy);
-  if (row.owner !== load.owner) return false;
+  if (row.owner !== load.owner || load.kind === "bound") return false;
   if (load.kind === "flow") return row.flow.flowId === load.flowId;
   return load.kind === "all" || load.which === "any" || !isEnded(row.flow);
 };
@@ -18,17 +29,24 @@ const isWanted = (row: Row, load: Load): boolean => {
 class MyEngine implements FlowEngine {
   // In the order in which the flows were made.
   readonly #rows = new Map<string, Row>();
+  readonly #records = new Map<string, SavedRecord>();
+  readonly #bindings = new Map<string, string>();
 
   // One transaction. With a database: begin, load, decide, save, commit.
   transact: FlowEngine["transact"] = (needs, decide) => {
     const flows = needs.load.map((load) => this.#find(load)).find(({ length }) => length > 0) ?? [];
     const tasks = this.#rows.get(flows[0]?.flowId ?? "")?.tasks.values() ?? [];
-    const decision = decide({ flows, tasks: needs.tasks ? [...tasks] : [] });
+    const saved = needs.saved === undefined ? undefined : this.#records.get(textOf(needs.saved));
+    const decision = decide({ flows, tasks: needs.tasks ? [...tasks] : [], saved });
     for (const write of decision.writes) this.#save(write);
     return ok(decision);
   };
 
   #find(load: Load): readonly FlowRecord[] {
+    if (load.kind === "bound") {
+      const flowId = this.#bindings.get(textOf(load)) ?? "";
+      return this.#find({ kind: "flow", owner: load.owner, flowId });
+    }
     const flows = [...this.#rows.values()].filter((row) => isWanted(row, load)).map(({ flow }) => flow);
     const limit = load.kind === "newest" ? 1 : load.kind === "due" ? load.limit : Infinity;
     return flows.toReversed().slice(0, limit);
@@ -47,6 +65,12 @@ class MyEngine implements FlowEngine {
         break;
       case "put_task":
         this.#rows.get(write.task.parentFlowId)?.tasks.set(write.task.taskId, write.task);
+        break;
+      case "put_record":
+        this.#records.set(textOf(write), write.saved);
+        break;
+      case "bind_key":
+        this.#bindings.set(textOf(write), write.flowId);
     }
   }
 }

@@ -28,6 +28,8 @@ const isDue = ({ flow, tasks }: Row, endedBy: number): boolean =>
 const find = (rows: Rows, load: Load): readonly Row[] => {
   const all = [...rows.values()];
   switch (load.kind) {
+    case "bound":
+      throw new Error("these rows keep no bindings");
     case "flow":
       return all.filter(({ owner, flow }) => flow.flowId === load.flowId && owner === load.owner);
     case "due":
@@ -54,6 +56,7 @@ const saved = (rows: Rows, write: Write): Rows => {
     after.delete(write.flowId);
     return after;
   }
+  if (write.kind === "put_record" || write.kind === "bind_key") throw new Error("these rows keep no records");
   const flowId = write.kind === "update_flow" ? write.flow.flowId : write.task.parentFlowId;
   const row = after.get(flowId);
   if (row === undefined) throw new Error(`a write to ${flowId}, which is not there`);

@@ -10,6 +10,7 @@ import {
   type TaskRecord,
   type Write,
 } from "../../../core/index.ts";
+import { MemoryRecords } from "./records.ts";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
 import { type Decided, type FlowEngine, loadBy } from "../engine.ts";
 
@@ -19,31 +20,53 @@ class MemoryRows {
   /** In the order in which the flows were made. */
   readonly #rows = new Map<string, Row>();
 
+  readonly #records = new MemoryRecords();
+
   load(needs: Needs): Stored {
-    return loadBy(
+    const stored = loadBy(
       needs,
       (load) => this.#find(load),
       (flowId) => [...(this.#rows.get(flowId)?.tasks.values() ?? [])],
     );
+    return needs.saved === undefined ? stored : { ...stored, saved: this.#records.find(needs.saved) };
   }
 
   save(write: Write): void {
-    if (write.kind === "insert_flow") {
-      const { owner, flow } = write;
-      this.#rows.set(flow.flowId, { owner, flow, tasks: new Map() });
-    } else if (write.kind === "update_flow") {
-      const row = this.#rows.get(write.flow.flowId);
-      if (row !== undefined) row.flow = write.flow;
-    } else if (write.kind === "remove_flow") this.#rows.delete(write.flowId);
-    else this.#rows.get(write.task.parentFlowId)?.tasks.set(write.task.taskId, write.task);
+    switch (write.kind) {
+      case "insert_flow":
+        this.#rows.set(write.flow.flowId, { owner: write.owner, flow: write.flow, tasks: new Map() });
+        break;
+      case "update_flow": {
+        const row = this.#rows.get(write.flow.flowId);
+        if (row !== undefined) row.flow = write.flow;
+        break;
+      }
+      case "remove_flow":
+        this.#rows.delete(write.flowId);
+        this.#records.unbind(write.flowId);
+        break;
+      case "put_task":
+        this.#rows.get(write.task.parentFlowId)?.tasks.set(write.task.taskId, write.task);
+        break;
+      case "put_record":
+        this.#records.put(write);
+        break;
+      case "bind_key":
+        this.#records.bind(write);
+    }
+  }
+
+  #owned(flowId: string | undefined, owner: string): readonly FlowRecord[] {
+    const row = this.#rows.get(flowId ?? "");
+    return row?.owner === owner ? [row.flow] : [];
   }
 
   #find(load: Load): readonly FlowRecord[] {
     switch (load.kind) {
-      case "flow": {
-        const row = this.#rows.get(load.flowId);
-        return row?.owner === load.owner ? [row.flow] : [];
-      }
+      case "flow":
+        return this.#owned(load.flowId, load.owner);
+      case "bound":
+        return this.#owned(this.#records.boundTo(load), load.owner);
       case "all":
         return this.#all(load.owner);
       case "newest":

@@ -10,6 +10,7 @@ import {
   type FlowRecord,
   type JsonValue,
   NOTIFY_POLICIES,
+  type SavedRecord,
   SYNC_MODES,
   type TaskRecord,
 } from "../../../core/index.ts";
@@ -116,3 +117,10 @@ const TASK: z.ZodType<TaskRecord> = z.object({
 
 /** A task's record is one column, because tasks are looked up only by their flow and their id. */
 export const taskOf = (row: Row): TaskRecord => TASK.parse(json(row, "record"));
+
+/** A record of a request. */
+export const recordOf = (row: Row): SavedRecord => ({
+  fingerprint: text(row, "fingerprint"),
+  outcome: text(row, "outcome"),
+  at: number(row, "at"),
+});

@@ -48,8 +48,28 @@ DROP INDEX flows_of_owner;
 CREATE INDEX flows_of_owner ON flows (owner, made DESC);
 `;
 
+/** Records of requests, and the flows that keys are bound to. A binding ends with its flow's row. */
+const REPEATABLE = `
+CREATE TABLE records (
+  route_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (route_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX records_by_age ON records (route_id, at);
+CREATE TABLE bindings (
+  route_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  flow_id TEXT NOT NULL REFERENCES flows (flow_id) ON DELETE CASCADE,
+  PRIMARY KEY (route_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bindings_of_flow ON bindings (flow_id);
+`;
+
 /** Each makes the next version of the tables; a released one is never changed. */
-const MIGRATIONS: readonly string[] = [FIRST, NUMBERED];
+const MIGRATIONS: readonly string[] = [FIRST, NUMBERED, REPEATABLE];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

@@ -1,9 +1,17 @@
 // The rows of an SQLite file as one transaction loads and saves them: prepared statements, values always bound.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Load, Needs, Stored, Write } from "../../../core/index.ts";
+import {
+  type Load,
+  MAX_RECORDS,
+  type Needs,
+  RECORD_MS,
+  type SavedRecord,
+  type Stored,
+  type Write,
+} from "../../../core/index.ts";
 import { loadBy } from "../engine.ts";
-import { changing, flowOf, lasting, type Row, taskOf } from "./rows.ts";
+import { changing, flowOf, lasting, recordOf, type Row, taskOf } from "./rows.ts";
 
 //= STORE-5
 const NEWEST_FIRST = "ORDER BY made DESC";
@@ -36,9 +44,23 @@ export const STATEMENTS = {
   toCancel: `SELECT * FROM flows WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE} LIMIT ?`,
   toRemove: `SELECT * FROM flows WHERE ended_at <= ? AND ${IDLE} LIMIT ?`,
   tasks: "SELECT record FROM tasks WHERE flow_id = ? ORDER BY made",
+  bound: `SELECT flows.* FROM bindings JOIN flows USING (flow_id)
+    WHERE bindings.route_id = ? AND bindings.key = ? AND flows.owner = ?`,
+  bind: `INSERT INTO bindings (route_id, key, flow_id) VALUES (?, ?, ?)
+    ON CONFLICT (route_id, key) DO UPDATE SET flow_id = excluded.flow_id`,
+  record: "SELECT fingerprint, outcome, at FROM records WHERE route_id = ? AND key = ?",
+  putRecord: `INSERT INTO records (route_id, key, fingerprint, outcome, at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (route_id, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, outcome = excluded.outcome, at = excluded.at`,
+  dropExpired: `DELETE FROM records WHERE route_id = ?1 AND key IN
+    (SELECT key FROM records WHERE route_id = ?1 AND at <= ?2 ORDER BY at LIMIT 2)`,
+  dropOldest: `DELETE FROM records WHERE route_id = ?1 AND at <
+    (SELECT at FROM records WHERE route_id = ?1 ORDER BY at DESC LIMIT 1 OFFSET ${String(MAX_RECORDS - 1)})`,
   putTask:
     "INSERT INTO tasks (task_id, flow_id, record) VALUES (?, ?, ?) ON CONFLICT (task_id) DO UPDATE SET record = excluded.record",
 } as const;
+
+type Name = { readonly routeId: string; readonly key: string };
 
 type Prepared = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
@@ -55,37 +77,75 @@ const prepareAll = (database: DatabaseSync): Prepared => {
     toCancel: prepare("toCancel"),
     toRemove: prepare("toRemove"),
     tasks: prepare("tasks"),
+    bound: prepare("bound"),
+    bind: prepare("bind"),
+    record: prepare("record"),
+    putRecord: prepare("putRecord"),
+    dropExpired: prepare("dropExpired"),
+    dropOldest: prepare("dropOldest"),
     putTask: prepare("putTask"),
   };
 };
 
 export class SqliteTables {
   readonly #run: Prepared;
+  #puts = 0;
 
   constructor(database: DatabaseSync) {
     this.#run = prepareAll(database);
   }
 
   load(needs: Needs): Stored {
-    return loadBy(
+    const stored = loadBy(
       needs,
       (load) => this.#find(load).map(flowOf),
       (flowId) => this.#run.tasks.all(flowId).map(taskOf),
     );
+    return needs.saved === undefined ? stored : { ...stored, saved: this.#record(needs.saved) };
   }
 
   save(write: Write): void {
-    if (write.kind === "insert_flow")
-      this.#run.insert.run(...lasting(write.owner, write.flow), ...changing(write.flow), write.owner);
-    else if (write.kind === "update_flow") this.#run.update.run(...changing(write.flow), write.flow.flowId);
-    else if (write.kind === "remove_flow") this.#run.remove.run(write.flowId);
-    else this.#run.putTask.run(write.task.taskId, write.task.parentFlowId, JSON.stringify(write.task));
+    switch (write.kind) {
+      case "insert_flow":
+        this.#run.insert.run(...lasting(write.owner, write.flow), ...changing(write.flow), write.owner);
+        break;
+      case "update_flow":
+        this.#run.update.run(...changing(write.flow), write.flow.flowId);
+        break;
+      case "remove_flow":
+        this.#run.remove.run(write.flowId);
+        break;
+      case "put_task":
+        this.#run.putTask.run(write.task.taskId, write.task.parentFlowId, JSON.stringify(write.task));
+        break;
+      case "put_record":
+        this.#putRecord(write);
+        break;
+      case "bind_key":
+        this.#run.bind.run(write.routeId, write.key, write.flowId);
+    }
+  }
+
+  #record({ routeId, key }: Name): SavedRecord | undefined {
+    const row = this.#run.record.get(routeId, key);
+    return row === undefined ? undefined : recordOf(row);
+  }
+
+  //= ONCE-5
+  /** To count all records costs as much as a hundred writes, so it is done with every hundredth. */
+  #putRecord({ routeId, key, saved }: Extract<Write, { readonly kind: "put_record" }>): void {
+    this.#run.putRecord.run(routeId, key, saved.fingerprint, saved.outcome, saved.at);
+    this.#run.dropExpired.run(routeId, saved.at - RECORD_MS);
+    this.#puts += 1;
+    if (this.#puts % 100 === 0) this.#run.dropOldest.run(routeId);
   }
 
   #find(load: Load): readonly Row[] {
     switch (load.kind) {
       case "flow":
         return this.#run.find.all(load.flowId, load.owner);
+      case "bound":
+        return this.#run.bound.all(load.routeId, load.key, load.owner);
       case "all":
         return this.#run.list.all(load.owner);
       case "newest":

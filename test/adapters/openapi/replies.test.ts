@@ -62,6 +62,8 @@ const outcomes: Readonly<Record<Outcome["kind"], fc.Arbitrary<Outcome>>> = {
     ended: some(flowStatus),
     flow: some(flow),
   }),
+  existing: outcome("existing", { flow }),
+  ignored: outcome("ignored", {}),
 };
 
 test.each(namesOf(outcomes))("a reply to the outcome %s matches the document, field by field", (kind) => {
@@ -99,7 +101,7 @@ test("each status has exactly the codes that the tables of refusals give it", ()
     return Object.values(members(codes)).map((code) => `${status} ${String(code)}`);
   });
   expect(documented.toSorted()).toEqual([...new Set(said)].toSorted());
-  expect(STATUSES).toEqual("200 202 400 401 404 405 408 409 413 415 429 500 502 503 504".split(" "));
+  expect(STATUSES).toEqual("200 202 400 401 404 405 408 409 413 415 422 429 500 502 503 504".split(" "));
 });
 
 test("the advice for a status names only its own codes", () => {

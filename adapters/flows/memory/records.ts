@@ -1,0 +1,55 @@
+// Records of requests and the flows that keys are bound to, in memory.
+
+import { MAX_RECORDS, RECORD_MS, type SavedRecord, type Write } from "../../../core/index.ts";
+
+type Name = { readonly routeId: string; readonly key: string };
+type Put = Extract<Write, { readonly kind: "put_record" }>;
+type Bind = Extract<Write, { readonly kind: "bind_key" }>;
+
+/** Unambiguous, whatever the two hold. */
+const textOf = ({ routeId, key }: Name): string => JSON.stringify([routeId, key]);
+
+//= ONCE-5
+/** Drops what is over from the front, where the oldest stand. */
+const trim = (records: Map<string, SavedRecord>, now: number): void => {
+  for (const [key, { at }] of records) {
+    if (records.size <= MAX_RECORDS && now < at + RECORD_MS) break;
+    records.delete(key);
+  }
+};
+
+export class MemoryRecords {
+  /** By route, oldest first. */
+  readonly #records = new Map<string, Map<string, SavedRecord>>();
+  readonly #bindings = new Map<string, string>();
+  readonly #keysOf = new Map<string, Set<string>>();
+
+  find({ routeId, key }: Name): SavedRecord | undefined {
+    return this.#records.get(routeId)?.get(key);
+  }
+
+  put({ routeId, key, saved }: Put): void {
+    const records = this.#records.get(routeId) ?? new Map<string, SavedRecord>();
+    this.#records.set(routeId, records);
+    records.delete(key);
+    records.set(key, saved);
+    trim(records, saved.at);
+  }
+
+  boundTo(name: Name): string | undefined {
+    return this.#bindings.get(textOf(name));
+  }
+
+  bind(write: Bind): void {
+    const name = textOf(write);
+    this.#keysOf.get(this.#bindings.get(name) ?? "")?.delete(name);
+    this.#bindings.set(name, write.flowId);
+    const keys = this.#keysOf.get(write.flowId) ?? new Set();
+    this.#keysOf.set(write.flowId, keys.add(name));
+  }
+
+  unbind(flowId: string): void {
+    for (const name of this.#keysOf.get(flowId) ?? []) this.#bindings.delete(name);
+    this.#keysOf.delete(flowId);
+  }
+}
