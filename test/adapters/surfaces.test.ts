@@ -100,7 +100,7 @@ describe("the same request to both", () => {
 
   const toNode = (name: string, path: string, lines: Lines): Promise<Answer> =>
     new Promise((resolve, reject) => {
-      const { port } = servers[name]?.address() as AddressInfo;
+      const { port } = Object(servers[name]?.address()) as AddressInfo;
       const headers = [...lines, ["x-forwarded-for", clientOf(clients)], ["host", "h"]].flat();
       const sent = sendRequest({ port, host: "127.0.0.1", method: "POST", path, headers, agent: false }, (answer) => {
         json(answer).then((body) => resolve({ status: answer.statusCode, body }), reject);

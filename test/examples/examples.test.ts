@@ -189,7 +189,7 @@ test.each(Object.entries(MOUNTED))(
   "ROUTE-4: mounted.ts serves below /api in %s, and nowhere else",
   async (_, start) => {
     await serving(await start(), async (server) => {
-      for (const path of [`/api${PATH}`, `/api${PATH}/?x=1`, `/api${PATH.toUpperCase()}`])
+      for (const path of [`/api${PATH}`, `/api${PATH}/?x=1`])
         expect([path, await send(server, { path })]).toMatchObject([path, { status: 200, body: CREATED }]);
       for (const path of [PATH, `/api/api${PATH}`, `/v1${PATH}`, `/api${PATH}/none`])
         expect([path, (await send(server, { path })).status]).toEqual([path, 404]);
