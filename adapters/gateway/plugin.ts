@@ -9,6 +9,7 @@ import { gatewayFlows } from "../managed-flows/store.ts";
 import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
+import { recordedHeader } from "./head.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -85,7 +86,7 @@ const start = (api: PluginApi, log: Log): void => {
     (request, response) => {
       const snapshot = readSnapshot(current);
       live.follow(snapshot);
-      const location = locate(headOf(request, () => clientOf(request, snapshot)));
+      const location = locate(headOf(request, () => clientOf(request, snapshot), recordedHeader(request)));
       if (!isOurs(location)) return NOT_OURS;
       return handle(
         location,

@@ -18,7 +18,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
     "The state of the flow does not allow the action. After `revision_conflict`, read `result.current`, decide again and send its `revision`. Do not repeat a request after another code.",
   ],
   413: ["PayloadTooLarge", `Send at most ${String(MAX_BODY_BYTES)} bytes.`],
-  415: ["UnsupportedMediaType", "Send `Content-Type: application/json`."],
+  415: [
+    "UnsupportedMediaType",
+    "Send `Content-Type: application/json` once, as UTF-8, without `Content-Encoding`. `result.field` names the header.",
+  ],
   429: ["TooManyRequests", "Nothing was done. Wait the seconds in `Retry-After`, then send the request again."],
   500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],
   502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],

@@ -45,6 +45,11 @@ const answerHealth = (response: ServerResponse, isOk: boolean): void => {
   response.writeHead(isOk ? 200 : 503, HEALTH_HEADERS).end(JSON.stringify({ ok: isOk }));
 };
 
+/** With any query, case and number of slashes, as probes write it. */
+const HEALTH_PAGE = /^\/+(healthz|readyz)\/*(?:\?|$)/iu;
+
+const healthPageOf = (url: string = ""): string | undefined => HEALTH_PAGE.exec(url)?.[1]?.toLowerCase();
+
 /** `code`: the system's error code, such as `EADDRINUSE`. */
 export type ListenFault = { readonly code: string };
 
@@ -113,8 +118,9 @@ export const startServer = async (options: ServerOptions): Promise<Result<Runnin
     if (isDraining) response.setHeader("Connection", "close");
     unanswered.add(response);
     response.once("close", () => unanswered.delete(response));
-    if (request.url === "/healthz") return answerHealth(response, true);
-    if (request.url === "/readyz") return answerHealth(response, !isDraining && isReady());
+    const page = healthPageOf(request.url);
+    if (page === "healthz") return answerHealth(response, true);
+    if (page === "readyz") return answerHealth(response, !isDraining && isReady());
     void listener(request, response);
   };
   const server: Server =

@@ -151,6 +151,52 @@ test("AUTH-3: a native digest gives the same results as the default", () => {
   );
 });
 
+/** Bytes whose reads are counted by their index. */
+const watched = (bytes: Uint8Array, reads: number[]): Uint8Array =>
+  new Proxy(bytes, {
+    get: (target, name): unknown => {
+      const index = typeof name === "string" ? Number(name) : Number.NaN;
+      if (Number.isInteger(index)) reads[index] = (reads[index] ?? 0) + 1;
+      // a typed array knows its length only as itself
+      return Reflect.get(target, name, target);
+    },
+  });
+
+test("AUTH-3: a comparison reads every byte of both digests, wherever and however often they differ", () => {
+  const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  const changes = fc.array(fc.tuple(fc.nat({ max: 31 }), fc.integer({ min: 0, max: 255 })), { maxLength: 32 });
+  const all = Array.from({ length: 32 }, () => 1);
+  fc.assert(
+    fc.property(digest, changes, fc.boolean(), (kept, changed, isBeyondAscii) => {
+      const other = Uint8Array.from(kept);
+      for (const [index, value] of changed) other[index] = value;
+      const reads: [number[], number[]] = [[], []];
+      const route = { ...ROUTE, secret: digestSecret("x", () => watched(kept, reads[0])) };
+      const credential = isBeyondAscii ? "Bearer \u0141" : "Bearer y";
+      const { header } = head({ headers: { authorization: credential } });
+      const isOpen = authenticate(route, header, () => watched(other, reads[1])).isOk();
+      expect(isOpen).toBe(kept.every((byte, index) => byte === other[index]));
+      expect(reads).toEqual([all, all]);
+    }),
+  );
+});
+
+test("AUTH-3: a credential beyond ASCII is compared in both of its forms, whatever the first comparison says", () => {
+  let hashed = 0;
+  const reads: number[] = [];
+  const hash = (data: Uint8Array): Uint8Array => {
+    hashed += 1;
+    return watched(sha256(data), reads);
+  };
+  const route = routeWith("s\u00e9cret-of-some-length");
+  for (const credential of ["s\u00e9cret-of-some-length", latin1("s\u00e9cret-of-some-length"), "s\u00e9"]) {
+    [hashed, reads.length] = [0, 0];
+    const { header } = head({ headers: { authorization: `Bearer ${credential}` } });
+    expect(route && authenticate(route, header, hash).isOk()).toBe(credential !== "s\u00e9");
+    expect([hashed, reads]).toEqual([2, Array.from({ length: 32 }, () => 2)]);
+  }
+});
+
 test("AUTH-3: a digest of another length never matches, and a route shows neither secret nor digest", () => {
   const route = routeWith("a-secret-of-some-length");
   const { header } = head({ headers: { authorization: "Bearer a-secret-of-some-length" } });

@@ -190,6 +190,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/embedding.md, Express and Fastify: ts 2": example("fastify.ts"),
   "docs/embedding.md, Hono, Workers, Deno, Bun: ts 1": example("hono.ts"),
   "docs/embedding.md, Hono, Workers, Deno, Bun: ts 2": example("fetch.ts"),
+  "docs/embedding.md, Below a path of your own: ts 1": example("mounted.ts"),
   "docs/embedding.md, Bring your own store: ts 1": example("my-flows.ts"),
   "docs/embedding.md, Bring your own store: ts 2": example("my-flows.test.ts"),
   "docs/embedding.md, Another surface: ts 1": example("bridge.ts"),
