@@ -12,7 +12,7 @@ import { type BadRecord, viewFlow, viewFlows, viewSummary, viewTask, viewTasks }
 /** One lookup of flows. Flows of other owners are never found. */
 export type Load =
   | { readonly kind: "flow"; readonly owner: string; readonly flowId: string }
-  /** Newest `createdAt` first; of equal ones the smaller flowId. */
+  /** The one that was made last first, whatever their times say. */
   | { readonly kind: "all"; readonly owner: string }
   /** The first of `all`, or the first of them that has not ended. */
   | { readonly kind: "newest"; readonly owner: string; readonly which: "any" | "open" }

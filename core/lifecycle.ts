@@ -137,6 +137,10 @@ export const acceptsTask = (flow: FlowRecord): Result<Transition, TaskRefused> =
 const isSwept = (flow: FlowRecord, activeTasks: number): boolean =>
   flow.syncMode === "managed" && flow.cancelRequestedAt !== undefined && !isEnded(flow) && activeTasks === 0;
 
+//= FLOW-7
+/** The time of a write: the clock's, or the flow's last time when the clock was set back. */
+const timeOf = (flow: FlowRecord, now: number): number => Math.max(now, flow.updatedAt, flow.createdAt);
+
 /**
  * What `event` does to `flow`. `activeTasks`: linked tasks that are queued or running; `now`: milliseconds since the
  * epoch. A refusal changes nothing; every write adds 1 to the revision.
@@ -146,12 +150,14 @@ export const transition = (
   event: FlowEvent,
   activeTasks: number,
   now: number,
-): Result<Transition, LifecycleRefusal> =>
-  match(event)
-    .with({ action: "cancel_flow" }, () => cancel(flow, activeTasks, now))
+): Result<Transition, LifecycleRefusal> => {
+  const at = timeOf(flow, now);
+  return match(event)
+    .with({ action: "cancel_flow" }, () => cancel(flow, activeTasks, at))
     .with({ action: "run_task" }, () => acceptsTask(flow))
-    .with({ action: "sweep" }, () => ok(settled(isSwept(flow, activeTasks) ? cancelled(flow, now) : flow)))
-    .otherwise((asked) => checked(flow, asked, now));
+    .with({ action: "sweep" }, () => ok(settled(isSwept(flow, activeTasks) ? cancelled(flow, at) : flow)))
+    .otherwise((asked) => checked(flow, asked, at));
+};
 
 /** Milliseconds for which an ended flow is kept: 7 days, as the Gateway does. */
 export const RETENTION_MS = 604_800_000;

@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Result } from "neverthrow";
 import { ACTIONS } from "../../core/index.ts";
+import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
 import type { CliFault } from "./fault.ts";
@@ -63,6 +64,11 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))
     .addHelpText("after", SERVE_HELP)
     .action(ends((options: ServeOptions) => serve(options, io), EXIT.refused));
+  program
+    .command("backup <file>")
+    .description("copy the flows of a server, which may be running, into a new file")
+    .option("--db <file>", "SQLite file of the server (default: as for serve)")
+    .action(ends((file: string, options: BackupOptions) => backup(file, options, io), EXIT.refused));
   program
     .command("check <file>")
     .description("list the problems of a configuration; exit status 1 if there is one")

@@ -4,16 +4,18 @@ import fc from "fast-check";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { commands } from "./commands.ts";
 import { survives } from "./durability.ts";
-import { asTheReference, confined, freshOwners } from "./owners.ts";
-import { keepsLargeValues, listsAll, readsAgree, tellsTheTime } from "./reads.ts";
+import { allOwners, asTheReference, confined, freshOwners } from "./owners.ts";
+import { keepsLargeValues, keepsTheOrder, listsAll, readsAgree, tellsTheTime } from "./reads.ts";
 import { countsTasksOnce, refusesByTheBook } from "./refusals.ts";
 import type { Owners, StoreUnderTest, TestFunction } from "./store-under-test.ts";
+import { sweeps } from "./sweeps.ts";
 import { nothingIsLost, oneWins, refusesOneOf } from "./writers.ts";
 
 /** Registers the suite's tests with `test`. */
 export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): void => {
-  const { open, close, reopen, runs: numRuns = 200, writers = 8, ties = "by_id" } = subject;
+  const { open, close, reopen, sweep, runs: numRuns = 200, writers = 8, many = 1010, ties = "by_creation" } = subject;
   const owners = (): Owners => subject.owners ?? freshOwners();
+  const pairs = (): readonly Owners[] => (subject.owners === undefined ? allOwners() : [subject.owners]);
   const withStore = (name: string, run: (store: FlowStore) => Promise<FlowStore | void>): unknown =>
     test(name, async () => {
       const store = await open();
@@ -33,10 +35,12 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
       { numRuns: Math.ceil(numRuns / 5) },
     ),
   );
-  withStore("a flow of another owner, or with an odd id, is as one that does not exist", (store) =>
-    confined(store, owners()),
-  );
-  withStore("a list has every flow, however many", (store) => listsAll(store, owners()));
+  withStore("a flow of another owner, or with an odd id, is as one that does not exist", async (store) => {
+    for (const pair of pairs()) await confined(store, pair);
+  });
+  if (ties === "by_creation") {
+    withStore("flows are listed as they were made, newest first", (store) => keepsTheOrder(store, owners()));
+  }
   withStore("of simultaneous commands of every kind one is applied", (store) => refusesOneOf(store, owners()));
   withStore("times are milliseconds by the clock", (store) => tellsTheTime(store, owners()));
   withStore("each refusal says all that it has to say", (store) => refusesByTheBook(store, owners()));
@@ -44,6 +48,10 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
   withStore("of simultaneous updates of one revision exactly one wins", (store) => oneWins(writers)(store, owners()));
   withStore("many writers that try again lose no update", (store) => nothingIsLost(writers)(store, owners()));
   withStore("large and deep values come back as they were", (store) => keepsLargeValues(store, owners()));
+  if (sweep !== undefined) {
+    withStore("a sweep ends flows that are to be cancelled, and no other", (store) => sweeps(sweep)(store, owners()));
+  }
+  withStore("a list has every flow, however many", (store) => listsAll(many, writers)(store, owners()));
   if (reopen === undefined) return;
   withStore("what was answered is there after a crash", async (store) => {
     let current = store;

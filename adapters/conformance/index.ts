@@ -5,4 +5,4 @@ export { ConformanceError } from "./check.ts";
 export { flowStoreSuite } from "./flow-store-suite.ts";
 export { type AsClient, type Endpoint, type Fetch, httpFlows } from "./http-flows.ts";
 export { type Surface, type SurfaceUnderTest, webhookSuite } from "./webhook-suite.ts";
-export type { StoreUnderTest, TestFunction } from "./store-under-test.ts";
+export type { StoreUnderTest, TestFunction, Ties } from "./store-under-test.ts";

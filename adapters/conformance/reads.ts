@@ -2,16 +2,23 @@
 
 import { check, same } from "./check.ts";
 import type { Command } from "./commands.ts";
-import { create, idsOf, type Property } from "./store-under-test.ts";
+import { create, idsOf, type Property, type Ties } from "./store-under-test.ts";
 import { Actor, askAs, seenIn } from "./transcript.ts";
 
 const isEnded = ({ status, endedAt }: { readonly status?: unknown; readonly endedAt?: unknown }): boolean =>
   ["succeeded", "failed", "cancelled", "lost"].includes(String(status)) ||
   (status === "blocked" && endedAt !== undefined);
 
+/** Whether `first` may be listed before `then`, a flow of the same millisecond. `made`: ids, oldest first. */
+const mayPrecede = (ties: Ties, made: readonly string[], first: string, then: string): boolean => {
+  if (ties === "by_id") return first < then;
+  const [at, after] = [made.indexOf(first), made.indexOf(then)];
+  return ties === "any" || at === -1 || after === -1 || at > after;
+};
+
 /** list, latest, resolve and get say the same about the same flows. */
 export const readsAgree =
-  (mine: readonly Command[], ties: "by_id" | "any"): Property =>
+  (mine: readonly Command[], ties: Ties): Property =>
   async (store, [a]) => {
     const actor = new Actor(store, a);
     for (const command of mine) await actor.run(command);
@@ -24,8 +31,11 @@ export const readsAgree =
     );
     const ids = idsOf(listed);
     const isInOrder = (index: number): boolean =>
-      index === 0 || times[index] !== times[index - 1] || (ids[index] ?? "") > (ids[index - 1] ?? "");
-    check(ties === "any" || ids.every((_, index) => isInOrder(index)), "list has flows of one createdAt by flowId");
+      times[index] !== times[index - 1] || mayPrecede(ties, actor.made, ids[index - 1] ?? "", ids[index] ?? "");
+    check(
+      ids.every((_, index) => isInOrder(index)),
+      `list has flows of one createdAt ${ties}`,
+    );
     check(
       actor.made.every((flowId) => ids.includes(flowId)),
       "list has every flow that was made",
@@ -60,19 +70,42 @@ export const tellsTheTime: Property = async (store, [a]) => {
   same(view["updatedAt"], view["createdAt"], "a new flow's updatedAt is its createdAt");
 };
 
-const MANY = 120;
+const BURST = 20;
 
-/** A list has all flows, however many. */
-export const listsAll: Property = async (store, [a]) => {
+/** Flows that are made in quick succession, many of them in one millisecond, are listed newest first. */
+export const keepsTheOrder: Property = async (store, [a]) => {
   const ask = askAs(store, a);
   const made: string[] = [];
-  for (let count = 0; count < MANY; count += 1) made.push((await create(ask)).flowId);
-  const ids = new Set(idsOf((await ask({ action: "list_flows" })).flows ?? []));
-  check(
-    made.every((flowId) => ids.has(flowId)),
-    `list has all of ${String(MANY)} flows`,
-  );
+  for (let count = 0; count < BURST; count += 1) {
+    const { flowId } = await create(ask);
+    made.unshift(flowId);
+    const [{ flow: latest }, { flow: open }] = [
+      await ask({ action: "find_latest_flow" }),
+      await ask({ action: "resolve_flow", token: a }),
+    ];
+    same(latest?.["flowId"], flowId, "latest is the flow that was just made");
+    same(open?.["flowId"], flowId, "resolve by the owner's key is the flow that was just made");
+  }
+  const { flows = [] } = await ask({ action: "list_flows" });
+  same(idsOf(flows).slice(0, BURST), made, "list has the flows as they were made, newest first");
 };
+
+/** A list has all of `many` flows. */
+export const listsAll =
+  (many: number, writers: number): Property =>
+  async (store, [a]) => {
+    const ask = askAs(store, a);
+    const made: string[] = [];
+    while (made.length < many) {
+      const batch = Array.from({ length: Math.min(writers, many - made.length) }, () => create(ask));
+      for (const { flowId } of await Promise.all(batch)) made.push(flowId);
+    }
+    const ids = new Set(idsOf((await ask({ action: "list_flows" })).flows ?? []));
+    check(
+      made.every((flowId) => ids.has(flowId)),
+      `list has all of ${String(many)} flows`,
+    );
+  };
 
 const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
 

@@ -1,9 +1,10 @@
 // What every HTTP surface of the bridge must do, seen from a caller; then the store's suite through it.
 
+import type { FlowStore } from "../flows/flow-store.ts";
 import { check, same } from "./check.ts";
 import { flowStoreSuite } from "./flow-store-suite.ts";
 import { type AsClient, type Endpoint, type Envelope, type Fetch, httpFlows, newClient, post } from "./http-flows.ts";
-import type { TestFunction } from "./store-under-test.ts";
+import type { TestFunction, Ties } from "./store-under-test.ts";
 
 export type Surface = {
   /** Two routes of different sessions and secrets. */
@@ -22,7 +23,7 @@ export type SurfaceUnderTest = {
    */
   readonly asClient?: AsClient;
   /** As for `flowStoreSuite`. */
-  readonly ties?: "by_id" | "any";
+  readonly ties?: Ties;
   /** How often each property of the store's suite is tried. Default 20. */
   readonly runs?: number;
 };
@@ -179,7 +180,7 @@ const limitsTheRate = async (caller: Caller): Promise<void> => {
 
 /** Registers the suite's tests with `test`. */
 export const webhookSuite = (test: TestFunction, subject: SurfaceUnderTest): void => {
-  const { open, close, asClient = () => ({}), runs = 20, ties = "by_id" } = subject;
+  const { open, close, asClient = () => ({}), runs = 20, ties = "by_creation" } = subject;
   const withSurface = (name: string, run: (caller: Caller) => Promise<void>): unknown =>
     test(name, async () => {
       const surface = await open();
@@ -199,7 +200,8 @@ export const webhookSuite = (test: TestFunction, subject: SurfaceUnderTest): voi
     const owners = [routes[0].sessionKey, routes[1].sessionKey] as const;
     const tests: (() => Promise<void>)[] = [];
     const collect: TestFunction = (_, run) => tests.push(run);
-    flowStoreSuite(collect, { open: () => httpFlows(routes, fetchIt, asClient), owners, runs, ties, writers: 6 });
+    const openStore = (): FlowStore => httpFlows(routes, fetchIt, asClient);
+    flowStoreSuite(collect, { open: openStore, owners, runs, ties, writers: 6, many: 120 });
     for (const run of tests) await run();
     await close?.(surface);
   });

@@ -391,8 +391,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/flows/sqlite/engine.ts",
-        was: `      this.#database.exec("COMMIT");\n      return ok(decision);`,
-        becomes: "      return ok(decision);",
+        was: `      this.#database.exec("COMMIT");\n`,
+        becomes: "",
       },
     ],
     model: {

@@ -29,7 +29,7 @@ const asClient = (client: number): { readonly "x-forwarded-for": string } => ({
   "x-forwarded-for": `10.${String(client >> 16)}.${String((client >> 8) & 255)}.${String(client & 255)}`,
 });
 
-describe("LIMIT-8, ORDER-1, REPLY-1, REPLY-4: the Fetch handler", () => {
+describe("LIMIT-8, ORDER-1, REPLY-1, REPLY-4: the Fetch handler", { timeout: 60_000 }, () => {
   webhookSuite(test, {
     open: () => {
       const handler = createFetchHandler({ config: CONFIG, flows: memoryFlows(), logger });
@@ -41,7 +41,7 @@ describe("LIMIT-8, ORDER-1, REPLY-1, REPLY-4: the Fetch handler", () => {
   });
 });
 
-describe("LIMIT-8, ORDER-1, REPLY-1, REPLY-4: the Node listener", () => {
+describe("LIMIT-8, ORDER-1, REPLY-1, REPLY-4: the Node listener", { timeout: 60_000 }, () => {
   const servers: Server[] = [];
   webhookSuite(test, {
     open: async () => {

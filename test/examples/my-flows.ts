@@ -4,9 +4,6 @@ import { type FlowRecord, isEnded, type Load, type TaskRecord, type Write } from
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 
-const newestFirst = (a: FlowRecord, b: FlowRecord): number =>
-  b.createdAt - a.createdAt || (a.flowId < b.flowId ? -1 : 1);
-
 const isDue = ({ flow, tasks }: Row, endedBy: number): boolean =>
   tasks.size === 0 &&
   (isEnded(flow) ? (flow.endedAt ?? flow.updatedAt) <= endedBy : flow.cancelRequestedAt !== undefined);
@@ -19,6 +16,7 @@ const isWanted = (row: Row, load: Load): boolean => {
 };
 
 class MyEngine implements FlowEngine {
+  // In the order in which the flows were made.
   readonly #rows = new Map<string, Row>();
 
   // One transaction. With a database: begin, load, decide, save, commit.
@@ -33,7 +31,7 @@ class MyEngine implements FlowEngine {
   #find(load: Load): readonly FlowRecord[] {
     const flows = [...this.#rows.values()].filter((row) => isWanted(row, load)).map(({ flow }) => flow);
     const limit = load.kind === "newest" ? 1 : load.kind === "due" ? load.limit : Infinity;
-    return flows.toSorted(newestFirst).slice(0, limit);
+    return flows.toReversed().slice(0, limit);
   }
 
   #save(write: Write): void {

@@ -18,7 +18,7 @@ import {
 } from "../../core/index.ts";
 
 export type Row = { readonly owner: string; readonly flow: FlowRecord; readonly tasks: readonly TaskRecord[] };
-/** By flow id. */
+/** By flow id, in the order in which the flows were made. */
 export type Rows = ReadonlyMap<string, Row>;
 
 const isDue = ({ flow, tasks }: Row, endedBy: number): boolean =>
@@ -33,9 +33,7 @@ const find = (rows: Rows, load: Load): readonly Row[] => {
     case "due":
       return all.filter((row) => isDue(row, load.endedBy)).slice(0, load.limit);
     default: {
-      const own = all
-        .filter(({ owner }) => owner === load.owner)
-        .toSorted((a, b) => b.flow.createdAt - a.flow.createdAt || (a.flow.flowId < b.flow.flowId ? -1 : 1));
+      const own = all.filter(({ owner }) => owner === load.owner).toReversed();
       const open = load.kind === "newest" && load.which === "open" ? own.filter(({ flow }) => !isEnded(flow)) : own;
       return load.kind === "newest" ? open.slice(0, 1) : open;
     }

@@ -32,7 +32,7 @@ export type ServeOptions = {
 const DEMO = { id: "demo", sessionKey: "agent:main:demo" };
 
 /** The state folder of the XDG convention. */
-const defaultFile = (env: Io["env"]): string =>
+export const defaultFile = (env: Io["env"]): string =>
   join(env["XDG_STATE_HOME"] ?? join(env["HOME"] ?? homedir(), ".local", "state"), "openclaw-webhooks", "flows.db");
 
 const makeFolder = Result.fromThrowable(
@@ -46,12 +46,15 @@ const OPEN_FAULTS: Readonly<Record<OpenFault["code"], readonly [reason: string, 
     "Run that version, or choose another file with --db",
   ],
   not_ours: ["is not a database of openclaw-webhooks and was not changed", "Choose another file with --db"],
-  unusable: ["cannot be opened as a database", "Repair it, or choose another file with --db"],
+  unusable: ["cannot be opened as a database", "Repair it, restore a backup, or choose another file with --db"],
 };
+
+/** Most characters of a reason that this program gives itself, with the path of a file in it. */
+const SENTENCE = 500;
 
 const explainOpen = ({ code, error }: OpenFault): string => {
   const [reason, advice] = OPEN_FAULTS[code];
-  return `${reason}${error instanceof Error ? ` (${printable(error.message)})` : ""}. ${advice}`;
+  return `${reason}${error instanceof Error ? ` (${printable(error.message, SENTENCE)})` : ""}. ${advice}`;
 };
 
 const openFlows = (options: ServeOptions, env: Io["env"]): Result<{ flows: SqliteFlows; file: string }, CliFault> => {
@@ -178,6 +181,7 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
       "secrets and flows cross the network unencrypted: add --tls-cert and --tls-key, or put a TLS proxy in front",
     );
   }
+  void flows.lost.then((reason) => logger.error(printable(reason.message, SENTENCE)));
   const stopSweeping = startSweeping(flows, {
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });

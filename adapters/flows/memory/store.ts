@@ -15,10 +15,8 @@ import { type Decided, type FlowEngine, loadBy } from "../engine.ts";
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 
-const newestFirst = (a: FlowRecord, b: FlowRecord): number =>
-  b.createdAt - a.createdAt || (a.flowId < b.flowId ? -1 : 1);
-
 class MemoryRows {
+  /** In the order in which the flows were made. */
   readonly #rows = new Map<string, Row>();
 
   load(needs: Needs): Stored {
@@ -57,9 +55,10 @@ class MemoryRows {
     }
   }
 
+  //= STORE-5
   #all(owner: string): readonly FlowRecord[] {
     const own = [...this.#rows.values()].filter((row) => row.owner === owner);
-    return own.map(({ flow }) => flow).toSorted(newestFirst);
+    return own.map(({ flow }) => flow).toReversed();
   }
 
   #due(endedBy: number): readonly FlowRecord[] {

@@ -7,11 +7,15 @@ import { err, ok, type Result } from "neverthrow";
 import type { Needs, Stored } from "../../../core/index.ts";
 import type { Awaitable } from "../awaitable.ts";
 import type { Decided, FlowEngine, StoreFault } from "../engine.ts";
+import { NO_FILES, type OpenFiles } from "./open-files.ts";
 import { SqliteTables } from "./tables.ts";
 
 /** Milliseconds for which a command waits for the lock of another process, and between two tries. */
 const LOCK_DEADLINE_MS = 5000;
 const RETRY_MS = 5;
+
+/** Milliseconds without a write after which the log is moved into the database file. */
+const IDLE_MS = 1000;
 
 const SQLITE_BUSY = 5;
 
@@ -29,12 +33,21 @@ export class SqliteEngine implements FlowEngine {
   readonly #database: DatabaseSync;
   readonly #tables: SqliteTables;
   readonly #lockDeadlineMs: number;
+  readonly files: OpenFiles;
   #isWorking = false;
+  #idle: NodeJS.Timeout | undefined;
 
-  constructor(database: DatabaseSync, lockDeadlineMs: number = LOCK_DEADLINE_MS) {
+  /** Throws when the database has not the tables of this version. `watch`: watches its files, for which they must be open. */
+  constructor(
+    database: DatabaseSync,
+    lockDeadlineMs: number = LOCK_DEADLINE_MS,
+    watch: () => OpenFiles = () => NO_FILES,
+  ) {
     this.#database = database;
     this.#tables = new SqliteTables(database);
     this.#lockDeadlineMs = lockDeadlineMs;
+    this.files = watch();
+    void this.files.lost.then(() => this.#rescue());
   }
 
   //= STORE-1
@@ -59,19 +72,67 @@ export class SqliteEngine implements FlowEngine {
   /** Answers only after COMMIT; an error before it undoes all of the transaction. */
   #attempt<T extends Decided>({ needs, decide }: Transaction<T>): Result<T, StoreFault> {
     if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));
+    const gone = this.files.recent();
+    if (gone !== undefined) return err(faultOf(gone));
     this.#isWorking = true;
     try {
       this.#database.exec(needs.writes ? "BEGIN IMMEDIATE" : "BEGIN");
       const decision = decide(this.#tables.load(needs));
       for (const write of decision.writes) this.#tables.save(write);
       this.#database.exec("COMMIT");
-      return ok(decision);
+      return decision.writes.length === 0 ? ok(decision) : this.#kept(decision);
     } catch (error) {
       this.#rollback();
       return err(faultOf(error));
     } finally {
       this.#isWorking = false;
     }
+  }
+
+  //= STORE-6
+  /** A decision that was written counts only if it is in the files that the next start opens. */
+  #kept<T>(decision: T): Result<T, StoreFault> {
+    const lost = this.files.look();
+    if (lost !== undefined) return err(faultOf(lost));
+    this.#settleWhenIdle();
+    return ok(decision);
+  }
+
+  #settleWhenIdle(): void {
+    this.#idle = this.#idle?.refresh() ?? setTimeout(() => this.#settleAgain(), IDLE_MS).unref();
+  }
+
+  /** Another process may be in the way, or the disk full: then it is tried again. */
+  #settleAgain(): void {
+    if (!this.#database.isOpen || this.files.look() !== undefined) return;
+    const settled = this.settle();
+    if (settled.isErr() || !settled.value) this.#settleWhenIdle();
+  }
+
+  //= STORE-7
+  /** Moves what the log holds into the database file, so that the file alone is whole. False while others use the log. */
+  settle(): Result<boolean, StoreFault> {
+    const lost = this.files.look();
+    return lost === undefined ? this.#emptyLog() : err(faultOf(lost));
+  }
+
+  #emptyLog(): Result<boolean, StoreFault> {
+    try {
+      return ok(this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0);
+    } catch (error) {
+      return err(faultOf(error));
+    }
+  }
+
+  /** Saves what only the lost log holds, and leaves no full log beside another file, which would take it for its own. */
+  #rescue(): void {
+    if (this.#database.isOpen && this.files.mayRescue()) this.#emptyLog();
+  }
+
+  close(): void {
+    clearTimeout(this.#idle);
+    if (this.#database.isOpen) this.#database.close();
+    this.files.close();
   }
 
   #rollback(): void {

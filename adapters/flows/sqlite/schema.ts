@@ -4,7 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { err, ok, type Result } from "neverthrow";
 
 /** "ocwh" in the file's header: made by this store. */
-const APPLICATION_ID = 0x6f637768;
+export const APPLICATION_ID = 0x6f637768;
 
 const FIRST = `
 CREATE TABLE flows (
@@ -38,31 +38,60 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_of_flow ON tasks (flow_id, made);
 `;
 
+/** `made`: the flow's number among its owner's. Flows that are there get theirs from the order in which they were listed. */
+const NUMBERED = `
+ALTER TABLE flows ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+UPDATE flows SET made = numbered.made FROM (
+  SELECT flow_id, row_number() OVER (PARTITION BY owner ORDER BY created_at, flow_id DESC) AS made FROM flows
+) AS numbered WHERE numbered.flow_id = flows.flow_id;
+DROP INDEX flows_of_owner;
+CREATE INDEX flows_of_owner ON flows (owner, made DESC);
+`;
+
 /** Each makes the next version of the tables; a released one is never changed. */
-const MIGRATIONS: readonly string[] = [FIRST];
+const MIGRATIONS: readonly string[] = [FIRST, NUMBERED];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 /** Why a file cannot be used. */
 export type ForeignFile = "newer" | "not_ours";
 
-const pragma = (database: DatabaseSync, name: string): number =>
+/** The number that a PRAGMA of this name has. */
+export const numberOf = (database: DatabaseSync, name: string): number =>
   Number(database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
 
-const isEmpty = (database: DatabaseSync): boolean =>
+const hasNoTable = (database: DatabaseSync): boolean =>
   database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
 
+/** What a file's header says of it. `version` is that of its tables; `isEmpty`: there is no table. */
+export type Marks = { readonly application: number; readonly version: number; readonly isEmpty: boolean };
+
 //= STORE-4
-/** Whether the file is this store's, or an empty one. Writes nothing. */
-export const checkFile = (database: DatabaseSync): Result<void, ForeignFile> => {
-  if (pragma(database, "application_id") !== APPLICATION_ID) return isEmpty(database) ? ok() : err("not_ours");
-  return pragma(database, "user_version") > SCHEMA_VERSION ? err("newer") : ok();
+/** Whether a file with these marks is this store's, or nobody's. */
+export const checkMarks = ({ application, version, isEmpty }: Marks): Result<void, ForeignFile> => {
+  if (application !== APPLICATION_ID) return application === 0 && version === 0 && isEmpty ? ok() : err("not_ours");
+  return version > SCHEMA_VERSION ? err("newer") : ok();
 };
+
+/** Whether the file is this store's, or an empty one. Writes nothing. */
+export const checkFile = (database: DatabaseSync): Result<void, ForeignFile> =>
+  checkMarks({
+    application: numberOf(database, "application_id"),
+    version: numberOf(database, "user_version") >>> 0,
+    isEmpty: hasNoTable(database),
+  });
 
 /** Brings the tables to the present version, in the caller's transaction: two processes may start at once. */
 export const migrate = (database: DatabaseSync): void => {
-  const steps = MIGRATIONS.slice(pragma(database, "user_version"));
+  const steps = MIGRATIONS.slice(numberOf(database, "user_version"));
   if (steps.length === 0) return;
   for (const step of steps) database.exec(step);
   database.exec(`PRAGMA application_id = ${String(APPLICATION_ID)}; PRAGMA user_version = ${String(SCHEMA_VERSION)};`);
+};
+
+//= STORE-9
+/** Throws SQLite's first complaint about a file; reads all of it. */
+export const checkIntegrity = (database: DatabaseSync): void => {
+  const found = String(database.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"]);
+  if (found !== "ok") throw new Error(`it is damaged: ${found.split("\n").at(-1) ?? ""}`);
 };

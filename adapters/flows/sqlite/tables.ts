@@ -5,7 +5,8 @@ import type { Load, Needs, Stored, Write } from "../../../core/index.ts";
 import { loadBy } from "../engine.ts";
 import { changing, flowOf, lasting, type Row, taskOf } from "./rows.ts";
 
-const NEWEST_FIRST = "ORDER BY created_at DESC, flow_id";
+//= STORE-5
+const NEWEST_FIRST = "ORDER BY made DESC";
 const LASTING = ["flow_id", "owner", "sync_mode", "controller_id", "notify_policy", "goal", "created_at"];
 const CHANGING = [
   "revision",
@@ -28,7 +29,8 @@ export const STATEMENTS = {
   list: `SELECT * FROM flows WHERE owner = ? ${NEWEST_FIRST}`,
   newest: `SELECT * FROM flows WHERE owner = ? ${NEWEST_FIRST} LIMIT 1`,
   newestOpen: `SELECT * FROM flows WHERE owner = ? AND ended_at IS NULL ${NEWEST_FIRST} LIMIT 1`,
-  insert: `INSERT INTO flows (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})`,
+  insert: `INSERT INTO flows (${COLUMNS.join(", ")}, made) VALUES (${COLUMNS.map(() => "?").join(", ")},
+    (SELECT coalesce(max(made), 0) + 1 FROM flows WHERE owner = ?))`,
   update: `UPDATE flows SET ${CHANGING.map((name) => `${name} = ?`).join(", ")} WHERE flow_id = ?`,
   remove: "DELETE FROM flows WHERE flow_id = ?",
   toCancel: `SELECT * FROM flows WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE} LIMIT ?`,
@@ -74,7 +76,7 @@ export class SqliteTables {
 
   save(write: Write): void {
     if (write.kind === "insert_flow")
-      this.#run.insert.run(...lasting(write.owner, write.flow), ...changing(write.flow));
+      this.#run.insert.run(...lasting(write.owner, write.flow), ...changing(write.flow), write.owner);
     else if (write.kind === "update_flow") this.#run.update.run(...changing(write.flow), write.flow.flowId);
     else if (write.kind === "remove_flow") this.#run.remove.run(write.flowId);
     else this.#run.putTask.run(write.task.taskId, write.task.parentFlowId, JSON.stringify(write.task));

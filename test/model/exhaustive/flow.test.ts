@@ -147,7 +147,7 @@ const next = (before: State, action: Action): State => {
   return { ...state, known: { ...state.known, [action.by]: flowIn(state, "mine")?.revision ?? 0 } };
 };
 
-/** The lifecycle never compares times, so it matters only which ones are set. */
+/** Times matter only to the times of later writes, so here it matters only which ones are set. */
 const flowKey = (flow: FlowRecord | undefined): readonly unknown[] =>
   flow === undefined
     ? []
@@ -221,6 +221,26 @@ const intentSurvives = onAsk((was, is, { event }, { now, answer }) => {
   if (event.action === "request_cancel" && answer === "written") return is.cancelRequestedAt === now;
   return was.cancelRequestedAt === undefined || is.cancelRequestedAt === was.cancelRequestedAt;
 });
+
+/** The same command under a clock that was set back does the same, at the time of the flow's last write. */
+const timesNeverGoBack: Step = (before, action, after) => {
+  if (action.does !== "ask" && action.does !== "sweep") return true;
+  const late = next({ ...before, now: -1 }, action);
+  return NAMES.every((name) => {
+    const [was, is, back] = [flowIn(before, name), flowIn(after, name), flowIn(late, name)];
+    if (was === undefined || is === undefined || back === undefined) return was === is && is === back;
+    if (is === was) return back === was;
+    const { updatedAt, endedAt = was.updatedAt, cancelRequestedAt = was.updatedAt } = back;
+    const isKept = (time: number, old: number | undefined): boolean => time === was.updatedAt || time === old;
+    return (
+      back.revision === is.revision &&
+      back.status === is.status &&
+      updatedAt === was.updatedAt &&
+      isKept(endedAt, was.endedAt) &&
+      isKept(cancelRequestedAt, was.cancelRequestedAt)
+    );
+  });
+};
 
 const taskAnswer = (flow: FlowRecord): string => {
   if (flow.syncMode !== "managed") return "not_managed";
@@ -297,6 +317,7 @@ const system: System<State, Action> = {
     "FLOW-5: a task is refused for a mirrored flow, else for an intent, else for an end": taskOnlyForLiveFlow,
     "FLOW-6: cancel_flow refuses an ended flow, and marks and ends any other, or waits for its tasks":
       cancelMarksOrEnds,
+    "FLOW-7: a clock set back changes no time of a flow to an earlier one": timesNeverGoBack,
     "FLOW-1: nothing but cancel_flow changes a mirrored flow": mirroredIsNotManaged,
     "FLOW-6: the sweep ends a managed flow with an intent and without tasks, and no other": sweepEndsIntents,
   },
@@ -328,7 +349,7 @@ const ANSWERS: Readonly<Record<string, readonly string[]>> = {
   run_task: ["cancel_requested", "not_found", "not_managed", "terminal", "written"],
 };
 
-test("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, FLOW-6: hold in every state and every step of three flows and their callers", () => {
+test("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, FLOW-6, FLOW-7: hold in every state and every step of three flows and their callers", () => {
   const told = new Set<string>();
   const noting = (state: State, action: Action): State => {
     const after = next(state, action);

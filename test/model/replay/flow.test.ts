@@ -209,7 +209,7 @@ const nameOf = (step: Step): string => {
 
 const STEPS = ["Create", "Read", "TaskEnds", "SetWaiting", "ResumeFlow", "FinishFlow", "FailFlow", "RequestCancel"];
 
-test("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, FLOW-6: at every step a command answers and stores the same as in the model", () => {
+test("FLOW-1, FLOW-2, FLOW-3, FLOW-4, FLOW-5, FLOW-6, FLOW-7: at every step a command answers and stores the same as in the model", () => {
   const traces = tracesOf<State>("flow");
   const replayed: string[] = [];
   for (const { name, states } of traces) {

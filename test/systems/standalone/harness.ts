@@ -36,9 +36,10 @@ export class Standalone {
     this.log = log;
   }
 
-  /** Resolves once it listens. */
-  static async start(args: readonly string[], env: object = {}): Promise<Standalone> {
-    const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...args], { env: { ...process.env, ...env } });
+  /** Resolves once it listens. `uid`: the user that it runs as, if the tests run as root. */
+  static async start(args: readonly string[], env: object = {}, uid?: number): Promise<Standalone> {
+    const options = { env: { ...process.env, ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) };
+    const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...args], options);
     const log: string[] = [];
     const base = await new Promise<string>((resolve, reject) => {
       createInterface(child.stderr).on("line", (line) => {

@@ -1,0 +1,42 @@
+// `openclaw-webhooks backup`: copies the database while servers work on it.
+
+import { resolve as absolute } from "node:path";
+import type { Result } from "neverthrow";
+import { printable } from "../../../core/index.ts";
+import { type BackupFault, backUp } from "../../flows/sqlite/backup.ts";
+import { type CliFault, fault } from "../fault.ts";
+import { EXIT, type Io } from "../io.ts";
+import { defaultFile } from "./serve.ts";
+
+export type BackupOptions = { readonly db?: string };
+
+const explain = ({ code, error }: BackupFault, source: string, target: string): string => {
+  const reason = error instanceof Error ? ` (${printable(error.message, 200)})` : "";
+  switch (code) {
+    case "missing":
+      return `${source} does not exist. Name the server's database with --db`;
+    case "not_ours":
+      return `${source} is not a database of openclaw-webhooks. Name the server's database with --db`;
+    case "newer":
+      return `${source} was written by a newer version of openclaw-webhooks. Run that version`;
+    case "unusable":
+      return `${source} cannot be copied${reason}. Check that the current user may read it; if it is damaged, keep your last backup`;
+    case "exists":
+      return `${target} exists and was not changed. Name a new file`;
+    case "unwritable":
+      return `${target} cannot be written${reason}. Name a file in a folder that the current user may write to, on a disk with room and hard links`;
+  }
+};
+
+/** Writes the copy to `file` and says how many flows it has. */
+export const backup = async (file: string, options: BackupOptions, io: Io): Promise<Result<number, CliFault>> => {
+  const source = options.db === undefined ? defaultFile(io.env) : absolute(options.db);
+  const target = absolute(file);
+  const copied = await backUp(source, target);
+  return copied
+    .map((flows) => {
+      io.out(`${target}: ${String(flows)} flow${flows === 1 ? "" : "s"} of ${source}.\n`);
+      return EXIT.ok;
+    })
+    .mapErr((backupFault) => fault(explain(backupFault, source, target)));
+};
