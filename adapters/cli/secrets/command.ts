@@ -31,6 +31,37 @@ const kill = (child: ChildProcessWithoutNullStreams): void => {
   }
 };
 
+const running = new Set<ChildProcessWithoutNullStreams>();
+const killAll = (): void => running.forEach(kill);
+
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
+
+/** A signal to this process does not reach the commands. If nothing else handles it, it ends this process as before. */
+const onSignal = (signal: NodeJS.Signals): void => {
+  const isHandled = process.listenerCount(signal) > 1;
+  // whoever handles SIGHUP goes on
+  if (signal === "SIGHUP" && isHandled) return;
+  killAll();
+  if (isHandled) return;
+  process.off(signal, onSignal);
+  process.kill(process.pid, signal);
+};
+
+//= FILE-5
+/** Lets the command not outlive this process. Returns a function that ends the watch. */
+const watch = (child: ChildProcessWithoutNullStreams): (() => void) => {
+  if (running.size === 0) {
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    process.on("exit", killAll);
+  }
+  running.add(child);
+  return () => {
+    if (!running.delete(child) || running.size > 0) return;
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    process.off("exit", killAll);
+  };
+};
+
 const start = ({ path, args, env }: Command): ChildProcessWithoutNullStreams =>
   spawn(path, args, { cwd: dirname(path), env, detached: true, stdio: "pipe" });
 
@@ -41,9 +72,11 @@ const follow = (
 ): void => {
   const written: Buffer[] = [];
   let size = 0;
+  const unwatch = watch(child);
   const settle = (result: Result<string, CommandFault>): void => {
     clearTimeout(deadline);
     clearTimeout(silence);
+    unwatch();
     resolve(result);
   };
   const stop = (fault: CommandFault): void => {
