@@ -39,7 +39,7 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
 /** A signal to this process does not reach the commands. If nothing else handles it, it ends this process as before. */
 const onSignal = (signal: NodeJS.Signals): void => {
   const isHandled = process.listenerCount(signal) > 1;
-  // whoever handles SIGHUP goes on
+  // a reload, which needs its commands
   if (signal === "SIGHUP" && isHandled) return;
   killAll();
   if (isHandled) return;
@@ -47,19 +47,20 @@ const onSignal = (signal: NodeJS.Signals): void => {
   process.kill(process.pid, signal);
 };
 
+let watched = 0;
+
 //= FILE-5
-/** Lets the command not outlive this process. Returns a function that ends the watch. */
-const watch = (child: ChildProcessWithoutNullStreams): (() => void) => {
-  if (running.size === 0) {
-    for (const signal of SIGNALS) process.on(signal, onSignal);
-    process.on("exit", killAll);
-  }
-  running.add(child);
-  return () => {
-    if (!running.delete(child) || running.size > 0) return;
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-    process.off("exit", killAll);
-  };
+/** Lets no command outlive this process, from before the command is there. */
+const watch = (): void => {
+  if ((watched += 1) > 1) return;
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on("exit", killAll);
+};
+
+const unwatch = (): void => {
+  if ((watched -= 1) > 0) return;
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+  process.off("exit", killAll);
 };
 
 const start = ({ path, args, env }: Command): ChildProcessWithoutNullStreams =>
@@ -72,11 +73,10 @@ const follow = (
 ): void => {
   const written: Buffer[] = [];
   let size = 0;
-  const unwatch = watch(child);
   const settle = (result: Result<string, CommandFault>): void => {
     clearTimeout(deadline);
     clearTimeout(silence);
-    unwatch();
+    running.delete(child);
     resolve(result);
   };
   const stop = (fault: CommandFault): void => {
@@ -97,14 +97,19 @@ const follow = (
   child.once("close", (code) => settle(code === 0 ? decodeText(Buffer.concat(written)) : err("failed")));
   // the command may end without reading its input
   child.stdin.on("error", () => undefined).end(input);
+  running.add(child);
 };
 
 /** The standard output of the command. Never rejects. */
-export const runCommand = (command: Command): Promise<Result<string, CommandFault>> =>
-  new Promise((resolve) => {
+export const runCommand = async (command: Command): Promise<Result<string, CommandFault>> => {
+  watch();
+  const result = await new Promise<Result<string, CommandFault>>((resolve) => {
     try {
       follow(start(command), command, resolve);
     } catch {
       resolve(err("not started"));
     }
   });
+  unwatch();
+  return result;
+};

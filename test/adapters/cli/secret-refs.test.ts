@@ -518,6 +518,24 @@ describe("commands", () => {
     expect(refs.map((ref) => secretOf(ref).isErr())).toEqual([true, true]);
   });
 
+  test("FILE-5: signals are watched exactly while a command runs, however it ends", async () => {
+    const counts = (): readonly number[] => ["SIGTERM", "SIGHUP", "exit"].map((name) => process.listenerCount(name));
+    const before = counts();
+    const held = newPipe();
+    const runs = [
+      byCommand({ command: newCommand(`read x < ${held}; echo '${ANSWER}'`) }),
+      ...[newFile("#!/not/there\n", 0o700), newCommand("exit 1"), newCommand("exec /bin/sleep 30")].map((path) =>
+        byCommand({ command: path, timeoutMs: 300 }),
+      ),
+      byCommand({ command: newCommand(""), args: ["a\0b"] }),
+    ];
+    await Promise.all(runs.slice(1));
+    expect(counts()).toEqual(before.map((count) => count + 1));
+    writeFileSync(held, "go\n");
+    expect(await runs[0]).toBe(SECRET);
+    expect(counts()).toEqual(before);
+  });
+
   test("the output of a command that fails is ignored", async () => {
     for (const end of ["exit 1", "kill -9 $$"]) {
       const command = newCommand(`echo '${ANSWER}'; echo '${SECRET}' >&2; ${end}`);
