@@ -2,7 +2,7 @@
 // folder, each symlink with the steps of its target, and the file at the end.
 
 import type { Stats } from "node:fs";
-import { lstat, readlink } from "node:fs/promises";
+import { lstat, readlink, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { err, ok, Result, ResultAsync } from "neverthrow";
 import { printable } from "../../core/index.ts";
@@ -80,5 +80,6 @@ const walk = async (given: string, writers: Writers): Promise<Result<Place, stri
 export const trustedPlace = async (path: string, writers: Writers): Promise<Result<Place, string>> => {
   // without user ids, as on Windows, nothing can be said
   if (process.geteuid === undefined && writers === "none") return err(UNKNOWN);
-  return (await ResultAsync.fromPromise(walk(path, writers), pathHint)).andThen((place) => place);
+  const placed = process.geteuid === undefined ? stat(path).then((stats) => ok({ path, stats })) : walk(path, writers);
+  return (await ResultAsync.fromPromise(placed, pathHint)).andThen((place) => place);
 };
