@@ -140,7 +140,7 @@ export const call = async (
   options: CallOptions,
   io: Io,
 ): Promise<Result<number, CliFault>> => {
-  const secret = readSecret(options, io.env);
+  const secret = await readSecret(options, io.env);
   if (secret.isErr()) return err(secret.error);
   const members = Result.combine(fields.map(memberOf));
   if (members.isErr()) return err(members.error);

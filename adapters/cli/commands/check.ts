@@ -21,7 +21,7 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
         `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`,
     );
     const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
-    const advice = problems.filter(({ effect }) => effect === "advice").map(problemLine);
+    const advice = [...server.advice, ...problems.filter(({ effect }) => effect === "advice").map(problemLine)];
     const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];
     if (routes.size === 0 && lines.length === 0) lines.push("no route is configured. Add one under routes.");
     for (const line of [...lines, ...advice]) io.out(`${line}\n`);

@@ -1,20 +1,19 @@
 // `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { resolve as absolute, dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
 import { type Config, loadConfig, printable } from "../../../core/index.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
-import { createNodeListener, nodePrimitives } from "../../node/index.ts";
+import { createNodeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
 import { type ListenFault, type RunningServer, startServer, type Tls } from "../../server/server.ts";
-import { type OpenFault, openSqliteFlows, type SqliteFlows } from "../../flows/sqlite/index.ts";
+import type { SqliteFlows } from "../../flows/sqlite/index.ts";
 import { readConfigFile, type ServerConfig } from "../config/file.ts";
 import { explainOf } from "../config/explain.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
+import { databaseFile, openDatabase } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog, type ServerLog } from "../log.ts";
 
@@ -31,41 +30,8 @@ export type ServeOptions = {
 
 const DEMO = { id: "demo", sessionKey: "agent:main:demo" };
 
-/** The state folder of the XDG convention. */
-export const defaultFile = (env: Io["env"]): string =>
-  join(env["XDG_STATE_HOME"] ?? join(env["HOME"] ?? homedir(), ".local", "state"), "openclaw-webhooks", "flows.db");
-
-const makeFolder = Result.fromThrowable(
-  (file: string) => mkdirSync(dirname(file), { recursive: true, mode: 0o700 }),
-  (error) => error,
-);
-
-const OPEN_FAULTS: Readonly<Record<OpenFault["code"], readonly [reason: string, advice: string]>> = {
-  newer: [
-    "was written by a newer version of openclaw-webhooks and was not changed",
-    "Run that version, or choose another file with --db",
-  ],
-  not_ours: ["is not a database of openclaw-webhooks and was not changed", "Choose another file with --db"],
-  unusable: ["cannot be opened as a database", "Repair it, restore a backup, or choose another file with --db"],
-};
-
 /** Most characters of a reason that this program gives itself, with the path of a file in it. */
 const SENTENCE = 500;
-
-const explainOpen = ({ code, error }: OpenFault): string => {
-  const [reason, advice] = OPEN_FAULTS[code];
-  return `${reason}${error instanceof Error ? ` (${printable(error.message, SENTENCE)})` : ""}. ${advice}`;
-};
-
-const openFlows = (options: ServeOptions, env: Io["env"]): Result<{ flows: SqliteFlows; file: string }, CliFault> => {
-  const file = options.db === undefined ? defaultFile(env) : absolute(options.db);
-  if (options.db === undefined && makeFolder(file).isErr()) {
-    return err(fault(`The folder of ${file} cannot be created. Choose another file with --db`));
-  }
-  return openSqliteFlows(file)
-    .map((flows) => ({ flows, file }))
-    .mapErr((openFault) => fault(`${file} ${explainOpen(openFault)}`));
-};
 
 const readPem = (file: string): Result<Buffer, CliFault> =>
   Result.fromThrowable(
@@ -92,7 +58,7 @@ type Routes = { readonly server: ServerConfig; readonly secret?: string };
 const demoRoutes = (): Routes => {
   const secret = randomBytes(24).toString("base64url");
   const routes = { [DEMO.id]: { sessionKey: DEMO.sessionKey, secret, description: "Demo route" } };
-  return { server: { config: { routes }, trustedProxies: [], unresolved: [] }, secret };
+  return { server: { config: { routes }, trustedProxies: [], unresolved: [], advice: [] }, secret };
 };
 
 const readRoutes = async ({ config }: ServeOptions, env: Io["env"]): Promise<Result<Routes, CliFault>> =>
@@ -158,23 +124,38 @@ const untilStopped = (running: RunningServer, io: Io, { logger }: ServerLog): Pr
 
 type Parts = {
   readonly routes: Routes;
-  readonly flows: SqliteFlows;
   readonly file: string;
   readonly tls: Tls | undefined;
   readonly served: Config["routes"];
 };
 
 const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<Result<number, CliFault>> => {
-  const { routes, flows, file, tls } = parts;
+  const { routes, file, tls } = parts;
   const log = openLog(io, options.logLevel);
   const { logger } = log;
-  for (const line of routes.server.unresolved) logger.warn(line);
+  for (const line of [...routes.server.unresolved, ...routes.server.advice]) logger.warn(line);
   const { config, trustedProxies } = routes.server;
   const explain = explainOf(routes.server);
-  const listener = createNodeListener({ config, flows, logger, explain, onEvent: log.onEvent, trustedProxies });
   const { host, port } = options;
-  const started = await startServer({ listener, host, port, tls, isReady: () => flows.isIntact() });
+  let listener: NodeListener;
+  let flows: SqliteFlows;
+  const started = await startServer({
+    listener: (request, response) => listener(request, response),
+    host,
+    port,
+    tls,
+    isReady: () => flows.isIntact(),
+  });
   if (started.isErr()) return err(listenFault(options, started.error));
+  //= FILE-4
+  // after the port, so that a start without one makes no file; no request can come in before this is done
+  const opened = openDatabase(file, options.db === undefined);
+  if (opened.isErr()) {
+    await started.value.stop(0);
+    return err(opened.error);
+  }
+  flows = opened.value;
+  listener = createNodeListener({ config, flows, logger, explain, onEvent: log.onEvent, trustedProxies });
   const { url } = started.value;
   if (!isLoopback(host) && tls === undefined) {
     logger.warn(
@@ -203,11 +184,8 @@ export const serve = async (options: ServeOptions, io: Io): Promise<Result<numbe
   if (routes.isErr()) return err(routes.error);
   const checked = checkRoutes(routes.value);
   if (checked.isErr()) return err(checked.error);
-  const opened = openFlows(options, io.env);
-  if (opened.isErr()) return err(opened.error);
-  const { flows, file } = opened.value;
+  const file = databaseFile(options.db, io.env);
+  if (file.isErr()) return err(file.error);
   const served = checked.value.routes;
-  const status = await runServer(options, io, { routes: routes.value, flows, file, tls: tls.value, served });
-  if (status.isErr()) flows.close();
-  return status;
+  return runServer(options, io, { routes: routes.value, file: file.value, tls: tls.value, served });
 };

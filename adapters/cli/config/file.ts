@@ -8,7 +8,7 @@ import { isObject, own, printable } from "../../../core/index.ts";
 import { configParts, type Parts } from "./parts.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
-import { type ReadFault, readText } from "../read-text.ts";
+import { readText } from "../read-text.ts";
 import { asSecretRef, envAlias, openSecrets, type SecretRef } from "../secrets/refs.ts";
 import { shorthandOf, substitute } from "./substitute.ts";
 
@@ -18,18 +18,11 @@ export type ServerConfig = {
   readonly trustedProxies: readonly string[];
   /** One line for each route whose SecretRef did not resolve. */
   readonly unresolved: readonly string[];
+  /** One line for each secret that is served, but not kept or written as it should be. */
+  readonly advice: readonly string[];
 };
 
 const MAX_BYTES = 4 * 1024 * 1024;
-
-const HINTS = {
-  missing: "does not exist: correct the path or create the file",
-  symlink: "leads through too many symlinks: correct the path",
-  "not a file": "is not a regular file: give the path of a regular file",
-  unreadable: "cannot be read: let the current user read it",
-  "too long": "is longer than 4 MiB: shorten it",
-  "not text": "is not UTF-8: save it as UTF-8",
-} as const satisfies Record<ReadFault, string>;
 
 const placeOf = (error: unknown): string =>
   `line ${String(own(error, "lineNumber"))}, column ${String(own(error, "columnNumber"))}`;
@@ -84,7 +77,12 @@ const entryOf = (id: string, written: unknown, secrets: unknown, env: Env): Entr
 const BARE =
   "a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.";
 
-type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string };
+const QUOTED = /^(["'])[^]*\1$/u;
+
+const quoteAdvice = (id: string): string =>
+  `route ${printable(id)} advice: secret begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
+
+type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string; readonly advice?: string };
 
 //= CONFIG-1, CONFIG-2
 const resolveEntry = (
@@ -93,7 +91,7 @@ const resolveEntry = (
 ): Resolved => {
   if (reference === undefined) return { id, route };
   return secretOf(reference.ref).match<Resolved>(
-    (secret) => ({ id, route: reference.fill(secret) }),
+    (secret) => ({ id, route: reference.fill(secret), ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id) }) }),
     ({ sentence }) => {
       const reason = reference.isBare ? BARE : sentence;
       const line = `route ${printable(id)} skipped: secret could not be resolved: ${reason}`;
@@ -106,15 +104,17 @@ const resolveRoutes = async (
   written: unknown,
   secrets: unknown,
   env: Env,
-): Promise<Pick<ServerConfig, "config" | "unresolved">> => {
-  if (!isObject(written)) return { config: { routes: written }, unresolved: [] };
+): Promise<Omit<ServerConfig, "trustedProxies">> => {
+  if (!isObject(written)) return { config: { routes: written }, unresolved: [], advice: [] };
   const entries = Object.entries(written).map(([id, route]) => entryOf(id, route, secrets, env));
   const refs = entries.flatMap(({ reference }) => (reference === undefined ? [] : [reference.ref]));
-  const secretOf = await openSecrets(refs, secrets, env);
+  const advice: string[] = [];
+  const secretOf = await openSecrets(refs, secrets, env, (sentence) => void advice.push(sentence));
   const resolved = entries.map((entry) => resolveEntry(entry, secretOf));
   return {
     config: { routes: Object.fromEntries(resolved.map(({ id, route }) => [id, route])) },
     unresolved: resolved.flatMap(({ line }) => (line === undefined ? [] : [line])),
+    advice: [...advice, ...resolved.flatMap((entry) => entry.advice ?? [])],
   };
 };
 
@@ -130,10 +130,9 @@ const configOf = async (
 
 /** Reads the file and resolves its SecretRefs. Never rejects. */
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
-  const text = await readText<never>(file, { maxBytes: MAX_BYTES, followSymlink: true, check: () => undefined });
-  const parts = text
-    .mapErr((readFault): string => HINTS[readFault])
-    .andThen(parse)
+  const tooLong = "is longer than 4 MiB: shorten it";
+  const parts = (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false }))
+    .andThen(({ text }) => parse(text))
     .andThen(configParts);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
   return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));

@@ -1,11 +1,13 @@
 // The command line, run in this process: what it prints and sends, and its exit status.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { tmpdir, userInfo } from "node:os";
+import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
+import { databaseFile } from "../../../adapters/cli/commands/database.ts";
 import type { Io } from "../../../adapters/cli/io.ts";
 import { run } from "../../../adapters/cli/program.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
@@ -277,6 +279,113 @@ test("serve: flows survive a restart, by default in the user's state folder", as
       expect(JSON.parse((await call(said, "find_latest_flow")).out)).toMatchObject({ flow: { goal: "kept" } }),
     { env },
   );
+});
+
+test("FILE-3: without --db the database is in an absolute folder, whatever the variables are", () => {
+  const word = fc.constantFrom(
+    undefined,
+    "",
+    " ",
+    ".",
+    "state",
+    "./state",
+    "../state",
+    "~",
+    "~/state",
+    "/var/lib/x",
+    "/",
+  );
+  const own = join(userInfo().homedir, ".local", "state");
+  fc.assert(
+    fc.property(word, word, (state, home) => {
+      const isAbsolutePath = (path: string | undefined): path is string => path?.startsWith("/") === true;
+      const inHome = isAbsolutePath(home) ? join(home, ".local", "state") : own;
+      const file = databaseFile(undefined, { XDG_STATE_HOME: state, HOME: home })._unsafeUnwrap();
+      expect(file).toBe(join(isAbsolutePath(state) ? state : inHome, "openclaw-webhooks", "flows.db"));
+    }),
+  );
+});
+
+test.each([
+  "",
+  " ",
+  ":memory:",
+  ":MEMORY:",
+  " :memory:",
+  "file:flows.db",
+  "file::memory:",
+  "FILE:x?mode=memory",
+  "sqlite:x",
+  "postgres://h/x",
+])("FILE-3: --db %j is not the path of a file: it is refused, and no file of that name is made", async (db) => {
+  const before = readdirSync(".");
+  const { status, error } = await cli(["serve", "--port", "0", "--db", db]);
+  expect([status, error]).toEqual([
+    1,
+    `--db "${db}" is not the path of a file, and flows are kept in files only. Write ./ before a file's name.\n`,
+  ]);
+  expect(readdirSync(".")).toEqual(before);
+});
+
+test("FILE-3: any other name is the path of a file", () => {
+  const paths = ["flows.db", "./:memory:", "./file:x", "/srv/a:b", "C:x", "a b", "memory", "-"];
+  for (const db of paths) expect(databaseFile(db, {})._unsafeUnwrap()).toBe(resolve(db));
+});
+
+test("FILE-4: a taken port changes nothing: no database, no folder for it, no line in one that is there", async () => {
+  const taken = createServer();
+  await new Promise<void>((done) => taken.listen(0, "127.0.0.1", done));
+  const { port }: { readonly port: number } = Object(taken.address());
+  const start = (...args: readonly string[]): Promise<Ran> =>
+    cli(["serve", "--port", String(port), ...args], { env: { XDG_STATE_HOME: join(folder, "taken") } });
+  const old = write("old.db", "");
+  const before = readdirSync(folder);
+  for (const args of [[], ["--db", join(folder, "taken.db")], ["--db", old]]) {
+    const { status, error } = await start(...args);
+    expect([status, error]).toEqual([
+      1,
+      `127.0.0.1:${String(port)} is used by another program. Choose another port with --port.\n`,
+    ]);
+  }
+  expect([readdirSync(folder), statSync(old).size]).toEqual([before, 0]);
+  taken.close();
+});
+
+const pipe = join(folder, "pipe");
+execFileSync("mkfifo", [pipe]);
+
+test.each([
+  [
+    join(folder, "none", "x.db"),
+    "is in a folder that does not exist (ENOENT). Create the folder, or choose another file with --db.",
+  ],
+  [folder, `is a folder. Choose a file in it, such as ${join(folder, "flows.db")}.`],
+  [join(pipe, "x.db"), "is not in a folder (ENOTDIR). Correct the path, or choose another file with --db."],
+  [pipe, "is not a regular file. Choose another file with --db."],
+  ["/dev/null", "is not a regular file. Choose another file with --db."],
+])("serve: --db %s ends with a sentence that says what to do, and the port is free again", async (db, words) => {
+  const probe = createServer();
+  await new Promise<void>((done) => probe.listen(0, "127.0.0.1", done));
+  const { port }: { readonly port: number } = Object(probe.address());
+  await new Promise((done) => probe.close(done));
+  const { status, error } = await cli(["serve", "--port", String(port), "--db", db]);
+  expect([status, error]).toEqual([1, `${db} ${words}\n`]);
+  await new Promise<void>((done) => probe.listen(port, "127.0.0.1", done));
+  probe.close();
+});
+
+test("serve and check: a secret that an env file left in quotation marks is served, with advice", async () => {
+  const routes = { a: { sessionKey: "s", secret: { source: "env", provider: "default", id: "QUOTED" } } };
+  const config = write("quoted.json", JSON.stringify({ routes }));
+  const env = { QUOTED: `"${ROUTE_A.secret}"` };
+  const checked = await cli(["check", config], { env });
+  expect([checked.status, checked.out]).toEqual([
+    0,
+    expect.stringMatching(/^route a advice: secret .*quotation mark/u),
+  ]);
+  const ran = await served(["--config", config, "--db", join(folder, "quoted.db")], async () => undefined, { env });
+  expect(ran.error).toContain("route a advice: secret begins and ends with a quotation mark");
+  expect(ran.error + checked.out).not.toContain(ROUTE_A.secret);
 });
 
 test("serve: at debug level each answer is a JSON line; a terminal gets plain text", async () => {

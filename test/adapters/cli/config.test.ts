@@ -1,7 +1,8 @@
 // Real configuration files of the command line: a Gateway's whole file and bare blocks, valid and broken.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -10,6 +11,7 @@ import { afterAll, expect, test } from "vitest";
 import { readConfigFile, type ServerConfig } from "../../../adapters/cli/config/file.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
 import { type Config, isSecret, loadConfig } from "../../../core/index.ts";
+import { isRoot, NOBODY, runCli } from "../../support/command-line.ts";
 import { runs } from "../../support/runs.ts";
 
 const SECRET = "correct-horse-battery-staple";
@@ -133,7 +135,7 @@ test("any nesting is read or refused", async () => {
 
 test("a file may have comments, trailing commas, names without quotes and a byte order mark", async () => {
   const text = `\uFEFF// ours\n{ routes: { zapier: { sessionKey: 'agent:main:main', secret: '${SECRET}', }, }, }\n`;
-  expect(await readBytes(text)).toEqual(ok({ config: bare(SECRET), trustedProxies: [], unresolved: [] }));
+  expect(await readBytes(text)).toEqual(ok({ config: bare(SECRET), trustedProxies: [], unresolved: [], advice: [] }));
 });
 
 test("a file may be a symlink", async () => {
@@ -167,13 +169,100 @@ test("a path that is not a readable regular file is refused by name", async () =
   );
 });
 
-test.runIf(process.geteuid?.() !== 0)("a file that may not be read is refused", async () => {
+test("a file that may not be read is refused", async () => {
   writeFileSync(FILE, "{}");
   chmodSync(FILE, 0);
-  const { sentence } = (await readConfigFile(FILE, {}))._unsafeUnwrapErr();
+  chmodSync(DIRECTORY, 0o755);
+  // root may read every file
+  const { status, error } = await runCli(["check", FILE], {}, isRoot ? NOBODY : {});
   rmSync(FILE);
-  expect(sentence).toContain("cannot be read");
+  expect([status, error]).toEqual([1, `${FILE} cannot be read: let the current user read it.\n`]);
 });
+
+test("FILE-1: a configuration is read unless another user could have written it", async () => {
+  const folder = join(DIRECTORY, "folder");
+  mkdirSync(folder);
+  const file = join(folder, "own.json5");
+  writeFileSync(file, JSON.stringify(bare(SECRET)));
+  const mode = fc.integer({ min: 0, max: 0o1777 });
+  // the group of these files has the number of their owner, or not
+  const isPrivate = statSync(file).gid === process.geteuid?.();
+  const forbidden = isPrivate ? 0o002 : 0o022;
+  await fc.assert(
+    fc.asyncProperty(mode, mode, async (ofFile, ofFolder) => {
+      chmodSync(file, ofFile | 0o400);
+      chmodSync(folder, ofFolder | 0o700);
+      const read = await readConfigFile(file, {});
+      const isSafe = (ofFile & forbidden) === 0 && ((ofFolder & forbidden) === 0 || (ofFolder & 0o1000) !== 0);
+      expect([read.isOk(), ofFile.toString(8), ofFolder.toString(8)]).toEqual([
+        isSafe,
+        ofFile.toString(8),
+        ofFolder.toString(8),
+      ]);
+      if (read.isErr())
+        expect(read.error.sentence).toContain("can be changed by group or others: run chmod go-w on it.");
+    }),
+    {
+      numRuns: runs(150),
+      examples: [
+        [0o644, 0o777],
+        [0o644, 0o1777],
+        [0o1646, 0o755],
+        [0o664, 0o775],
+      ],
+    },
+  );
+});
+
+test("FILE-1: a configuration of root's is read by other users", async () => {
+  const file = join(DIRECTORY, "of-root.json5");
+  writeFileSync(file, JSON.stringify(bare(SECRET)), { mode: 0o644 });
+  chmodSync(DIRECTORY, 0o755);
+  const { status, error } = await runCli(["check", file], {}, isRoot ? NOBODY : {});
+  expect([status, error]).toEqual([0, ""]);
+});
+
+test("FILE-1: the folder above a symlink's target is the one that the kernel goes to", async () => {
+  const [above, beside] = [mkdtempSync(join(DIRECTORY, "above-")), mkdtempSync(join(DIRECTORY, "beside-"))];
+  mkdirSync(join(above, "target"));
+  symlinkSync(join(above, "target"), join(beside, "link"));
+  writeFileSync(join(above, "c.json5"), JSON.stringify(bare(SECRET)));
+  const file = `${beside}/link/../c.json5`;
+  expect((await readConfigFile(file, {})).isOk()).toBe(true);
+  chmodSync(above, 0o777);
+  expect((await readConfigFile(file, {}))._unsafeUnwrapErr().sentence).toContain(
+    `leads through ${above}, which can be`,
+  );
+});
+
+// only root can give a file to a group
+test.runIf(isRoot)("FILE-1: a configuration that a group of several may write is refused", async () => {
+  const file = join(DIRECTORY, "group.json5");
+  writeFileSync(file, JSON.stringify(bare(SECRET)));
+  chmodSync(file, 0o664);
+  expect((await readConfigFile(file, {})).isOk()).toBe(true);
+  chownSync(file, 0, 12345);
+  expect((await readConfigFile(file, {}))._unsafeUnwrapErr().sentence).toBe(
+    `${file} can be changed by group or others: run chmod go-w on it.`,
+  );
+});
+
+test.each([
+  [`"${SECRET}"`, true],
+  [`'${SECRET}'\n`, true],
+  [`"${SECRET}'`, false],
+  [`"${SECRET}`, false],
+  [`a"${SECRET}"`, false],
+  ['"', false],
+])(
+  "CONFIG-2: a secret %j from a variable is taken as it is; advice on its quotation marks: %s",
+  async (value, isAdvised) => {
+    const { config, advice } = await read({ routes: { zapier: route("${NAME}") } }, { NAME: value });
+    expect(config).toEqual(bare(value));
+    expect(advice).toEqual(isAdvised ? [expect.stringMatching(/^route zapier advice: secret begins and ends/u)] : []);
+    expect(advice.join("")).not.toContain(SECRET);
+  },
+);
 
 test("a file is at most 4 MiB of UTF-8", async () => {
   const text = JSON.stringify(bare(SECRET));
@@ -273,9 +362,14 @@ test("disabled webhooks have no routes, and no secret is resolved", async () => 
   const secrets = { providers: { vault: { source: "exec", command } } };
   const ref = { source: "exec", provider: "vault", id: "a" };
   const off = await read(gateway({ enabled: false, config: bare(ref) }, { secrets }));
-  expect(off).toEqual({ config: { routes: {} }, trustedProxies: [], unresolved: [] });
+  expect(off).toEqual({ config: { routes: {} }, trustedProxies: [], unresolved: [], advice: [] });
   const one = { zapier: route(ref, { enabled: false }) };
-  expect(await read({ routes: one, secrets })).toEqual({ config: { routes: one }, trustedProxies: [], unresolved: [] });
+  expect(await read({ routes: one, secrets })).toEqual({
+    config: { routes: one },
+    trustedProxies: [],
+    unresolved: [],
+    advice: [],
+  });
   expect(existsSync(started)).toBe(false);
   expect((await read(bare(ref, { secrets }))).unresolved).toHaveLength(1);
   expect(existsSync(started)).toBe(true);

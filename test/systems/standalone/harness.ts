@@ -6,24 +6,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-
-const MAIN = join(import.meta.dirname, "..", "..", "..", "adapters", "cli", "main.ts");
+import { MAIN } from "../../support/command-line.ts";
 
 export const tempFolder = (): string => mkdtempSync(join(tmpdir(), "openclaw-webhooks-"));
 export const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
 
-export type Ended = { readonly status: number | null; readonly out: string; readonly error: string };
-
-/** Runs a command line to its end; killed after `deadlineMs`. */
-export const runCli = async (args: readonly string[], env: object = {}, deadlineMs = 30_000): Promise<Ended> => {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, timeout: deadlineMs });
-  child.stdin.end();
-  let [out, error] = ["", ""];
-  child.stdout.on("data", (chunk) => (out += String(chunk)));
-  child.stderr.on("data", (chunk) => (error += String(chunk)));
-  const [status] = (await once(child, "close")) as [number | null];
-  return { status, out, error };
-};
+export { type Ended, runCli } from "../../support/command-line.ts";
 
 export class Standalone {
   readonly base: string;
