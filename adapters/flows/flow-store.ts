@@ -5,8 +5,17 @@ import type { Result } from "neverthrow";
 import type { FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
 
+/** A sentence of the product's own, or a part of one. The log shows it as it is. */
+export class Sentence {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Tells the operator what went wrong behind a failure; it is scrubbed and rationed before it is written. */
-export type Report = (what: string, detail: unknown) => void;
+export type Report = (what: string | Sentence, detail: unknown) => void;
 
 export interface FlowStore {
   /**

@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
+import { printable } from "../../core/index.ts";
 
 /** Longest forwarding header that is looked at whole; of a longer one the end counts, where the proxies write. */
 const MAX_FORWARDED = 512;
@@ -42,6 +43,10 @@ export type ForwardedClient = {
   /** Entries that are neither an address nor a subnet in CIDR notation; no proxy is trusted for them. */
   readonly refused: readonly string[];
 };
+
+/** What the operator is told of such an entry. */
+export const refusedProxy = (entry: string): string =>
+  `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`;
 
 //= LIMIT-8
 /** `trustedProxies`: addresses and subnets whose forwarding header is believed. */

@@ -29,7 +29,9 @@ const fromFile = (file: string): Result<string, CliFault> => {
 //= CALL-1
 export const readSecret = ({ secretEnv, secretFile }: SecretSource, env: Env): Result<string, CliFault> =>
   (secretFile === undefined ? fromEnv(secretEnv, env) : fromFile(secretFile)).andThen((secret) =>
-    /[\r\n\0]/u.test(secret)
-      ? err(fault("The secret contains a line break or a NUL character. Remove it"))
+    /[^\P{Cc}\t\u0080-\u009f]/u.test(secret)
+      ? err(
+          fault("The secret contains a control character, such as a line break, which no header can carry. Remove it"),
+        )
       : ok(secret),
   );
