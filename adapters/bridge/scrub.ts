@@ -17,22 +17,30 @@ const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/gu, 
 /** UTF-16 units. A value so long, or with the shape of a session key, is in no word by chance. */
 const DISTINCT = 12;
 
-/** The text where it is no part of a longer word; anywhere if nothing but the value can be meant. */
-const wholeWord = (text: string): string => {
-  if (text.length >= DISTINCT || hideSessions(text, "") === "") return literal(text);
-  const start = /^[\p{L}\p{N}]/u.test(text) ? WORD_START : "";
-  const end = /[\p{L}\p{N}]$/u.test(text) ? String.raw`(?![\p{L}\p{N}])` : "";
-  return `${start}${literal(text)}${end}`;
+const AT_START = new RegExp(`${WORD_START}$`, "iu");
+const LETTER_FIRST = /^[\p{L}\p{N}]/u;
+const LETTER_LAST = /[\p{L}\p{N}]$/u;
+
+/** Whether the value that stands at `start` of `text` is no part of a longer word, or can only be meant. */
+const isWhole = (value: string, text: string, start: number): boolean => {
+  if (value.length >= DISTINCT || hideSessions(value, "") === "") return true;
+  const [before, after] = [text.slice(Math.max(0, start - 6), start), text.slice(start + value.length)];
+  return (!LETTER_FIRST.test(value) || AT_START.test(before)) && !(LETTER_LAST.test(value) && LETTER_FIRST.test(after));
 };
 
 //= AUDIT-1
 /** Hides each of `values` where it is meant, in any case, because the Gateway writes session keys in lower case. */
 export const hideValues = (text: string, values: readonly string[]): string => {
-  const words = values
-    .filter((value) => value !== "")
-    .flatMap(formsOf)
-    .map(wholeWord);
-  return words.length === 0 ? text : text.replace(new RegExp(words.join("|"), "giu"), HIDDEN);
+  const forms = values.filter((value) => value !== "").flatMap(formsOf);
+  if (forms.length === 0) return text;
+  const places = text.matchAll(new RegExp(`(?=(${forms.map(literal).join("|")}))`, "giu"));
+  let [shown, end] = ["", 0];
+  for (const { index, 1: value = "" } of places) {
+    if (index < end || !isWhole(value, text, index)) continue;
+    shown += `${text.slice(end, index)}${HIDDEN}`;
+    end = index + value.length;
+  }
+  return shown + text.slice(end);
 };
 
 const wordsOf = (detail: unknown): string => {

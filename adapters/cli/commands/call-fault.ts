@@ -59,11 +59,9 @@ const certificateFault = (code: string): string | undefined =>
 const NOT_TLS = /^(?:EPROTO|ERR_SSL_)/u;
 const NOT_HTTP = /^HPE_/u;
 
-/** A proxy that refuses says so with a status, at once or when it should make a tunnel. */
-export const proxyRefused = ({ variable }: Proxy, { hostname }: URL, why: string): CliFault =>
-  unreachable(
-    `The proxy that ${variable} names refused the request (${why}). Correct ${variable}, or name ${hostname} in NO_PROXY`,
-  );
+/** What a proxy did instead of passing the request on, such as `refused the request (407)`. */
+export const proxyFault = ({ variable }: Proxy, { hostname }: URL, what: string): CliFault =>
+  unreachable(`The proxy that ${variable} names ${what}. Correct ${variable}, or name ${hostname} in NO_PROXY`);
 
 const tunnelStatus = (error: unknown): string =>
   error instanceof Error && "statusCode" in error ? String(error.statusCode) : "no status";
@@ -75,19 +73,24 @@ const failedBefore = ({ target, proxy }: Post, code: string, error: unknown): Cl
     return unreachable(`${shown} was reached, but its certificate ${certificate} (${code})`);
   if (NOT_TLS.test(code))
     return unreachable(`${shown} was reached, but does not speak TLS there (${code}). Check the port, or use http://`);
-  if (proxy !== undefined && code === "ERR_PROXY_TUNNEL") return proxyRefused(proxy, target, tunnelStatus(error));
-  if (proxy !== undefined) {
-    const { variable } = proxy;
-    return unreachable(
-      `The proxy that ${variable} names cannot be reached (${code}). Correct ${variable}, or name ${target.hostname} in NO_PROXY`,
-    );
-  }
+  if (proxy !== undefined && code === "ERR_PROXY_TUNNEL")
+    return proxyFault(proxy, target, `refused the request (${tunnelStatus(error)})`);
+  if (proxy !== undefined) return proxyFault(proxy, target, `cannot be reached (${code})`);
+  if (code === "ECONNRESET")
+    return unreachable(`${shown} closed the connection before the request was sent (${code}). Check the port`);
   return unreachable(
     `${shown} cannot be reached (${code}). ${UNREACHED[code] ?? "Check that the server is running there"}`,
   );
 };
 
-const SECONDS = String(DEADLINE_MS / 1000);
+const IN_TIME = `within ${String(DEADLINE_MS / 1000)} s`;
+
+const lateFault = ({ target, proxy }: Post, wasSent: boolean): CliFault => {
+  if (wasSent) return unsure(`${shownUrl(target)} was reached: no answer ${IN_TIME}`);
+  return proxy === undefined
+    ? unreachable(`${shownUrl(target)} could not be reached ${IN_TIME}. ${NO_WAY}`)
+    : proxyFault(proxy, target, `did not connect ${IN_TIME}`);
+};
 
 /** Why a request got no whole answer. */
 export const explainSend = (post: Post, { kind, wasSent, error }: SendFault): CliFault => {
@@ -95,8 +98,7 @@ export const explainSend = (post: Post, { kind, wasSent, error }: SendFault): Cl
   const code = codeOf(error);
   if (kind === "too_long")
     return unsure(`${shown} answered with more than ${String(MAX_ANSWER_BYTES / 1024 / 1024)} MiB`);
-  if (kind === "late" && wasSent) return unsure(`${shown} was reached: no answer within ${SECONDS} s`);
-  if (kind === "late") return unreachable(`${shown} could not be reached within ${SECONDS} s. ${NO_WAY}`);
+  if (kind === "late") return lateFault(post, wasSent);
   if (!wasSent) return failedBefore(post, code, error);
   return NOT_HTTP.test(code)
     ? unreachable(

@@ -28,10 +28,13 @@ export type SendFault = {
   readonly error?: unknown;
 };
 
+/** Milliseconds after which Node gives up a proxy's tunnel, which does not end with its request and keeps the process alive. */
+const TUNNEL_MS = DEADLINE_MS + 1000;
+
 const open = ({ target, headers, proxy }: Post): ClientRequest => {
   const proxyEnv = proxy === undefined ? {} : { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url };
   return target.protocol === "https:"
-    ? httpsRequest(target, { method: "POST", headers, agent: new HttpsAgent({ proxyEnv }) })
+    ? httpsRequest(target, { method: "POST", headers, agent: new HttpsAgent({ proxyEnv, timeout: TUNNEL_MS }) })
     : httpRequest(target, { method: "POST", headers, agent: new HttpAgent({ proxyEnv }) });
 };
 

@@ -5,7 +5,7 @@ import { isObject, own, printable, visibleJson } from "../../../core/index.ts";
 import { hideValues } from "../../bridge/scrub.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { explainSend, proxyRefused, unreachable, unsure } from "./call-fault.ts";
+import { explainSend, proxyFault, unreachable, unsure } from "./call-fault.ts";
 import { proxyFor } from "./call-proxy.ts";
 import { readSecret } from "./call-secret.ts";
 import { post, type Post, type Received } from "./call-send.ts";
@@ -88,7 +88,7 @@ const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> =>
   }
   const body = parse(text);
   if (body.isOk() && isEnvelope(body.value)) return ok({ status, body: body.value });
-  if (proxy !== undefined && status === 407) return err(proxyRefused(proxy, target, String(status)));
+  if (proxy !== undefined && status === 407) return err(proxyFault(proxy, target, "refused the request (407)"));
   const what = `${shownUrl(target)} answered ${String(status)} without the JSON of a webhook route`;
   const from = proxy === undefined ? "" : `. The answer may be of the proxy that ${proxy.variable} names`;
   return err(
