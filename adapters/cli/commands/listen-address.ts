@@ -21,13 +21,15 @@ const canonicalHost = (written: string): string | undefined => {
   const host = bare(written);
   if (isIPv6(host) && host.includes("%")) return host;
   const url = `http://${isIPv6(host) ? `[${host}]` : host}/`;
-  return (isIPv6(host) || NAME.test(host)) && URL.canParse(url) ? bare(new URL(url).hostname) : undefined;
+  return (isIPv6(host) || NAME.test(host)) && URL.canParse(url)
+    ? bare(new URL(url).hostname).replace(/\.$/u, "")
+    : undefined;
 };
 
 /** Whether the address or name, in any spelling, is of this machine alone. */
 export const isLoopback = (written: string): boolean => {
   const host = canonicalHost(written) ?? "";
-  if (isIP(host) === 0) return /^localhost\.?$/u.test(host);
+  if (isIP(host) === 0) return host === "localhost";
   return LOOPBACK.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 };
 

@@ -164,7 +164,11 @@ test.each([
     "--data is not a JSON object. Give one with the fields of the action.\n",
     2,
   ],
-  [["call", "zapier", "get_flow", "--url", "x"], "--url x does not begin with http:// or https://. Write it like http://127.0.0.1:8787.\n", 2],
+  [
+    ["call", "zapier", "get_flow", "--url", "x"],
+    "--url x does not begin with http:// or https://. Write it like http://127.0.0.1:8787.\n",
+    2,
+  ],
   [
     ["call", "zapier", "get_flow", "--url", "ftp://x"],
     "--url ftp://x begins with ftp://. Only http:// and https:// can be called.\n",
