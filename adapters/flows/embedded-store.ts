@@ -4,7 +4,7 @@ import { err, ok, type Result } from "neverthrow";
 import { decide, decideSweep, needsOf, needsOfSweep, type Decision } from "../../core/index.ts";
 import { mapAwaitable, turn } from "./awaitable.ts";
 import type { FlowEngine, StoreFault } from "./engine.ts";
-import { type FlowStore, Sentence } from "./flow-store.ts";
+import { type FlowStore, REPORTS } from "./flow-store.ts";
 
 export type EmbeddedOptions = {
   /** Milliseconds since the epoch. */
@@ -20,8 +20,6 @@ export interface EmbeddedFlows extends FlowStore {
   sweep(): Promise<Result<number, StoreFault>>;
 }
 
-const FAILED = new Sentence("the store failed");
-
 /** Most flows that one transaction of a sweep touches, so that requests get their turn in between. */
 const SWEEP_BATCH = 200;
 
@@ -34,7 +32,7 @@ export const createEmbeddedStore = (engine: FlowEngine, { now, newId }: Embedded
     const work = engine.transact(needs, (stored) => decide(action, stored, ids, now()));
     return mapAwaitable(work, (done: Result<Decision, StoreFault>) => {
       if (done.isOk()) return done.value.outcome;
-      report(FAILED, done.error.error);
+      report(REPORTS.failed, done.error.error);
       return err("persist_failed");
     });
   },

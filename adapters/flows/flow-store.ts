@@ -14,8 +14,17 @@ export class Sentence {
   }
 }
 
+/** What the product itself reports. The log shows these as they are. */
+export const REPORTS = {
+  late: "the host did not answer in time",
+  threw: "the host failed",
+  nonsense: "the host answered nonsense in",
+  said: "the host said",
+  failed: "the store failed",
+} as const;
+
 /** Tells the operator what went wrong behind a failure; it is scrubbed and rationed before it is written. */
-export type Report = (what: string | Sentence, detail: unknown) => void;
+export type Report = (what: string, detail: unknown) => void;
 
 export interface FlowStore {
   /**

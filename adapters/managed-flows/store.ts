@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import type { FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import { isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
-import { type FlowStore, Sentence } from "../flows/flow-store.ts";
+import { type FlowStore, REPORTS, Sentence } from "../flows/flow-store.ts";
 import type { Binding } from "./api.ts";
 import { decode } from "./decode.ts";
 
@@ -122,9 +122,6 @@ class Bindings {
   }
 }
 
-const SAID = new Sentence("the host said");
-const NONSENSE = new Sentence("the host answered nonsense in");
-
 //= SCOPE-1
 /** The Gateway as a store of flows. */
 export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowStore => {
@@ -136,9 +133,9 @@ export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowSto
   return {
     execute: (owner, action, report) => {
       const read = (answer: unknown): Result<Outcome, StoreFailure> => {
-        const decoded = decode(action, answer, (prose) => report(SAID, prose));
+        const decoded = decode(action, answer, (prose) => report(REPORTS.said, prose));
         if (decoded.isOk()) return ok(decoded.value);
-        report(NONSENSE, new Sentence(decoded.error.field || "the whole answer"));
+        report(REPORTS.nonsense, new Sentence(decoded.error.field || "the whole answer"));
         return err("bad_host_answer");
       };
       try {
