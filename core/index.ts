@@ -1,6 +1,7 @@
 // The public names of the core, in reading order: each file imports only from those above it.
 
 export * from "./text.ts";
+export * from "./session-key.ts";
 export * from "./own.ts";
 export * from "./json.ts";
 export * from "./rejection.ts";

@@ -14,5 +14,8 @@ export type Io = {
   readonly onStop: (handle: (isFirst: boolean) => void) => () => void;
 };
 
-/** Exit statuses. `refused`: the server refused, or a check found a problem. `unreachable`: there was no answer. */
-export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const;
+/**
+ * Exit statuses. `refused`: the server refused, or a check found a problem. `unreachable`: there was no answer. `unsure`:
+ * there was no answer to a request that may have been carried out.
+ */
+export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, unsure: 4 } as const;

@@ -2,14 +2,14 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Result } from "neverthrow";
-import { ACTIONS } from "../../core/index.ts";
+import { ACTIONS, escaped } from "../../core/index.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
 import type { CliFault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
 import { LOG_LEVELS } from "./log.ts";
-import { openapiDocument } from "../openapi/document.ts";
+import { openapi } from "./commands/openapi.ts";
 import { serve, type ServeOptions } from "./commands/serve.ts";
 import { VERSION } from "./version.ts";
 
@@ -30,7 +30,17 @@ ROUTE is a route id, a path or a URL. ACTION is one of
 FIELDS are name=text for a string and name:=json for any other value:
   openclaw-webhooks call demo create_flow goal='Review inbound queue' stateJson:='{"page":1}'
 The secret comes from an environment variable or a file, never from the command line.
-Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer.`;
+HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server on this machine never leaves it.
+Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, and the action may have been carried out.`;
+
+//= CALL-1
+/** A usage error for the terminal: without the value of an unknown option, which may be a secret. */
+const usageError = (text: string): string =>
+  text
+    .replace(/(unknown option '[^'=]*)=.*'/su, "$1'")
+    .split("\n")
+    .map(escaped)
+    .join("\n");
 
 /** Runs one command line and returns its exit status. Never throws. */
 export const run = async (args: readonly string[], io: Io): Promise<number> => {
@@ -50,7 +60,12 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .description("Authenticated webhook routes that create and drive TaskFlows.")
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: io.error });
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: io.error,
+      outputError: (text, write) => write(usageError(text)),
+    })
+    .showHelpAfterError("Add --help to see the usage.");
   program
     .command("serve")
     .description("serve the routes of a configuration, with their flows in an SQLite file")
@@ -93,10 +108,7 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .command("openapi")
     .description("print the OpenAPI 3.1 document of the routes")
     .option("--server <url>", "base URL to write into it")
-    .action(({ server }: { readonly server?: string }) => {
-      const options = { paths: [], version: VERSION, ...(server === undefined ? {} : { server }) };
-      io.out(`${JSON.stringify(openapiDocument(options), undefined, 2)}\n`);
-    });
+    .action(ends(async (options: { readonly server?: string }) => openapi(options, io), EXIT.usage));
   try {
     await program.parseAsync(args, { from: "user" });
     return status;

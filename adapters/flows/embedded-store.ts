@@ -4,7 +4,7 @@ import { err, ok, type Result } from "neverthrow";
 import { decide, decideSweep, needsOf, needsOfSweep, type Decision } from "../../core/index.ts";
 import { mapAwaitable, turn } from "./awaitable.ts";
 import type { FlowEngine, StoreFault } from "./engine.ts";
-import type { FlowStore } from "./flow-store.ts";
+import { type FlowStore, REPORTS } from "./flow-store.ts";
 
 export type EmbeddedOptions = {
   /** Milliseconds since the epoch. */
@@ -32,7 +32,7 @@ export const createEmbeddedStore = (engine: FlowEngine, { now, newId }: Embedded
     const work = engine.transact(needs, (stored) => decide(action, stored, ids, now()));
     return mapAwaitable(work, (done: Result<Decision, StoreFault>) => {
       if (done.isOk()) return done.value.outcome;
-      report("the store failed", done.error.error);
+      report(REPORTS.failed, done.error.error);
       return err("persist_failed");
     });
   },

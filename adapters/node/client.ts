@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
+import { printable } from "../../core/index.ts";
 
 /** Longest forwarding header that is looked at whole; of a longer one the end counts, where the proxies write. */
 const MAX_FORWARDED = 512;
@@ -50,6 +51,10 @@ const isIn = (list: BlockList, address: string): boolean => list.check(address, 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
+
+/** What the operator is told of such an entry. */
+export const refusedProxy = (entry: string): string =>
+  `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`;
 
 //= LIMIT-8
 /** `trustedProxies`: addresses and subnets whose forwarding header is believed. */

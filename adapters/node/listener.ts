@@ -1,11 +1,10 @@
 // The bridge as a listener of a `node:http` server: as it is, as Express middleware, or behind Fastify.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { printable } from "../../core/index.ts";
 import { isOurs } from "../bridge/bridge.ts";
 import { bridgeFromConfig, CONSOLE, type EmbedOptions } from "../bridge/from-config.ts";
 import { readBody } from "./body.ts";
-import { forwardedClient } from "./client.ts";
+import { forwardedClient, refusedProxy } from "./client.ts";
 import { headOf } from "./head.ts";
 import { nodePrimitives } from "./primitives.ts";
 import { respond } from "./respond.ts";
@@ -26,9 +25,7 @@ export const createNodeListener = (options: NodeOptions): NodeListener => {
   const { locate, handle } = bridgeFromConfig(options, nodePrimitives);
   const { clientOf, refused } = forwardedClient(options.trustedProxies ?? []);
   const logger = options.logger ?? CONSOLE;
-  for (const entry of refused) {
-    logger.warn(`[webhooks] trustedProxies: ${printable(entry)} is neither an address nor a subnet`);
-  }
+  for (const entry of refused) logger.warn(`[webhooks] ${refusedProxy(entry)}`);
   return async (request, response, next) => {
     const location = locate(headOf(request, () => clientOf(request)));
     if (next !== undefined && !isOurs(location)) return next();

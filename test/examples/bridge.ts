@@ -14,7 +14,7 @@ type Incoming = {
 };
 type Outgoing = { readonly statusCode: number; readonly headers: object; readonly body: string };
 
-const config = { routes: { ci: { sessionKey: "ci", secret: process.env["CI_SECRET"] } } };
+const config = { routes: { ci: { sessionKey: "agent:main:ci", secret: process.env["CI_SECRET"] } } };
 const { routes } = loadConfig(config, nodePrimitives.sha256);
 const clock = (): number => performance.now();
 

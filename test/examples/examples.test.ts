@@ -222,7 +222,7 @@ const misused = (): { readonly errors: string[]; readonly logger: Logger } => {
   return { errors, logger };
 };
 
-const CONFIG = { routes: { ci: { sessionKey: "ci", secret: SECRET } } };
+const CONFIG = { routes: { ci: { sessionKey: "agent:main:ci", secret: SECRET } } };
 
 test("REPLY-4: a body parser before the Express middleware is a 500 that the log explains", async () => {
   const { errors, logger } = misused();

@@ -41,8 +41,10 @@ export const readSecret = async (
 ): Promise<Result<string, CliFault>> => {
   const read = secretFile === undefined ? fromEnv(secretEnv, env) : await fromFile(secretFile);
   return read.andThen((secret) =>
-    /[\r\n\0]/u.test(secret)
-      ? err(fault("The secret contains a line break or a NUL character. Remove it"))
+    /[^\P{Cc}\t\u0080-\u009f]/u.test(secret)
+      ? err(
+          fault("The secret contains a control character, such as a line break, which no header can carry. Remove it"),
+        )
       : ok(secret),
   );
 };

@@ -2,6 +2,7 @@
 
 import type { Result } from "neverthrow";
 import { loadConfig, printable, problemLine } from "../../../core/index.ts";
+import { refusedProxy } from "../../node/client.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
 import { explainOf } from "../config/explain.ts";
@@ -16,10 +17,7 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
   return read.map((server) => {
     const { config, trustedProxies, unresolved } = server;
     const { routes, problems } = loadConfig(config, nodePrimitives.sha256);
-    const proxies = forwardedClient(trustedProxies).refused.map(
-      (entry) =>
-        `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`,
-    );
+    const proxies = forwardedClient(trustedProxies).refused.map(refusedProxy);
     const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
     const advice = [...server.advice, ...problems.filter(({ effect }) => effect === "advice").map(problemLine)];
     const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];

@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
-import { type Config, loadConfig, printable } from "../../../core/index.ts";
+import { type Config, loadConfig, printable, type Route, routeName } from "../../../core/index.ts";
+import { scrub } from "../../bridge/scrub.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import { createNodeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
 import { type ListenFault, type RunningServer, startServer, type Tls } from "../../server/server.ts";
@@ -73,15 +74,31 @@ const checkRoutes = ({ server }: Routes): Result<Config, CliFault> => {
   return err(fault(`No route can be served. ${lines.join(" ") || "Add one under routes"}`));
 };
 
-const LISTEN_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "is used by another program. Choose another port with --port",
-  EACCES: "may not be used by the current user. Choose a port above 1023 with --port",
+/** What is wrong with the address. */
+const HOST_REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "is not an address of this machine. Choose another one with --host",
   ENOTFOUND: "is not a name of this machine. Choose another one with --host",
 };
 
-const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFault =>
-  fault(`${host}:${String(port)} ${LISTEN_REASONS[code] ?? `cannot be listened on (${code})`}`);
+/** What is wrong with the address and the port. */
+const PORT_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "is used by another program. Choose another port with --port",
+  EACCES: "may not be used by the current user. Choose a port above 1023 with --port",
+};
+
+const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFault => {
+  const reason = HOST_REASONS[code];
+  if (reason !== undefined) return fault(`${printable(host)} ${reason}`);
+  return fault(`${printable(host)}:${String(port)} ${PORT_REASONS[code] ?? `cannot be listened on (${code})`}`);
+};
+
+//= AUDIT-1
+/** A path that holds the route's hidden id would give it away. */
+const routeLine = (route: Route): string => {
+  const [name, { path }] = [routeName(route), route];
+  const where = name === route.id ? path : scrub(path, [route.sessionKey]);
+  return `route ${printable(name)} at ${where}`;
+};
 
 const curlLine = (url: string, secret: string): string =>
   [
@@ -167,7 +184,7 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });
   if (routes.secret !== undefined) io.out(banner(url, routes.secret, file));
-  for (const { id, path } of parts.served.values()) logger.info(`route ${printable(id)} at ${path}`);
+  for (const route of parts.served.values()) logger.info(routeLine(route));
   logger.info(`listening on ${url}, flows in ${file}`);
   const status = await untilStopped(started.value, io, log);
   await stopSweeping();
@@ -177,8 +194,11 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
 };
 
 /** Runs until it is told to stop. Errs when it cannot start; nothing has been changed then. */
-export const serve = async (options: ServeOptions, io: Io): Promise<Result<number, CliFault>> => {
-  const tls = checkHost(options).andThen(() => readTls(options));
+export const serve = async (given: ServeOptions, io: Io): Promise<Result<number, CliFault>> => {
+  const host = checkHost(given);
+  if (host.isErr()) return err(host.error);
+  const options = { ...given, host: host.value };
+  const tls = readTls(options);
   if (tls.isErr()) return err(tls.error);
   const routes = await readRoutes(options, io.env);
   if (routes.isErr()) return err(routes.error);

@@ -98,9 +98,11 @@ test("CALL-1: the secret comes from the named variable or from a file, never fro
     [["--secret-file", join(folder, "none")], SECRET],
     [["--secret-file", write("lines", `${ROUTE_A.secret}\nmore`)], SECRET],
     [["--secret", ROUTE_A.secret], {}],
+    [["--secret", `--secret=${ROUTE_A.secret}`], {}],
+    [["--secret-file", write("control", `${ROUTE_A.secret}\u0001more`)], SECRET],
   ] as const) {
     const { status, error } = await list(args, env);
-    expect([status, error.split("\n").length]).toEqual([2, 2]);
+    expect([status, error.split("\n").length]).toEqual([2, args[0] === "--secret" ? 3 : 2]);
     expect(error).not.toContain(ROUTE_A.secret);
   }
 });
@@ -164,15 +166,19 @@ test.each([
     "--data is not a JSON object. Give one with the fields of the action.\n",
     2,
   ],
-  [["call", "zapier", "get_flow", "--url", "x"], "x is not a URL. Write --url like http://127.0.0.1:8787.\n", 2],
+  [
+    ["call", "zapier", "get_flow", "--url", "x"],
+    "--url x does not begin with http:// or https://. Write it like http://127.0.0.1:8787.\n",
+    2,
+  ],
   [
     ["call", "zapier", "get_flow", "--url", "ftp://x"],
-    "ftp://x/plugins/webhooks/zapier is not an http or https URL. Write it like http://127.0.0.1:8787.\n",
+    "--url ftp://x begins with ftp://. Only http:// and https:// can be called.\n",
     2,
   ],
   [
     ["call", "http://a:b@127.0.0.1:1/x", "get_flow"],
-    "The URL contains a user name. Remove it; the secret comes from --secret-env or --secret-file.\n",
+    "ROUTE contains a user name or password. Remove it; the secret comes from --secret-env or --secret-file.\n",
     2,
   ],
   [
@@ -180,8 +186,8 @@ test.each([
     "http://127.0.0.1:64999/plugins/webhooks/zapier cannot be reached (ECONNREFUSED). Check that the server is running there.\n",
     3,
   ],
-  [["bogus"], "error: unknown command 'bogus'\n", 2],
-  [["call", "zapier"], "error: missing required argument 'action'\n", 2],
+  [["bogus"], "error: unknown command 'bogus'\nAdd --help to see the usage.\n", 2],
+  [["call", "zapier"], "error: missing required argument 'action'\nAdd --help to see the usage.\n", 2],
   [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key must be given together.\n", 1],
   [
     ["serve", "--tls-cert", "/none", "--tls-key", "x"],
