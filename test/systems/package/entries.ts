@@ -10,7 +10,6 @@ const versions = z.record(z.string(), z.string());
 const manifest = z.object({
   name: z.string(),
   exports: z.record(z.string(), z.union([z.string(), z.object({ types: z.string(), default: z.string() })])),
-  dependencies: versions,
   peerDependencies: versions,
 });
 
