@@ -87,7 +87,7 @@ test("SECURITY.md names every package that the code imports, with its version an
     ([, name = ""]) => name,
   );
   const { packages } = JSON.parse(read("package-lock.json")) as Lock;
-  const inside = new Set(imported.filter((name) => !Object.hasOwn(PACKAGE.peerDependencies, name)));
+  const inside = new Set(imported.filter((name) => !Object.hasOwn(PACKAGE.peerDependenciesMeta, name)));
   const expected = [...inside].map((name) => {
     const locked = packages[`node_modules/${name}`];
     return [name, locked?.version, locked?.license];

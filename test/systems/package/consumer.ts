@@ -50,7 +50,7 @@ const link = (names: readonly string[]): void => {
 };
 
 /** Only these packages are installed, so an import of an undeclared package fails, as in an application. */
-const DECLARED = Object.keys(PACKAGE.peerDependencies);
+const DECLARED = Object.keys(PACKAGE.peerDependenciesMeta);
 
 /** Imports everything that an entry point exports. */
 const importing = (entry: string): string => `import * as all from "${specifier(entry)}";

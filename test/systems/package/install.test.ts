@@ -16,7 +16,7 @@ import {
 import { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, notEqual } from "node:assert/strict";
 import { after, before, test } from "node:test";
 import ts from "typescript";
 import { sectionsOf } from "../../support/markdown.ts";
@@ -57,6 +57,9 @@ test("an install asks no registry, and brings the package alone, without a nativ
   deepEqual(readdirSync(MODULES).toSorted(), [".bin", ".package-lock.json", PACKAGE.name]);
   const files = globSync("**/*", { cwd: MODULES });
   notEqual(files.length, 0);
+  const logs = globSync("cache/_logs/*.log", { cwd: HOME }).map((file) => readFileSync(join(HOME, file), "utf8"));
+  notEqual(logs.length, 0);
+  doesNotMatch(logs.join(""), /http fetch/u);
   deepEqual(
     files.filter((file) => /rollup|\.node$/u.test(file)),
     [],
