@@ -1,5 +1,7 @@
-// The public names of the core, in reading order: each file imports only from those above it.
+// The public names of the core, in reading order: each file imports only from those above it. First what answers are
+// made of: the package brings its own copy, so a store or a surface takes it from here.
 
+export { err, ok, type Result } from "neverthrow";
 export * from "./text.ts";
 export * from "./session-key.ts";
 export * from "./own.ts";

@@ -1,8 +1,7 @@
-import { ok } from "neverthrow";
 import { createBridge, Log, MemoryLimits } from "../../adapters/bridge/index.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { nodePrimitives } from "../../adapters/node/index.ts";
-import { loadConfig } from "../../core/index.ts";
+import { loadConfig, ok } from "../../core/index.ts";
 
 /** A request as your platform gives it: here to a function of a cloud provider. */
 type Incoming = {

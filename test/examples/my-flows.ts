@@ -1,6 +1,5 @@
-import { ok } from "neverthrow";
 import { createEmbeddedStore, type EmbeddedFlows, type FlowEngine } from "../../adapters/bridge/index.ts";
-import { type FlowRecord, isEnded, type Load, type TaskRecord, type Write } from "../../core/index.ts";
+import { type FlowRecord, isEnded, type Load, ok, type TaskRecord, type Write } from "../../core/index.ts";
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 
