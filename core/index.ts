@@ -7,6 +7,7 @@ export * from "./rejection.ts";
 export * from "./path.ts";
 export * from "./network.ts";
 export * from "./secret.ts";
+export * from "./placeholder.ts";
 export * from "./primitives.ts";
 export * from "./route.ts";
 export * from "./window.ts";
