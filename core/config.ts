@@ -90,6 +90,14 @@ class Collector {
 
 const isDisabled = (written: unknown): boolean => isObject(written) && own(written, "enabled") === false;
 
+/** Why a configuration has neither a route nor a problem. */
+export const emptiness = (written: unknown): string => {
+  const routes = own(written, "routes");
+  return isObject(routes) && Object.keys(routes).length > 0
+    ? "every route has enabled: false. Set it to true or remove it"
+    : "no route is configured. Add one under routes";
+};
+
 const unusable = (sentence: string): Config => ({
   routes: new Map(),
   paths: new Map(),

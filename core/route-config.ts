@@ -72,7 +72,7 @@ const REFERENCE =
 const filledIn = (field: string, value: string): Result<string, Fault> =>
   hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
 
-const GUESSED = "so callers get 404. Set a long random text, or a reference to one that is set";
+const GUESSED = "so callers get 404. Set a long random string, such as openssl rand -base64 32 prints";
 
 //= ROUTE-3, CONFIG-8
 /** What makes a secret unusable. */

@@ -1,6 +1,14 @@
 // A bridge from what an embedding host brings: a configuration, a store of flows, and where to log.
 
-import { type AuditEvent, loadConfig, type Primitives, type Problem, problemLine } from "../../core/index.ts";
+import {
+  type AuditEvent,
+  emptiness,
+  loadConfig,
+  type Primitives,
+  type Problem,
+  problemLine,
+  SECRET_FAULTS,
+} from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { MemoryLimits } from "../limits/memory.ts";
@@ -26,16 +34,23 @@ export const CONSOLE: Logger = { info: () => undefined, warn: console.warn, erro
 
 const clock = (): number => performance.now();
 
-const NO_ROUTES = "no route is configured: config must hold routes: { <id>: { sessionKey, secret } }";
+/** What an embedding program can do, which resolves SecretRefs itself. */
+const SECRETS: ReadonlyMap<string, string> = new Map([
+  [SECRET_FAULTS.missing, "is missing or not a string. Pass a long random string, for example from the environment"],
+  [SECRET_FAULTS.unresolved, "is empty or a SecretRef, so callers get 404. Resolve it and pass the secret as a string"],
+]);
+
+const explainToHost = (problem: Problem): string =>
+  problemLine({ ...problem, sentence: SECRETS.get(problem.sentence) ?? problem.sentence });
 
 /** Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). */
 export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives): Bridge => {
-  const { config, flows, explain = problemLine, logger = CONSOLE, limits = new MemoryLimits(), onEvent } = options;
+  const { config, flows, explain = explainToHost, logger = CONSOLE, limits = new MemoryLimits(), onEvent } = options;
   const log = new Log(logger, clock);
   const { routes, problems } = loadConfig(config, primitives.sha256);
   const lines = problems.map(explain).filter((line) => line !== undefined);
   for (const line of lines) log.write("warn", line);
-  if (routes.size === 0 && problems.length === 0) log.write("warn", NO_ROUTES);
+  if (routes.size === 0 && problems.length === 0) log.write("warn", `${emptiness(config)}.`);
   return createBridge({
     routes: () => routes,
     store: flows,

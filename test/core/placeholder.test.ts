@@ -6,28 +6,22 @@ import { runs } from "../support/runs.ts";
 import { load, wildText } from "./arbitraries.ts";
 
 const REFERENCES = [
-  ...["${VAR}", "${VAR:-x}", "${VAR:?x}", "${VAR-x}", "${VAR:=x}", "${VAR+x}", "${!VAR}", "${VAR//a/b}", "${VAR,,}"],
-  ...["${VAR:-Zm9vYmFyx1}", "${VAR:-${OTHER}}", "${var}", "${ VAR }", "${env:X}", "${aws_ssm.x}", "$${VAR}", "${1}"],
-  ...["$VAR", "$var", "$mySecret", "$SECRET_1", "$A$B", "$USER:$PASS", "$1", "$(cmd)", "$(cat /run/x)", "`cat x`"],
-  ...["%NAME%", "%name%", "%{X}", "%(name)s", "%s", "!X!", "@X@", "@@X@@", "#{X}", "#{ENV['X']}", "@{x}"],
-  ...["${{ secrets.X }}", "${{secrets.X}}", "{{ x }}", "{{x}}", "{{{x}}}", "{{ .Values.secret }}", '{{ env "X" }}'],
-  ...["<%= x %>", "{% x %}", "[[x]]", "$[variables.x]", "{name}", "{0}", "{}", "__TOKEN__"],
-  ...["<your-secret>", "<YOUR_SECRET>", "<secret>", "[YOUR SECRET]", '"${VAR}"', "'$VAR'", "secrets.X", "var.secret"],
-  ...["ENV[X]", "ENV['X']", "$ENV{X}", "$env:X", "process.env.X", 'os.environ["X"]', "op://vault/item/field"],
-  ...[
-    "prefix-${VAR:-x}-y",
-    "Bearer ${TOKEN}",
-    "Bearer {{ token }}",
-    "prefix-${_X9}-suffix-long-enough",
-    "k9F2x${HOOK}",
-  ],
-];
+  ["${VAR}", "${VAR:-x}", "${VAR:?x}", "${VAR-x}", "${VAR:=x}", "${VAR+x}", "${!VAR}", "${VAR//a/b}", "${VAR,,}"],
+  ["${VAR:-Zm9vYmFyx1}", "${VAR:-${OTHER}}", "${var}", "${ VAR }", "${env:X}", "${aws_ssm.x}", "$${VAR}", "${1}"],
+  ["$VAR", "$var", "$mySecret", "$SECRET_1", "$A$B", "$USER:$PASS", "$1", "$(cmd)", "$(cat /run/x)", "`cat x`"],
+  ["%NAME%", "%name%", "%{X}", "%(name)s", "%s", "!X!", "@X@", "@@X@@", "#{X}", "#{ENV['X']}", "@{x}"],
+  ["${{ secrets.X }}", "${{secrets.X}}", "{{ x }}", "{{x}}", "{{{x}}}", "{{ .Values.secret }}", '{{ env "X" }}'],
+  ["<%= x %>", "{% x %}", "[[x]]", "$[variables.x]", "{name}", "{0}", "{}", "__TOKEN__"],
+  ["<your-secret>", "<YOUR_SECRET>", "<secret>", "[YOUR SECRET]", '"${VAR}"', "'$VAR'", "secrets.X", "var.secret"],
+  ["ENV[X]", "ENV['X']", "$ENV{X}", "$env:X", "process.env.X", 'os.environ["X"]', "op://vault/item/field"],
+  ["prefix-${VAR:-x}-y", "Bearer ${TOKEN}", "Bearer {{ token }}", "prefix-${_X9}-suffix-long-enough", "k9F2x${HOOK}"],
+].flat();
 const MARKS = [
-  ...["__OPENCLAW_REDACTED__", "[REDACTED]", "***REDACTED***", "<redacted>", "REDACTED", "xoxb-REDACTED", "Redacted"],
-  ...["[REDACTED_PRIVATE_KEY]", "[REDACTED CREDENTIAL]", "(redacted)", "-- redacted --", "<REDACTED:32 bytes>"],
-  ...["[Filtered]", "<hidden>", "[MASKED]", "sk-****-abcd", "****1234", "ghp_******9fZ3", "ghp_…", "whsec_..."],
-  ...["sk-xxxxxxxxxxxx", "••••", "●●●●1234"],
-];
+  ["__OPENCLAW_REDACTED__", "[REDACTED]", "***REDACTED***", "<redacted>", "REDACTED", "xoxb-REDACTED", "Redacted"],
+  ["[REDACTED_PRIVATE_KEY]", "[REDACTED CREDENTIAL]", "(redacted)", "-- redacted --", "<REDACTED:32 bytes>"],
+  ["[Filtered]", "<hidden>", "[MASKED]", "sk-****-abcd", "****1234", "ghp_******9fZ3", "ghp_…", "whsec_..."],
+  ["sk-xxxxxxxxxxxx", "••••", "●●●●1234"],
+].flat();
 const RUNS = [
   "********",
   "xxxxxxxx",
@@ -40,13 +34,13 @@ const RUNS = [
   "_ _ _ _",
 ];
 const EXAMPLES = [
-  ...["changeme", "change-me", "CHANGE_ME", "ChangeMe", "change me", "changeme!", "changeme123", "<<< change me >>>"],
-  ...["your-secret-here", "YOUR_SECRET_HERE", "your-256-bit-secret", "put-your-secret-here", "OPENCLAW_WEBHOOK_SECRET"],
-  ...["secret", "SECRET", "s3cret", "my-secret", "supersecret", "webhook-secret", "password", "Password1", "passw0rd"],
-  ...["example", "test", "todo", "TODO", "TBD", "fixme", "replace-me", "placeholder", "dummy", "sample", "foobar"],
-  ...["replace-with-a-long-random-string", "use-a-long-random-secret", "test-secret", "example-secret", "demo-token"],
-  ...["12345678", "1234567890", "abcdefgh", "abc123", "qwerty", "null", "undefined", "[object Object]"],
-];
+  ["changeme", "change-me", "CHANGE_ME", "ChangeMe", "change me", "changeme!", "changeme123", "<<< change me >>>"],
+  ["your-secret-here", "YOUR_SECRET_HERE", "your-256-bit-secret", "put-your-secret-here", "OPENCLAW_WEBHOOK_SECRET"],
+  ["secret", "SECRET", "s3cret", "my-secret", "supersecret", "webhook-secret", "password", "Password1", "passw0rd"],
+  ["example", "test", "todo", "TODO", "TBD", "fixme", "replace-me", "placeholder", "dummy", "sample", "foobar"],
+  ["replace-with-a-long-random-string", "use-a-long-random-secret", "test-secret", "example-secret", "demo-token"],
+  ["12345678", "1234567890", "abcdefgh", "abc123", "qwerty", "null", "undefined", "[object Object]"],
+].flat();
 
 test("CONFIG-8: references, redaction marks, runs of one character and examples are not secrets", () => {
   const kinds = [
@@ -111,10 +105,10 @@ test("CONFIG-8: a phrase of the operator's own is a secret, and so is every secr
   const secrets = [...recorded].map(([, text]) => String(JSON.parse(text ?? "")));
   expect(secrets.length).toBeGreaterThan(10);
   const phrases = [
-    ...["a-long-and-random-secret", "another-long-secret", "correct-horse-battery-staple", "not REDACTED"],
-    ...["example-secret-0123456789", "0123456789abcdef", "$NAME-is-not-one-of-them", "${}-is-not-one-of-them"],
-    ...["секрет-secret", "Zm9v{YmFy}$x", "4eC39HqLyjWDarjtT1zdp7dc", "price$is$right?Yes", "x", "ab"],
-  ];
+    ["a-long-and-random-secret", "another-long-secret", "correct-horse-battery-staple", "not REDACTED"],
+    ["example-secret-0123456789", "0123456789abcdef", "$NAME-is-not-one-of-them", "${}-is-not-one-of-them"],
+    ["секрет-secret", "Zm9v{YmFy}$x", "4eC39HqLyjWDarjtT1zdp7dc", "price$is$right?Yes", "x", "ab"],
+  ].flat();
   for (const secret of [...secrets, ...phrases]) expect([secret, placeholderIn(secret)]).toEqual([secret, undefined]);
 });
 

@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { resolve as absolute, dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
-import { type Config, loadConfig, printable } from "../../../core/index.ts";
+import { type Config, emptiness, loadConfig, printable } from "../../../core/index.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import { createNodeListener, nodePrimitives } from "../../node/index.ts";
 import { type ListenFault, type RunningServer, startServer, type Tls } from "../../server/server.ts";
@@ -101,7 +101,7 @@ const checkRoutes = ({ server }: Routes): Result<Config, CliFault> => {
   if (loaded.routes.size > 0) return ok(loaded);
   const explained = loaded.problems.map(explainOf(server)).filter((line) => line !== undefined);
   const lines = [...server.unresolved, ...explained];
-  return err(fault(`No route can be served. ${lines.join(" ") || "Add one under routes"}`));
+  return err(fault(`No route can be served. ${lines.join(" ") || emptiness(server.config)}`));
 };
 
 const LISTEN_REASONS: Readonly<Record<string, string>> = {

@@ -5,7 +5,8 @@ import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own, printable } from "../../../core/index.ts";
-import { configParts, type Parts } from "./parts.ts";
+import { configParts, isRead, type Parts } from "./parts.ts";
+import { repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { type ReadFault, readText } from "../read-text.ts";
@@ -40,6 +41,16 @@ const parse = Result.fromThrowable(
   (text: string) => JSON5.parse<unknown>(text),
   (error) => `is not JSON5 at ${placeOf(error)}: correct it there`,
 );
+
+const listed = (lines: readonly number[]): string => `${lines.slice(0, -1).join(", ")} and ${String(lines.at(-1))}`;
+
+//= FILE-1
+/** Errs when a name that is read stands more than once, because the parser would keep the last one in silence. */
+const unambiguous = (text: string): Result<string, string> => {
+  const repeated = repeatedNames(text).filter(({ path }) => isRead(path));
+  const names = repeated.map(({ path, lines }) => `${printable(path.join("."))} on lines ${listed(lines)}`);
+  return names.length === 0 ? ok(text) : err(`has ${names.join(", ")}: keep one of each`);
+};
 
 const proxies = z.array(z.string());
 
@@ -133,7 +144,7 @@ export const readConfigFile = async (file: string, env: Env): Promise<Result<Ser
   const text = await readText<never>(file, { maxBytes: MAX_BYTES, followSymlink: true, check: () => undefined });
   const parts = text
     .mapErr((readFault): string => HINTS[readFault])
-    .andThen(parse)
+    .andThen((written) => parse(written).andThen((root) => unambiguous(written).map(() => root)))
     .andThen(configParts);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
   return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));
