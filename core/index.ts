@@ -28,6 +28,7 @@ export * from "./flow-command.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./answer.ts";
+export * from "./placeholder.ts";
 export * from "./configured-path.ts";
 export * from "./route-config.ts";
 export * from "./config.ts";

@@ -3,11 +3,13 @@
 import {
   type AuditEvent,
   canonicalPath,
+  emptiness,
   loadConfig,
   type Primitives,
   type Problem,
   problemLine,
   type Routes,
+  SECRET_FAULTS,
 } from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
@@ -36,7 +38,14 @@ export const CONSOLE: Logger = { info: () => undefined, warn: console.warn, erro
 
 const clock = (): number => performance.now();
 
-const NO_ROUTES = "no route is configured: config must hold routes: { <id>: { sessionKey, secret } }";
+/** What an embedding program can do, which resolves SecretRefs itself. */
+const SECRETS: ReadonlyMap<string, string> = new Map([
+  [SECRET_FAULTS.missing, "is missing or not a string. Pass a long random string, for example from the environment"],
+  [SECRET_FAULTS.unresolved, "is empty or a SecretRef, so callers get 404. Resolve it and pass the secret as a string"],
+]);
+
+const explainToHost = (problem: Problem): string =>
+  problemLine({ ...problem, sentence: SECRETS.get(problem.sentence) ?? problem.sentence });
 
 const NO_ROUTE: Routes = new Map();
 
@@ -51,7 +60,7 @@ const mounted = (routes: Routes, basePath: string): Routes | undefined =>
 
 /** Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). */
 export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives): Bridge => {
-  const { config, flows, explain = problemLine, logger = CONSOLE, limits = new MemoryLimits(), onEvent } = options;
+  const { config, flows, explain = explainToHost, logger = CONSOLE, limits = new MemoryLimits(), onEvent } = options;
   const { basePath = "/" } = options;
   const log = new Log(logger, clock);
   const { routes: configured, problems } = loadConfig(config, primitives.sha256);
@@ -59,7 +68,7 @@ export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives):
   const lines = problems.map(explain).filter((line) => line !== undefined);
   for (const line of lines) log.write("warn", line);
   if (routes === undefined) log.write("warn", NO_BASE);
-  if (configured.size === 0 && problems.length === 0) log.write("warn", NO_ROUTES);
+  if (configured.size === 0 && problems.length === 0) log.write("warn", `${emptiness(config)}.`);
   return createBridge({
     routes: () => routes ?? NO_ROUTE,
     store: flows,

@@ -236,13 +236,13 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/route-config.ts",
-        was: `if (value === "" || PLACEHOLDER.test(value)) return`,
-        becomes: `if (value === "") return`,
+        was: `return placeholder === undefined ? undefined :`,
+        becomes: `return placeholder !== "is a reference that was not replaced by its value" ? undefined :`,
       },
     ],
     model: {
       file: "spec/route.qnt",
-      was: `if (text == "\${NAME}" or text == "") Unresolved`,
+      was: `if (text.in(PLACEHOLDERS) or text == "") Unresolved`,
       becomes: `if (text == "") Unresolved`,
     },
   },

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
-import { type Config, loadConfig, printable, type Route, routeName } from "../../../core/index.ts";
+import { type Config, emptiness, loadConfig, printable, type Route, routeName } from "../../../core/index.ts";
 import { scrub } from "../../bridge/scrub.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import { createNodeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
@@ -71,7 +71,7 @@ const checkRoutes = ({ server }: Routes): Result<Config, CliFault> => {
   if (loaded.routes.size > 0) return ok(loaded);
   const explained = loaded.problems.map(explainOf(server)).filter((line) => line !== undefined);
   const lines = [...server.unresolved, ...explained];
-  return err(fault(`No route can be served. ${lines.join(" ") || "Add one under routes"}`));
+  return err(fault(`No route can be served. ${lines.join(" ") || emptiness(server.config)}`));
 };
 
 /** What is wrong with the address. */

@@ -5,7 +5,8 @@ import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own, printable } from "../../../core/index.ts";
-import { configParts, type Parts } from "./parts.ts";
+import { configParts, isRead, type Parts } from "./parts.ts";
+import { repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readText } from "../read-text.ts";
@@ -33,6 +34,16 @@ const parse = Result.fromThrowable(
   (text: string) => JSON5.parse<unknown>(text),
   (error) => `is not JSON5 at ${placeOf(error)}: correct it there`,
 );
+
+const listed = (lines: readonly number[]): string => `${lines.slice(0, -1).join(", ")} and ${String(lines.at(-1))}`;
+
+//= CONFIG-10
+/** Errs when a name that is read stands more than once, because the parser would keep the last one in silence. */
+const unambiguous = (text: string): Result<string, string> => {
+  const repeated = repeatedNames(text).filter(({ path }) => isRead(path));
+  const names = repeated.map(({ path, lines }) => `${printable(path.join("."))} on lines ${listed(lines)}`);
+  return names.length === 0 ? ok(text) : err(`has ${names.join(", ")}: keep one of each`);
+};
 
 const proxies = z.array(z.string());
 
@@ -132,7 +143,7 @@ const configOf = async (
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
   const tooLong = "is longer than 4 MiB: shorten it";
   const parts = (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false }))
-    .andThen(({ text }) => parse(text))
+    .andThen(({ text }) => parse(text).andThen((root) => unambiguous(text).map(() => root)))
     .andThen(configParts);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
   return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));

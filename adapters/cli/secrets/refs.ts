@@ -74,28 +74,10 @@ const open = async (
   return err(providerFault(ref.provider, ".pluginIntegration works only inside a Gateway: set a command instead"));
 };
 
-/** Texts that the Gateway shows in place of secrets. They are public, so none of them is accepted as a secret. */
-const PLACEHOLDERS: ReadonlySet<string> = new Set([
-  "__OPENCLAW_REDACTED__",
-  "REDACTED",
-  "xoxb-REDACTED",
-  "xapp-REDACTED",
-  "***",
-  "[redacted]",
-  "[REDACTED]",
-  "<redacted>",
-  "[REDACTED_PRIVATE_KEY]",
-  "[REDACTED CREDENTIAL]",
-]);
-
-const secretOf = (value: unknown): Result<string, CliFault> => {
-  if (typeof value !== "string" || value.trim() === "") {
-    return err(fault("the SecretRef's value is empty or not a string: store the secret there."));
-  }
-  return PLACEHOLDERS.has(value.trim())
-    ? err(fault("the SecretRef's value is a placeholder for a secret: store the secret itself there."))
-    : ok(value);
-};
+const secretOf = (value: unknown): Result<string, CliFault> =>
+  typeof value === "string" && value.trim() !== ""
+    ? ok(value)
+    : err(fault("the SecretRef's value is empty or not a string: store the secret there."));
 
 /** Opens the providers of `refs`. The returned function gives the secret of each of these refs. Never rejects. */
 export const openSecrets = async (

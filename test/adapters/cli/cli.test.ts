@@ -483,6 +483,10 @@ test("check: each problem is one line, the last line counts them, and the status
     1,
     `no route is configured. Add one under routes.\n${none}: 0 routes, 1 problem.\n`,
   ]);
+  const off = write("off.json", JSON.stringify({ routes: { a: { ...routes.a, enabled: false } } }));
+  expect((await cli(["check", off])).out).toBe(
+    `every route has enabled: false. Set it to true or remove it.\n${off}: 0 routes, 1 problem.\n`,
+  );
 });
 
 test("help and version end with status 0, and help names every command and the exit statuses", async () => {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { ok } from "neverthrow";
 import { afterAll, expect, test } from "vitest";
+import { explainOf } from "../../../adapters/cli/config/explain.ts";
 import { readConfigFile, type ServerConfig } from "../../../adapters/cli/config/file.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
 import { type Config, isSecret, loadConfig } from "../../../core/index.ts";
@@ -313,10 +314,53 @@ test.each([
   gateway({}),
   gateway({ enabled: true, config: {} }),
   gateway([{ routes: {} }]),
-  bare(SECRET, { trustedProxy: [] }),
-  gateway({ config: bare(SECRET) }, { routes: {} }),
 ])("a file with %j is refused, and the fault says what is expected", async (value) => {
   expect(await jsonFaultOf(value)).toBe(EXPECTED);
+});
+
+test("an unknown field beside routes or in place of them is named", async () => {
+  const fields = [
+    ["trustedProxy", bare(SECRET, { trustedProxy: [] })],
+    ["plugins", gateway({ config: bare(SECRET) }, { routes: {} })],
+    ["route, size", { route: {}, size: 1 }],
+    ["a\\u{a}b", bare(SECRET, { "a\nb": 1 })],
+  ] as const;
+  for (const [names, value] of fields) {
+    expect(await jsonFaultOf(value)).toBe(`has the unknown field ${names}. It ${EXPECTED}`);
+  }
+});
+
+test("CONFIG-10: a name that stands twice in a part that is read is refused, with its lines", async () => {
+  const one = "{ sessionKey: 's', secret: 'a-long-and-random-secret' }";
+  const twice = [
+    ["routes.a on lines 3 and 4", `{\nroutes: {\na: ${one},\n"a": ${one} } }`],
+    ["routes on lines 1 and 2", `{ routes: { a: ${one} },\n'rou\\x74es': {} }`],
+    [
+      "routes.a.secret on lines 3 and 5",
+      "{ routes: { a: {\nsessionKey: 's',\nsecret: 'x', // secret:\n\nsecret: 'y' } } }",
+    ],
+    [
+      "trustedProxies on lines 2, 3 and 4",
+      `{ routes: {},\ntrustedProxies: [],\ntrustedProxies: [],\ntrustedProxies: [] }`,
+    ],
+    ["plugins on lines 1 and 2", `{ plugins: {},\nplugins: { entries: { webhooks: { config: { routes: {} } } } } }`],
+    ["plugins.entries on lines 2 and 3", `{ plugins: {\nentries: {},\nentries: {} } }`],
+    ["gateway on lines 1 and 1", `{ gateway: {}, gateway: {}, plugins: {} }`],
+    [
+      "secrets.providers.p.path on lines 2 and 3",
+      "{ routes: {}, secrets: { providers: { p: {\npath: '/a',\npath: '/b' } } } }",
+    ],
+    [
+      "routes.a.secret on lines 2 and 3, routes.b on lines 1 and 4",
+      "{ routes: { b: 1, a: {\nsecret: 1,\nsecret: 2 },\nb: 2 } }",
+    ],
+  ] as const;
+  for (const [names, text] of twice) expect(await faultOf(text)).toBe(`has ${names}: keep one of each.`);
+  const harmless = `{ channels: { x: 1, x: 2 }, channels: {}, gateway: { auth: 1, auth: 2 }, plugins: { entries: {
+    other: {}, other: {}, webhooks: { config: { routes: { a: ${one} } } } } } }`;
+  expect((await readBytes(harmless))._unsafeUnwrap().config).toEqual({
+    routes: { a: { sessionKey: "s", secret: "a-long-and-random-secret" } },
+  });
 });
 
 test("an $include in a part that is read is refused, and one elsewhere does no harm", async () => {
@@ -354,15 +398,16 @@ test("proxies that are not a list of strings are refused, and a Gateway's file h
   expect((await read(gateway({ config: bare(SECRET) }, { trustedProxies: ["::1"] }))).trustedProxies).toEqual([]);
 });
 
-test("disabled webhooks have no routes, and no secret is resolved", async () => {
+test("a file with disabled webhooks is refused as such, and the secret of a disabled route is not resolved", async () => {
   const started = join(DIRECTORY, "started");
   const command = join(DIRECTORY, "command");
   writeFileSync(command, `#!/bin/sh\n: > ${started}\n`);
   chmodSync(command, 0o700);
   const secrets = { providers: { vault: { source: "exec", command } } };
   const ref = { source: "exec", provider: "vault", id: "a" };
-  const off = await read(gateway({ enabled: false, config: bare(ref) }, { secrets }));
-  expect(off).toEqual({ config: { routes: {} }, trustedProxies: [], unresolved: [], advice: [] });
+  expect(await jsonFaultOf(gateway({ enabled: false, config: bare(ref) }, { secrets }))).toBe(
+    "has enabled: false in plugins.entries.webhooks, so none of its routes is served: set it to true or remove it.",
+  );
   const one = { zapier: route(ref, { enabled: false }) };
   expect(await read({ routes: one, secrets })).toEqual({
     config: { routes: one },
@@ -413,6 +458,33 @@ test("every way to write a secret makes its route live", async () => {
   // the value of a variable is not substituted again
   expect(await secretIn("$HOOK", env)).toBe(env.HOOK);
   expect(await secretIn("${HOOK}", env)).toBe(env.HOOK);
+});
+
+test("CONFIG-8: a placeholder is refused by the same rule, however it comes in", async () => {
+  const path = join(DIRECTORY, "placeholders.json");
+  const command = join(DIRECTORY, "placeholders");
+  for (const placeholder of ["__OPENCLAW_REDACTED__", "********", "${VAR:-x}", "{{ x }}", "change-me", "a\nb"]) {
+    writeFileSync(path, JSON.stringify({ hook: placeholder }), { mode: 0o600 });
+    const answer = JSON.stringify({ protocolVersion: 1, values: { hook: placeholder } });
+    writeFileSync(command, `#!/bin/sh\ncat <<'END'\n${answer}\nEND\n`);
+    chmodSync(command, 0o700);
+    const secrets = { providers: { kept: { source: "file", path }, vault: { source: "exec", command } } };
+    const written = {
+      inline: route(placeholder),
+      env: route({ source: "env", provider: "default", id: "HOOK" }),
+      dollar: route("$HOOK"),
+      braced: route("${HOOK}"),
+      file: route({ source: "file", provider: "kept", id: "/hook" }),
+      exec: route({ source: "exec", provider: "vault", id: "hook" }),
+    };
+    const server = await read({ routes: written, secrets }, { HOOK: placeholder });
+    const { routes: live, problems } = load(server);
+    expect([placeholder, live.size]).toEqual([placeholder, 0]);
+    expect(problems.map(({ effect }) => effect)).toEqual(Object.keys(written).map(() => "cold"));
+    const lines = [...server.unresolved, ...problems.map(explainOf(server)).filter((line) => line !== undefined)];
+    expect(lines.map((line) => line.split(" ")[1]).toSorted()).toEqual(Object.keys(written).toSorted());
+    expect(lines.join("\n")).not.toContain(placeholder);
+  }
 });
 
 test("CONFIG-1: a secret that does not resolve affects only its own route", async () => {
