@@ -34,13 +34,11 @@ HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server o
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, and the action may have been carried out.`;
 
 //= CALL-1
-/** A usage error for the terminal: without the value of an unknown option, which may be a secret. */
-const usageError = (text: string): string =>
-  text
-    .replace(/(unknown option '[^'=]*)=.*'/su, "$1'")
-    .split("\n")
-    .map(escaped)
-    .join("\n");
+/** A usage error on one line: without the value of an unknown option, which may be a secret. */
+const usageError = (text: string): string => {
+  const line = escaped(text.trimEnd().replaceAll("\n", " ")).replace(/(unknown option '[^'=]*)=.*'/u, "$1'");
+  return line.includes("unknown command '") ? `${line}. Add --help to see the commands.\n` : `${line}\n`;
+};
 
 /** Runs one command line and returns its exit status. Never throws. */
 export const run = async (args: readonly string[], io: Io): Promise<number> => {
@@ -64,8 +62,7 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
       writeOut: io.out,
       writeErr: io.error,
       outputError: (text, write) => write(usageError(text)),
-    })
-    .showHelpAfterError("Add --help to see the usage.");
+    });
   program
     .command("serve")
     .description("serve the routes of a configuration, with their flows in an SQLite file")
