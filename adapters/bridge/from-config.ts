@@ -1,6 +1,13 @@
 // A bridge from what an embedding host brings: a configuration, a store of flows, and where to log.
 
-import { type AuditEvent, loadConfig, type Primitives, type Problem, problemLine } from "../../core/index.ts";
+import {
+  type AuditEvent,
+  loadConfig,
+  type Primitives,
+  type Problem,
+  problemLine,
+  type Routes,
+} from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { MemoryLimits } from "../limits/memory.ts";
@@ -24,25 +31,26 @@ export type EmbedOptions = {
 /** Warnings and errors; a host that wants more brings its own logger. */
 export const CONSOLE: Logger = { info: () => undefined, warn: console.warn, error: console.error };
 
-const clock = (): number => performance.now();
+/** Monotonic milliseconds. */
+export const clock = (): number => performance.now();
 
 const NO_ROUTES = "no route is configured: config must hold routes: { <id>: { sessionKey, secret } }";
 
+/** A bridge whose routes may be others with each request. A request that has begun keeps its route. */
+export const liveBridge = (
+  routes: () => Routes,
+  { flows, limits = new MemoryLimits(), onEvent }: Pick<EmbedOptions, "flows" | "limits" | "onEvent">,
+  log: Log,
+  primitives: Primitives,
+): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent });
+
 /** Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). */
 export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives): Bridge => {
-  const { config, flows, explain = problemLine, logger = CONSOLE, limits = new MemoryLimits(), onEvent } = options;
+  const { config, explain = problemLine, logger = CONSOLE } = options;
   const log = new Log(logger, clock);
   const { routes, problems } = loadConfig(config, primitives.sha256);
   const lines = problems.map(explain).filter((line) => line !== undefined);
   for (const line of lines) log.write("warn", line);
   if (routes.size === 0 && problems.length === 0) log.write("warn", NO_ROUTES);
-  return createBridge({
-    routes: () => routes,
-    store: flows,
-    limits,
-    primitives,
-    clock,
-    log,
-    onEvent,
-  });
+  return liveBridge(() => routes, options, log, primitives);
 };

@@ -9,6 +9,7 @@ import { configParts, type Parts } from "./parts.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { type ReadFault, readText } from "../read-text.ts";
+import { pathOf } from "../secrets/file.ts";
 import { asSecretRef, envAlias, openSecrets, type SecretRef } from "../secrets/refs.ts";
 import { shorthandOf, substitute } from "./substitute.ts";
 
@@ -128,13 +129,26 @@ const configOf = async (
   return ok({ ...resolved, trustedProxies: trusted.value });
 };
 
-/** Reads the file and resolves its SecretRefs. Never rejects. */
-export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
+const readParts = async (file: string): Promise<Result<Parts, string>> => {
   const text = await readText<never>(file, { maxBytes: MAX_BYTES, followSymlink: true, check: () => undefined });
-  const parts = text
+  return text
     .mapErr((readFault): string => HINTS[readFault])
     .andThen(parse)
     .andThen(configParts);
+};
+
+/** Reads the file and resolves its SecretRefs. Never rejects. */
+export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
+  const parts = await readParts(file);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
   return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));
+};
+
+/** Paths of the files of secrets that the configuration names; none when it cannot be read. Never rejects. */
+export const secretFilesOf = async (file: string, env: Env): Promise<readonly string[]> => {
+  const providers = substitute(own((await readParts(file)).unwrapOr(undefined)?.secrets, "providers"), env);
+  return Object.values(isObject(providers) ? providers : {}).flatMap((provider) => {
+    const path = own(provider, "source") === "file" ? own(provider, "path") : undefined;
+    return typeof path === "string" ? [pathOf(path, env)] : [];
+  });
 };

@@ -48,7 +48,7 @@ const isSet = (value: string | undefined): value is string => !["", "undefined",
 const expand = (path: string, home: () => string): string => path.trim().replace(/^~(?=$|\/)/u, home);
 
 /** As in the Gateway, `~` is OPENCLAW_HOME if that is set. */
-const pathOf = (path: string, { OPENCLAW_HOME: gatewayHome, HOME: home }: Env): string => {
+export const pathOf = (path: string, { OPENCLAW_HOME: gatewayHome, HOME: home }: Env): string => {
   const systemHome = (): string => (isSet(home) ? home.trim() : homedir());
   return resolve(expand(path, () => (isSet(gatewayHome) ? expand(gatewayHome, systemHome) : systemHome())));
 };
