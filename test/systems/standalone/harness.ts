@@ -12,6 +12,15 @@ const MAIN = join(import.meta.dirname, "..", "..", "..", "adapters", "cli", "mai
 export const tempFolder = (): string => mkdtempSync(join(tmpdir(), "openclaw-webhooks-"));
 export const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
 
+/** Polls until it is so; fails after 20 seconds. */
+export const until = async (isSo: () => boolean | Promise<boolean>, what = "it did not come to be"): Promise<void> => {
+  const latest = performance.now() + 20_000;
+  while (!(await isSo())) {
+    if (performance.now() > latest) throw new Error(what);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+
 export type Ended = { readonly status: number | null; readonly out: string; readonly error: string };
 
 /** Runs a command line to its end; killed after `deadlineMs`. */
@@ -54,6 +63,23 @@ export class Standalone {
   post(routeId: string, secret: string, body: object): Promise<Response> {
     const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
     return fetch(`${this.base}/plugins/webhooks/${routeId}`, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves once the log has `count` lines with these words. */
+  async says(words: string, count = 1): Promise<void> {
+    await until(
+      () => this.log.filter((line) => line.includes(words)).length >= count,
+      `${words}\n${this.log.join("\n")}`,
+    );
   }
 
   async end(signal: NodeJS.Signals): Promise<number | null> {
