@@ -13,6 +13,15 @@ export const remove = (folder: string): void => rmSync(folder, { recursive: true
 
 export { type Ended, runCli } from "../../support/command-line.ts";
 
+/** Polls until it is so; fails after 20 seconds. */
+export const until = async (isSo: () => boolean | Promise<boolean>, what = "it did not come to be"): Promise<void> => {
+  const latest = performance.now() + 20_000;
+  while (!(await isSo())) {
+    if (performance.now() > latest) throw new Error(what);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+
 export class Standalone {
   readonly base: string;
   readonly log: string[];
@@ -43,6 +52,23 @@ export class Standalone {
   post(routeId: string, secret: string, body: object): Promise<Response> {
     const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
     return fetch(`${this.base}/plugins/webhooks/${routeId}`, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves once the log has `count` lines with these words. */
+  async says(words: string, count = 1): Promise<void> {
+    await until(
+      () => this.log.filter((line) => line.includes(words)).length >= count,
+      `${words}\n${this.log.join("\n")}`,
+    );
   }
 
   async end(signal: NodeJS.Signals): Promise<number | null> {
