@@ -4,7 +4,7 @@ import { err, ok, type Result } from "neverthrow";
 import { authenticate, type AuthenticatedRoute } from "./authenticate.ts";
 import { networkOf } from "./network.ts";
 import type { Rejection } from "./rejection.ts";
-import { isJsonMediaType, type RequestHead } from "./request-head.ts";
+import { checkMediaType, type RequestHead } from "./request-head.ts";
 import { resolveRoute, type Route, type Routes } from "./route.ts";
 import type { Sha256 } from "./secret.ts";
 
@@ -64,7 +64,8 @@ export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejec
 export const admit = (located: Located, verdict: Verdict, hash: Sha256): Result<Admitted, Rejection> => {
   const { route, head } = located;
   if (verdict.kind === "rate_limited") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
-  if (!isJsonMediaType(head.header("content-type"))) return err({ code: "unsupported_media_type" });
+  const media = checkMediaType(head.header);
+  if (media.isErr()) return err(media.error);
   if (verdict.kind === "too_many_in_flight") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
   const authenticated = authenticate(route, head.header, hash);
   if (authenticated.isErr()) return err(authenticated.error);

@@ -3,7 +3,7 @@
 import type { Result } from "neverthrow";
 import type { Command } from "./accept.ts";
 import type { Admitted, Located } from "./admit.ts";
-import type { AuditEvent } from "./audit.ts";
+import { type AuditEvent, routeName } from "./audit.ts";
 import type { Outcome, StoreFailure } from "./outcome.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Reply, replyToOutcome, replyToRejection } from "./reply.ts";
@@ -14,7 +14,7 @@ export type Answer = { readonly reply: Reply; readonly event: AuditEvent };
 /** The answer to a request that was turned away; names the route to the caller only if it was admitted. */
 export const answerRejection = (rejection: Rejection, located?: Located, admitted?: Admitted): Answer => {
   const reply = replyToRejection(rejection, admitted?.proof.authenticated.route.id);
-  const seen = located === undefined ? {} : { routeId: located.route.id, client: located.client };
+  const seen = located === undefined ? {} : { routeId: routeName(located.route), client: located.client };
   return { reply, event: { status: reply.status, code: reply.code, ...seen } };
 };
 
@@ -24,5 +24,6 @@ export const answer = ({ route, action, client }: Command, outcome: Result<Outco
   const reply = outcome.isOk()
     ? replyToOutcome(outcome.value, route.id)
     : replyToRejection({ code: outcome.error }, route.id);
-  return { reply, event: { status: reply.status, code: reply.code, routeId: route.id, action: action.action, client } };
+  const routeId = routeName(route);
+  return { reply, event: { status: reply.status, code: reply.code, routeId, action: action.action, client } };
 };

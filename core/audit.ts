@@ -1,14 +1,24 @@
 // What may be logged about a request: names and codes, never a secret, digest, session key, owner or body.
 
 import type { ActionName } from "./action.ts";
+import type { Route } from "./route.ts";
+import { hideSessions } from "./session-key.ts";
 import { printable } from "./text.ts";
+
+/** Stands in a log line for a text that must not be there. */
+export const HIDDEN = "[hidden]";
+
+//= AUDIT-1
+/** What the log calls a route: its id, unless that is its session key or has the shape of one. */
+export const routeName = ({ id, sessionKey }: Pick<Route, "id" | "sessionKey">): string =>
+  id.toLowerCase() === sessionKey.toLowerCase() ? HIDDEN : hideSessions(id, HIDDEN);
 
 //= AUDIT-1
 export type AuditEvent = {
   readonly status: number;
   /** The code of the reply. Absent on success. */
   readonly code?: string | undefined;
-  /** The route of the path, even if the credential was wrong. For the operator only. */
+  /** The `routeName` of the path's route, even if the credential was wrong. For the operator only. */
   readonly routeId?: string;
   /** Absent unless the credential was right. */
   readonly action?: ActionName;

@@ -33,10 +33,10 @@ const trimHttp = (value: string): string => {
   return value.slice(from, to);
 };
 
-//= AUTH-2
+//= AUTH-2, AUTH-7
 /**
  * The trimmed credential: the rest of `Authorization` if that starts with `bearer ` in any case, else the value of
- * `x-openclaw-webhook-secret`, else empty (M-17).
+ * `x-openclaw-webhook-secret`, else empty (M-17). A header that was sent twice is one value here, and so no secret.
  */
 export const credentialOf = (header: RequestHead["header"]): string => {
   const authorization = trimHttp(header("authorization") ?? "");

@@ -3,8 +3,7 @@
 
 import * as z from "zod";
 import { isObject, own } from "./own.ts";
-import type { Fault } from "./rejection.ts";
-import { fieldFault, parseRoute, type RouteDraft, routeSchema } from "./route-config.ts";
+import { fieldFault, parseRoute, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
 import type { Route, Routes } from "./route.ts";
 import { digestSecret, type Sha256 } from "./secret.ts";
 import { printable } from "./text.ts";
@@ -31,7 +30,7 @@ export type Config = {
 /** UTF-16 units. Shorter secrets work, but the operator is warned (M-11). */
 const STRONG_SECRET_LENGTH = 16;
 
-const UNRESOLVED = "is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider";
+const SAME_ID = "has the same id as another route except for spaces. Give it another id";
 
 const adviceOn = (value: string, sharedWith: string | undefined): string | undefined => {
   if (sharedWith !== undefined) {
@@ -56,24 +55,29 @@ class Collector {
     this.#hash = hash;
   }
 
-  skip(routeId: string, fault: Fault): void {
-    this.problems.push({ effect: "skipped", routeId, ...fault });
+  report(routeId: string, faults: readonly RouteFault[]): void {
+    for (const fault of faults) this.problems.push({ routeId, ...fault });
   }
 
   add(draft: RouteDraft): void {
-    if (this.#ids.has(draft.id)) {
-      return this.skip(draft.id, {
-        sentence: "has the same id as another route except for spaces. Give it another id",
-      });
-    }
-    const holder = this.paths.get(draft.path);
-    if (holder !== undefined) {
-      return this.skip(draft.id, fieldFault("path", `is taken by route ${printable(holder)}. Set another path`));
-    }
+    const conflicts = this.#conflictsOf(draft);
+    const cold = draft.secret.isOk() ? [] : [{ effect: "cold", ...draft.secret.error } as const];
+    this.report(draft.id, [...conflicts, ...cold]);
+    if (conflicts.length > 0) return;
     this.paths.set(draft.path, draft.id);
     this.#ids.add(draft.id);
-    if (draft.secret !== undefined) return this.#open(draft, draft.secret);
-    this.problems.push({ effect: "cold", routeId: draft.id, ...fieldFault("secret", UNRESOLVED) });
+    if (draft.secret.isOk()) this.#open(draft, draft.secret.value);
+  }
+
+  #conflictsOf({ id, path }: RouteDraft): readonly RouteFault[] {
+    const conflicts: RouteFault[] = [];
+    const holder = this.paths.get(path);
+    if (this.#ids.has(id)) conflicts.push({ effect: "skipped", sentence: SAME_ID });
+    if (holder !== undefined) {
+      const sentence = `is taken by route ${printable(holder)}. Set another path`;
+      conflicts.push({ effect: "skipped", ...fieldFault("path", sentence) });
+    }
+    return conflicts;
   }
 
   #open({ id, path, sessionKey, controllerId }: RouteDraft, value: string): void {
@@ -85,6 +89,14 @@ class Collector {
 }
 
 const isDisabled = (written: unknown): boolean => isObject(written) && own(written, "enabled") === false;
+
+/** Why a configuration has neither a route nor a problem. */
+export const emptiness = (written: unknown): string => {
+  const routes = own(written, "routes");
+  return isObject(routes) && Object.keys(routes).length > 0
+    ? "every route has enabled: false. Set it to true or remove it"
+    : "no route is configured. Add one under routes";
+};
 
 const unusable = (sentence: string): Config => ({
   routes: new Map(),
@@ -103,7 +115,7 @@ const load = (written: unknown, hash: Sha256): Config => {
     if (isDisabled(entry)) continue;
     parseRoute(id, entry).match(
       (draft) => collector.add(draft),
-      (fault) => collector.skip(id, fault),
+      (faults) => collector.report(id, faults),
     );
   }
   return { routes: collector.routes, paths: collector.paths, problems: collector.problems };

@@ -47,7 +47,7 @@ const RESERVED_TREES = [
   "/v1",
 ];
 
-const CHARACTERS = /^\/[\x21-\x7e]*$/u;
+const CHARACTERS = /^\/(?!\/)[\x21-\x7e]*$/u;
 const CONFUSING = /[%?#\\]|\/\.{1,2}(?:\/|$)/u;
 
 const isReserved = (path: string): boolean =>

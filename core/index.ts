@@ -1,6 +1,9 @@
-// The public names of the core, in reading order: each file imports only from those above it.
+// The public names of the core, in reading order: each file imports only from those above it. First what answers are
+// made of: the package brings its own copy, so a store or a surface takes it from here.
 
+export { err, ok, type Result } from "neverthrow";
 export * from "./text.ts";
+export * from "./session-key.ts";
 export * from "./own.ts";
 export * from "./json.ts";
 export * from "./rejection.ts";
@@ -32,6 +35,7 @@ export * from "./delivery-command.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./answer.ts";
+export * from "./placeholder.ts";
 export * from "./configured-path.ts";
 export * from "./route-config.ts";
 export * from "./config.ts";

@@ -1,4 +1,5 @@
-// The canonical form of a request target, as the Gateway computes it, so that all spellings of a path are one path.
+// The canonical form of a request target, as the Gateway computes it, so that all spellings of a path are one path. Only a
+// second slash at the start is no host name here, because clients join a base URL that ends in a slash with a path.
 
 import { err, ok, Result } from "neverthrow";
 
@@ -6,7 +7,7 @@ import { err, ok, Result } from "neverthrow";
 export const MAX_PATH_LENGTH = 2048;
 
 const MAX_DECODES = 32;
-const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]*/iu;
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]+/iu;
 const IGNORED = /[\t\n\r]/gu;
 const SINGLE_DOT = /^(?:\.|%2e)$/iu;
 const DOUBLE_DOT = /^(?:\.|%2e){2}$/iu;
@@ -22,21 +23,25 @@ const withoutEnd = (path: string): string => {
 };
 
 //= ROUTE-1
-/** Resolves dot segments as a URL parser does: encoded dots count as dots, and empty segments count as segments. */
+/**
+ * Resolves dot segments as a URL parser does: encoded dots count as dots, empty segments count as segments, and a path that
+ * ends in dots ends in a slash.
+ */
 const resolveDots = (path: string): string => {
   const kept: string[] = [];
-  for (const segment of path.replace(IGNORED, "").replaceAll("\\", "/").split("/").slice(1)) {
+  const segments = path.replace(IGNORED, "").replaceAll("\\", "/").split("/").slice(1);
+  for (const segment of segments) {
     if (DOUBLE_DOT.test(segment)) kept.pop();
     else if (!SINGLE_DOT.test(segment)) kept.push(segment);
   }
-  return `/${kept.join("/")}`;
+  const last = segments.at(-1) ?? "";
+  const slash = kept.length > 0 && (SINGLE_DOT.test(last) || DOUBLE_DOT.test(last)) ? "/" : "";
+  return `/${kept.join("/")}${slash}`;
 };
 
 /** Lower case, no query, dot segments resolved, single slashes, no slash at the end. */
 const normalise = (path: string): string => {
-  const segments = resolveDots(withoutEnd(path.replace(QUERY, "")))
-    .toLowerCase()
-    .split("/");
+  const segments = resolveDots(withoutEnd(path).replace(QUERY, "")).toLowerCase().split("/");
   return `/${segments.filter((segment) => segment !== "").join("/")}`;
 };
 
@@ -53,12 +58,13 @@ const decodeFully = (path: string): Result<string, "malformed"> => {
 
 //= ROUTE-1, LIMIT-7
 /**
- * The canonical path of a raw request target (origin or absolute form, RFC 9112 §3.2). Errs on broken or endless
- * percent-encoding, on targets without a path (`//host/…`, `*`) and on paths of more than 2,048 units.
+ * The canonical path of a raw request target (origin or absolute form, RFC 9112 §3.2). In origin form nothing is a host,
+ * however many slashes come first. Errs on broken or endless percent-encoding, on targets without a path (`*`) and on
+ * paths of more than 2,048 units.
  */
 export const canonicalPath = (target: string): Result<string, "malformed"> => {
   const query = target.search(/[?#]/u);
   const raw = (query < 0 ? target : target.slice(0, query)).replace(ABSOLUTE_FORM, "") || "/";
-  if (raw.length > MAX_PATH_LENGTH || !/^[/\\](?![/\\])/u.test(raw)) return err("malformed");
+  if (raw.length > MAX_PATH_LENGTH || !/^[/\\]/u.test(raw)) return err("malformed");
   return decodeFully(resolveDots(raw)).map(normalise);
 };

@@ -28,10 +28,10 @@ export const REJECTIONS = table({
 
 export type RejectionCode = keyof typeof REJECTIONS;
 
-/** What is wrong with a request or a configured route. `field`: the top-level field at fault, if there is one. */
+/** What is wrong with a request or a configured route. `field`: the top-level field or the header at fault, if there is one. */
 export type Fault = { readonly field?: string; readonly sentence: string };
 
-/** Why a request was not carried out. `retryAfterMs`: only with status 429. `fault`: only with `invalid_request`. */
+/** Why a request was not carried out. `retryAfterMs`: only with status 429. `fault`: only with 400 and 415. */
 export type Rejection = {
   readonly code: RejectionCode;
   readonly retryAfterMs?: number;

@@ -1,10 +1,12 @@
 // Checks one route as the operator wrote it. Sentences name fields and never contain a configured value.
 
-import { err, ok, type Result } from "neverthrow";
+import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
+import { isObject } from "./own.ts";
+import { hasReference, placeholderIn } from "./placeholder.ts";
 import type { Fault } from "./rejection.ts";
-import { isSendable, MAX_SECRET_BYTES } from "./secret.ts";
+import { isOneLine, isSendable, MAX_SECRET_BYTES } from "./secret.ts";
 import { printable } from "./text.ts";
 
 const text = z.string().min(1);
@@ -45,39 +47,60 @@ const isField = (name: string): name is keyof RouteEntry => Object.hasOwn(HINTS,
 /** `sentence`: what is wrong with the field and what to do. */
 export const fieldFault = (field: string, sentence: string): Fault => ({ field, sentence });
 
-const faultOf = (issue: z.core.$ZodIssue | undefined): Fault => {
-  const field = printable(String(issue?.code === "unrecognized_keys" ? issue.keys[0] : (issue?.path[0] ?? "")));
-  if (issue?.code === "unrecognized_keys")
-    return fieldFault(field, "is not a field of a route. Remove it or correct its name");
-  return isField(field)
-    ? fieldFault(field, HINTS[field])
-    : { sentence: "must be an object with sessionKey and secret" };
+/** Faults of a secret about which a host without SecretRefs has something else to say. */
+export const SECRET_FAULTS = {
+  missing: HINTS.secret,
+  unresolved: "is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider",
+} as const;
+
+const NOT_AN_OBJECT = { sentence: "must be an object with sessionKey and secret" };
+
+const faultsOf = (issue: z.core.$ZodIssue): readonly Fault[] => {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) =>
+      fieldFault(printable(key), "is not a field of a route. Remove it or correct its name"),
+    );
+  }
+  const field = String(issue.path[0] ?? "");
+  return [isField(field) ? fieldFault(field, HINTS[field]) : NOT_AN_OBJECT];
 };
 
-/** The Gateway leaves `${NAME}` as written when the variable is not set. Such a text is not a secret. */
-const PLACEHOLDER = /\$\{[A-Z_][A-Z0-9_]*\}/u;
+const REFERENCE =
+  "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
 
-//= ROUTE-3
-/** The secret, or undefined if it is unresolved: a SecretRef, a placeholder or blank. */
-const configuredSecret = ({ secret }: RouteEntry): Result<string | undefined, Fault> => {
-  const value = typeof secret === "string" ? secret.trim() : "";
-  if (value === "" || PLACEHOLDER.test(value)) return ok(undefined);
-  if (isSendable(value)) return ok(value);
-  return err(fieldFault("secret", `is longer than ${String(MAX_SECRET_BYTES)} bytes. Set a shorter one`));
+//= CONFIG-9
+const filledIn = (field: string, value: string): Result<string, Fault> =>
+  hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
+
+const GUESSED = "so callers get 404. Set a long random string, such as openssl rand -base64 32 prints";
+
+//= ROUTE-3, CONFIG-8
+/** What makes a secret unusable. */
+const coldness = (secret: string): string | undefined => {
+  if (secret === "") return SECRET_FAULTS.unresolved;
+  if (!isSendable(secret)) return `is longer than ${String(MAX_SECRET_BYTES)} bytes. Set a shorter one`;
+  if (!isOneLine(secret)) {
+    return "contains a line break or another control character, which no header can carry. Set one line of text";
+  }
+  const placeholder = placeholderIn(secret);
+  return placeholder === undefined ? undefined : `${placeholder}, ${GUESSED}`;
 };
 
-const pathOf = (id: string, { path }: RouteEntry): Result<string, Fault> =>
-  configuredPath(path?.trim() ?? `${DEFAULT_PREFIX}/${id}`).mapErr((code) =>
-    fieldFault(path === undefined ? "path, by default made from the route id," : "path", PATH_FAULTS[code]),
+const secretOf = (written: unknown): Result<string, Fault> => {
+  const secret = typeof written === "string" ? written.trim() : "";
+  const sentence = coldness(secret);
+  return sentence === undefined ? ok(secret) : err(fieldFault("secret", sentence));
+};
+
+const pathOf = (id: string, path: string | undefined): Result<string, Fault> => {
+  const field = path === undefined ? "path, by default made from the route id," : "path";
+  return filledIn(field, path?.trim() ?? `${DEFAULT_PREFIX}/${id}`).andThen((whole) =>
+    configuredPath(whole).mapErr((code) => fieldFault(field, PATH_FAULTS[code])),
   );
-
-const nonEmpty = (
-  field: "sessionKey" | "controllerId",
-  value: string | undefined,
-): Result<string | undefined, Fault> => {
-  const trimmed = value?.trim();
-  return trimmed === "" ? err(fieldFault(field, HINTS[field])) : ok(trimmed);
 };
+
+const nonEmpty = (field: "sessionKey" | "controllerId", value: string): Result<string, Fault> =>
+  value.trim() === "" ? err(fieldFault(field, HINTS[field])) : filledIn(field, value.trim());
 
 /** A route with valid fields, not yet compared with the other routes. */
 export type RouteDraft = {
@@ -85,23 +108,46 @@ export type RouteDraft = {
   readonly path: string;
   readonly sessionKey: string;
   readonly controllerId: string;
-  /** Undefined if it is unresolved. */
-  readonly secret: string | undefined;
+  /** Errs with why the route is cold. */
+  readonly secret: Result<string, Fault>;
+};
+
+/** `skipped`: the route does not exist. `cold`: it does not exist until its secret is repaired. */
+export type RouteFault = Fault & { readonly effect: "skipped" | "cold" };
+
+const skipping = (fault: Fault): RouteFault => ({ effect: "skipped", ...fault });
+
+const partialSchema = routeSchema.partial();
+
+/** The fields that have the right shape. */
+const soundOf = (entry: object, faulty: ReadonlySet<string | undefined>): z.infer<typeof partialSchema> => {
+  const sound = Object.entries(entry).filter(([name]) => isField(name) && !faulty.has(name));
+  return partialSchema.safeParse(Object.fromEntries(sound)).data ?? {};
 };
 
 //= CONFIG-6
-const draftOf = (id: string, entry: RouteEntry): Result<RouteDraft, Fault> =>
-  nonEmpty("sessionKey", entry.sessionKey).andThen((sessionKey = "") =>
-    nonEmpty("controllerId", entry.controllerId).andThen((controllerId = `webhooks/${id}`) =>
-      configuredSecret(entry).andThen((secret) =>
-        pathOf(id, entry).map((path) => ({ id, path, sessionKey, controllerId, secret })),
-      ),
-    ),
+const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFault[]> => {
+  const faults = (routeSchema.safeParse(entry).error?.issues ?? []).flatMap(faultsOf);
+  const faulty = new Set(faults.map(({ field }) => field));
+  const given = soundOf(entry, faulty);
+  const sessionKey = nonEmpty("sessionKey", given.sessionKey ?? "");
+  const controllerId =
+    given.controllerId === undefined ? ok(`webhooks/${id}`) : nonEmpty("controllerId", given.controllerId);
+  const path = pathOf(id, given.path);
+  const secret = secretOf(given.secret);
+  const further = Object.entries({ sessionKey, controllerId, path, secret }).flatMap(([name, value]): RouteFault[] =>
+    value.isOk() || faulty.has(name) ? [] : [{ effect: name === "secret" ? "cold" : "skipped", ...value.error }],
   );
+  const all = [...faults.map(skipping), ...further];
+  return all.some(({ effect }) => effect === "skipped")
+    ? err(all)
+    : Result.combine([sessionKey, controllerId, path])
+        .map((values) => ({ id, sessionKey: values[0], controllerId: values[1], path: values[2], secret }))
+        .mapErr(() => all);
+};
 
-/** Errs with the first fault. Strings are trimmed and defaults filled in (M-4, M-7). */
-export const parseRoute = (id: string, written: unknown): Result<RouteDraft, Fault> => {
-  if (id.trim() === "") return err({ sentence: "has an empty id. Give it an id" });
-  const parsed = routeSchema.safeParse(written);
-  return parsed.success ? draftOf(id.trim(), parsed.data) : err(faultOf(parsed.error.issues[0]));
+/** Errs with everything that is wrong. Strings are trimmed and defaults filled in (M-4, M-7). */
+export const parseRoute = (id: string, written: unknown): Result<RouteDraft, readonly RouteFault[]> => {
+  if (id.trim() === "") return err([skipping({ sentence: "has an empty id. Give it an id" })]);
+  return isObject(written) ? draftOf(id.trim(), written) : err([skipping(NOT_AN_OBJECT)]);
 };

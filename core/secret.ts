@@ -15,6 +15,12 @@ export const MAX_SECRET_BYTES = 4096;
 /** Whether a secret is short enough to be accepted as a credential. */
 export const isSendable = (secret: string): boolean => utf8ToBytes(secret).length <= MAX_SECRET_BYTES;
 
+/** A header's value must not contain these, so servers refuse a request that does. */
+const CONTROL = /[^\t\x20-\x7e\x80-\u{10ffff}]/u;
+
+/** Whether a header can carry the secret. */
+export const isOneLine = (secret: string): boolean => !CONTROL.test(secret);
+
 const BEYOND_ASCII = /[^ -~]/u;
 const BEYOND_LATIN1 = /[\u0100-\u{10ffff}]/u;
 

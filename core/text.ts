@@ -8,7 +8,28 @@ const escapeCharacter = (character: string): string => `\\u{${(character.codePoi
 export const clip = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length)}…` : text;
 
+/** The whole `text`, with everything but printable ASCII escaped. */
+export const escaped = (text: string): string => text.replace(INVISIBLE, escapeCharacter);
+
 //= AUDIT-2
 /** The first `length` UTF-16 units of `text`, with everything but printable ASCII escaped: safe in a log line. */
 export const printable = (text: string, length: number = 80): string =>
-  (text.length > length ? `${text.slice(0, length)}...` : text).replace(INVISIBLE, escapeCharacter);
+  escaped(text.length > length ? `${text.slice(0, length)}...` : text);
+
+/** Controls, marks of direction, separators of lines and characters that are not seen; not the line break. */
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** The character as JSON strings may write it. */
+const escapeUnits = (character: string): string =>
+  character
+    .split("")
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
+
+//= AUDIT-2
+/** The same JSON in printable ASCII. `json` is on one line. */
+export const asciiJson = (json: string): string => json.replace(INVISIBLE, escapeUnits);
+
+//= CALL-4
+/** The same JSON, in which every character shows and none moves a cursor or turns the direction of the text. */
+export const visibleJson = (json: string): string => json.replace(UNSEEN, escapeUnits);

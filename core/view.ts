@@ -5,6 +5,7 @@ import { err, ok, type Result } from "neverthrow";
 import { DELIVERY_STATUSES, FLOW_STATUSES, NOTIFY_POLICIES, SYNC_MODES, TASK_RUNTIMES, TASK_STATUSES } from "./flow.ts";
 import { copyHostJson, type JsonValue } from "./json.ts";
 import { isNamed, type Named, own } from "./own.ts";
+import { hideSessions } from "./session-key.ts";
 
 /** What a view shows, by field; a field that is undefined is left out of the reply. */
 export type Shown = { readonly [field: string]: JsonValue | undefined };
@@ -45,14 +46,13 @@ const text: Reader = (value) => (typeof value === "string" ? value : BAD);
 const id: Reader = (value) => (typeof value === "string" && value !== "" ? value : BAD);
 /** As the bundled plugin shows it: an empty text is left out. */
 const optionalText: Reader = (value) => (typeof value === "string" && value !== "" ? value : undefined);
-const SESSION_KEY = /\b(?:agent|hook|cron|subagent):[^\s"'`,;)\]}]+/giu;
 
 //= VIEW-2
 /** Session keys in a text that the Gateway or an agent wrote are hidden. */
-const hideSessions = (value: JsonValue | undefined): JsonValue | undefined =>
-  typeof value === "string" ? value.replace(SESSION_KEY, "[session]") : value;
+const narrated = (value: JsonValue | undefined): JsonValue | undefined =>
+  typeof value === "string" ? hideSessions(value, "[session]") : value;
 
-const narrative: Reader = (value) => hideSessions(optionalText(value));
+const narrative: Reader = (value) => narrated(optionalText(value));
 const count: Reader = (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : BAD);
 const time: Reader = (value) => (typeof value === "number" && Number.isFinite(value) ? value : BAD);
 const optionalTime: Reader = (value) => (value === undefined || value === null ? undefined : time(value));
@@ -176,15 +176,15 @@ const badField = (shown: Shown): BadRecord => {
 
 //= VIEW-2
 /** The Gateway wrote the texts of a flow that mirrors a detached run, so session keys in them are hidden. */
-const narrated = (shown: ReturnType<typeof readFlow>): Shown =>
+const narratedFlow = (shown: ReturnType<typeof readFlow>): Shown =>
   shown.syncMode === "task_mirrored"
-    ? { ...shown, goal: hideSessions(shown.goal), blockedSummary: hideSessions(shown.blockedSummary) }
+    ? { ...shown, goal: narrated(shown.goal), blockedSummary: narrated(shown.blockedSummary) }
     : shown;
 
 const flowOf = (record: unknown): Result<FlowView, BadRecord> => {
   if (!isNamed(record)) return err(NO_RECORD);
   const shown = readFlow(record);
-  return isBadFlow(shown) ? err(badField(shown)) : ok(new View("flow", narrated(shown)));
+  return isBadFlow(shown) ? err(badField(shown)) : ok(new View("flow", narratedFlow(shown)));
 };
 
 //= TOTAL-1

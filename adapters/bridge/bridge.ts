@@ -81,8 +81,9 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   const execute = createExecute(store, log);
 
   const report = (error: unknown, located?: Located): void => {
-    const whose = error instanceof Misuse ? "mistake in this host" : "defect, please report it";
-    log.write("error", `${whose}: ${scrub(error, located === undefined ? [] : [located.route.sessionKey])}`);
+    const [whose, what] =
+      error instanceof Misuse ? ["mistake in this host", error.sentence] : ["defect, please report it", error];
+    log.write("error", `${whose}: ${scrub(what, located === undefined ? [] : [located.route.sessionKey])}`);
   };
 
   const defect = (error: unknown, located: Located, admitted?: Admitted): Answer => {

@@ -1,9 +1,9 @@
 // Carries a command out: one call of the store, under a deadline. What the store throws or says ends here.
 
 import { err, type Result } from "neverthrow";
-import type { Command, Outcome, StoreFailure } from "../../core/index.ts";
+import { type Command, type Outcome, printable, routeName, type StoreFailure } from "../../core/index.ts";
 import { type Awaitable, mapAwaitable } from "../flows/awaitable.ts";
-import type { FlowStore, Report } from "../flows/flow-store.ts";
+import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import { checkOutcome } from "./check-outcome.ts";
 import { type CallFailure, withDeadline } from "./deadline.ts";
 import type { Log } from "./log.ts";
@@ -27,12 +27,14 @@ const isStoreTrouble = (error: unknown): boolean => {
 
 const failureOf = (failure: CallFailure, deadlineMs: number, report: Report): StoreFailure => {
   if (failure.kind === "late") {
-    report("the host did not answer in time", `${String(deadlineMs)} ms`);
+    report(REPORTS.late, new Sentence(`${String(deadlineMs)} ms`));
     return "outcome_unknown";
   }
-  report("the host failed", failure.error);
+  report(REPORTS.threw, failure.error);
   return isStoreTrouble(failure.error) ? "persist_failed" : "bad_host_answer";
 };
+
+const OWN: ReadonlySet<string> = new Set(Object.values(REPORTS));
 
 /** Answers within the deadline; never throws or rejects. */
 export type Execute = (command: Command) => Awaitable<Result<Outcome, StoreFailure>>;
@@ -42,13 +44,14 @@ export const createExecute =
   (store: FlowStore, log: Log, deadlineMs: number = STORE_DEADLINE_MS): Execute =>
   ({ route, action }) => {
     const report: Report = (what, detail) => {
-      const topic = `route ${scrub(route.id, [])} ${action.action}: ${scrub(what, [route.sessionKey])}`;
+      const said = OWN.has(what) ? what : scrub(what, [route.sessionKey]);
+      const topic = `route ${printable(routeName(route))} ${action.action}: ${said}`;
       log.warnSometimes(`${topic}: ${scrub(detail, [route.sessionKey])}`, topic);
     };
     const check = (result: Result<Result<Outcome, StoreFailure>, CallFailure>): Result<Outcome, StoreFailure> => {
       if (result.isErr()) return err(failureOf(result.error, deadlineMs, report));
       const answer = checkOutcome(action, result.value);
-      if (answer === undefined) report("the host answered nonsense in", "the whole answer");
+      if (answer === undefined) report(REPORTS.nonsense, new Sentence("the whole answer"));
       return answer ?? err("bad_host_answer");
     };
     return mapAwaitable(

@@ -1,6 +1,16 @@
 // A bridge from what an embedding host brings: a configuration, a store of flows, and where to log.
 
-import { type AuditEvent, loadConfig, type Primitives, type Problem, problemLine } from "../../core/index.ts";
+import {
+  type AuditEvent,
+  canonicalPath,
+  emptiness,
+  loadConfig,
+  type Primitives,
+  type Problem,
+  problemLine,
+  type Routes,
+  SECRET_FAULTS,
+} from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { MemoryLimits } from "../limits/memory.ts";
@@ -11,6 +21,8 @@ export type EmbedOptions = {
   /** `{ routes: { <id>: { sessionKey, secret, … } } }`, as in the Gateway's configuration; secrets as texts. */
   readonly config: unknown;
   readonly flows: FlowStore;
+  /** The path below which your host serves the routes, such as `/api`. Default: none. */
+  readonly basePath?: string;
   /** What the log says of a problem, if anything. Default: its route, its field and what to do. */
   readonly explain?: (problem: Problem) => string | undefined;
   /** Default: warnings and errors to the console. */
@@ -24,25 +36,46 @@ export type EmbedOptions = {
 /** Warnings and errors; a host that wants more brings its own logger. */
 export const CONSOLE: Logger = { info: () => undefined, warn: console.warn, error: console.error };
 
-const clock = (): number => performance.now();
+/** Monotonic milliseconds. */
+export const clock = (): number => performance.now();
 
-const NO_ROUTES = "no route is configured: config must hold routes: { <id>: { sessionKey, secret } }";
+/** What an embedding program can do, which resolves SecretRefs itself. */
+const SECRETS: ReadonlyMap<string, string> = new Map([
+  [SECRET_FAULTS.missing, "is missing or not a string. Pass a long random string, for example from the environment"],
+  [SECRET_FAULTS.unresolved, "is empty or a SecretRef, so callers get 404. Resolve it and pass the secret as a string"],
+]);
+
+const explainToHost = (problem: Problem): string =>
+  problemLine({ ...problem, sentence: SECRETS.get(problem.sentence) ?? problem.sentence });
+
+const NO_ROUTE: Routes = new Map();
+
+const NO_BASE = 'basePath must start with a slash, as in "/api". No route is served';
+
+//= ROUTE-4
+const mounted = (routes: Routes, basePath: string): Routes | undefined =>
+  canonicalPath(basePath)
+    .map((base) => (base === "/" ? "" : base))
+    .map((base) => new Map([...routes].map(([path, route]) => [base + path, { ...route, path: base + path }])))
+    .unwrapOr(undefined);
+
+/** A bridge whose routes may be others with each request. A request that has begun keeps its route. */
+export const liveBridge = (
+  routes: () => Routes,
+  { flows, limits = new MemoryLimits(), onEvent }: Pick<EmbedOptions, "flows" | "limits" | "onEvent">,
+  log: Log,
+  primitives: Primitives,
+): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent });
 
 /** Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). */
 export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives): Bridge => {
-  const { config, flows, explain = problemLine, logger = CONSOLE, limits = new MemoryLimits(), onEvent } = options;
+  const { config, explain = explainToHost, logger = CONSOLE, basePath = "/" } = options;
   const log = new Log(logger, clock);
-  const { routes, problems } = loadConfig(config, primitives.sha256);
+  const { routes: configured, problems } = loadConfig(config, primitives.sha256);
+  const routes = mounted(configured, basePath);
   const lines = problems.map(explain).filter((line) => line !== undefined);
   for (const line of lines) log.write("warn", line);
-  if (routes.size === 0 && problems.length === 0) log.write("warn", NO_ROUTES);
-  return createBridge({
-    routes: () => routes,
-    store: flows,
-    limits,
-    primitives,
-    clock,
-    log,
-    onEvent,
-  });
+  if (routes === undefined) log.write("warn", NO_BASE);
+  if (configured.size === 0 && problems.length === 0) log.write("warn", `${emptiness(config)}.`);
+  return liveBridge(() => routes ?? NO_ROUTE, options, log, primitives);
 };

@@ -14,7 +14,7 @@ export interface Logger {
 /** A warning that callers can cause is shown once in this many milliseconds for each topic. */
 const NOTICE_MS = 60_000;
 
-/** Topics that are remembered; when there are more, all are forgotten. */
+/** Topics that are warned of in that time. Warnings of further ones are counted, and share one line. */
 const MAX_TOPICS = 1000;
 
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
@@ -22,12 +22,18 @@ const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
   ["rate_limited", "a client reached the rate limit"],
 ]);
 
+/** Whether a warning of that moment still keeps the next one back. */
+const isLive = (last: number | undefined, now: number): boolean => last !== undefined && now - last < NOTICE_MS;
+
 type Level = "debug" | "info" | "warn" | "error";
 
 export class Log {
   readonly #logger: Logger;
   readonly #now: () => number;
+  /** When each topic was shown last, oldest first. */
   readonly #noticed = new Map<string, number>();
+  #unshown = 0;
+  #unshownSaid: number | undefined;
 
   constructor(logger: Logger, now: () => number) {
     this.#logger = logger;
@@ -66,11 +72,31 @@ export class Log {
     this.write("warn", `${line}; more of these are not shown for a minute`);
   }
 
-  #isDue(key: string): boolean {
-    const last = this.#noticed.get(key);
-    if (last !== undefined && this.#now() - last < NOTICE_MS) return false;
-    if (this.#noticed.size >= MAX_TOPICS) this.#noticed.clear();
-    this.#noticed.set(key, this.#now());
+  #isDue(topic: string): boolean {
+    const now = this.#now();
+    if (isLive(this.#noticed.get(topic), now)) return false;
+    this.#forgetOld(now);
+    if (this.#noticed.size >= MAX_TOPICS) {
+      this.#countUnshown(now);
+      return false;
+    }
+    this.#noticed.set(topic, now);
     return true;
+  }
+
+  /** No topic of the last minute is forgotten, because its next warning would then be shown too soon. */
+  #forgetOld(now: number): void {
+    for (const [topic, last] of this.#noticed) {
+      if (isLive(last, now)) return;
+      this.#noticed.delete(topic);
+    }
+  }
+
+  #countUnshown(now: number): void {
+    this.#unshown += 1;
+    if (isLive(this.#unshownSaid, now)) return;
+    this.#warn(`too many different warnings at once; not shown so far: ${String(this.#unshown)}`);
+    this.#unshown = 0;
+    this.#unshownSaid = now;
   }
 }

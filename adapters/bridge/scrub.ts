@@ -1,15 +1,47 @@
 // Words of other code for the operator's log: one printable line without session keys or what looks like a secret.
 
-import { printable } from "../../core/index.ts";
+import { HIDDEN, hideSessions, printable, WORD_START } from "../../core/index.ts";
+import { Sentence } from "../flows/flow-store.ts";
 
-const SECRET_SHAPES = [
-  /\b(?:agent|hook|cron|subagent):\S+/giu,
-  /\bbearer\s+\S+/giu,
-  /\b(?:secret|token|password|authorization)["']?\s*[:=]\s*\S+/giu,
+const SECRET_SHAPES = [/\bbearer\s+\S+/giu, /\b(?:secret|token|password|authorization)["']?\s*[:=]\s*\S+/giu];
+
+/** A value as it stands in prose, in JSON in prose, and in a URL. */
+const formsOf = (value: string): readonly string[] => [
+  value,
+  JSON.stringify(value).slice(1, -1),
+  encodeURIComponent(value.toWellFormed()),
 ];
 
-/** A value as it stands in prose, and as it stands in JSON in prose. */
-const formsOf = (value: string): readonly string[] => [value, JSON.stringify(value).slice(1, -1)];
+const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&");
+
+/** UTF-16 units. A value so long, or with the shape of a session key, is in no word by chance. */
+const DISTINCT = 12;
+
+const AT_START = new RegExp(`${WORD_START}$`, "iu");
+const LETTER_FIRST = /^[\p{L}\p{N}]/u;
+const LETTER_LAST = /[\p{L}\p{N}]$/u;
+
+/** Whether the value that stands at `start` of `text` is no part of a longer word, or can only be meant. */
+const isWhole = (value: string, text: string, start: number): boolean => {
+  if (value.length >= DISTINCT || hideSessions(value, "") === "") return true;
+  const [before, after] = [text.slice(Math.max(0, start - 6), start), text.slice(start + value.length)];
+  return (!LETTER_FIRST.test(value) || AT_START.test(before)) && !(LETTER_LAST.test(value) && LETTER_FIRST.test(after));
+};
+
+//= AUDIT-1
+/** Hides each of `values` where it is meant, in any case, because the Gateway writes session keys in lower case. */
+export const hideValues = (text: string, values: readonly string[]): string => {
+  const forms = values.filter((value) => value !== "").flatMap(formsOf);
+  if (forms.length === 0) return text;
+  const places = text.matchAll(new RegExp(`(?=(${forms.map(literal).join("|")}))`, "giu"));
+  let [shown, end] = ["", 0];
+  for (const { index, 1: value = "" } of places) {
+    if (index < end || !isWhole(value, text, index)) continue;
+    shown += `${text.slice(end, index)}${HIDDEN}`;
+    end = index + value.length;
+  }
+  return shown + text.slice(end);
+};
 
 const wordsOf = (detail: unknown): string => {
   try {
@@ -19,9 +51,13 @@ const wordsOf = (detail: unknown): string => {
   }
 };
 
-//= AUDIT-1
-/** Hides the values of `hidden` wherever they occur, then what has the shape of a key or a secret. `detail` may be anything. */
+//= AUDIT-1, AUDIT-4
+/**
+ * A sentence of the product's own as it is. Of anything else its words, cut, without the values of `hidden` and without
+ * what has the shape of a session key or a secret.
+ */
 export const scrub = (detail: unknown, hidden: readonly string[]): string => {
-  const bare = hidden.flatMap(formsOf).reduce((text, value) => text.replaceAll(value, "[hidden]"), wordsOf(detail));
-  return printable(SECRET_SHAPES.reduce((text, shape) => text.replace(shape, "[hidden]"), bare));
+  if (detail instanceof Sentence) return detail.text;
+  const bare = hideSessions(hideValues(wordsOf(detail), hidden), HIDDEN);
+  return printable(SECRET_SHAPES.reduce((text, shape) => text.replace(shape, HIDDEN), bare));
 };

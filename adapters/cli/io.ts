@@ -12,7 +12,14 @@ export type Io = {
   readonly isTerminal: boolean;
   /** Calls `handle` at the first request to stop and at the second one. Returns a function that ends the watch. */
   readonly onStop: (handle: (isFirst: boolean) => void) => () => void;
+  /** Calls `handle` at each request to read the configuration again. Returns a function that ends the watch. */
+  readonly onReload?: (handle: () => void) => () => void;
+  /** Calls `handle` with what nothing has caught, and goes on. Returns a function that ends that. */
+  readonly onDefect?: (handle: (error: unknown) => void) => () => void;
 };
 
-/** Exit statuses. `refused`: the server refused, or a check found a problem. `unreachable`: there was no answer. */
-export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const;
+/**
+ * Exit statuses. `refused`: the server refused, or a check found a problem. `unreachable`: there was no answer. `unsure`:
+ * there was no answer to a request that may have been carried out.
+ */
+export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, unsure: 4 } as const;

@@ -1,7 +1,14 @@
 // The server's log on standard error: JSON lines, or plain text on a terminal.
 
-import { configureSync, getJsonLinesFormatter, getLogger, getTextFormatter, type LogLevel } from "@logtape/logtape";
-import { type AuditEvent, auditLine, printable } from "../../core/index.ts";
+import {
+  configureSync,
+  getJsonLinesFormatter,
+  getLogger,
+  getTextFormatter,
+  type LogLevel,
+  type LogRecord,
+} from "@logtape/logtape";
+import { asciiJson, type AuditEvent, auditLine, escaped, printable } from "../../core/index.ts";
 import type { Logger } from "../bridge/log.ts";
 import type { Io } from "./io.ts";
 
@@ -18,11 +25,19 @@ export type ServerLog = { readonly logger: Logger; readonly onEvent: (event: Aud
 /** Escapes braces, which LogTape would take for placeholders. */
 const literal = (line: string): string => line.replace(/[{}]/gu, "$&$&");
 
-/** Writes synchronously, so that no line is lost when the process ends. */
-export const openLog = ({ error: write, isTerminal }: Pick<Io, "error" | "isTerminal">, level: Level): ServerLog => {
+//= AUDIT-2
+/** JSON lines, or text for a terminal. Names of files and routes may hold any character. */
+const formatOf = (isTerminal: boolean): ((record: LogRecord) => string) => {
   const format = isTerminal
     ? getTextFormatter({ timestamp: "time" })
     : getJsonLinesFormatter({ properties: "flatten" });
+  const ascii = isTerminal ? escaped : asciiJson;
+  return (record) => `${ascii(format(record).replace(/\n$/u, ""))}\n`;
+};
+
+/** Writes synchronously, so that no line is lost when the process ends. */
+export const openLog = ({ error: write, isTerminal }: Pick<Io, "error" | "isTerminal">, level: Level): ServerLog => {
+  const format = formatOf(isTerminal);
   configureSync({
     reset: true,
     sinks: { stderr: (record) => write(format(record)) },

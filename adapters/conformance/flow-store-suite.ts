@@ -43,10 +43,7 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
     ),
   );
   withStore("a flow of another owner, or with an odd id, is as one that does not exist", async (store) => {
-    for (const [a, b] of pairs()) {
-      await confined(store, [a, b]);
-      await confined(store, [b, a]);
-    }
+    for (const pair of pairs()) await confined(store, pair);
   });
   if (ties === "by_creation") {
     withStore("flows are listed as they were made, newest first", (store) => keepsTheOrder(store, owners()));

@@ -124,5 +124,12 @@ const ownersWith = (twin: (owner: string) => string): Owners => {
 /** Two keys that a careless store takes for one, another kind of them each time. */
 export const freshOwners = (): Owners => ownersWith(TWINS[ownersMade % TWINS.length] ?? ((owner) => `${owner}-b`));
 
-/** One pair of each kind. */
-export const allOwners = (): readonly Owners[] => TWINS.map(ownersWith);
+/** Two pairs of each kind, one in each order. */
+export const allOwners = (): readonly Owners[] =>
+  TWINS.flatMap((twin) => {
+    const [[a, b], [c, d]] = [ownersWith(twin), ownersWith(twin)];
+    return [
+      [a, b],
+      [d, c],
+    ] satisfies readonly Owners[];
+  });

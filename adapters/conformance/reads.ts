@@ -70,7 +70,7 @@ export const tellsTheTime: Property = async (store, [a]) => {
   same(view["updatedAt"], view["createdAt"], "a new flow's updatedAt is its createdAt");
 };
 
-const BURST = 30;
+const BURST = 20;
 
 /** Flows that are made in quick succession, many of them in one millisecond, are listed newest first. */
 export const keepsTheOrder: Property = async (store, [a]) => {

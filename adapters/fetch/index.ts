@@ -1,9 +1,11 @@
 // The bridge as a Fetch handler: for Hono, Bun, Deno, Workers, Next route handlers and all that speaks Request.
 
-import type { Reply, RequestHead } from "../../core/index.ts";
+import type { RequestHead } from "../../core/index.ts";
+import type { Deliver } from "../bridge/bridge.ts";
 import { bridgeFromConfig, type EmbedOptions } from "../bridge/from-config.ts";
 import { readBody } from "./body.ts";
 import { webPrimitives } from "./primitives.ts";
+import { responseOf } from "./respond.ts";
 
 /** What a Request does not say: who sent it. Without `client` all callers of a route share one rate limit. */
 export type Sender = {
@@ -13,7 +15,10 @@ export type Sender = {
   readonly peer?: string | undefined;
 };
 
-/** Always resolves; a path that is not a route's is answered with the 404 `route_not_found`. */
+/**
+ * Always resolves; a path that is not a route's is answered with the 404 `route_not_found`. A long answer keeps a slot until
+ * its body was read or cancelled, for at most 20 seconds.
+ */
 export type FetchHandler = (request: Request, sender?: Sender) => Promise<Response>;
 
 /** Platforms pass various things as a handler's second argument; only a text is an address. */
@@ -35,8 +40,6 @@ const headOf = (request: Request, sender: unknown): RequestHead => {
   };
 };
 
-const responseOf = ({ status, headers, body }: Reply): Response => new Response(body, { status, headers });
-
 export type { Logger } from "../bridge/log.ts";
 export type { EmbedOptions } from "../bridge/from-config.ts";
 
@@ -46,7 +49,11 @@ export const createFetchHandler = (options: EmbedOptions): FetchHandler => {
   const { locate, handle } = bridgeFromConfig(options, webPrimitives);
   return (request, sender) =>
     new Promise((resolve) => {
-      const deliver = ({ reply }: { readonly reply: Reply }): void => resolve(responseOf(reply));
+      const deliver: Deliver = ({ reply }) => {
+        const { response, sent } = responseOf(reply);
+        resolve(response);
+        return sent;
+      };
       void handle(locate(headOf(request, sender)), () => readBody(request), deliver);
     });
 };

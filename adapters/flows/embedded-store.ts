@@ -11,7 +11,7 @@ import {
 } from "../../core/index.ts";
 import { mapAwaitable, turn } from "./awaitable.ts";
 import type { FlowEngine, StoreFault } from "./engine.ts";
-import type { FlowStore } from "./flow-store.ts";
+import { type FlowStore, REPORTS } from "./flow-store.ts";
 
 export type EmbeddedOptions = {
   /** Milliseconds since the epoch. */
@@ -40,7 +40,7 @@ export const createEmbeddedStore = (engine: FlowEngine, { now, newId }: Embedded
     const work = engine.transact(needs, (stored) => decideDelivery(action, stored, ids, delivery, now()));
     return mapAwaitable(work, (done: Result<Decision, StoreFault>) => {
       if (done.isOk()) return done.value.outcome;
-      report("the store failed", done.error.error);
+      report(REPORTS.failed, done.error.error);
       return err("persist_failed");
     });
   },

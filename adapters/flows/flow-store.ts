@@ -5,6 +5,24 @@ import type { Result } from "neverthrow";
 import type { Delivery, FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
 
+/** A sentence of the product's own, or a part of one. The log shows it as it is. */
+export class Sentence {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What the product itself reports. The log shows these as they are. */
+export const REPORTS = {
+  late: "the host did not answer in time",
+  threw: "the host failed",
+  nonsense: "the host answered nonsense in",
+  said: "the host said",
+  failed: "the store failed",
+} as const;
+
 /** Tells the operator what went wrong behind a failure; it is scrubbed and rationed before it is written. */
 export type Report = (what: string, detail: unknown) => void;
 

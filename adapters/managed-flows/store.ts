@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import type { FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import { isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
-import type { FlowStore } from "../flows/flow-store.ts";
+import { type FlowStore, REPORTS, Sentence } from "../flows/flow-store.ts";
 import type { Binding } from "./api.ts";
 import { decode } from "./decode.ts";
 
@@ -133,9 +133,9 @@ export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowSto
   return {
     execute: (owner, action, report) => {
       const read = (answer: unknown): Result<Outcome, StoreFailure> => {
-        const decoded = decode(action, answer, (prose) => report("the host said", prose));
+        const decoded = decode(action, answer, (prose) => report(REPORTS.said, prose));
         if (decoded.isOk()) return ok(decoded.value);
-        report("the host answered nonsense in", decoded.error.field || "the whole answer");
+        report(REPORTS.nonsense, new Sentence(decoded.error.field || "the whole answer"));
         return err("bad_host_answer");
       };
       try {

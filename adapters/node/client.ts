@@ -1,8 +1,9 @@
 // Which client a request comes from, behind proxies that the operator trusts: the right-most address of
-// X-Forwarded-For that is not one of theirs, as the Gateway attributes it.
+// X-Forwarded-For that is neither one of theirs nor loopback, as the Gateway attributes it.
 
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
+import { printable } from "../../core/index.ts";
 
 /** Longest forwarding header that is looked at whole; of a longer one the end counts, where the proxies write. */
 const MAX_FORWARDED = 512;
@@ -14,12 +15,14 @@ export const tailOf = (value: string): string => {
   return value.length > MAX_FORWARDED ? tail.slice(tail.indexOf(",") + 1) : tail;
 };
 
-const WITH_PORT = /^(?:\[(.+)\]|(\d+(?:\.\d+){3}))(?::\d+)?$/u;
+const WITH_PORT = /^(?:\[([^\]]+)\].*|(\d+(?:\.\d+){3}):[^:]*)$/u;
 
-/** The address of an entry, without port and brackets. */
-const bare = (entry: string): string => {
-  const found = WITH_PORT.exec(entry.trim());
-  return found?.[1] ?? found?.[2] ?? entry.trim();
+/** The address of an entry, without port and brackets; undefined for `unknown` and whatever else is not one. */
+const addressIn = (entry: string): string | undefined => {
+  const text = entry.trim();
+  const found = WITH_PORT.exec(text);
+  const address = found?.[1] ?? found?.[2] ?? text;
+  return isIP(address) === 0 ? undefined : address;
 };
 
 const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
@@ -43,21 +46,30 @@ export type ForwardedClient = {
   readonly refused: readonly string[];
 };
 
+const isIn = (list: BlockList, address: string): boolean => list.check(address, familyOf(address));
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** What the operator is told of such an entry. */
+export const refusedProxy = (entry: string): string =>
+  `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`;
+
 //= LIMIT-8
 /** `trustedProxies`: addresses and subnets whose forwarding header is believed. */
 export const forwardedClient = (trustedProxies: readonly string[]): ForwardedClient => {
   const trusted = new BlockList();
   const refused = trustedProxies.filter((entry) => !add(trusted, entry));
-  const isTrusted = (address: string): boolean => isIP(address) !== 0 && trusted.check(address, familyOf(address));
   const clientOf: ClientOf = (request) => {
     const peer = request.socket.remoteAddress;
     const forwarded = request.headers["x-forwarded-for"];
-    if (peer === undefined || forwarded === undefined || !isTrusted(peer)) return peer;
+    if (peer === undefined || forwarded === undefined || isIP(peer) === 0 || !isIn(trusted, peer)) return peer;
     return (
       tailOf(String(forwarded))
         .split(",")
-        .map(bare)
-        .findLast((address) => address !== "" && !isTrusted(address)) ?? peer
+        .map(addressIn)
+        .findLast((address) => address !== undefined && !isIn(loopback, address) && !isIn(trusted, address)) ?? peer
     );
   };
   return { clientOf, refused };

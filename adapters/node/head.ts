@@ -7,6 +7,22 @@ import type { RequestHead } from "../../core/index.ts";
 export const targetOf = (request: IncomingMessage): string =>
   "originalUrl" in request && typeof request.originalUrl === "string" ? request.originalUrl : (request.url ?? "");
 
+/** The lines of a header as they were sent. Of some headers Node's own `headers` keep only the first line. */
+const linesOf = ({ headers, rawHeaders }: IncomingMessage, name: string): readonly string[] => {
+  const isNamed = (other: string): boolean => other.length === name.length && other.toLowerCase() === name;
+  const lines = rawHeaders.filter((_, index) => index % 2 === 1 && isNamed(rawHeaders[index - 1] ?? ""));
+  // frameworks that make requests of their own may fill in `headers` alone
+  return lines.length > 1 ? lines : [headers[name] ?? []].flat();
+};
+
+//= AUTH-7
+const everyLine =
+  (request: IncomingMessage): RequestHead["header"] =>
+  (name) => {
+    const lines = linesOf(request, name);
+    return lines.length === 0 ? undefined : lines.join(", ");
+  };
+
 /** A class, because an accessor in an object literal would cost a request more than the rest of its head. */
 class NodeHead implements RequestHead {
   readonly method: string;
@@ -15,13 +31,10 @@ class NodeHead implements RequestHead {
   readonly #request: IncomingMessage;
   readonly #client: () => string | undefined;
 
-  constructor(request: IncomingMessage, client: () => string | undefined) {
+  constructor(request: IncomingMessage, client: () => string | undefined, header: RequestHead["header"]) {
     this.method = request.method ?? "";
     this.target = targetOf(request);
-    this.header = (name) => {
-      const value = request.headers[name];
-      return Array.isArray(value) ? value[0] : value;
-    };
+    this.header = header;
     this.#request = request;
     this.#client = client;
   }
@@ -35,8 +48,12 @@ class NodeHead implements RequestHead {
   }
 }
 
-/** `client`: the attributed address, asked for only when it is needed; by default the socket's. */
+/**
+ * `client`: the attributed address, asked for only when it is needed; by default the socket's. `header`: how headers are
+ * read; by default all lines of one.
+ */
 export const headOf = (
   request: IncomingMessage,
   client: () => string | undefined = () => request.socket.remoteAddress,
-): RequestHead => new NodeHead(request, client);
+  header: RequestHead["header"] = everyLine(request),
+): RequestHead => new NodeHead(request, client, header);

@@ -18,7 +18,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
     "The state of the flow does not allow the action. After `revision_conflict`, read `result.current`, decide again and send its `revision`. Do not repeat a request after another code.",
   ],
   413: ["PayloadTooLarge", `Send at most ${String(MAX_BODY_BYTES)} bytes.`],
-  415: ["UnsupportedMediaType", "Send `Content-Type: application/json`."],
+  415: [
+    "UnsupportedMediaType",
+    "Send `Content-Type: application/json` once, as UTF-8, without `Content-Encoding`. `result.field` names the header.",
+  ],
   422: [
     "NotProcessable",
     "`mapping_failed`: the delivery lacks what its rule needs; `result.field` names the rule. `idempotency_key_reused`: use another key for another body.",

@@ -157,19 +157,20 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/admit.ts",
-        was: `  if (!isJsonMediaType(head.header("content-type"))) return`,
+        was: "  const media = checkMediaType(head.header);\n",
         becomes: `  const early = authenticate(route, head.header, hash);
   if (early.isErr()) return err(early.error);
-  if (!isJsonMediaType(head.header("content-type"))) return`,
+  const media = checkMediaType(head.header);
+`,
       },
     ],
     model: {
       file: "spec/pipeline.qnt",
       was: `if (r.isLimited) "rate_limited"
-    else if (not(r.isJson)) "unsupported_media_type"`,
+    else if (not(checkMediaType(r))) "unsupported_media_type"`,
       becomes: `if (r.isLimited) "rate_limited"
     else if (not(r.isSecret)) "unauthorized"
-    else if (not(r.isJson)) "unsupported_media_type"`,
+    else if (not(checkMediaType(r))) "unsupported_media_type"`,
     },
   },
   {
@@ -178,13 +179,13 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/admit.ts",
-        was: `if (!isJsonMediaType(head.header("content-type")))`,
-        becomes: `if (head.header("content-type") === "")`,
+        was: "if (media.isErr())",
+        becomes: `if (media.isErr() && head.header("content-type") === "")`,
       },
     ],
     model: {
       file: "spec/pipeline.qnt",
-      was: `    else if (not(r.isJson)) "unsupported_media_type"
+      was: `    else if (not(checkMediaType(r))) "unsupported_media_type"
     else if (held`,
       becomes: "    else if (held",
     },
@@ -235,13 +236,13 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/route-config.ts",
-        was: `if (value === "" || PLACEHOLDER.test(value)) return`,
-        becomes: `if (value === "") return`,
+        was: `return placeholder === undefined ? undefined :`,
+        becomes: `return placeholder !== "is a reference that was not replaced by its value" ? undefined :`,
       },
     ],
     model: {
       file: "spec/route.qnt",
-      was: `if (text == "\${NAME}" or text == "") Unresolved`,
+      was: `if (text.in(PLACEHOLDERS) or text == "") Unresolved`,
       becomes: `if (text == "") Unresolved`,
     },
   },
@@ -438,8 +439,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/server/server.ts",
-        was: "    drain();\n",
-        becomes: "    drain();\n    server.closeAllConnections();\n",
+        was: "    connections.drain();\n",
+        becomes: "    connections.drain();\n    connections.cut();\n",
       },
     ],
     model: {

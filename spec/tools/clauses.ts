@@ -21,7 +21,8 @@ export type Citation = {
   readonly name: string;
 };
 
-const AREAS = "ROUTE|ORDER|LIMIT|SLOT|AUTH|BODY|ACTION|SCOPE|FLOW|TASK|STORE|SERVE|CALL|VIEW|REPLY|CONFIG|AUDIT|TOTAL";
+const AREAS =
+  "ROUTE|ORDER|LIMIT|SLOT|AUTH|BODY|ACTION|SCOPE|FLOW|TASK|STORE|SERVE|CALL|FILE|VIEW|REPLY|CONFIG|AUDIT|TOTAL";
 const ID = new RegExp(`\\b(?:${AREAS})-\\d+\\b`, "gu");
 const CITES = new RegExp(`^\\s*//= ((?:${AREAS})-\\d+(?:, (?:${AREAS})-\\d+)*)$`, "u");
 const TITLE = new RegExp(`["'\`]((?:(?:${AREAS}|M)-\\d+(?:, )?)+: .*?)["'\`](?:,|$)`, "u");

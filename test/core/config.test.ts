@@ -21,7 +21,7 @@ const routeId = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/u);
 const goodEntry = fc.record(
   {
     sessionKey: fc.stringMatching(/^agent:[a-z:]{1,10}$/u),
-    secret: fc.stringMatching(/^[!-~]{16,40}$/u),
+    secret: fc.stringMatching(/^s3[!-~]{16,40}$/u),
     controllerId: fc.stringMatching(/^[a-z/]{1,10}$/u),
     description: fc.string(),
     enabled: fc.constant(true),
@@ -37,7 +37,7 @@ const badEntry = fc.oneof(
   goodEntry.map((entry): unknown => ({ ...entry, path: "hooks/x" })),
 );
 
-test("CONFIG-1: good routes live, and bad ones are skipped with one problem each, in any order", () => {
+test("CONFIG-1: good routes live, and bad ones are skipped with their problems, in any order", () => {
   const entry = fc.oneof(
     goodEntry.map((value) => ({ good: true, value: value as unknown })),
     badEntry.map((value) => ({ good: false, value })),
@@ -50,7 +50,7 @@ test("CONFIG-1: good routes live, and bad ones are skipped with one problem each
       expect([...routes.values()].map(({ id }) => id)).toEqual(good);
       expect([...paths.values()]).toEqual(good);
       const skipped = problems.filter(({ effect }) => effect !== "advice").map((problem) => problem.routeId);
-      expect(skipped).toEqual(Object.keys(entries).filter((id) => entries[id]?.good === false));
+      expect([...new Set(skipped)]).toEqual(Object.keys(entries).filter((id) => entries[id]?.good === false));
       for (const [path, route] of routes) {
         const written = config.routes[route.id] as { sessionKey: string; controllerId?: string };
         expect([path, route.path]).toEqual([`/plugins/webhooks/${route.id}`, path]);
@@ -124,6 +124,43 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
   expect(routeLines(GOOD, "a\nb")[0]).toMatch(/^route a\\u\{a\}b skipped/u);
 });
 
+test("CONFIG-2: all problems of a route are named at once", () => {
+  const entry = { sessionKey: " ", secret: "changeme", path: "x", controllerId: 7, colour: 1, size: 2, enabled: "no" };
+  expect(
+    load({ routes: { r: entry } })
+      .problems.map(({ effect, field }) => `${effect} ${field ?? ""}`)
+      .toSorted(),
+  ).toEqual([
+    "cold secret",
+    "skipped colour",
+    "skipped controllerId",
+    "skipped enabled",
+    "skipped path",
+    "skipped sessionKey",
+    "skipped size",
+  ]);
+  const twin = { ...GOOD, secret: "" };
+  expect(load({ routes: { a: GOOD, " a": twin } }).problems.map(({ effect, field }) => [effect, field])).toEqual([
+    ["skipped", undefined],
+    ["skipped", "path"],
+    ["cold", "secret"],
+  ]);
+});
+
+test("CONFIG-8: a secret that no header can carry makes its route cold", () => {
+  for (const code of [0, 1, 8, 10, 11, 13, 27, 31, 127]) {
+    const secret = `first-half-of-it${String.fromCharCode(code)}second-half`;
+    const { routes, paths } = load({ routes: { r: { ...GOOD, secret } } });
+    expect([code, routes.size, paths.size]).toEqual([code, 0, 1]);
+    expect(routeLines({ ...GOOD, secret })).toEqual([
+      "route r skipped: secret contains a line break or another control character, which no header can carry. Set one line of text.",
+    ]);
+  }
+  for (const secret of ["with a blank and\ta tab", "clé-von-größe-€-😀", `${GOOD.secret}\r\n`]) {
+    expect([secret, load({ routes: { r: { ...GOOD, secret } } }).routes.size]).toEqual([secret, 1]);
+  }
+});
+
 test("CONFIG-4: the first route keeps a path, later ones are skipped and both are named; cold routes count, broken ones do not", () => {
   const cold = { ...GOOD, secret: { source: "env", provider: "p", id: "I" } };
   const taken = (by: string): string => `route c skipped: path is taken by route ${by}. Set another path.`;
@@ -159,7 +196,7 @@ test("ROUTE-3: a placeholder that the Gateway could not fill in is not a secret"
     const { routes, paths, problems } = load({ routes: { r: { ...GOOD, secret } } });
     expect([routes.size, [...paths.values()], problems[0]?.effect]).toEqual([0, ["r"], "cold"]);
   }
-  for (const secret of ["${lower}-is-not-one-of-them", "$NAME-is-not-one-of-them", "${}-is-not-one-of-them"]) {
+  for (const secret of ["$NAME-is-not-one-of-them", "${}-is-not-one-of-them"]) {
     expect(load({ routes: { r: { ...GOOD, secret } } }).routes.size).toBe(1);
   }
 });
@@ -170,9 +207,8 @@ test("CONFIG-2: a secret that two routes share is advised against, and both live
   expect(lines({ routes })).toEqual([
     "route b advice: secret is the same as the secret of route a. Give each route its own secret.",
   ]);
-  expect(
-    lines({ routes: { a: { ...GOOD, secret: "x".repeat(16) }, b: { ...GOOD, secret: "x".repeat(4096) } } }),
-  ).toEqual([]);
+  const ends = { a: { ...GOOD, secret: "of-16-characters" }, b: { ...GOOD, secret: "of-4096-".repeat(512) } };
+  expect(lines({ routes: ends })).toEqual([]);
 });
 
 test("CONFIG-3: no configured value is in a problem", () => {
@@ -334,7 +370,14 @@ test("CONFIG-7: no route lives without a session and a secret", () => {
     fc.property(routeId, sessionKey, secret, (id, session, shared) => {
       const { routes, problems } = load({ routes: { [id]: { sessionKey: session, secret: shared } } });
       const isWhole = session === "agent:main:main" && shared === GOOD.secret;
-      expect([routes.size, problems.length]).toEqual(isWhole ? [1, 0] : [0, 1]);
+      const faulty = [
+        ...(session === "agent:main:main" ? [] : ["sessionKey"]),
+        ...(shared === GOOD.secret ? [] : ["secret"]),
+      ];
+      expect([routes.size, problems.map(({ field }) => field).toSorted()]).toEqual([
+        isWhole ? 1 : 0,
+        faulty.toSorted(),
+      ]);
       for (const route of routes.values()) expect(route.sessionKey).toBe("agent:main:main");
     }),
   );

@@ -26,7 +26,25 @@ test.each([
   ["::1", "0:0:0:0::/64"],
   ["::", "0:0:0:0::/64"],
   ["fe80::1%eth0", "fe80:0:0:0::/64"],
-  ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
+  ["64:ff9b::192.0.2.1", "192.0.2.1"],
+  ["64:FF9B:0:0:0:0:c000:0201", "192.0.2.1"],
+  ["64:ff9b:1::192.0.2.1", "64:ff9b:1:0:0:0:c000:201"],
+  ["64:ff9b:1:c000:2:100::", "64:ff9b:1:c000:2:100:0:0"],
+  ["64:ff9b:2::192.0.2.1", "64:ff9b:2:0::/64"],
+  ["64:ff9b::1:192.0.2.1", "64:ff9b:0:0::/64"],
+  ["0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"],
+  ["192.0.2.1:567", "192.0.2.1"],
+  ["192.0.2.1:", "192.0.2.1"],
+  ["[192.0.2.1]:567", "192.0.2.1"],
+  ["[::1]:80", "0:0:0:0::/64"],
+  ["[2001:db8::1]", "2001:db8:0:0::/64"],
+  ["[2001:db8::1]:65535", "2001:db8:0:0::/64"],
+  ["[fe80::1%eth0]:80", "fe80:0:0:0::/64"],
+  ["[::ffff:192.0.2.1]:80", "192.0.2.1"],
+  ["[::ffff:c000:201]:80", "192.0.2.1"],
+  ["::ffff:192.0.2.1%1", "192.0.2.1"],
+  ["unknown:80", "unknown"],
+  ["_hidden:80", "_hidden"],
   ["::ffff:192.0.2.1", "192.0.2.1"],
   ["::FFFF:c000:0201", "192.0.2.1"],
   ["192.0.2.1", "192.0.2.1"],
@@ -43,10 +61,48 @@ test.each([
   expect(networkOf(address)).toBe(network);
 });
 
-test("LIMIT-6: every IPv4 address counts alone", () => {
+/** What platforms make of an IPv4 address: with a port, and as the IPv6 addresses that stand for it. */
+const writings = (address: string): readonly string[] => {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split(".").map(Number);
+  const tail = hex([(a << 8) | b, (c << 8) | d]);
+  const mapped = [`::ffff:${address}`, `::FFFF:${tail}`, `0:0:0:0:0:ffff:${address}`, `0::0:ffff:${tail}`];
+  return [address, ...mapped, `64:ff9b::${address}`, `64:ff9b::${tail}`, `0064:ff9b:0:0:0::${tail}`];
+};
+
+/** What stands around an address: nothing, a zone, brackets, a port. */
+const dressed = (address: string, port: number): readonly string[] => [
+  address,
+  ` ${address} `,
+  ...(address.includes(":") ? [`${address}%eth0`, `[${address}%25eth0]:1`] : [`${address}:${String(port)}`]),
+  `[${address}]`,
+  `[${address}]:${String(port)}`,
+];
+
+const port = fc.integer({ min: 0, max: 65_535 });
+
+test("LIMIT-6: every IPv4 address counts alone, in every writing, with or without a port", () => {
   fc.assert(
-    fc.property(fc.ipV4(), (address) => {
-      expect(networkOf(address)).toBe(address);
+    fc.property(fc.ipV4(), port, (address, number) => {
+      const keys = writings(address).flatMap((one) => dressed(one, number).map(networkOf));
+      expect(new Set(keys)).toEqual(new Set([address]));
+    }),
+  );
+});
+
+test("LIMIT-6: an IPv6 address is counted the same with brackets, zone and port, and as without", () => {
+  fc.assert(
+    fc.property(groups(8), port, (values, number) => {
+      const address = hex(values);
+      expect(new Set(dressed(address, number).map(networkOf))).toEqual(new Set([networkOf(address)]));
+    }),
+  );
+});
+
+test("LIMIT-6: behind a translator of one network, each address counts alone, wherever it has the IPv4 address", () => {
+  fc.assert(
+    fc.property(groups(5), groups(5), (one, other) => {
+      const keys = [one, other].map((values) => networkOf(`64:ff9b:1:${hex(values)}`));
+      expect(new Set(keys).size).toBe(hex(one) === hex(other) ? 1 : 2);
     }),
   );
 });

@@ -22,7 +22,9 @@ const spelling = fc.constantFrom<(path: string) => string>(
   (plain) => `/.${plain}`,
   (plain) => `/x/..${plain}`,
   (plain) => `/x%2f..${plain}`,
-  (plain) => plain.replaceAll("/", "//").slice(1),
+  (plain) => plain.replaceAll("/", "//"),
+  (plain) => `/%2F${plain}`,
+  (plain) => `\\${plain.slice(1)}`,
   (plain) => `/${plain.slice(1).replaceAll("/", "%2F")}`,
   (plain) => `/${plain.slice(1).replaceAll("/", "\\")}`,
   (plain) => `/${percent(plain.charAt(1))}${plain.slice(2)}`,
@@ -39,56 +41,75 @@ test("ROUTE-1: every spelling of a path has the same canonical form", () => {
   );
 });
 
-/** The Gateway's rule, written independently: a URL parser, decoding until stable, lower case, single slashes. */
-const oracle = (target: string): string | undefined => {
-  const resolve = (raw: string): string => new URL(raw, "http://localhost").pathname;
-  const tidy = (raw: string): string =>
-    decodeURI(resolve(raw))
-      .toLowerCase()
-      .replace(/\/{2,}/gu, "/")
-      .replace(/(?<=.)\/+$/u, "");
+/** A leading run of slashes, however they are written, as one. White space within it is dropped by a URL parser. */
+const oneSlash = (raw: string): string =>
+  raw.replace(/^(https?:\/\/[^/\\?#]+)?[/\\\t\n\r]+/iu, (_, origin: string | undefined) => `${origin ?? ""}/`);
+
+const isHost = (raw: string): boolean => oneSlash(raw) !== raw && /^[/\\]{2}/u.test(raw.replace(/[\t\n\r]/gu, ""));
+
+const pathnameOf = (raw: string): string => new URL(oneSlash(raw), "http://localhost").pathname;
+
+const tidy = (raw: string): string =>
+  pathnameOf(raw)
+    .trim()
+    .toLowerCase()
+    .replace(/\/{2,}/gu, "/")
+    .replace(/(?<=.)\/+$/u, "");
+
+/**
+ * The Gateway's own rule, as read in its code (2026.9.6): the form of the fully decoded target. None when the encoding is
+ * broken, because then the Gateway asks for its own credential. Here a second slash does not begin a host name; `hosts`
+ * says whether the Gateway would have found one.
+ */
+const gatewayForm = (target: string): { readonly form: string | undefined; readonly hosts: boolean } => {
   try {
-    let decoded = resolve(target);
-    for (let pass = 0; pass < 32 && decodeURIComponent(decoded) !== decoded; pass += 1)
-      decoded = decodeURIComponent(decoded);
-    return /^[/\\]{2}/u.test(decoded) ? "a host name to the URL parser" : tidy(decoded);
+    const layers = [pathnameOf(target)];
+    for (let last = ""; last !== layers.at(-1);) {
+      last = layers.at(-1) ?? "";
+      layers.push(decodeURIComponent(last));
+    }
+    return { form: tidy(layers.at(-1) ?? ""), hosts: [target, ...layers].some(isHost) };
   } catch {
-    return undefined;
+    return { form: undefined, hosts: false };
   }
 };
 
-const piece = fc.constantFrom(
-  "a",
-  "B",
-  "/",
-  "//",
-  ".",
-  "..",
-  "/../",
-  "/./",
-  "%2f",
-  "%2e",
-  "%252e",
-  "%61",
-  "\\",
-  "?q",
-  "%3f",
-  "%20",
-  "%zz",
-  "~",
-  "-",
-);
-const target = fc.array(piece, { maxLength: 12 }).map((pieces) => `/p${pieces.join("")}`);
+const PIECES =
+  'a B x / // . .. /../ /./ \\ ~ - ?q #f ; : @ | ^ " é %2f %2F %252f %5c %255c %2e %252e %61 %2578 %3f %253f %23 %20 %09 %0a ' +
+  "%00 %25 %zz %ff %c2%a0 %C3%A9 %c4%b0 %EF%BC%8F http: http://h";
+const piece = fc.constantFrom(...PIECES.split(" "), "\t", " ", "\u2028");
+const start = fc.constantFrom("/", "/", "//", "/\\", "/\t/", "http://h/", "HTTP://h:80//", "https://h\\");
+const target = fc.tuple(start, fc.array(piece, { maxLength: 9 })).map(([first, pieces]) => [first, ...pieces].join(""));
 
-test("ROUTE-1: the canonical form is what a URL parser and full decoding give", () => {
+const CONFIGURED = ["/a", "/x", "/a/x", "/x/a", "/b", "/x/b"];
+
+test("ROUTE-1: a target reaches the route that it reaches in the Gateway, and no other", () => {
+  let [reached, hosts] = [0, 0];
   fc.assert(
     fc.property(target, (raw) => {
-      const expected = oracle(raw);
-      fc.pre(expected === undefined || !/[^a-z0-9/._~-]/u.test(expected));
-      expect(canonicalPath(raw).unwrapOr(undefined)).toBe(expected);
+      const gateway = gatewayForm(raw);
+      const form = canonicalPath(raw).unwrapOr("none");
+      for (const path of CONFIGURED) expect([path, form === path]).toEqual([path, gateway.form === path]);
+      if (CONFIGURED.includes(form)) reached += 1;
+      if (CONFIGURED.includes(form) && gateway.hosts) hosts += 1;
     }),
-    { numRuns: runs(5000) },
+    { numRuns: runs(20_000) },
   );
+  expect([reached > 100, hosts > 10]).toEqual([true, true]);
+});
+
+test.each([
+  ["//a/x", "/a/x"],
+  ["///a//x", "/a/x"],
+  ["/\\a/x", "/a/x"],
+  ["/%2Fa/x", "/a/x"],
+  ["/%2F%2Fa/x", "/a/x"],
+  ["/%255ca/x", "/a/x"],
+  ["/%09/a/x", "/a/x"],
+  ["/..//a%2Fx%2F%2F", "/a/x"],
+  ["http://h//a/x", "/a/x"],
+])("ROUTE-1: in %s no part of the path is a host name", (raw, path) => {
+  expect(canonicalPath(raw).unwrapOr("none")).toBe(path);
 });
 
 test("ROUTE-1: a canonical form is its own canonical form", () => {
@@ -102,8 +123,12 @@ test("ROUTE-1: a canonical form is its own canonical form", () => {
   );
 });
 
-test.each(["*", "x", "//host/plugins", "/\\host", "/%", "/%zz", "/%ff"])("ROUTE-2: %j is not a path", (raw) => {
+test.each(["*", "x", "http:/x", "http:///x", "/%", "/%zz", "/%ff"])("ROUTE-2: %j is not a path", (raw) => {
   expect(canonicalPath(raw)._unsafeUnwrapErr()).toBe("malformed");
+});
+
+test("ROUTE-2: a path that only a half decoded target has is not reached", () => {
+  expect(canonicalPath("/x%255c%5c..//a").unwrapOr("none")).toBe("/x/a");
 });
 
 test("ROUTE-2: a path that is longer than the path of any route has no canonical form", () => {
@@ -123,6 +148,8 @@ test("ROUTE-1: the longest path, endless encoding, and edge cases", () => {
   expect(canonicalPath("/a%20%20%00").unwrapOr("none")).toBe("/a");
   expect(canonicalPath("/a%21").unwrapOr("none")).toBe("/a!");
   expect(canonicalPath("/..").unwrapOr("none")).toBe("/");
+  expect(canonicalPath("/a%20//..").unwrapOr("none")).toBe("/a ");
+  expect(canonicalPath("/a%20/.").unwrapOr("none")).toBe("/a ");
   expect(canonicalPath("?q").unwrapOr("none")).toBe("/");
   expect(canonicalPath("/a/http://host/b").unwrapOr("none")).toBe("/a/http:/host/b");
 });

@@ -303,6 +303,8 @@ test("BODY-1: JSON media types are application/json and everything that ends in 
     "application/ld+json",
     "+json",
     "text/x+JSON;a=b;c",
+    'application/json; profile="https://a.example/b,c"',
+    `application/json;a=${"b".repeat(237)}`,
   ];
   const no = [
     undefined,
@@ -313,9 +315,100 @@ test("BODY-1: JSON media types are application/json and everything that ends in 
     "application/json+xml",
     "application /json",
     ";application/json",
+    "application/json, text/plain",
+    "application/json, application/json",
+    "text/plain, application/x+json",
+    "application/json; a=b, text/plain",
+    `application/json;a=${"b".repeat(238)}`,
   ];
   expect(yes.filter((type) => !isJsonMediaType(type))).toEqual([]);
   expect(no.filter((type) => isJsonMediaType(type))).toEqual([]);
+});
+
+const mediaAnswer = (headers: Readonly<Record<string, string>>): readonly [string | undefined, unknown] => {
+  const sent = { "content-type": "application/json", authorization: `Bearer ${ROUTE_A.secret}`, ...headers };
+  const made = run(head({ headers: sent }), json({ action: "list_flows" }));
+  const { error, result } = JSON.parse(made.answer.reply.body) as { error?: string; result: { field?: string } };
+  return [codeOf(made), error === undefined ? "done" : [error, result.field]];
+};
+
+const spaced = fc.stringMatching(/^[ \t]{0,2}$/u);
+const cased = (text: string): fc.Arbitrary<string> =>
+  fc.mixedCase(fc.constant(text), { toggleCase: (letter) => letter.toUpperCase() });
+
+test("BODY-6: a charset other than UTF-8 is a 415 that names Content-Type, in any writing and place", () => {
+  const names = [
+    "utf-8",
+    "utf8",
+    "utf-16",
+    "utf-16le",
+    "utf-32",
+    "iso-8859-1",
+    "latin1",
+    "windows-1252",
+    "us-ascii",
+    "",
+  ];
+  const quoted = fc.constantFrom(
+    (text: string) => text,
+    (text: string) => `"${text}"`,
+  );
+  const other = fc.constantFrom("", "; version=1", '; profile="x;charset=utf-16"', ';a="\\"; charset=y"');
+  fc.assert(
+    fc.property(
+      fc.constantFrom("application/json", "application/x+json").chain(cased),
+      cased("charset"),
+      fc.constantFrom(...names).chain((name) => cased(name)),
+      quoted,
+      other,
+      other,
+      spaced,
+      (type, word, name, quote, before, after, space) => {
+        const contentType = `${type}${before}${space};${space}${word}=${quote(name)}${space}${after}`;
+        const isUtf8 = ["utf-8", "utf8"].includes(name.toLowerCase());
+        const refusal = ["content-type: The charset must be utf-8. Send the JSON as UTF-8", "content-type"];
+        expect([contentType, ...mediaAnswer({ "content-type": contentType })]).toEqual(
+          isUtf8 ? [contentType, undefined, "done"] : [contentType, "unsupported_media_type", refusal],
+        );
+      },
+    ),
+    { numRuns: runs(500) },
+  );
+  expect(mediaAnswer({ "content-type": "application/json; charset=utf-8; charset=utf-16" })[0]).toBe(
+    "unsupported_media_type",
+  );
+});
+
+test("BODY-6: a content encoding other than identity is a 415 that names Content-Encoding", () => {
+  const codings = ["identity", "", "gzip", "x-gzip", "br", "deflate", "zstd", "compress", "aws-chunked", "identity-x"];
+  const coding = fc.constantFrom(...codings).chain((name) => cased(name));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(spaced, coding, spaced), { minLength: 1, maxLength: 3 }), (list) => {
+      const encoding = list.map((parts) => parts.join("")).join(",");
+      const isPlain = list.every(([, name]) => ["", "identity"].includes(name.toLowerCase()));
+      const [code, error] = mediaAnswer({ "content-encoding": encoding });
+      expect([encoding, code]).toEqual([encoding, isPlain ? undefined : "unsupported_media_type"]);
+      expect(error).toEqual(
+        isPlain
+          ? "done"
+          : [
+              "content-encoding: Compressed bodies are not read. Send the JSON uncompressed, without this header",
+              "content-encoding",
+            ],
+      );
+    }),
+    { numRuns: runs(500) },
+  );
+});
+
+test("BODY-1, LIMIT-7: a Content-Type that is not JSON keeps its sentence, and a long one costs little", () => {
+  expect(mediaAnswer({ "content-type": "text/plain", "content-encoding": "gzip" })).toEqual([
+    "unsupported_media_type",
+    ["Content-Type must be application/json.", undefined],
+  ]);
+  const begun = performance.now();
+  for (let n = 0; n < 100; n += 1) mediaAnswer({ "content-type": `application/json;a="${'\\"'.repeat(50_000)}` });
+  expect(performance.now() - begun).toBeLessThan(1000);
 });
 
 test("VIEW-1: a command's action and the host's view reach the caller, its session and secret never do", () => {

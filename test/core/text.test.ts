@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { clip, printable } from "../../core/index.ts";
+import { asciiJson, clip, escaped, printable, visibleJson } from "../../core/index.ts";
 
 test("ACTION-2: a text up to the length is unchanged; a longer one is cut and ends in an ellipsis", () => {
   fc.assert(
@@ -19,4 +19,33 @@ test("AUDIT-2: 80 characters are shown, a longer text is cut and ends in dots, a
     }),
   );
   expect(printable("a\n\u001b[2J\u{1f600}é\u007f")).toBe("a\\u{a}\\u{1b}[2J\\u{1f600}\\u{e9}\\u{7f}");
+});
+
+test("AUDIT-2: `escaped` shows a text of any length whole", () => {
+  expect(escaped(`${"a".repeat(200)}\n`)).toBe(`${"a".repeat(200)}\\u{a}`);
+});
+
+/** All characters up to U+FFFF but surrogates, and some beyond. */
+const ALL = Array.from({ length: 0x10000 }, (_, code) => code)
+  .concat(0x1f600, 0xe0001, 0xe007f, 0xe0100, 0x1d173)
+  .filter((code) => code < 0xd800 || code > 0xdfff)
+  .map((code) => String.fromCodePoint(code));
+
+test("AUDIT-2: JSON in ASCII is the same JSON", () => {
+  const written = asciiJson(JSON.stringify(ALL));
+  expect(written).toMatch(/^[\x20-\x7e]*$/u);
+  expect(JSON.parse(written)).toEqual(ALL);
+  expect(asciiJson('"\u00e9\u{1f600}"')).toBe('"\\u00e9\\ud83d\\ude00"');
+});
+
+test("CALL-4: visible JSON is the same JSON, and only what does not show is escaped", () => {
+  const written = visibleJson(JSON.stringify(ALL, undefined, 2));
+  expect(JSON.parse(written)).toEqual(ALL);
+  expect(written).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u);
+  expect(visibleJson('{\n  "a": "\u00e9\u65e5\u{1f600} \u00a0"\n}')).toBe(
+    '{\n  "a": "\u00e9\u65e5\u{1f600} \u00a0"\n}',
+  );
+  expect(visibleJson('"\u202e\u200b\u007f\u009b\u061c\u2028\u2069\ufeff\u{e0001}"')).toBe(
+    '"\\u202e\\u200b\\u007f\\u009b\\u061c\\u2028\\u2069\\ufeff\\udb40\\udc01"',
+  );
 });

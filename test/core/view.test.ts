@@ -81,6 +81,29 @@ test("VIEW-2: a task shows its child session exactly when that is the one asked 
   );
 });
 
+test.each([
+  ["a longer key", "agent:main:acp:worker", "agent:main:acp:worker-2"],
+  ["a shorter key", "agent:main:acp:worker", "agent:main:acp:work"],
+  ["another case", "agent:main:acp:worker", "agent:main:acp:Worker"],
+  ["white space", "agent:main:acp:worker", "agent:main:acp:worker "],
+  ["a pattern", "agent:main:acp:%", "agent:main:acp:worker"],
+  ["another normal form", "agent:main:acp:\u00e9", "agent:main:acp:e\u0301"],
+])("VIEW-2: %s is another child session than the one that was named", (_, asked, actual) => {
+  fc.assert(
+    fc.property(taskFields, (task) => {
+      for (const [one, other] of [
+        [asked, actual],
+        [actual, asked],
+      ] as const) {
+        const seen = viewTask({ ...task, childSessionKey: other }, one)._unsafeUnwrap().json;
+        expect(seen).not.toHaveProperty("childSessionKey");
+        expect(viewTask({ ...task, childSessionKey: one }, one)._unsafeUnwrap().json["childSessionKey"]).toBe(one);
+      }
+    }),
+    { numRuns: runs(5) },
+  );
+});
+
 test("VIEW-2: the view of a task that names its child session is a task's view", () => {
   fc.assert(
     fc.property(taskFields, (task) => {

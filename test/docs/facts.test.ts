@@ -77,6 +77,25 @@ test("docs/embedding.md names every entry point", () => {
   expect(shown.toSorted()).toEqual(entries.map(specifier).toSorted());
 });
 
+type Lock = {
+  readonly packages: Readonly<Record<string, { readonly version?: string; readonly license?: string } | undefined>>;
+};
+
+test("SECURITY.md names every package that the code imports, with its version and licence in the lock", () => {
+  const sources = [...filesIn("core", ".ts"), ...filesIn("adapters", ".ts")].map(read).join("\n");
+  const imported = [...sources.matchAll(/from "(@[^"/]+\/[^"/]+|[^"@./:]+)(?:\/[^"]*)?"/gu)].map(
+    ([, name = ""]) => name,
+  );
+  const { packages } = JSON.parse(read("package-lock.json")) as Lock;
+  const inside = new Set(imported.filter((name) => !Object.hasOwn(PACKAGE.peerDependenciesMeta, name)));
+  const expected = [...inside].map((name) => {
+    const locked = packages[`node_modules/${name}`];
+    return [name, locked?.version, locked?.license];
+  });
+  const shown = section("SECURITY.md", "What is inside").rows.map((row) => row.slice(0, 3));
+  expect(shown.toSorted()).toEqual(expected.toSorted());
+});
+
 const { scripts } = JSON.parse(read("package.json")) as { readonly scripts: Readonly<Record<string, string>> };
 
 const names = (page: string, script: string): boolean =>

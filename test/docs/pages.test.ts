@@ -133,17 +133,22 @@ const types: Claim = (code) => {
   ).toEqual([]);
 };
 
-/** The four commands of the standalone server, with the configuration that the page shows. */
-const server: Claim = async (code) => {
-  await options(code);
-  const [serve = "", check = "", call = "", openapi = ""] = commandsOf(code);
+/** The environment of a shell that finds the command `openclaw-webhooks`, beside the configuration that the page shows. */
+const installed = (): { readonly PATH: string } => {
   written("routes.json5", blockOf("docs/server.md", "Configuration"));
   const command = written(
     "openclaw-webhooks",
     `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "adapters/cli/main.ts")}" "$@"\n`,
   );
   chmodSync(command, 0o755);
-  const env = { PATH: `${bench.folder}:${process.env["PATH"] ?? ""}` };
+  return { PATH: `${bench.folder}:${process.env["PATH"] ?? ""}` };
+};
+
+/** The four commands of the standalone server. */
+const server: Claim = async (code) => {
+  await options(code);
+  const [serve = "", check = "", call = "", openapi = ""] = commandsOf(code);
+  const env = installed();
   expect(await bench.sh(check, env)).toMatchObject({ status: 0 });
   expect(await bench.sh(openapi, env)).toEqual({ status: 0, out: "" });
   expect(JSON.parse(readFileSync(join(bench.folder, "openapi.json"), "utf8"))).toHaveProperty("openapi", "3.1.0");
@@ -154,6 +159,26 @@ const server: Claim = async (code) => {
   expect([called.status, JSON.parse(called.out)]).toMatchObject([0, { created: true }]);
   expect(existsSync(join(bench.folder, "flows.db"))).toBe(true);
   expect(await running.end("SIGTERM")).toBe(0);
+};
+
+/** What a running server has when the backup is made is there after the restore, and nothing that came later. */
+const restored: Claim = async (code) => {
+  const env = installed();
+  const [config, db] = [join(bench.folder, "routes.json5"), join(bench.folder, "flows.db")];
+  const start = (): Promise<Standalone> =>
+    Standalone.start(["--config", config, "--db", db], { OPENCLAW_WEBHOOK_SECRET: SECRET });
+  const create = (running: Standalone, goal: string): Promise<Response> =>
+    running.post("zapier", SECRET, { action: "create_flow", goal });
+  const running = await start();
+  await create(running, "before");
+  expect(await bench.sh(blockOf("docs/server.md", "Backup and restore"), env)).toMatchObject({ status: 0 });
+  await create(running, "after");
+  await running.end("SIGKILL");
+  expect(await bench.sh(code, env)).toMatchObject({ status: 0 });
+  const again = await start();
+  const listed = await again.post("zapier", SECRET, { action: "list_flows" });
+  expect(await listed.json()).toMatchObject({ result: { flows: [{ goal: "before" }] } });
+  expect(await again.end("SIGTERM")).toBe(0);
 };
 
 const installs: Claim = (code) => {
@@ -190,6 +215,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/embedding.md, Express and Fastify: ts 2": example("fastify.ts"),
   "docs/embedding.md, Hono, Workers, Deno, Bun: ts 1": example("hono.ts"),
   "docs/embedding.md, Hono, Workers, Deno, Bun: ts 2": example("fetch.ts"),
+  "docs/embedding.md, Below a path of your own: ts 1": example("mounted.ts"),
   "docs/embedding.md, Bring your own store: ts 1": example("my-flows.ts"),
   "docs/embedding.md, Bring your own store: ts 2": example("my-flows.test.ts"),
   "docs/embedding.md, Another surface: ts 1": example("bridge.ts"),
@@ -206,6 +232,8 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/server.md, Configuration: json5 1": configuration,
   "docs/server.md, Secrets: json5 1": configuration,
   "docs/server.md, Network and TLS: sh 1": options,
+  "docs/server.md, Backup and restore: sh 1": options,
+  "docs/server.md, Backup and restore: sh 2": restored,
 };
 
 /** docs/integrations.md: see test/systems/integrations. */

@@ -1,8 +1,7 @@
-import { ok } from "neverthrow";
 import { createBridge, Log, MemoryLimits } from "../../adapters/bridge/index.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { nodePrimitives } from "../../adapters/node/index.ts";
-import { loadConfig } from "../../core/index.ts";
+import { loadConfig, ok } from "../../core/index.ts";
 
 /** A request as your platform gives it: here to a function of a cloud provider. */
 type Incoming = {
@@ -14,7 +13,7 @@ type Incoming = {
 };
 type Outgoing = { readonly statusCode: number; readonly headers: object; readonly body: string };
 
-const config = { routes: { ci: { sessionKey: "ci", secret: process.env["CI_SECRET"] } } };
+const config = { routes: { ci: { sessionKey: "agent:main:ci", secret: process.env["CI_SECRET"] } } };
 const { routes } = loadConfig(config, nodePrimitives.sha256);
 const clock = (): number => performance.now();
 

@@ -172,6 +172,32 @@ describe.each(Object.entries(EXAMPLES))("%s.ts", (_name, { load, app, unknown })
   });
 });
 
+const MOUNTED: Readonly<Record<string, () => Promise<Server>>> = {
+  Express: async () => (await import("./mounted.ts")).expressApp.listen(0, "127.0.0.1"),
+  Fastify: async () => {
+    const { fastifyApp } = await import("./mounted.ts");
+    await fastifyApp.listen({ port: 0, host: "127.0.0.1" });
+    return fastifyApp.server;
+  },
+  Hono: async () => {
+    const { honoApp } = await import("./mounted.ts");
+    return serve({ fetch: honoApp.fetch, port: 0, hostname: "127.0.0.1" });
+  },
+};
+
+test.each(Object.entries(MOUNTED))(
+  "ROUTE-4: mounted.ts serves below /api in %s, and nowhere else",
+  async (_, start) => {
+    await serving(await start(), async (server) => {
+      for (const path of [`/api${PATH}`, `/api${PATH}/?x=1`])
+        expect([path, await send(server, { path })]).toMatchObject([path, { status: 200, body: CREATED }]);
+      for (const path of [PATH, `/api/api${PATH}`, `/v1${PATH}`, `/api${PATH}/none`])
+        expect([path, (await send(server, { path })).status]).toEqual([path, 404]);
+    });
+    expect(warnings).toEqual([]);
+  },
+);
+
 test("LIMIT-1: what fetch.ts exports for Workers answers there, and counts by their header", async () => {
   const { default: worker } = await import("./fetch.ts");
   const ask = (client: string): Promise<Response> => {
@@ -196,7 +222,7 @@ const misused = (): { readonly errors: string[]; readonly logger: Logger } => {
   return { errors, logger };
 };
 
-const CONFIG = { routes: { ci: { sessionKey: "ci", secret: SECRET } } };
+const CONFIG = { routes: { ci: { sessionKey: "agent:main:ci", secret: SECRET } } };
 
 test("REPLY-4: a body parser before the Express middleware is a 500 that the log explains", async () => {
   const { errors, logger } = misused();

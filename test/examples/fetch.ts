@@ -3,7 +3,7 @@ import { createFetchHandler } from "../../adapters/fetch/index.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 
 const webhooks = createFetchHandler({
-  config: { routes: { ci: { sessionKey: "ci", secret: process.env["CI_SECRET"] } } },
+  config: { routes: { ci: { sessionKey: "agent:main:ci", secret: process.env["CI_SECRET"] } } },
   flows: memoryFlows(),
 });
 

@@ -1,9 +1,9 @@
-import { ok } from "neverthrow";
 import { createEmbeddedStore, type EmbeddedFlows, type FlowEngine } from "../../adapters/bridge/index.ts";
 import {
   type FlowRecord,
   isEnded,
   type Load,
+  ok,
   type SavedRecord,
   type TaskRecord,
   type Write,

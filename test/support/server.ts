@@ -1,9 +1,11 @@
-// An HTTP server around the bridge, for tests over real sockets. X-Forwarded-For identifies the client.
+// An HTTP server around the bridge, for tests over real sockets. X-Forwarded-For identifies the client, and headers are read
+// as in a Gateway, because the recorded traces are the Gateway's.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createBridge } from "../../adapters/bridge/bridge.ts";
 import { Log } from "../../adapters/bridge/log.ts";
+import { recordedHeader } from "../../adapters/gateway/head.ts";
 import type { FlowStore } from "../../adapters/flows/flow-store.ts";
 import { gatewayFlows } from "../../adapters/managed-flows/store.ts";
 import { MemoryLimits } from "../../adapters/limits/memory.ts";
@@ -55,7 +57,7 @@ export const startServer = async (
   });
   const server: Server = createServer((request, response) => {
     void handle(
-      locate(headOf(request, () => clientOf(request))),
+      locate(headOf(request, () => clientOf(request), recordedHeader(request))),
       () => readBody(request, deadlines.body),
       ({ reply }) => respond(request, response, reply, { send: 20_000, linger: 1000, ...deadlines }),
     );

@@ -1,12 +1,12 @@
 // `openclaw-webhooks backup`: copies the database while servers work on it.
 
 import { resolve as absolute } from "node:path";
-import type { Result } from "neverthrow";
+import { err, type Result } from "neverthrow";
 import { printable } from "../../../core/index.ts";
 import { type BackupFault, backUp } from "../../flows/sqlite/backup.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { defaultFile } from "./serve.ts";
+import { databaseFile } from "./database.ts";
 
 export type BackupOptions = { readonly db?: string };
 
@@ -28,10 +28,7 @@ const explain = ({ code, error }: BackupFault, source: string, target: string): 
   }
 };
 
-/** Writes the copy to `file` and says how many flows it has. */
-export const backup = async (file: string, options: BackupOptions, io: Io): Promise<Result<number, CliFault>> => {
-  const source = options.db === undefined ? defaultFile(io.env) : absolute(options.db);
-  const target = absolute(file);
+const copyTo = async (source: string, target: string, io: Io): Promise<Result<number, CliFault>> => {
   const copied = await backUp(source, target);
   return copied
     .map((flows) => {
@@ -39,4 +36,10 @@ export const backup = async (file: string, options: BackupOptions, io: Io): Prom
       return EXIT.ok;
     })
     .mapErr((backupFault) => fault(explain(backupFault, source, target)));
+};
+
+/** Writes the copy to `file` and says how many flows it has. */
+export const backup = async (file: string, options: BackupOptions, io: Io): Promise<Result<number, CliFault>> => {
+  const source = databaseFile(options.db, io.env);
+  return source.isErr() ? err(source.error) : copyTo(source.value, absolute(file), io);
 };

@@ -1,11 +1,15 @@
 // Reads the secret for `call` from the environment or a file: every user of the machine can read arguments.
 
-import { readFileSync } from "node:fs";
-import { err, ok, Result } from "neverthrow";
+import { err, ok, type Result } from "neverthrow";
+import { printable } from "../../../core/index.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
+import { readText } from "../read-text.ts";
 
 export type SecretSource = { readonly secretEnv: string; readonly secretFile?: string };
+
+/** UTF-16 units. A longer name of a file is cut. */
+const MAX_NAME = 500;
 
 const fromEnv = (name: string, env: Env): Result<string, CliFault> => {
   const missing = fault(
@@ -15,21 +19,32 @@ const fromEnv = (name: string, env: Env): Result<string, CliFault> => {
   return secret === "" ? err(missing) : ok(secret);
 };
 
-const fromFile = (file: string): Result<string, CliFault> => {
-  const unreadable = fault(`The secret file ${file} cannot be read. Use a file that the current user may read`);
-  const read = Result.fromThrowable(
-    () => readFileSync(file, "utf8").trim(),
-    () => unreadable,
-  )();
-  return read.andThen((secret) =>
-    secret === "" ? err(fault(`The secret file ${file} is empty. Put the secret into it`)) : ok(secret),
-  );
+const MAX_BYTES = 64 * 1024;
+
+const fromFile = async (file: string): Promise<Result<string, CliFault>> => {
+  const blame = (hint: string): CliFault => fault(`The secret file ${printable(file, MAX_NAME)} ${hint}`);
+  const read = await readText(file, {
+    maxBytes: MAX_BYTES,
+    tooLong: "is longer than 64 KiB: shorten it",
+    isSecret: true,
+  });
+  return read.mapErr(blame).andThen(({ text }) => {
+    const secret = text.trim();
+    return secret === "" ? err(blame("is empty. Put the secret into it")) : ok(secret);
+  });
 };
 
 //= CALL-1
-export const readSecret = ({ secretEnv, secretFile }: SecretSource, env: Env): Result<string, CliFault> =>
-  (secretFile === undefined ? fromEnv(secretEnv, env) : fromFile(secretFile)).andThen((secret) =>
-    /[\r\n\0]/u.test(secret)
-      ? err(fault("The secret contains a line break or a NUL character. Remove it"))
+export const readSecret = async (
+  { secretEnv, secretFile }: SecretSource,
+  env: Env,
+): Promise<Result<string, CliFault>> => {
+  const read = secretFile === undefined ? fromEnv(secretEnv, env) : await fromFile(secretFile);
+  return read.andThen((secret) =>
+    /[^\P{Cc}\t\u0080-\u009f]/u.test(secret)
+      ? err(
+          fault("The secret contains a control character, such as a line break, which no header can carry. Remove it"),
+        )
       : ok(secret),
   );
+};

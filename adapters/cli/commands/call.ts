@@ -1,10 +1,15 @@
 // `openclaw-webhooks call`: sends one action to one route.
 
 import { err, ok, Result } from "neverthrow";
-import { isObject, printable } from "../../../core/index.ts";
+import { isObject, own, printable, visibleJson } from "../../../core/index.ts";
+import { hideValues } from "../../bridge/scrub.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
+import { explainSend, proxyFault, unreachable, unsure } from "./call-fault.ts";
+import { proxyFor } from "./call-proxy.ts";
 import { readSecret } from "./call-secret.ts";
+import { post, type Post, type Received } from "./call-send.ts";
+import { shownUrl, targetOf } from "./call-target.ts";
 
 export type CallOptions = {
   readonly url: string;
@@ -13,9 +18,6 @@ export type CallOptions = {
   readonly data?: string;
   readonly json: boolean;
 };
-
-/** Milliseconds. Longer than the server's deadlines for body, store and answer together. */
-const DEADLINE_MS = 60_000;
 
 /** The secret as UTF-8, one character for each byte, because header fields are bytes. */
 const headerValue = (secret: string): string => `Bearer ${Buffer.from(secret, "utf8").toString("latin1")}`;
@@ -51,84 +53,85 @@ const dataOf = async (data: string | undefined, io: Io): Promise<Result<object, 
     );
 };
 
-/** `route` is a whole URL, a path below `url`, or the id of a route at its default path. */
-const targetOf = (route: string, url: string): Result<URL, CliFault> => {
-  const path = route.startsWith("/") ? route : `/plugins/webhooks/${encodeURIComponent(route)}`;
-  const target = /^https?:\/\//u.test(route) ? route : URL.canParse(path, url) ? new URL(path, url).href : "";
-  if (!URL.canParse(target))
-    return err(fault(`${printable(url)} is not a URL. Write --url like http://127.0.0.1:8787`));
-  const { protocol, username } = new URL(target);
-  if (!/^https?:$/u.test(protocol))
-    return err(fault(`${printable(target)} is not an http or https URL. Write it like http://127.0.0.1:8787`));
-  return username === ""
-    ? ok(new URL(target))
-    : err(fault("The URL contains a user name. Remove it; the secret comes from --secret-env or --secret-file"));
+type Answer = { readonly status: number; readonly body: Envelope };
+
+/** The answer of a webhook route. Its members are what some server sent. */
+type Envelope = { readonly ok: boolean; readonly code?: unknown; readonly error?: unknown; readonly result?: unknown };
+
+const isEnvelope = (body: unknown): body is Envelope => isObject(body) && typeof own(body, "ok") === "boolean";
+
+/** UTF-16 units. A shorter secret may be a word of the server's own sentence, which would then show it by its absence. */
+const MIN_HIDDEN = 12;
+
+//= CALL-1
+const withoutSecret = (text: string, secret: string): string =>
+  secret.length < MIN_HIDDEN ? text : hideValues(text, [secret]);
+
+/** Where a redirect points: the URL without what may be a secret, or the text if it is not a URL. */
+const locationOf = (location: string, { target, secret }: Call): string => {
+  const shown = URL.canParse(location, target.href)
+    ? shownUrl(new URL(location, target))
+    : "an address that is not a URL";
+  return withoutSecret(shown, secret);
 };
 
-const unreachable = (sentence: string): CliFault => ({ ...fault(sentence), status: EXIT.unreachable });
-
-type Answer = { readonly status: number; readonly body: unknown };
-
-const causeOf = (error: unknown): string => {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? printable("code" in cause ? String(cause.code) : cause.name) : "unknown";
-};
-
-const adviceOn = (cause: string): string =>
-  /CERT|SIGNED|VERIFY/u.test(cause)
-    ? "The server's certificate is not trusted: set NODE_EXTRA_CA_CERTS to the file of its certificate authority"
-    : "Check that the server is running there";
-
-const send = async (target: URL, secret: string, body: object): Promise<Result<Answer, CliFault>> => {
-  try {
-    const response = await fetch(target, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: headerValue(secret) },
-      body: JSON.stringify(body),
-      redirect: "error",
-      signal: AbortSignal.timeout(DEADLINE_MS),
-    });
-    const read = parse(await response.text());
-    if (read.isOk()) return ok({ status: response.status, body: read.value });
+/** The answer of a webhook route. Errs with what else answered. */
+const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> => {
+  const { target, proxy } = sent;
+  const { status, location, text } = received;
+  if (location !== undefined) {
     return err(
       unreachable(
-        `${target.href} answered ${String(response.status)} without JSON. Check that it is the URL of a webhook route`,
+        `${shownUrl(target)} redirects to ${locationOf(location, sent)} (${String(status)}), which is not followed with the secret. Call that URL if it is the right one`,
       ),
     );
-  } catch (error) {
-    const cause = causeOf(error);
-    return err(unreachable(`${target.href} cannot be reached (${cause}). ${adviceOn(cause)}`));
   }
+  const body = parse(text);
+  if (body.isOk() && isEnvelope(body.value)) return ok({ status, body: body.value });
+  if (proxy !== undefined && status === 407) return err(proxyFault(proxy, target, "refused the request (407)"));
+  const what = `${shownUrl(target)} answered ${String(status)} without the JSON of a webhook route`;
+  const from = proxy === undefined ? "" : `. The answer may be of the proxy that ${proxy.variable} names`;
+  return err(
+    status === 502 || status === 504
+      ? unsure(`${what}${from}`)
+      : unreachable(`${what}${from}. Check that it is the URL of a webhook route`),
+  );
 };
+
+/** A request with its secret as it was read. */
+type Call = Post & { readonly secret: string };
+
+const send = async (call: Call): Promise<Result<Answer, CliFault>> =>
+  (await post(call)).mapErr((failed) => explainSend(call, failed)).andThen((received) => readAnswer(received, call));
 
 /** UTF-16 units. A longer sentence is cut. */
 const MAX_SENTENCE = 500;
 
-const textOf = (member: unknown): string => (typeof member === "string" ? printable(member, MAX_SENTENCE) : "unknown");
+//= CALL-4
+/** A word of the answer for a terminal. The secret must not show even where the server sends it back. */
+const wordOf = (member: unknown, secret: string): string =>
+  typeof member === "string" ? printable(withoutSecret(member, secret), MAX_SENTENCE) : "unknown";
+
+const stringify = Result.fromThrowable(
+  (value: unknown, indent?: number) => `${visibleJson(JSON.stringify(value, undefined, indent) ?? "null")}\n`,
+  () => unreachable("The answer is nested too deeply to be shown. Check that it is the URL of a webhook route"),
+);
 
 /** Advice that the server cannot give, because it knows neither the URL nor the arguments. */
 const hintOf = (code: unknown, target: URL): string => {
   if (code === "route_not_found")
-    return ` (called at ${target.href}; give the path instead of the id if the route has its own path)`;
+    return ` (called at ${shownUrl(target)}; give the path instead of the id if the route has its own path)`;
   return code === "invalid_request" ? " (name=text sends a string; name:=7 sends a number or other JSON)" : "";
 };
 
-const show = ({ status, body }: Answer, target: URL, { json }: CallOptions, io: Io): number => {
-  const envelope: {
-    readonly ok?: unknown;
-    readonly code?: unknown;
-    readonly error?: unknown;
-    readonly result?: unknown;
-  } = Object(body);
-  const isOk = envelope.ok === true && status < 400;
-  if (json) io.out(`${JSON.stringify(body)}\n`);
-  else if (isOk) io.out(`${JSON.stringify(envelope.result, undefined, 2)}\n`);
-  else {
-    const hint = hintOf(envelope.code, target);
-    io.error(`${String(status)} ${textOf(envelope.code)}: ${textOf(envelope.error)}${hint}\n`);
-    io.out(`${JSON.stringify(envelope.result, undefined, 2)}\n`);
-  }
-  return isOk ? EXIT.ok : EXIT.refused;
+const show = ({ status, body }: Answer, { target, secret }: Call, json: boolean, io: Io): Result<number, CliFault> => {
+  const isOk = body.ok && status < 400;
+  return (json ? stringify(body) : stringify(body.result, 2)).map((text) => {
+    const [code, sentence] = [body.code, body.error].map((member) => wordOf(member, secret));
+    if (!isOk && !json) io.error(`${String(status)} ${code}: ${sentence}${hintOf(body.code, target)}\n`);
+    io.out(text);
+    return isOk ? EXIT.ok : EXIT.refused;
+  });
 };
 
 /** The arguments of one call. */
@@ -140,7 +143,7 @@ export const call = async (
   options: CallOptions,
   io: Io,
 ): Promise<Result<number, CliFault>> => {
-  const secret = readSecret(options, io.env);
+  const secret = await readSecret(options, io.env);
   if (secret.isErr()) return err(secret.error);
   const members = Result.combine(fields.map(memberOf));
   if (members.isErr()) return err(members.error);
@@ -148,7 +151,14 @@ export const call = async (
   if (data.isErr()) return err(data.error);
   const target = targetOf(route, options.url);
   if (target.isErr()) return err(target.error);
-  const body = { ...data.value, ...Object.fromEntries(members.value), action };
-  const answer = await send(target.value, secret.value, body);
-  return answer.map((received) => show(received, target.value, options, io));
+  const proxy = proxyFor(target.value, io.env);
+  if (proxy.isErr()) return err(proxy.error);
+  const body = JSON.stringify({ ...data.value, ...Object.fromEntries(members.value), action });
+  const headers = {
+    "content-type": "application/json",
+    authorization: headerValue(secret.value),
+    "content-length": String(Buffer.byteLength(body)),
+  };
+  const sent = { target: target.value, headers, body, proxy: proxy.value, secret: secret.value };
+  return (await send(sent)).andThen((answer) => show(answer, sent, options.json, io));
 };

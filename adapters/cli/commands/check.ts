@@ -1,7 +1,8 @@
 // `openclaw-webhooks check`: lists the problems of a configuration file before it is served.
 
 import type { Result } from "neverthrow";
-import { loadConfig, printable, problemLine } from "../../../core/index.ts";
+import { emptiness, loadConfig, printable, problemLine } from "../../../core/index.ts";
+import { refusedProxy } from "../../node/client.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
 import { explainOf } from "../config/explain.ts";
@@ -16,14 +17,11 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
   return read.map((server) => {
     const { config, trustedProxies, unresolved } = server;
     const { routes, problems } = loadConfig(config, nodePrimitives.sha256);
-    const proxies = forwardedClient(trustedProxies).refused.map(
-      (entry) =>
-        `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`,
-    );
+    const proxies = forwardedClient(trustedProxies).refused.map(refusedProxy);
     const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
-    const advice = problems.filter(({ effect }) => effect === "advice").map(problemLine);
+    const advice = [...server.advice, ...problems.filter(({ effect }) => effect === "advice").map(problemLine)];
     const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];
-    if (routes.size === 0 && lines.length === 0) lines.push("no route is configured. Add one under routes.");
+    if (routes.size === 0 && lines.length === 0) lines.push(`${emptiness(config)}.`);
     for (const line of [...lines, ...advice]) io.out(`${line}\n`);
     for (const { id, path } of routes.values()) io.out(`route ${printable(id)} would be served at ${path}\n`);
     io.out(`${file}: ${countOf(routes.size, "route")}, ${countOf(lines.length, "problem")}.\n`);

@@ -1,16 +1,49 @@
 // The addresses that `serve` may listen on: loopback only, unless --public is given.
 
-import { isIP } from "node:net";
+import { BlockList, isIP, isIPv6 } from "node:net";
 import { err, ok, type Result } from "neverthrow";
+import { printable } from "../../../core/index.ts";
 import { type CliFault, fault } from "../fault.ts";
 
 export type Reach = { readonly host: string; readonly public: boolean };
 
-export const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+/** A name or an IPv4 address. */
+const NAME = /^[^\s:/?#@\\[\]]+$/u;
+
+const bare = (host: string): string => host.replace(/^\[(.*)\]$/u, "$1");
+
+/** One spelling for each address and name, such as `::1` for `[::1]` and `0:0:0:0:0:0:0:1`; undefined for other texts. */
+const canonicalHost = (written: string): string | undefined => {
+  const host = bare(written);
+  if (isIPv6(host) && host.includes("%")) return host;
+  const url = `http://${isIPv6(host) ? `[${host}]` : host}/`;
+  return (isIPv6(host) || NAME.test(host)) && URL.canParse(url)
+    ? bare(new URL(url).hostname).replace(/\.$/u, "")
+    : undefined;
+};
+
+/** Whether the address or name, in any spelling, is of this machine alone. */
+export const isLoopback = (written: string): boolean => {
+  const host = canonicalHost(written) ?? "";
+  if (isIP(host) === 0) return host === "localhost";
+  return LOOPBACK.check(host, isIPv6(host) ? "ipv6" : "ipv4");
+};
 
 //= SERVE-1
-export const checkHost = ({ host, public: isPublic }: Reach): Result<void, CliFault> =>
-  isLoopback(host) || isPublic
-    ? ok()
-    : err(fault(`--host ${host} can be reached from other machines. Add --public if that is intended`));
+/** The address to listen on, in one spelling, so that what is checked is what is listened on. */
+export const checkHost = ({ host: written, public: isPublic }: Reach): Result<string, CliFault> => {
+  const host = canonicalHost(written);
+  if (host === undefined)
+    return err(
+      fault(
+        `--host ${printable(written)} is not an address or a name. Write it like 127.0.0.1 or ::1, with the port in --port`,
+      ),
+    );
+  return isLoopback(host) || isPublic
+    ? ok(host)
+    : err(fault(`--host ${printable(written)} can be reached from other machines. Add --public if that is intended`));
+};

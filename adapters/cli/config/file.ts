@@ -5,10 +5,12 @@ import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own, printable } from "../../../core/index.ts";
-import { configParts, type Parts } from "./parts.ts";
+import { configParts, isRead, type Parts } from "./parts.ts";
+import { repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
-import { type ReadFault, readText } from "../read-text.ts";
+import { readText } from "../read-text.ts";
+import { pathOf } from "../secrets/file.ts";
 import { asSecretRef, envAlias, openSecrets, type SecretRef } from "../secrets/refs.ts";
 import { shorthandOf, substitute } from "./substitute.ts";
 
@@ -18,18 +20,11 @@ export type ServerConfig = {
   readonly trustedProxies: readonly string[];
   /** One line for each route whose SecretRef did not resolve. */
   readonly unresolved: readonly string[];
+  /** One line for each secret that is served, but not kept or written as it should be. */
+  readonly advice: readonly string[];
 };
 
 const MAX_BYTES = 4 * 1024 * 1024;
-
-const HINTS = {
-  missing: "does not exist: correct the path or create the file",
-  symlink: "leads through too many symlinks: correct the path",
-  "not a file": "is not a regular file: give the path of a regular file",
-  unreadable: "cannot be read: let the current user read it",
-  "too long": "is longer than 4 MiB: shorten it",
-  "not text": "is not UTF-8: save it as UTF-8",
-} as const satisfies Record<ReadFault, string>;
 
 const placeOf = (error: unknown): string =>
   `line ${String(own(error, "lineNumber"))}, column ${String(own(error, "columnNumber"))}`;
@@ -40,6 +35,16 @@ const parse = Result.fromThrowable(
   (text: string) => JSON5.parse<unknown>(text),
   (error) => `is not JSON5 at ${placeOf(error)}: correct it there`,
 );
+
+const listed = (lines: readonly number[]): string => `${lines.slice(0, -1).join(", ")} and ${String(lines.at(-1))}`;
+
+//= CONFIG-10
+/** Errs when a name that is read stands more than once, because the parser would keep the last one in silence. */
+const unambiguous = (text: string): Result<string, string> => {
+  const repeated = repeatedNames(text).filter(({ path }) => isRead(path));
+  const names = repeated.map(({ path, lines }) => `${printable(path.join("."))} on lines ${listed(lines)}`);
+  return names.length === 0 ? ok(text) : err(`has ${names.join(", ")}: keep one of each`);
+};
 
 const proxies = z.array(z.string());
 
@@ -84,7 +89,12 @@ const entryOf = (id: string, written: unknown, secrets: unknown, env: Env): Entr
 const BARE =
   "a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.";
 
-type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string };
+const QUOTED = /^(["'])[^]*\1$/u;
+
+const quoteAdvice = (id: string): string =>
+  `route ${printable(id)} advice: secret begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
+
+type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string; readonly advice?: string };
 
 //= CONFIG-1, CONFIG-2
 const resolveEntry = (
@@ -93,7 +103,7 @@ const resolveEntry = (
 ): Resolved => {
   if (reference === undefined) return { id, route };
   return secretOf(reference.ref).match<Resolved>(
-    (secret) => ({ id, route: reference.fill(secret) }),
+    (secret) => ({ id, route: reference.fill(secret), ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id) }) }),
     ({ sentence }) => {
       const reason = reference.isBare ? BARE : sentence;
       const line = `route ${printable(id)} skipped: secret could not be resolved: ${reason}`;
@@ -106,15 +116,17 @@ const resolveRoutes = async (
   written: unknown,
   secrets: unknown,
   env: Env,
-): Promise<Pick<ServerConfig, "config" | "unresolved">> => {
-  if (!isObject(written)) return { config: { routes: written }, unresolved: [] };
+): Promise<Omit<ServerConfig, "trustedProxies">> => {
+  if (!isObject(written)) return { config: { routes: written }, unresolved: [], advice: [] };
   const entries = Object.entries(written).map(([id, route]) => entryOf(id, route, secrets, env));
   const refs = entries.flatMap(({ reference }) => (reference === undefined ? [] : [reference.ref]));
-  const secretOf = await openSecrets(refs, secrets, env);
+  const advice: string[] = [];
+  const secretOf = await openSecrets(refs, secrets, env, (sentence) => void advice.push(sentence));
   const resolved = entries.map((entry) => resolveEntry(entry, secretOf));
   return {
     config: { routes: Object.fromEntries(resolved.map(({ id, route }) => [id, route])) },
     unresolved: resolved.flatMap(({ line }) => (line === undefined ? [] : [line])),
+    advice: [...advice, ...resolved.flatMap((entry) => entry.advice ?? [])],
   };
 };
 
@@ -128,13 +140,25 @@ const configOf = async (
   return ok({ ...resolved, trustedProxies: trusted.value });
 };
 
+const readParts = async (file: string): Promise<Result<Parts, string>> => {
+  const tooLong = "is longer than 4 MiB: shorten it";
+  return (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false }))
+    .andThen(({ text }) => parse(text).andThen((root) => unambiguous(text).map(() => root)))
+    .andThen(configParts);
+};
+
 /** Reads the file and resolves its SecretRefs. Never rejects. */
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
-  const text = await readText<never>(file, { maxBytes: MAX_BYTES, followSymlink: true, check: () => undefined });
-  const parts = text
-    .mapErr((readFault): string => HINTS[readFault])
-    .andThen(parse)
-    .andThen(configParts);
+  const parts = await readParts(file);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
   return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));
+};
+
+/** Paths of the files of secrets that the configuration names; none when it cannot be read. Never rejects. */
+export const secretFilesOf = async (file: string, env: Env): Promise<readonly string[]> => {
+  const providers = substitute(own((await readParts(file)).unwrapOr(undefined)?.secrets, "providers"), env);
+  return Object.values(isObject(providers) ? providers : {}).flatMap((provider) => {
+    const path = own(provider, "source") === "file" ? own(provider, "path") : undefined;
+    return (typeof path === "string" ? pathOf(path, env) : undefined) ?? [];
+  });
 };

@@ -2,7 +2,7 @@
 // block alone. The parts are as written: `${NAME}` is not replaced yet.
 
 import { err, ok, type Result } from "neverthrow";
-import { isObject, own } from "../../../core/index.ts";
+import { isObject, own, printable } from "../../../core/index.ts";
 import { at } from "../members.ts";
 import { hasInclude } from "./substitute.ts";
 
@@ -10,8 +10,16 @@ export type Parts = { readonly routes: unknown; readonly trustedProxies: unknown
 
 const BLOCK: ReadonlySet<string> = new Set(["routes", "trustedProxies", "secrets"]);
 
+/** Fields by which a Gateway's file is known. */
+const GATEWAY = ["plugins", "gateway"] as const;
+
+const ENTRY = ["plugins", "entries", "webhooks"] as const;
+
 const EXPECTED =
   "must be an object: a Gateway's configuration with plugins.entries.webhooks.config.routes, or an object with routes and optionally trustedProxies and secrets, and no other field";
+
+const DISABLED =
+  "has enabled: false in plugins.entries.webhooks, so none of its routes is served: set it to true or remove it";
 
 const INCLUDED = "has an $include, which is not supported here: replace it with the included text";
 
@@ -21,17 +29,29 @@ const ABOVE = [[], ["plugins"], ["plugins", "entries"], ["gateway"]] as const;
 /** Whether a part that is read has an `$include`; elsewhere in the Gateway's file it does no harm. */
 const isIncluded = (root: object, { routes, trustedProxies, secrets }: Parts): boolean =>
   ABOVE.some((path) => own(at(root, ...path), "$include") !== undefined) ||
-  [at(root, "plugins", "entries", "webhooks"), routes, trustedProxies, secrets].some((part) => hasInclude(part));
+  [at(root, ...ENTRY), routes, trustedProxies, secrets].some((part) => hasInclude(part));
+
+/** Where the parts are. */
+const READ = [["routes"], ["trustedProxies"], ["secrets"], ENTRY, ["gateway", "trustedProxies"]];
+
+/** Whether the member at `path` belongs to a part, or a part to it. */
+export const isRead = (path: readonly string[]): boolean =>
+  READ.some((part) => part.every((name, depth) => depth >= path.length || path[depth] === name));
 
 const partsOf = (root: object): Parts => {
   const secrets = own(root, "secrets");
   if (Object.hasOwn(root, "routes")) {
     return { routes: own(root, "routes"), trustedProxies: own(root, "trustedProxies"), secrets };
   }
-  const webhooks = at(root, "plugins", "entries", "webhooks");
-  const isOff = own(webhooks, "enabled") === false;
-  const routes = isOff ? {} : at(webhooks, "config", "routes");
+  const routes = at(root, ...ENTRY, "config", "routes");
   return { routes, trustedProxies: at(root, "gateway", "trustedProxies"), secrets };
+};
+
+/** Names the fields that a block must not have: those beside routes, or any in place of them. */
+const unknownFields = (root: object): string | undefined => {
+  const isBlock = Object.hasOwn(root, "routes") || !GATEWAY.some((name) => Object.hasOwn(root, name));
+  const names = Object.keys(root).filter((name) => isBlock && !BLOCK.has(name));
+  return names.length === 0 ? undefined : names.map((name) => printable(name)).join(", ");
 };
 
 /** Errs with what is wrong and what to do. */
@@ -39,6 +59,8 @@ export const configParts = (root: unknown): Result<Parts, string> => {
   if (!isObject(root)) return err(EXPECTED);
   const parts = partsOf(root);
   if (isIncluded(root, parts)) return err(INCLUDED);
-  const isMixed = Object.hasOwn(root, "routes") && Object.keys(root).some((name) => !BLOCK.has(name));
-  return isMixed || parts.routes === undefined ? err(EXPECTED) : ok(parts);
+  const unknown = unknownFields(root);
+  if (unknown !== undefined) return err(`has the unknown field ${unknown}. It ${EXPECTED}`);
+  if (!Object.hasOwn(root, "routes") && own(at(root, ...ENTRY), "enabled") === false) return err(DISABLED);
+  return parts.routes === undefined ? err(EXPECTED) : ok(parts);
 };

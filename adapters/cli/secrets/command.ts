@@ -31,6 +31,38 @@ const kill = (child: ChildProcessWithoutNullStreams): void => {
   }
 };
 
+const running = new Set<ChildProcessWithoutNullStreams>();
+const killAll = (): void => running.forEach(kill);
+
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const;
+
+/** A signal to this process does not reach the commands. If nothing else handles it, it ends this process as before. */
+const onSignal = (signal: NodeJS.Signals): void => {
+  const isHandled = process.listenerCount(signal) > 1;
+  // a reload, which needs its commands
+  if (signal === "SIGHUP" && isHandled) return;
+  killAll();
+  if (isHandled) return;
+  process.off(signal, onSignal);
+  process.kill(process.pid, signal);
+};
+
+let watched = 0;
+
+//= FILE-5
+/** Lets no command outlive this process, from before the command is there. */
+const watch = (): void => {
+  if ((watched += 1) > 1) return;
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on("exit", killAll);
+};
+
+const unwatch = (): void => {
+  if ((watched -= 1) > 0) return;
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+  process.off("exit", killAll);
+};
+
 const start = ({ path, args, env }: Command): ChildProcessWithoutNullStreams =>
   spawn(path, args, { cwd: dirname(path), env, detached: true, stdio: "pipe" });
 
@@ -44,6 +76,7 @@ const follow = (
   const settle = (result: Result<string, CommandFault>): void => {
     clearTimeout(deadline);
     clearTimeout(silence);
+    running.delete(child);
     resolve(result);
   };
   const stop = (fault: CommandFault): void => {
@@ -64,14 +97,19 @@ const follow = (
   child.once("close", (code) => settle(code === 0 ? decodeText(Buffer.concat(written)) : err("failed")));
   // the command may end without reading its input
   child.stdin.on("error", () => undefined).end(input);
+  running.add(child);
 };
 
 /** The standard output of the command. Never rejects. */
-export const runCommand = (command: Command): Promise<Result<string, CommandFault>> =>
-  new Promise((resolve) => {
+export const runCommand = async (command: Command): Promise<Result<string, CommandFault>> => {
+  watch();
+  const result = await new Promise<Result<string, CommandFault>>((resolve) => {
     try {
       follow(start(command), command, resolve);
     } catch {
       resolve(err("not started"));
     }
   });
+  unwatch();
+  return result;
+};

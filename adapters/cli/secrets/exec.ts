@@ -1,13 +1,14 @@
 // Secrets from a command, by version 1 of the Gateway's protocol: which command may run, its input and its answer.
 
-import { lstat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
-import { err, ok, Result, ResultAsync } from "neverthrow";
+import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own } from "../../../core/index.ts";
 import type { CliFault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { type CommandFault, runCommand } from "./command.ts";
+import { trustedPlace } from "../trusted-path.ts";
 import { byteLimit, type Lookup, parseProvider, providerFault, timeoutMs, variableName } from "./provider.ts";
 
 const absolutePath = z.string().refine(isAbsolute);
@@ -32,18 +33,21 @@ const isInside = (directory: string, path: string): boolean => {
   return below !== "" && below !== ".." && !below.startsWith(`..${sep}`);
 };
 
+/** Without symlinks, if it exists. */
+const realOf = async (directory: string): Promise<string> => realpath(directory).catch(() => resolve(directory));
+
 /** The path of the command if it may run. Errs with what is wrong and what to do. */
 const trustedPath = async ({ command, trustedDirs }: ExecProvider): Promise<Result<string, string>> => {
   const path = resolve(command);
-  const stated = await ResultAsync.fromPromise(lstat(path), () => "does not exist: correct it or install the command");
-  return stated.andThen((stats) => {
-    if (stats.isSymbolicLink()) return err("is a symlink: set the path that realpath prints for it");
+  const place = await trustedPlace(path, "none");
+  const directories = trustedDirs && (await Promise.all(trustedDirs.map(realOf)));
+  return place.andThen(({ path: real, stats }) => {
     if (!stats.isFile()) return err("is not a regular file: set the path of a regular file");
-    if (trustedDirs?.some((directory) => isInside(resolve(directory), path)) === false) {
+    if (directories?.some((directory) => isInside(directory, real)) === false) {
       return err("is not in one of trustedDirs: move it or add its directory to them");
     }
-    if ((stats.mode & 0o022) !== 0) return err("can be changed by group or others: set its mode to 700");
-    return stats.uid === process.geteuid?.() ? ok(path) : err("does not belong to the current user: change its owner");
+    // not `real`, because some programs look at the name that they are called by
+    return ok(path);
   });
 };
 

@@ -1,16 +1,15 @@
-// Secrets from a private file of the current user: not a symlink, one hard link, no rights for group and others.
+// Secrets from a file that nobody but root and the current user could have written.
 
-import type { Stats } from "node:fs";
-import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own } from "../../../core/index.ts";
 import { withDeadline } from "../../bridge/deadline.ts";
 import type { CliFault } from "../fault.ts";
+import { homeOf } from "../home.ts";
 import type { Env } from "../io.ts";
-import { type ReadFault, readText } from "../read-text.ts";
-import { byteLimit, type Lookup, parseProvider, providerFault, timeoutMs } from "./provider.ts";
+import { readText, type TextFile } from "../read-text.ts";
+import { type Advise, byteLimit, type Lookup, parseProvider, providerFault, timeoutMs } from "./provider.ts";
 
 const fileProvider = z.strictObject({
   source: z.literal("file"),
@@ -22,46 +21,31 @@ const fileProvider = z.strictObject({
 
 type FileProvider = z.infer<typeof fileProvider>;
 
-const HINTS = {
-  missing: ".path does not exist: correct it or create the file",
-  symlink: ".path is a symlink: set the path that it points to",
-  "not a file": ".path is not a regular file: set the path of a regular file",
-  unreadable: ".path cannot be read: let the current user read it",
-  "too long": ".path is longer than maxBytes: shorten the file or raise maxBytes",
-  "not text": ".path is not UTF-8: save it as UTF-8",
-  linked: ".path has more than one hard link: copy it into a new private file",
-  foreign: ".path does not belong to the current user: change its owner",
-  open: ".path is open to group or others: run chmod 600 on it",
-  late: ".path was not read within timeoutMs: try again or raise timeoutMs",
-} as const satisfies Record<ReadFault | "linked" | "foreign" | "open" | "late", string>;
-
-type FileFault = keyof typeof HINTS;
-
-const notPrivate = ({ nlink, uid, mode }: Stats): FileFault | undefined => {
-  if (nlink > 1) return "linked";
-  if (uid !== process.geteuid?.()) return "foreign";
-  return (mode & 0o077) === 0 ? undefined : "open";
-};
-
 const isSet = (value: string | undefined): value is string => !["", "undefined", "null"].includes(value?.trim() ?? "");
 
-const expand = (path: string, home: () => string): string => path.trim().replace(/^~(?=$|\/)/u, home);
+const TILDE = /^~(?=$|\/)/u;
 
-/** As in the Gateway, `~` is OPENCLAW_HOME if that is set. */
-const pathOf = (path: string, { OPENCLAW_HOME: gatewayHome, HOME: home }: Env): string => {
-  const systemHome = (): string => (isSet(home) ? home.trim() : homedir());
-  return resolve(expand(path, () => (isSet(gatewayHome) ? expand(gatewayHome, systemHome) : systemHome())));
+/** As in the Gateway, `~` is OPENCLAW_HOME if that is set. Undefined when it stands for a home folder and there is none. */
+export const pathOf = (path: string, env: Env): string | undefined => {
+  if (!TILDE.test(path.trim())) return resolve(path.trim());
+  const { OPENCLAW_HOME: gatewayHome, ...rest } = env;
+  const home = isSet(gatewayHome) ? pathOf(gatewayHome, rest) : homeOf(env);
+  return home && resolve(path.trim().replace(TILDE, () => home));
 };
+
+const NO_HOME = "begins with ~, and the current user has no home folder: write an absolute path, or set HOME to one";
 
 const read = async (
   { path, timeoutMs: deadline, maxBytes }: FileProvider,
   env: Env,
-): Promise<Result<string, FileFault>> => {
-  const reading = { maxBytes, followSymlink: false, check: notPrivate };
-  const outcome = await withDeadline(() => readText(pathOf(path, env), reading), deadline);
+): Promise<Result<TextFile, string>> => {
+  const file = pathOf(path, env);
+  if (file === undefined) return err(NO_HOME);
+  const tooLong = "is longer than maxBytes: shorten the file or raise maxBytes";
+  const outcome = await withDeadline(() => readText(file, { maxBytes, tooLong, isSecret: true }), deadline);
   return outcome.match(
     (text) => text,
-    ({ kind }) => err<string, FileFault>(kind === "late" ? "late" : "unreadable"),
+    () => err<TextFile, string>("was not read within timeoutMs: try again or raise timeoutMs"),
   );
 };
 
@@ -103,12 +87,21 @@ const singleLookup = (alias: string, text: string): Lookup => {
       : err(providerFault(alias, " has the mode singleValue: set the SecretRef's id to value"));
 };
 
+const EXPOSED = "can be read by other users: let only the server's user or group read it";
+
 /** Reads the file. Never rejects. */
-export const openFile = async (alias: string, block: unknown, env: Env): Promise<Result<Lookup, CliFault>> => {
+export const openFile = async (
+  alias: string,
+  block: unknown,
+  env: Env,
+  advise: Advise,
+): Promise<Result<Lookup, CliFault>> => {
   const provider = parseProvider(fileProvider, alias, block);
   if (provider.isErr()) return err(provider.error);
-  const text = (await read(provider.value, env)).mapErr((fileFault) => providerFault(alias, HINTS[fileFault]));
-  return text.andThen((content): Result<Lookup, CliFault> =>
-    provider.value.mode === "json" ? jsonLookup(alias, content) : ok(singleLookup(alias, content)),
-  );
+  const blame = (hint: string): CliFault => providerFault(alias, `.path ${hint}`);
+  const file = (await read(provider.value, env)).mapErr(blame);
+  return file.andThen(({ text, isExposed }): Result<Lookup, CliFault> => {
+    if (isExposed) advise(blame(EXPOSED).sentence);
+    return provider.value.mode === "json" ? jsonLookup(alias, text) : ok(singleLookup(alias, text));
+  });
 };

@@ -9,6 +9,9 @@ import { type CliFault, fault } from "../fault.ts";
 /** Looks up an id in an opened provider. The value may be of any type. */
 export type Lookup = (id: string) => Result<unknown, CliFault>;
 
+/** Takes a sentence about a secret that is used, but not kept as it should be. */
+export type Advise = (sentence: string) => void;
+
 /** `hint`: the field, what is wrong and what to do. */
 export const providerFault = (alias: string, hint: string): CliFault => fault(`secrets.providers.${alias}${hint}.`);
 

@@ -10,7 +10,7 @@ import { at } from "../members.ts";
 import { openEnv } from "./env.ts";
 import { openExec } from "./exec.ts";
 import { openFile } from "./file.ts";
-import { type Lookup, providerFault, VARIABLE } from "./provider.ts";
+import { type Advise, type Lookup, providerFault, VARIABLE } from "./provider.ts";
 
 export type SecretRef = Readonly<z.infer<typeof secretRef>>;
 
@@ -64,50 +64,34 @@ const open = async (
   ids: readonly string[],
   secrets: unknown,
   env: Env,
+  advise: Advise,
 ): Promise<Result<Lookup, CliFault>> => {
   const block = blockOf(ref, secrets);
   if (block.isErr()) return err(block.error);
   if (ref.source === "env") return openEnv(ref.provider, block.value, env);
-  if (ref.source === "file") return openFile(ref.provider, block.value, env);
+  if (ref.source === "file") return openFile(ref.provider, block.value, env, advise);
   if (own(block.value, "pluginIntegration") === undefined) return openExec(ref.provider, block.value, ids, env);
   return err(providerFault(ref.provider, ".pluginIntegration works only inside a Gateway: set a command instead"));
 };
 
-/** Texts that the Gateway shows in place of secrets. They are public, so none of them is accepted as a secret. */
-const PLACEHOLDERS: ReadonlySet<string> = new Set([
-  "__OPENCLAW_REDACTED__",
-  "REDACTED",
-  "xoxb-REDACTED",
-  "xapp-REDACTED",
-  "***",
-  "[redacted]",
-  "[REDACTED]",
-  "<redacted>",
-  "[REDACTED_PRIVATE_KEY]",
-  "[REDACTED CREDENTIAL]",
-]);
-
-const secretOf = (value: unknown): Result<string, CliFault> => {
-  if (typeof value !== "string" || value.trim() === "") {
-    return err(fault("the SecretRef's value is empty or not a string: store the secret there."));
-  }
-  return PLACEHOLDERS.has(value.trim())
-    ? err(fault("the SecretRef's value is a placeholder for a secret: store the secret itself there."))
-    : ok(value);
-};
+const secretOf = (value: unknown): Result<string, CliFault> =>
+  typeof value === "string" && value.trim() !== ""
+    ? ok(value)
+    : err(fault("the SecretRef's value is empty or not a string: store the secret there."));
 
 /** Opens the providers of `refs`. The returned function gives the secret of each of these refs. Never rejects. */
 export const openSecrets = async (
   refs: readonly SecretRef[],
   secrets: unknown,
   env: Env,
+  advise: Advise = () => undefined,
 ): Promise<(ref: SecretRef) => Result<string, CliFault>> => {
   const keyOf = ({ source, provider }: SecretRef): string => `${source}:${provider}`;
   const valid = refs.filter((ref) => checkRef(ref).isOk());
   const opening = [...Map.groupBy(valid, keyOf)].map(async ([key, group]) => {
     const ids = [...new Set(group.map(({ id }) => id))];
     const [first] = group;
-    return first === undefined ? [] : [[key, await open(first, ids, secrets, env)] as const];
+    return first === undefined ? [] : [[key, await open(first, ids, secrets, env, advise)] as const];
   });
   const lookups = new Map((await Promise.all(opening)).flat());
   return (written) =>

@@ -47,6 +47,7 @@ export class SqliteEngine implements FlowEngine {
     this.#tables = new SqliteTables(database);
     this.#lockDeadlineMs = lockDeadlineMs;
     this.files = watch();
+    void this.files.lost.then(() => this.#rescue());
   }
 
   //= STORE-1
@@ -112,12 +113,20 @@ export class SqliteEngine implements FlowEngine {
   /** Moves what the log holds into the database file, so that the file alone is whole. False while others use the log. */
   settle(): Result<boolean, StoreFault> {
     const lost = this.files.look();
-    if (lost !== undefined) return err(faultOf(lost));
+    return lost === undefined ? this.#emptyLog() : err(faultOf(lost));
+  }
+
+  #emptyLog(): Result<boolean, StoreFault> {
     try {
       return ok(this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0);
     } catch (error) {
       return err(faultOf(error));
     }
+  }
+
+  /** Saves what only the lost log holds, and leaves no full log beside another file, which would take it for its own. */
+  #rescue(): void {
+    if (this.#database.isOpen && this.files.mayRescue()) this.#emptyLog();
   }
 
   close(): void {

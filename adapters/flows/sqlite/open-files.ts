@@ -20,10 +20,13 @@ const LOG_MARK = 0x377f0682;
 
 const ADVICE = "Every command is refused until the server is started again";
 
-/** Why the files are not those that were opened. */
+/** Why the files are not those that were opened. `isCut`: a part of them is gone. */
 class Lost extends Error {
-  constructor(file: string, what: string) {
+  readonly isCut: boolean;
+
+  constructor(file: string, what: string, isCut = false) {
     super(`${file} ${what}. ${ADVICE}`);
+    this.isCut = isCut;
   }
 }
 
@@ -39,12 +42,21 @@ class Watched {
     this.#seen = look(path);
   }
 
+  leadsTo(): "it" | "another" | "nothing" {
+    try {
+      const is = this.#look(this.#path);
+      return is.dev === this.#seen.dev && is.ino === this.#seen.ino ? "it" : "another";
+    } catch {
+      return "nothing";
+    }
+  }
+
   /** `mayShrink`: a log is emptied, a database file only grows. Throws when the path does not lead to the same, whole file. */
   check(mayShrink: boolean): void {
     const [was, is] = [this.#seen, this.#look(this.#path)];
     if (is.dev !== was.dev || is.ino !== was.ino)
       throw new Lost(this.#path, "is another file than the one that is open");
-    if (!mayShrink && is.size < was.size) throw new Lost(this.#path, "was cut short");
+    if (!mayShrink && is.size < was.size) throw new Lost(this.#path, "was cut short", true);
     if (is.mode !== was.mode || is.uid !== was.uid || is.gid !== was.gid) {
       accessSync(this.#path, constants.R_OK | constants.W_OK);
     }
@@ -67,6 +79,11 @@ export interface OpenFiles {
   recent(): Error | undefined;
   /** Looks now. Once lost, files stay lost. */
   look(): Error | undefined;
+  /**
+   * Whether a lost log may still be moved into its database: not if a part is gone, nor if another process may have begun
+   * a new log beside the same database.
+   */
+  mayRescue(): boolean;
   /** Resolves with the reason as soon as a look finds the files lost. */
   readonly lost: Promise<Error>;
   close(): void;
@@ -76,6 +93,7 @@ export interface OpenFiles {
 export const NO_FILES: OpenFiles = {
   recent: () => undefined,
   look: () => undefined,
+  mayRescue: () => false,
   lost: new Promise(() => undefined),
   close: () => undefined,
 };
@@ -86,20 +104,21 @@ export const watchFiles = (file: string): OpenFiles => {
   const real = realpathSync(file);
   const isLink = lstatSync(file).isSymbolicLink();
   const files = [new Watched(file, itself), ...(isLink ? [new Watched(file, target)] : [])];
-  const beside = [new Watched(`${real}-wal`, itself), new Watched(`${real}-shm`, itself)];
-  const log = openSync(`${real}-wal`, "r");
+  const log = new Watched(`${real}-wal`, itself);
+  const beside = [log, new Watched(`${real}-shm`, itself)];
+  const descriptor = openSync(`${real}-wal`, "r");
   const mark = Buffer.alloc(4);
   const { promise: lost, resolve } = Promise.withResolvers<Error>();
-  let reason: Error | undefined;
+  let reason: Lost | undefined;
   let lookedAt = performance.now();
   let isOpen = true;
 
   /** Zeros stand where a log began that was cut and then written on. */
   const checkLog = (): void => {
-    const hasMark = readSync(log, mark, 0, 4, 0) === 4;
-    if (hasMark && (mark.readUInt32BE(0) & ~1) >>> 0 !== LOG_MARK) throw new Lost(`${real}-wal`, "was cut short");
+    const hasMark = readSync(descriptor, mark, 0, 4, 0) === 4;
+    if (hasMark && (mark.readUInt32BE(0) & ~1) >>> 0 !== LOG_MARK) throw new Lost(`${real}-wal`, "was cut short", true);
   };
-  const found = (): Error | undefined => {
+  const found = (): Lost | undefined => {
     try {
       for (const one of files) one.check(false);
       for (const one of beside) one.check(true);
@@ -109,7 +128,7 @@ export const watchFiles = (file: string): OpenFiles => {
       return error instanceof Lost ? error : new Lost(file, reasonOf(error));
     }
   };
-  const look = (): Error | undefined => {
+  const look = (): Lost | undefined => {
     if (reason !== undefined || !isOpen) return reason;
     lookedAt = performance.now();
     reason = found();
@@ -119,9 +138,11 @@ export const watchFiles = (file: string): OpenFiles => {
   return {
     recent: () => (performance.now() - lookedAt < LOOK_MS ? reason : look()),
     look,
+    mayRescue: () =>
+      reason?.isCut === false && (files.some((one) => one.leadsTo() !== "it") || log.leadsTo() !== "another"),
     lost,
     close: () => {
-      if (isOpen) closeSync(log);
+      if (isOpen) closeSync(descriptor);
       isOpen = false;
     },
   };

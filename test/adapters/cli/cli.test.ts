@@ -1,11 +1,13 @@
 // The command line, run in this process: what it prints and sends, and its exit status.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { tmpdir, userInfo } from "node:os";
+import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
+import { databaseFile } from "../../../adapters/cli/commands/database.ts";
 import type { Io } from "../../../adapters/cli/io.ts";
 import { run } from "../../../adapters/cli/program.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
@@ -96,6 +98,8 @@ test("CALL-1: the secret comes from the named variable or from a file, never fro
     [["--secret-file", join(folder, "none")], SECRET],
     [["--secret-file", write("lines", `${ROUTE_A.secret}\nmore`)], SECRET],
     [["--secret", ROUTE_A.secret], {}],
+    [[`--secret=${ROUTE_A.secret}`], {}],
+    [["--secret-file", write("control", `${ROUTE_A.secret}\u0001more`)], SECRET],
   ] as const) {
     const { status, error } = await list(args, env);
     expect([status, error.split("\n").length]).toEqual([2, 2]);
@@ -162,15 +166,19 @@ test.each([
     "--data is not a JSON object. Give one with the fields of the action.\n",
     2,
   ],
-  [["call", "zapier", "get_flow", "--url", "x"], "x is not a URL. Write --url like http://127.0.0.1:8787.\n", 2],
+  [
+    ["call", "zapier", "get_flow", "--url", "x"],
+    "--url x does not begin with http:// or https://. Write it like http://127.0.0.1:8787.\n",
+    2,
+  ],
   [
     ["call", "zapier", "get_flow", "--url", "ftp://x"],
-    "ftp://x/plugins/webhooks/zapier is not an http or https URL. Write it like http://127.0.0.1:8787.\n",
+    "--url ftp://x begins with ftp://. Only http:// and https:// can be called.\n",
     2,
   ],
   [
     ["call", "http://a:b@127.0.0.1:1/x", "get_flow"],
-    "The URL contains a user name. Remove it; the secret comes from --secret-env or --secret-file.\n",
+    "ROUTE contains a user name or password. Remove it; the secret comes from --secret-env or --secret-file.\n",
     2,
   ],
   [
@@ -178,7 +186,8 @@ test.each([
     "http://127.0.0.1:64999/plugins/webhooks/zapier cannot be reached (ECONNREFUSED). Check that the server is running there.\n",
     3,
   ],
-  [["bogus"], "error: unknown command 'bogus'\n", 2],
+  [["bogus"], "error: unknown command 'bogus'. Add --help to see the commands.\n", 2],
+  [["cal"], "error: unknown command 'cal' (Did you mean call?). Add --help to see the commands.\n", 2],
   [["call", "zapier"], "error: missing required argument 'action'\n", 2],
   [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key must be given together.\n", 1],
   [
@@ -279,6 +288,113 @@ test("serve: flows survive a restart, by default in the user's state folder", as
   );
 });
 
+test("FILE-3: without --db the database is in an absolute folder, whatever the variables are", () => {
+  const word = fc.constantFrom(
+    undefined,
+    "",
+    " ",
+    ".",
+    "state",
+    "./state",
+    "../state",
+    "~",
+    "~/state",
+    "/var/lib/x",
+    "/",
+  );
+  const own = join(userInfo().homedir, ".local", "state");
+  fc.assert(
+    fc.property(word, word, (state, home) => {
+      const isAbsolutePath = (path: string | undefined): path is string => path?.startsWith("/") === true;
+      const inHome = isAbsolutePath(home) ? join(home, ".local", "state") : own;
+      const file = databaseFile(undefined, { XDG_STATE_HOME: state, HOME: home })._unsafeUnwrap();
+      expect(file).toBe(join(isAbsolutePath(state) ? state : inHome, "openclaw-webhooks", "flows.db"));
+    }),
+  );
+});
+
+test.each([
+  "",
+  " ",
+  ":memory:",
+  ":MEMORY:",
+  " :memory:",
+  "file:flows.db",
+  "file::memory:",
+  "FILE:x?mode=memory",
+  "sqlite:x",
+  "postgres://h/x",
+])("FILE-3: --db %j is not the path of a file: it is refused, and no file of that name is made", async (db) => {
+  const before = readdirSync(".");
+  const { status, error } = await cli(["serve", "--port", "0", "--db", db]);
+  expect([status, error]).toEqual([
+    1,
+    `--db "${db}" is not the path of a file, and flows are kept in files only. Write ./ before a file's name.\n`,
+  ]);
+  expect(readdirSync(".")).toEqual(before);
+});
+
+test("FILE-3: any other name is the path of a file", () => {
+  const paths = ["flows.db", "./:memory:", "./file:x", "/srv/a:b", "C:x", "a b", "memory", "-"];
+  for (const db of paths) expect(databaseFile(db, {})._unsafeUnwrap()).toBe(resolve(db));
+});
+
+test("FILE-4: a taken port changes nothing: no database, no folder for it, no line in one that is there", async () => {
+  const taken = createServer();
+  await new Promise<void>((done) => taken.listen(0, "127.0.0.1", done));
+  const { port }: { readonly port: number } = Object(taken.address());
+  const start = (...args: readonly string[]): Promise<Ran> =>
+    cli(["serve", "--port", String(port), ...args], { env: { XDG_STATE_HOME: join(folder, "taken") } });
+  const old = write("old.db", "");
+  const before = readdirSync(folder);
+  for (const args of [[], ["--db", join(folder, "taken.db")], ["--db", old]]) {
+    const { status, error } = await start(...args);
+    expect([status, error]).toEqual([
+      1,
+      `127.0.0.1:${String(port)} is used by another program. Choose another port with --port.\n`,
+    ]);
+  }
+  expect([readdirSync(folder), statSync(old).size]).toEqual([before, 0]);
+  taken.close();
+});
+
+const pipe = join(folder, "pipe");
+execFileSync("mkfifo", [pipe]);
+
+test.each([
+  [
+    join(folder, "none", "x.db"),
+    "is in a folder that does not exist (ENOENT). Create the folder, or choose another file with --db.",
+  ],
+  [folder, `is a folder. Choose a file in it, such as ${join(folder, "flows.db")}.`],
+  [join(pipe, "x.db"), "is not in a folder (ENOTDIR). Correct the path, or choose another file with --db."],
+  [pipe, "is not a regular file. Choose another file with --db."],
+  ["/dev/null", "is not a regular file. Choose another file with --db."],
+])("serve: --db %s ends with a sentence that says what to do, and the port is free again", async (db, words) => {
+  const probe = createServer();
+  await new Promise<void>((done) => probe.listen(0, "127.0.0.1", done));
+  const { port }: { readonly port: number } = Object(probe.address());
+  await new Promise((done) => probe.close(done));
+  const { status, error } = await cli(["serve", "--port", String(port), "--db", db]);
+  expect([status, error]).toEqual([1, `${db} ${words}\n`]);
+  await new Promise<void>((done) => probe.listen(port, "127.0.0.1", done));
+  probe.close();
+});
+
+test("serve and check: a secret that an env file left in quotation marks is served, with advice", async () => {
+  const routes = { a: { sessionKey: "s", secret: { source: "env", provider: "default", id: "QUOTED" } } };
+  const config = write("quoted.json", JSON.stringify({ routes }));
+  const env = { QUOTED: `"${ROUTE_A.secret}"` };
+  const checked = await cli(["check", config], { env });
+  expect([checked.status, checked.out]).toEqual([
+    0,
+    expect.stringMatching(/^route a advice: secret .*quotation mark/u),
+  ]);
+  const ran = await served(["--config", config, "--db", join(folder, "quoted.db")], async () => undefined, { env });
+  expect(ran.error).toContain("route a advice: secret begins and ends with a quotation mark");
+  expect(ran.error + checked.out).not.toContain(ROUTE_A.secret);
+});
+
 test("serve: at debug level each answer is a JSON line; a terminal gets plain text", async () => {
   const ran = await served(["--db", join(folder, "debug.db"), "--log-level", "debug"], async (said) => {
     const answered = await fetch(`${urlIn(said)}/plugins/webhooks/demo`, { method: "POST" });
@@ -368,6 +484,10 @@ test("check: each problem is one line, the last line counts them, and the status
     1,
     `no route is configured. Add one under routes.\n${none}: 0 routes, 1 problem.\n`,
   ]);
+  const off = write("off.json", JSON.stringify({ routes: { a: { ...routes.a, enabled: false } } }));
+  expect((await cli(["check", off])).out).toBe(
+    `every route has enabled: false. Set it to true or remove it.\n${off}: 0 routes, 1 problem.\n`,
+  );
 });
 
 test("help and version end with status 0, and help names every command and the exit statuses", async () => {

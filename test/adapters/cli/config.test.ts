@@ -1,15 +1,18 @@
 // Real configuration files of the command line: a Gateway's whole file and bare blocks, valid and broken.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { ok } from "neverthrow";
 import { afterAll, expect, test } from "vitest";
+import { explainOf } from "../../../adapters/cli/config/explain.ts";
 import { readConfigFile, type ServerConfig } from "../../../adapters/cli/config/file.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
 import { type Config, isSecret, loadConfig } from "../../../core/index.ts";
+import { isRoot, NOBODY, runCli } from "../../support/command-line.ts";
 import { runs } from "../../support/runs.ts";
 
 const SECRET = "correct-horse-battery-staple";
@@ -133,7 +136,7 @@ test("any nesting is read or refused", async () => {
 
 test("a file may have comments, trailing commas, names without quotes and a byte order mark", async () => {
   const text = `\uFEFF// ours\n{ routes: { zapier: { sessionKey: 'agent:main:main', secret: '${SECRET}', }, }, }\n`;
-  expect(await readBytes(text)).toEqual(ok({ config: bare(SECRET), trustedProxies: [], unresolved: [] }));
+  expect(await readBytes(text)).toEqual(ok({ config: bare(SECRET), trustedProxies: [], unresolved: [], advice: [] }));
 });
 
 test("a file may be a symlink", async () => {
@@ -167,13 +170,100 @@ test("a path that is not a readable regular file is refused by name", async () =
   );
 });
 
-test.runIf(process.geteuid?.() !== 0)("a file that may not be read is refused", async () => {
+test("a file that may not be read is refused", async () => {
   writeFileSync(FILE, "{}");
   chmodSync(FILE, 0);
-  const { sentence } = (await readConfigFile(FILE, {}))._unsafeUnwrapErr();
+  chmodSync(DIRECTORY, 0o755);
+  // root may read every file
+  const { status, error } = await runCli(["check", FILE], {}, isRoot ? NOBODY : {});
   rmSync(FILE);
-  expect(sentence).toContain("cannot be read");
+  expect([status, error]).toEqual([1, `${FILE} cannot be read: let the current user read it.\n`]);
 });
+
+test("FILE-1: a configuration is read unless another user could have written it", async () => {
+  const folder = join(DIRECTORY, "folder");
+  mkdirSync(folder);
+  const file = join(folder, "own.json5");
+  writeFileSync(file, JSON.stringify(bare(SECRET)));
+  const mode = fc.integer({ min: 0, max: 0o1777 });
+  // the group of these files has the number of their owner, or not
+  const isPrivate = statSync(file).gid === process.geteuid?.();
+  const forbidden = isPrivate ? 0o002 : 0o022;
+  await fc.assert(
+    fc.asyncProperty(mode, mode, async (ofFile, ofFolder) => {
+      chmodSync(file, ofFile | 0o400);
+      chmodSync(folder, ofFolder | 0o700);
+      const read = await readConfigFile(file, {});
+      const isSafe = (ofFile & forbidden) === 0 && ((ofFolder & forbidden) === 0 || (ofFolder & 0o1000) !== 0);
+      expect([read.isOk(), ofFile.toString(8), ofFolder.toString(8)]).toEqual([
+        isSafe,
+        ofFile.toString(8),
+        ofFolder.toString(8),
+      ]);
+      if (read.isErr())
+        expect(read.error.sentence).toContain("can be changed by group or others: run chmod go-w on it.");
+    }),
+    {
+      numRuns: runs(150),
+      examples: [
+        [0o644, 0o777],
+        [0o644, 0o1777],
+        [0o1646, 0o755],
+        [0o664, 0o775],
+      ],
+    },
+  );
+});
+
+test("FILE-1: a configuration of root's is read by other users", async () => {
+  const file = join(DIRECTORY, "of-root.json5");
+  writeFileSync(file, JSON.stringify(bare(SECRET)), { mode: 0o644 });
+  chmodSync(DIRECTORY, 0o755);
+  const { status, error } = await runCli(["check", file], {}, isRoot ? NOBODY : {});
+  expect([status, error]).toEqual([0, ""]);
+});
+
+test("FILE-1: the folder above a symlink's target is the one that the kernel goes to", async () => {
+  const [above, beside] = [mkdtempSync(join(DIRECTORY, "above-")), mkdtempSync(join(DIRECTORY, "beside-"))];
+  mkdirSync(join(above, "target"));
+  symlinkSync(join(above, "target"), join(beside, "link"));
+  writeFileSync(join(above, "c.json5"), JSON.stringify(bare(SECRET)));
+  const file = `${beside}/link/../c.json5`;
+  expect((await readConfigFile(file, {})).isOk()).toBe(true);
+  chmodSync(above, 0o777);
+  expect((await readConfigFile(file, {}))._unsafeUnwrapErr().sentence).toContain(
+    `leads through ${above}, which can be`,
+  );
+});
+
+// only root can give a file to a group
+test.runIf(isRoot)("FILE-1: a configuration that a group of several may write is refused", async () => {
+  const file = join(DIRECTORY, "group.json5");
+  writeFileSync(file, JSON.stringify(bare(SECRET)));
+  chmodSync(file, 0o664);
+  expect((await readConfigFile(file, {})).isOk()).toBe(true);
+  chownSync(file, 0, 12345);
+  expect((await readConfigFile(file, {}))._unsafeUnwrapErr().sentence).toBe(
+    `${file} can be changed by group or others: run chmod go-w on it.`,
+  );
+});
+
+test.each([
+  [`"${SECRET}"`, true],
+  [`'${SECRET}'\n`, true],
+  [`"${SECRET}'`, false],
+  [`"${SECRET}`, false],
+  [`a"${SECRET}"`, false],
+  ['"', false],
+])(
+  "CONFIG-2: a secret %j from a variable is taken as it is; advice on its quotation marks: %s",
+  async (value, isAdvised) => {
+    const { config, advice } = await read({ routes: { zapier: route("${NAME}") } }, { NAME: value });
+    expect(config).toEqual(bare(value));
+    expect(advice).toEqual(isAdvised ? [expect.stringMatching(/^route zapier advice: secret begins and ends/u)] : []);
+    expect(advice.join("")).not.toContain(SECRET);
+  },
+);
 
 test("a file is at most 4 MiB of UTF-8", async () => {
   const text = JSON.stringify(bare(SECRET));
@@ -224,10 +314,53 @@ test.each([
   gateway({}),
   gateway({ enabled: true, config: {} }),
   gateway([{ routes: {} }]),
-  bare(SECRET, { trustedProxy: [] }),
-  gateway({ config: bare(SECRET) }, { routes: {} }),
 ])("a file with %j is refused, and the fault says what is expected", async (value) => {
   expect(await jsonFaultOf(value)).toBe(EXPECTED);
+});
+
+test("an unknown field beside routes or in place of them is named", async () => {
+  const fields = [
+    ["trustedProxy", bare(SECRET, { trustedProxy: [] })],
+    ["plugins", gateway({ config: bare(SECRET) }, { routes: {} })],
+    ["route, size", { route: {}, size: 1 }],
+    ["a\\u{a}b", bare(SECRET, { "a\nb": 1 })],
+  ] as const;
+  for (const [names, value] of fields) {
+    expect(await jsonFaultOf(value)).toBe(`has the unknown field ${names}. It ${EXPECTED}`);
+  }
+});
+
+test("CONFIG-10: a name that stands twice in a part that is read is refused, with its lines", async () => {
+  const one = "{ sessionKey: 's', secret: 'a-long-and-random-secret' }";
+  const twice = [
+    ["routes.a on lines 3 and 4", `{\nroutes: {\na: ${one},\n"a": ${one} } }`],
+    ["routes on lines 1 and 2", `{ routes: { a: ${one} },\n'rou\\x74es': {} }`],
+    [
+      "routes.a.secret on lines 3 and 5",
+      "{ routes: { a: {\nsessionKey: 's',\nsecret: 'x', // secret:\n\nsecret: 'y' } } }",
+    ],
+    [
+      "trustedProxies on lines 2, 3 and 4",
+      `{ routes: {},\ntrustedProxies: [],\ntrustedProxies: [],\ntrustedProxies: [] }`,
+    ],
+    ["plugins on lines 1 and 2", `{ plugins: {},\nplugins: { entries: { webhooks: { config: { routes: {} } } } } }`],
+    ["plugins.entries on lines 2 and 3", `{ plugins: {\nentries: {},\nentries: {} } }`],
+    ["gateway on lines 1 and 1", `{ gateway: {}, gateway: {}, plugins: {} }`],
+    [
+      "secrets.providers.p.path on lines 2 and 3",
+      "{ routes: {}, secrets: { providers: { p: {\npath: '/a',\npath: '/b' } } } }",
+    ],
+    [
+      "routes.a.secret on lines 2 and 3, routes.b on lines 1 and 4",
+      "{ routes: { b: 1, a: {\nsecret: 1,\nsecret: 2 },\nb: 2 } }",
+    ],
+  ] as const;
+  for (const [names, text] of twice) expect(await faultOf(text)).toBe(`has ${names}: keep one of each.`);
+  const harmless = `{ channels: { x: 1, x: 2 }, channels: {}, gateway: { auth: 1, auth: 2 }, plugins: { entries: {
+    other: {}, other: {}, webhooks: { config: { routes: { a: ${one} } } } } } }`;
+  expect((await readBytes(harmless))._unsafeUnwrap().config).toEqual({
+    routes: { a: { sessionKey: "s", secret: "a-long-and-random-secret" } },
+  });
 });
 
 test("an $include in a part that is read is refused, and one elsewhere does no harm", async () => {
@@ -265,17 +398,23 @@ test("proxies that are not a list of strings are refused, and a Gateway's file h
   expect((await read(gateway({ config: bare(SECRET) }, { trustedProxies: ["::1"] }))).trustedProxies).toEqual([]);
 });
 
-test("disabled webhooks have no routes, and no secret is resolved", async () => {
+test("a file with disabled webhooks is refused as such, and the secret of a disabled route is not resolved", async () => {
   const started = join(DIRECTORY, "started");
   const command = join(DIRECTORY, "command");
   writeFileSync(command, `#!/bin/sh\n: > ${started}\n`);
   chmodSync(command, 0o700);
   const secrets = { providers: { vault: { source: "exec", command } } };
   const ref = { source: "exec", provider: "vault", id: "a" };
-  const off = await read(gateway({ enabled: false, config: bare(ref) }, { secrets }));
-  expect(off).toEqual({ config: { routes: {} }, trustedProxies: [], unresolved: [] });
+  expect(await jsonFaultOf(gateway({ enabled: false, config: bare(ref) }, { secrets }))).toBe(
+    "has enabled: false in plugins.entries.webhooks, so none of its routes is served: set it to true or remove it.",
+  );
   const one = { zapier: route(ref, { enabled: false }) };
-  expect(await read({ routes: one, secrets })).toEqual({ config: { routes: one }, trustedProxies: [], unresolved: [] });
+  expect(await read({ routes: one, secrets })).toEqual({
+    config: { routes: one },
+    trustedProxies: [],
+    unresolved: [],
+    advice: [],
+  });
   expect(existsSync(started)).toBe(false);
   expect((await read(bare(ref, { secrets }))).unresolved).toHaveLength(1);
   expect(existsSync(started)).toBe(true);
@@ -319,6 +458,33 @@ test("every way to write a secret makes its route live", async () => {
   // the value of a variable is not substituted again
   expect(await secretIn("$HOOK", env)).toBe(env.HOOK);
   expect(await secretIn("${HOOK}", env)).toBe(env.HOOK);
+});
+
+test("CONFIG-8: a placeholder is refused by the same rule, however it comes in", async () => {
+  const path = join(DIRECTORY, "placeholders.json");
+  const command = join(DIRECTORY, "placeholders");
+  for (const placeholder of ["__OPENCLAW_REDACTED__", "********", "${VAR:-x}", "{{ x }}", "change-me", "a\nb"]) {
+    writeFileSync(path, JSON.stringify({ hook: placeholder }), { mode: 0o600 });
+    const answer = JSON.stringify({ protocolVersion: 1, values: { hook: placeholder } });
+    writeFileSync(command, `#!/bin/sh\ncat <<'END'\n${answer}\nEND\n`);
+    chmodSync(command, 0o700);
+    const secrets = { providers: { kept: { source: "file", path }, vault: { source: "exec", command } } };
+    const written = {
+      inline: route(placeholder),
+      env: route({ source: "env", provider: "default", id: "HOOK" }),
+      dollar: route("$HOOK"),
+      braced: route("${HOOK}"),
+      file: route({ source: "file", provider: "kept", id: "/hook" }),
+      exec: route({ source: "exec", provider: "vault", id: "hook" }),
+    };
+    const server = await read({ routes: written, secrets }, { HOOK: placeholder });
+    const { routes: live, problems } = load(server);
+    expect([placeholder, live.size]).toEqual([placeholder, 0]);
+    expect(problems.map(({ effect }) => effect)).toEqual(Object.keys(written).map(() => "cold"));
+    const lines = [...server.unresolved, ...problems.map(explainOf(server)).filter((line) => line !== undefined)];
+    expect(lines.map((line) => line.split(" ")[1]).toSorted()).toEqual(Object.keys(written).toSorted());
+    expect(lines.join("\n")).not.toContain(placeholder);
+  }
 });
 
 test("CONFIG-1: a secret that does not resolve affects only its own route", async () => {

@@ -1,19 +1,19 @@
 // SecretRefs with real environment variables, files and commands.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, lchownSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join, relative } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { openSecrets, resolveSecretRef } from "../../../adapters/cli/secrets/refs.ts";
+import { isRoot } from "../../support/command-line.ts";
 import { runs } from "../../support/runs.ts";
 
 const SECRET = "correct-horse-battery-staple";
 const DIRECTORY = mkdtempSync(join(tmpdir(), "secret-refs-"));
-const isRoot = process.geteuid?.() === 0;
 
 afterAll(() => rmSync(DIRECTORY, { recursive: true }));
 
@@ -192,11 +192,6 @@ describe("environment variables", () => {
     const fault = "fault: secrets.providers.vars.allowlist does not name the environment variable NAME: add it.";
     expect([await inEnv({ allowlist: ["NAM"] }), await inEnv({ allowlist: [] })]).toEqual([fault, fault]);
   });
-
-  test("a placeholder for a redacted secret is not a secret", async () => {
-    expect(await inEnv({}, "NAME", { NAME: " __OPENCLAW_REDACTED__" })).toMatch(/^fault: .* placeholder/u);
-    expect(await inEnv({}, "NAME", { NAME: "not REDACTED" })).toBe("not REDACTED");
-  });
 });
 
 describe("files", () => {
@@ -249,14 +244,15 @@ describe("files", () => {
     expect(await inFile({ path: newFile(SECRET) }, "/value")).toMatch(/set the SecretRef's id to value/u);
   });
 
-  test("a file is read exactly when group and others have no rights to it", async () => {
+  test("FILE-1, FILE-2: an own file is read exactly when group and others may neither read nor write it", async () => {
     const path = newFile(SECRET);
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 0o777 }), async (mode) => {
         chmodSync(path, mode | 0o400);
         const resolved = await inFile({ path });
-        expect(resolved === SECRET).toBe((mode & 0o077) === 0);
-        expect(resolved === SECRET || resolved.includes("run chmod 600 on it")).toBe(true);
+        expect(resolved === SECRET).toBe((mode & 0o066) === 0);
+        const words = (mode & 0o022) === 0 ? "is open to group or others: run chmod 600 on it" : "run chmod go-w on it";
+        if (resolved !== SECRET) expect(resolved).toContain(words);
       }),
       { numRuns: runs(100), examples: [[0o600], [0o601], [0o602], [0o604], [0o610], [0o620], [0o640]] },
     );
@@ -286,8 +282,9 @@ describe("files", () => {
     ["a path without a file", newPath, "does not exist"],
     ["a file below a file", () => join(newFile(""), "x"), "does not exist"],
     ["a path with a NUL", () => `${DIRECTORY}/a\0b`, "cannot be read"],
-    ["a symlink", () => symlinkTo(newFile(SECRET)), "is a symlink"],
-    ["a symlink to nothing", () => symlinkTo(newPath()), "is a symlink"],
+    ["a symlink to nothing", () => symlinkTo(newPath()), "does not exist"],
+    ["a symlink to a file that others may read", () => symlinkTo(newFile(SECRET, 0o644)), "open to group or others"],
+    ["a symlink that leads back", () => symlinkTo(join(DIRECTORY, `f${String(files + 1)}`)), "too many symlinks"],
     ["a file with two links", linked, "more than one hard link"],
     ["a directory", directory, "is not a regular file"],
     ["a pipe without a writer", newPipe, "is not a regular file"],
@@ -300,8 +297,76 @@ describe("files", () => {
     expect(fault).not.toContain(SECRET);
   });
 
-  test.runIf(isRoot)("a file of another user is a fault", async () => {
-    expect(await inFile({ path: foreign(newFile(SECRET)) })).toMatch(/does not belong to the current user/u);
+  const chained = (target: string, links: number): string =>
+    Array.from({ length: links }).reduce<string>((path) => symlinkTo(path), target);
+
+  test("a file is found through as many symlinks as Linux follows", async () => {
+    expect(await inFile({ path: chained(newFile(SECRET), 40) })).toBe(SECRET);
+    expect(await inFile({ path: chained(newFile(SECRET), 41) })).toMatch(/leads through too many symlinks/u);
+  });
+
+  test("FILE-1: every folder counts, those to which the symlinks on the way lead too", async () => {
+    const step = fc.constantFrom("safe", "safe", "writable", "sticky", "link", "relative link");
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {
+        let [written, real] = [directory(), ""];
+        real = written;
+        for (const name of steps) {
+          const next = name.includes("link") ? directory() : join(real, "in");
+          if (name === "link") symlinkSync(next, join(real, "in"));
+          else if (name === "relative link") symlinkSync(relative(real, next), join(real, "in"));
+          else mkdirSync(next);
+          if (name === "writable") chmodSync(next, 0o777);
+          if (name === "sticky") chmodSync(next, 0o1777);
+          [written, real] = [join(written, "in"), next];
+        }
+        writeFileSync(join(real, "secret"), SECRET, { mode: 0o600 });
+        for (const path of [join(written, "secret"), symlinkTo(join(written, "secret"))]) {
+          expect(await inFile({ path })).toMatch(
+            steps.includes("writable")
+              ? /\.path leads through \/[^\s,]+\/in, which can be changed by group or others: run chmod go-w on it/u
+              : SECRET,
+          );
+        }
+      }),
+      { numRuns: runs(60) },
+    );
+  });
+
+  test("FILE-1: in a sticky folder a hard link is refused, because another user may have made it", async () => {
+    const folder = directory();
+    chmodSync(folder, 0o1777);
+    const original = newCommand(`echo '${ANSWER}'`);
+    linkSync(original, join(folder, "command"));
+    expect(await byCommand({ command: original })).toBe(SECRET);
+    expect(await byCommand({ command: join(folder, "command") })).toMatch(/more than one hard link/u);
+  });
+
+  // only root can give a file to another user
+  describe.runIf(isRoot)("of other users", () => {
+    const foreignLink = (path: string): string => {
+      const link = symlinkTo(path);
+      lchownSync(link, 12345, 12345);
+      return link;
+    };
+    const inForeign = (): string => {
+      const folder = foreign(directory());
+      writeFileSync(join(folder, "secret"), SECRET, { mode: 0o600 });
+      return join(folder, "secret");
+    };
+
+    test.each([
+      ["a file", () => foreign(newFile(SECRET)), /kept\.path does not belong to the current user or root/u],
+      ["a symlink", () => foreignLink(newFile(SECRET)), /kept\.path is a symlink of another user/u],
+      ["a folder", inForeign, /leads through \S+, which does not belong to the current user or root/u],
+      [
+        "a symlink behind a symlink",
+        () => symlinkTo(foreignLink(newFile(SECRET))),
+        /leads through \S+, which is a symlink of another user/u,
+      ],
+    ])("FILE-1: %s of another user is a fault", async (_, path, words) => {
+      expect(await inFile({ path: path() })).toMatch(words);
+    });
   });
 
   test.each([`{"a": "${SECRET}"`, `["${SECRET}"]`, `"${SECRET}"`, "null", ""])(
@@ -341,6 +406,9 @@ describe("files", () => {
       expect(await tilde({ HOME: home, OPENCLAW_HOME: unset })).toBe("of home");
     }
     expect(await inFile({ path: "~s" }, "value", { HOME: home })).toMatch(/does not exist/u);
+    // an empty or relative HOME does not make the path relative to the current folder
+    for (const HOME of ["", ".", "test/support"])
+      expect(await inFile({ path: "~/runs.ts" }, "value", { HOME })).toMatch(/does not exist/u);
   });
 });
 
@@ -445,6 +513,24 @@ describe("commands", () => {
     expect(refs.map((ref) => secretOf(ref).isErr())).toEqual([true, true]);
   });
 
+  test("FILE-5: signals are watched exactly while a command runs, however it ends", async () => {
+    const counts = (): readonly number[] => ["SIGTERM", "SIGHUP", "exit"].map((name) => process.listenerCount(name));
+    const before = counts();
+    const held = newPipe();
+    const runs = [
+      byCommand({ command: newCommand(`read x < ${held}; echo '${ANSWER}'`) }),
+      ...[newFile("#!/not/there\n", 0o700), newCommand("exit 1"), newCommand("exec /bin/sleep 30")].map((path) =>
+        byCommand({ command: path, timeoutMs: 300 }),
+      ),
+      byCommand({ command: newCommand(""), args: ["a\0b"] }),
+    ];
+    await Promise.all(runs.slice(1));
+    expect(counts()).toEqual(before.map((count) => count + 1));
+    writeFileSync(held, "go\n");
+    expect(await runs[0]).toBe(SECRET);
+    expect(counts()).toEqual(before);
+  });
+
   test("the output of a command that fails is ignored", async () => {
     for (const end of ["exit 1", "kill -9 $$"]) {
       const command = newCommand(`echo '${ANSWER}'; echo '${SECRET}' >&2; ${end}`);
@@ -492,8 +578,12 @@ describe("commands", () => {
   });
 
   const command = newCommand(`echo '${ANSWER}'`);
-  const link = newPath();
+  const ELSEWHERE = newPath();
+  mkdirSync(ELSEWHERE);
+  const link = join(ELSEWHERE, "link");
   symlinkSync(command, link);
+  const dangling = newPath();
+  symlinkSync(newPath(), dangling);
 
   test.each([
     ["of a relative path", { command: "bin/vault" }, "must be an absolute path"],
@@ -501,7 +591,12 @@ describe("commands", () => {
     ["with characters of a shell", { command: `${command};id` }, "must be an absolute path without"],
     ["that does not exist", { command: newPath() }, "does not exist"],
     ["that is a directory", { command: DIRECTORY }, "is not a regular file"],
-    ["that is a symlink", { command: link }, "is a symlink"],
+    ["that is a symlink to nothing", { command: dangling }, "does not exist"],
+    [
+      "that leaves trustedDirs by a symlink",
+      { command: link, trustedDirs: [ELSEWHERE] },
+      "is not in one of trustedDirs",
+    ],
     ["that the group can change", { command: newCommand("", 0o720) }, "can be changed by group or others"],
     ["that others can change", { command: newCommand("", 0o702) }, "can be changed by group or others"],
     ["that cannot be executed", { command: newCommand("", 0o600) }, "could not be started"],
@@ -529,7 +624,20 @@ describe("commands", () => {
     expect(await byCommand({ command, trustedDirs: ["/nowhere", DIRECTORY] })).toBe(SECRET);
   });
 
-  test.runIf(isRoot)("a command of another user is not run", async () => {
+  test("a command is run through a symlink, by the name of the symlink", async () => {
+    const program = newCommand(`echo '${answer({ "a/b#c": "%s" })}' | sed "s|%s|$(basename "$0")|"`, 0o755);
+    const called = newPath();
+    symlinkSync(program, called);
+    const folder = newPath();
+    symlinkSync(DIRECTORY, folder);
+    expect(await byCommand({ command: called, passEnv: ["PATH"] }, "a/b#c", { PATH: "/usr/bin:/bin" })).toBe(
+      basename(called),
+    );
+    expect(await byCommand({ command: link, trustedDirs: [folder] })).toBe(SECRET);
+  });
+
+  // only root can give a file to another user
+  test.runIf(isRoot)("FILE-1: a command of another user is not run", async () => {
     const other = newCommand(`echo '${ANSWER}'`);
     chownSync(other, 12345, 12345);
     expect(await byCommand({ command: other })).toMatch(/does not belong to the current user/u);

@@ -190,10 +190,31 @@ test.each([
 test("CONFIG-2: a configuration without routes is reported, and `explain` can replace the line of a problem", async () => {
   const none = await ask(memoryFlows(), LIST, { config: { route: {} } });
   expect([none.status, none.log]).toEqual([404, [expect.stringContaining("no route is configured")]]);
-  const config = { routes: { a: {}, b: {} } };
+  const config = { routes: { a: 1, b: 2 } };
   const explain = ({ routeId }: { routeId?: string | undefined }): string | undefined =>
     routeId === "a" ? "my words" : undefined;
   expect((await ask(memoryFlows(), LIST, { config, explain })).log).toEqual(["[webhooks] my words"]);
+});
+
+test("CONFIG-2: an embedding program is told to pass the secret itself, because it resolves SecretRefs", async () => {
+  const ref = { source: "env", provider: "default", id: "CI_SECRET" };
+  const secrets = { unset: undefined, number: 7, ref, blank: " " };
+  const routes = Object.fromEntries(
+    Object.entries(secrets).map(([id, secret]) => [id, { sessionKey: "agent:main:ci", secret }]),
+  );
+  const { log } = await ask(memoryFlows(), LIST, { config: { routes } });
+  const missing = "secret is missing or not a string. Pass a long random string, for example from the environment.";
+  const unresolved = "secret is empty or a SecretRef, so callers get 404. Resolve it and pass the secret as a string.";
+  expect(log).toEqual([
+    `[webhooks] route unset skipped: ${missing}`,
+    `[webhooks] route number skipped: ${missing}`,
+    `[webhooks] route ref skipped: ${unresolved}`,
+    `[webhooks] route blank skipped: ${unresolved}`,
+  ]);
+  const off = { routes: { ci: { enabled: false } } };
+  expect((await ask(memoryFlows(), LIST, { config: off })).log).toEqual([
+    "[webhooks] every route has enabled: false. Set it to true or remove it.",
+  ]);
 });
 
 test("LIMIT-8: a platform's second argument to the handler is an address only if it is a string", async () => {

@@ -119,6 +119,49 @@ test.each(Object.keys(ACCIDENTS))(
   },
 );
 
+test.each<readonly [string, (file: string) => string]>([
+  [
+    "moved away",
+    (file) => {
+      renameSync(file, `${file}.away`);
+      return `${file}.away`;
+    },
+  ],
+  [
+    "without its log",
+    (file) => {
+      rmSync(`${file}-wal`);
+      return file;
+    },
+  ],
+])("STORE-6: what was answered before the accident is saved into the file that is %s", async (_, accident) => {
+  const file = newFile();
+  const flows = open(file);
+  for (let made = 0; made < 3; made += 1) await run(flows, CREATE);
+  const before = await listed(flows);
+  const saved = accident(file);
+  await run(flows, CREATE);
+  const copy = newFile();
+  copyFileSync(saved, copy);
+  const next = open(copy);
+  expect(await listed(next)).toEqual(expect.arrayContaining([...before]));
+  next.close();
+  if (existsSync(`${file}-wal`)) expect(statSync(`${file}-wal`).size).toBe(0);
+  flows.close();
+});
+
+test("STORE-6: a lost log is not moved into a file beside which another process has begun a new one", async () => {
+  const file = newFile();
+  const flows = open(file);
+  await run(flows, CREATE);
+  for (const end of ["-wal", "-shm"]) rmSync(file + end);
+  writeFileSync(`${file}-wal`, "a log that another process has begun");
+  const before = readFileSync(file);
+  expect((await run(flows, CREATE)).isErr()).toBe(true);
+  expect(readFileSync(file).equals(before)).toBe(true);
+  flows.close();
+});
+
 test("STORE-6: reads see within a second that the files are others", async () => {
   const file = newFile();
   const flows = open(file);

@@ -3,10 +3,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, isIP } from "node:net";
+import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { clientBy } from "../../../adapters/gateway/client.ts";
+import { forwardedClient } from "../../../adapters/node/client.ts";
+import { resolveAsGateway } from "../../support/gateway-client.ts";
 import type { HttpRoute, PluginApi, Service } from "../../../adapters/gateway/api.ts";
 import { LiveRoutes } from "../../../adapters/gateway/live-routes.ts";
 import { Log } from "../../../adapters/bridge/log.ts";
@@ -245,16 +247,6 @@ test("AUDIT-3: warnings that callers can cause are shown once a minute for each 
   );
 });
 
-/** The Gateway's function, as read in its code: from the right, the first hop that is an address and not trusted. */
-const resolveAsGateway: Parameters<typeof clientBy>[0] = ({ socket, headers }, proxies, real) => {
-  const peer = socket.remoteAddress;
-  if (peer === undefined || !proxies.includes(peer)) return peer;
-  const hops = (headers["x-forwarded-for"] ?? "").split(",").map((hop) => hop.trim());
-  const client = hops.findLast((hop) => isIP(hop) !== 0 && hop !== "127.0.0.1" && !proxies.includes(hop));
-  const fallback = headers["x-real-ip"] ?? "";
-  return client ?? (real && isIP(fallback) !== 0 ? fallback : undefined);
-};
-
 const from = (peer: string | undefined, headers: Readonly<Record<string, string>> = {}): IncomingMessage =>
   ({ headers, socket: { remoteAddress: peer } }) as never;
 
@@ -291,6 +283,65 @@ test("LIMIT-8: attribution hop by hop, with its memory, gives the same as the Ga
     }),
     { numRuns: runs(300) },
   );
+});
+
+const ADDRESSES = ["10.0.0.1", "192.0.2.1", "198.51.100.77", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
+const MORE = ["0:0:0:0:0:0:0:1", "::ffff:198.51.100.3", "2001:db8::1", "2001:db8:1::9", "2001:DB8::F", "fe80::1%eth0"];
+const NO_ADDRESS = [
+  "unknown",
+  "_hidden",
+  "",
+  "10.0.0",
+  "10.0.0.256",
+  "010.0.0.1",
+  "1",
+  "10.0.0.1:1:2",
+  "1::2::3",
+  "[10.0.0.3",
+];
+
+test("LIMIT-8: the standalone server attributes a request as the plugin in a Gateway does", () => {
+  const written = fc.tuple(fc.constantFrom(...ADDRESSES, ...MORE), fc.nat({ max: 4 })).map(([address, style]) => {
+    const port = address.includes(":") ? `[${address}]:4711` : `${address}:4711`;
+    return [address, ` ${address} `, `[${address}]`, port, `[${address}]:1`][style] ?? address;
+  });
+  const hop = fc.oneof(written, fc.constantFrom(...NO_ADDRESS));
+  const chain = fc.array(hop, { maxLength: 6 }).map((hops) => hops.join(","));
+  const peer = fc.constantFrom(
+    "192.0.2.1",
+    "::ffff:192.0.2.1",
+    "198.51.100.1",
+    "2001:db8:1::2",
+    "203.0.113.9",
+    "127.0.0.1",
+  );
+  const proxies = ["192.0.2.1", "198.51.100.0/24", "2001:db8:1::/48"];
+  const { clientOf } = forwardedClient(proxies);
+  const seen = new Set<string | undefined>();
+  fc.assert(
+    fc.property(peer, chain, (address, forwarded) => {
+      const request = from(address, { "x-forwarded-for": forwarded });
+      const client = clientOf(request);
+      expect(client).toBe(clientBy(resolveAsGateway)(request, trusting(proxies)));
+      seen.add(client);
+    }),
+    { numRuns: runs(2000) },
+  );
+  expect(seen.size).toBeGreaterThan(8);
+});
+
+test.each([
+  ", 127.0.0.1",
+  ", ::1",
+  ", [::1]:80",
+  ", unknown",
+  ", _hidden",
+  ",",
+  ", 192.0.2.1",
+  ", 127.0.0.1:80, unknown",
+])("LIMIT-8: behind a trusted proxy, 10.0.0.1%s is 10.0.0.1", (rest) => {
+  const request = from("192.0.2.1", { "x-forwarded-for": `203.0.113.9, 10.0.0.1${rest}` });
+  expect(forwardedClient(["192.0.2.1"]).clientOf(request)).toBe("10.0.0.1");
 });
 
 test("LIMIT-8: a resolver that changes the list that it is given changes nothing else", () => {

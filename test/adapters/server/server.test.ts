@@ -54,6 +54,12 @@ test("health shows that the process lives and whether it accepts requests, and n
   isReady = false;
   expect(await ask("/healthz")).toEqual([200, "no-store", { ok: true }]);
   expect(await ask("/readyz")).toEqual([503, "no-store", { ok: false }]);
+  for (const path of ["/healthz?x=1", "/healthz/", "/healthz/?", "//healthz", "/HealthZ"])
+    expect([path, await ask(path)]).toEqual([path, [200, "no-store", { ok: true }]]);
+  for (const path of ["/readyz?x=1", "/readyz/"])
+    expect([path, await ask(path)]).toEqual([path, [503, "no-store", { ok: false }]]);
+  for (const path of ["/healthz/x", "/healthzx", "/x/healthz", "/?/healthz"])
+    expect([path, await ask(path)]).toMatchObject([path, [404, "no-store", { code: "route_not_found" }]]);
   expect(await ask("/")).toMatchObject([404, "no-store", { code: "route_not_found" }]);
   expect(await server.stop()).toBe("drained");
 });

@@ -33,6 +33,8 @@ type Request = {
   readonly isPost: boolean;
   readonly isLimited: boolean;
   readonly isJson: boolean;
+  readonly isUtf8: boolean;
+  readonly isPlain: boolean;
   readonly isSecret: boolean;
   readonly length: number;
   readonly text: string;
@@ -77,7 +79,8 @@ const headOf = (id: number, request: Request): RequestHead => ({
     method: request.isPost ? "POST" : "GET",
     target: request.isRoute ? PATH_A + (request.length > MAX_LENGTH ? "/x".repeat(2000) : "") : "/nope",
     headers: {
-      "content-type": request.isJson ? "application/json" : "text/plain",
+      "content-type": `${request.isJson ? "application/json" : "text/plain"}${request.isUtf8 ? "" : "; charset=utf-16"}`,
+      ...(request.isPlain ? {} : { "content-encoding": "gzip" }),
       authorization: request.isSecret ? `Bearer ${ROUTE_A.secret}` : "Bearer wrong",
     },
     client: clientOf(id),

@@ -135,6 +135,9 @@ export class Gateway {
       OPENCLAW_CONFIG_PATH: this.#configFile,
       OPENCLAW_GATEWAY_PORT: String(this.port),
       OPENCLAW_GATEWAY_TOKEN: TOKEN,
+      // An install reaches no registry and finds nothing in a cache.
+      npm_config_registry: "http://127.0.0.1:9",
+      npm_config_cache: join(this.state, "npm-cache"),
       NO_COLOR: "1",
       CI: "1",
     };

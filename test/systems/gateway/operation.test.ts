@@ -1,9 +1,9 @@
 // Operations on a running Gateway, and what callers must not notice meanwhile.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -79,6 +79,13 @@ test("the operator's commands report no problem of the plugin", { timeout: 300_0
   assert.deepEqual([inspected.plugin.status, inspected.plugin.origin, inspected.diagnostics], ["loaded", "global", []]);
   const doctor = await gateway.cli("doctor", "--non-interactive");
   assert.doesNotMatch(doctor, /webhooks(?!\.config\.routes)[^\n]*(?:error|fail|invalid|unknown)/iu);
+});
+
+test("the install needs no registry, and brings the plugin alone into the Gateway", () => {
+  const folders = globSync("**/node_modules/{[!.@]*,@*/*}", { cwd: gateway.state }).map((folder) => basename(folder));
+  assert.deepEqual([...new Set(folders)].toSorted(), ["neighbour", "openclaw", "openclaw-webhooks"]);
+  const native = globSync("**/*.node", { cwd: gateway.state, exclude: ["**/node_modules/openclaw/**"] });
+  assert.deepEqual(native, []);
 });
 
 test("CONFIG-2: each wrong route gives one warning with its name, field and remedy; CONFIG-1: the others live", async () => {

@@ -26,7 +26,7 @@ const builtins = (report: Report): Plugin => ({
 });
 
 /** The host brings these. */
-const PEERS = Object.keys(PACKAGE.peerDependencies).flatMap((name) => [name, `${name}/*`]);
+const PEERS = Object.keys(PACKAGE.peerDependenciesMeta).flatMap((name) => [name, `${name}/*`]);
 
 const bundleOf = async (what: BuildOptions, platform: "browser" | "node", report: Report): Promise<string> => {
   const { outputFiles } = await build({

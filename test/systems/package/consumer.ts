@@ -1,4 +1,4 @@
-// The package as an application gets it: packed, unpacked beside only its declared dependencies, then compiled against
+// The package as an application gets it: packed, unpacked beside only its peers, then compiled against
 // and run. Entry points that run everywhere must compile without Node's types. Needs `dist`.
 
 import { spawnSync } from "node:child_process";
@@ -50,7 +50,7 @@ const link = (names: readonly string[]): void => {
 };
 
 /** Only these packages are installed, so an import of an undeclared package fails, as in an application. */
-const DECLARED = [...Object.keys(PACKAGE.dependencies), ...Object.keys(PACKAGE.peerDependencies)];
+const DECLARED = Object.keys(PACKAGE.peerDependenciesMeta);
 
 /** Imports everything that an entry point exports. */
 const importing = (entry: string): string => `import * as all from "${specifier(entry)}";

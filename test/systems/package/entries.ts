@@ -6,12 +6,10 @@ import * as z from "zod";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
 
-const versions = z.record(z.string(), z.string());
 const manifest = z.object({
   name: z.string(),
   exports: z.record(z.string(), z.union([z.string(), z.object({ types: z.string(), default: z.string() })])),
-  dependencies: versions,
-  peerDependencies: versions,
+  peerDependenciesMeta: z.record(z.string(), z.unknown()),
 });
 
 export const PACKAGE = manifest.parse(JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")));

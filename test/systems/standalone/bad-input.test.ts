@@ -57,8 +57,11 @@ const newer = database(
 const foreign = database("foreign.db", "CREATE TABLE songs (title TEXT); INSERT INTO songs VALUES ('one');");
 const link = at("link.json");
 write("secrets.json", `{ "ci": "file-secret-0123456789" }`);
-symlinkSync(at("secrets.json"), link);
+symlinkSync(at("open.json"), link);
 mkdirSync(at("folder"));
+mkdirSync(at("writable"));
+chmodSync(at("writable"), 0o777);
+write("writable/secrets.json", `{ "ci": "file-secret-0123456789" }`);
 write("open.json", `{ "ci": "file-secret-0123456789" }`, 0o644);
 write("no.pem", "no certificate");
 
@@ -86,9 +89,13 @@ const CASES: Readonly<Record<string, Case>> = {
     args: serve("--config", fileConfig("nofile.json5", at("none.json"))),
     says: /keys\.path does not exist/u,
   },
-  "a secret file that is a link": {
+  "a secret file that is a link to one that others may read": {
     args: serve("--config", fileConfig("link.json5", link)),
-    says: /keys\.path is a symlink/u,
+    says: /keys\.path is open to group or others/u,
+  },
+  "a secret in a folder that others may write": {
+    args: serve("--config", fileConfig("writable.json5", at("writable/secrets.json"))),
+    says: /keys\.path leads through \S+, which can be changed by group or others/u,
   },
   "a secret file that others may read": {
     args: serve("--config", fileConfig("open.json5", at("open.json"))),
@@ -105,7 +112,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "a database in a folder that does not exist": {
     args: ["serve", "--port", "0", "--db", at("no/flows.db")],
-    says: /no\/flows\.db/u,
+    says: /no\/flows\.db is in a folder that does not exist/u,
   },
   "a public address without --public": { args: serve("--host", "0.0.0.0"), says: /--public/u },
   "a certificate without a key": { args: serve("--tls-cert", at("no.pem")), says: /--tls-key/u },
@@ -145,16 +152,14 @@ for (const [name, { args, says, status = 1, env = {} }] of Object.entries(CASES)
   });
 }
 
-test("a port that is in use: one sentence, and the database is not left locked", async () => {
+test("FILE-4: a port that is in use: one sentence, and no database is left behind", async () => {
+  const file = at("unused.db");
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
   const port = String(Object(taken.address()).port);
-  const ended = await runCli(["serve", "--port", port, "--db", DB, "--config", GOOD]);
+  const ended = await runCli(["serve", "--port", port, "--db", file, "--config", GOOD]);
   taken.close();
   assert.equal(ended.status, 1);
   assert.match(ended.error, /is used by another program\. Choose another port with --port\.\n$/u);
-  assert.ok(existsSync(DB));
-  const opened = new DatabaseSync(DB);
-  opened.exec("BEGIN IMMEDIATE; ROLLBACK");
-  opened.close();
+  assert.equal(existsSync(file), false);
 });

@@ -11,8 +11,27 @@ import { remove, Standalone, tempFolder } from "./harness.ts";
 const GOLDEN = join(import.meta.dirname, "..", "..", "golden");
 const names = readdirSync(join(GOLDEN, "traces")).map((file) => file.replace(".json", ""));
 
-/** A trace that only a Gateway answers: its own auth refuses broken percent-encoding; here no route has the path. */
-const ONLY_A_GATEWAY = /^path-unknown: step \d+ \(broken percent-encoding\): status: expected 401, got 404$/u;
+/**
+ * Steps that a Gateway alone answers as recorded, with the answer here. Its own auth refuses broken percent-encoding, and it
+ * takes what follows a second slash for a host name (ROUTE-1). Its bundled plugin looks at the first of two headers (AUTH-7,
+ * BODY-1), and neither at a charset nor at compression (BODY-6).
+ */
+const ONLY_A_GATEWAY = [
+  "auth-repeated-authorization: step 1 (right, wrong): status: expected 200, got 401",
+  "body-encoding: step 6 (says gzip, is not): status: expected 200, got 415",
+  "body-encoding: step 7 (really gzip): status: expected 400, got 415",
+  "content-type-accepted: step 4 (application/json ; charset=iso-8859-1): status: expected 200, got 415",
+  "content-type-refused: step 16 (twice: the first counts): status: expected 200, got 415",
+  "path-unknown: step 5 (leading double slash): status: expected 404, got 200",
+  "path-unknown: step 8 (broken percent-encoding): status: expected 401, got 404",
+  "path-unknown: step 9 (broken percent-encoding): status: expected 401, got 404",
+  "path-unknown: step 10 (broken percent-encoding): status: expected 401, got 404",
+];
+
+const stepOf = (line: string): string => line.slice(0, line.indexOf("): ") + 1);
+
+/** Whether a line is of such a step: its status, or what goes with the status. */
+const isSpared = (line: string): boolean => ONLY_A_GATEWAY.some((spared) => stepOf(spared) === stepOf(line));
 
 /** These traces take long on purpose. No other trace uses their routes and flows, so they run beside the others. */
 const SLOW = new Set(["rate-limit-window", "sweep-ends-cancelled-flows", "slow-body"]);
@@ -44,11 +63,11 @@ test("the recorded traces replay against the standalone server", { timeout: 300_
   const found: (readonly string[])[] = [];
   for (const name of names.filter((one) => !SLOW.has(one))) found.push(await replayPastSweeps(name));
   found.push(...(await slow));
-  const failed = found.map((lines) => lines.filter((line) => !ONLY_A_GATEWAY.test(line)));
+  const failed = found.map((lines) => lines.filter((line) => !isSpared(line)));
   const passed = failed.filter((lines) => lines.length === 0).length;
-  const spared = found.flat().filter((line) => ONLY_A_GATEWAY.test(line));
+  const spared = found.flat().filter((line) => isSpared(line) && line.includes(": status: "));
   console.log(`# traces: ${String(passed)} of ${String(names.length)} pass, ${String(names.length - passed)} failed`);
-  for (const line of spared) console.log(`# a Gateway's own answer, not compared: ${line}`);
-  assert.equal(spared.length, 3);
+  for (const line of spared) console.log(`# answered so by a Gateway alone: ${line}`);
+  assert.deepEqual(spared.toSorted(), ONLY_A_GATEWAY.toSorted());
   assert.deepEqual(failed.flat(), []);
 });

@@ -6,23 +6,20 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-
-const MAIN = join(import.meta.dirname, "..", "..", "..", "adapters", "cli", "main.ts");
+import { MAIN } from "../../support/command-line.ts";
 
 export const tempFolder = (): string => mkdtempSync(join(tmpdir(), "openclaw-webhooks-"));
 export const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
 
-export type Ended = { readonly status: number | null; readonly out: string; readonly error: string };
+export { type Ended, runCli } from "../../support/command-line.ts";
 
-/** Runs a command line to its end; killed after `deadlineMs`. */
-export const runCli = async (args: readonly string[], env: object = {}, deadlineMs = 30_000): Promise<Ended> => {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, timeout: deadlineMs });
-  child.stdin.end();
-  let [out, error] = ["", ""];
-  child.stdout.on("data", (chunk) => (out += String(chunk)));
-  child.stderr.on("data", (chunk) => (error += String(chunk)));
-  const [status] = (await once(child, "close")) as [number | null];
-  return { status, out, error };
+/** Polls until it is so; fails after 20 seconds. */
+export const until = async (isSo: () => boolean | Promise<boolean>, what = "it did not come to be"): Promise<void> => {
+  const latest = performance.now() + 20_000;
+  while (!(await isSo())) {
+    if (performance.now() > latest) throw new Error(what);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 };
 
 export class Standalone {
@@ -36,9 +33,10 @@ export class Standalone {
     this.log = log;
   }
 
-  /** Resolves once it listens. */
-  static async start(args: readonly string[], env: object = {}): Promise<Standalone> {
-    const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...args], { env: { ...process.env, ...env } });
+  /** Resolves once it listens. `uid`: the user that it runs as, if the tests run as root. */
+  static async start(args: readonly string[], env: object = {}, uid?: number): Promise<Standalone> {
+    const options = { env: { ...process.env, ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) };
+    const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...args], options);
     const log: string[] = [];
     const base = await new Promise<string>((resolve, reject) => {
       createInterface(child.stderr).on("line", (line) => {
@@ -54,6 +52,23 @@ export class Standalone {
   post(routeId: string, secret: string, body: object): Promise<Response> {
     const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
     return fetch(`${this.base}/plugins/webhooks/${routeId}`, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves once the log has `count` lines with these words. */
+  async says(words: string, count = 1): Promise<void> {
+    await until(
+      () => this.log.filter((line) => line.includes(words)).length >= count,
+      `${words}\n${this.log.join("\n")}`,
+    );
   }
 
   async end(signal: NodeJS.Signals): Promise<number | null> {

@@ -1,0 +1,64 @@
+// The proxy that the environment names for a URL, as in other programs: http_proxy, https_proxy, no_proxy, in capitals too.
+
+import { BlockList, isIP } from "node:net";
+import { err, ok, type Result } from "neverthrow";
+import { type CliFault, fault } from "../fault.ts";
+import type { Env } from "../io.ts";
+import { isLoopback } from "./listen-address.ts";
+
+/** `variable`: the name of the variable that holds `url`, which may contain a password. */
+export type Proxy = { readonly variable: string; readonly url: string };
+
+const bare = (host: string): string => host.replace(/^\[(.*)\]$/u, "$1");
+
+const isInSubnet = (host: string, entry: string): boolean => {
+  const [address = "", bits = ""] = entry.split("/");
+  const most = isIP(address) === 6 ? 128 : 32;
+  if (isIP(address) === 0 || isIP(address) !== isIP(host) || !/^\d{1,3}$/u.test(bits) || Number(bits) > most)
+    return false;
+  const family = most === 128 ? "ipv6" : "ipv4";
+  const subnet = new BlockList();
+  subnet.addSubnet(address, Number(bits), family);
+  return subnet.check(host, family);
+};
+
+const ENTRY = /^(?<host>\[[^\]]*\]|[^:]*|.*:.*:.*?)(?::(?<port>\d+))?$/u;
+
+/** `*`, a name with everything below it, an address or a subnet; a name or address may have a port. */
+const isExempt = (target: URL, noProxy: string): boolean => {
+  const host = bare(target.hostname);
+  const port = target.port || (target.protocol === "https:" ? "443" : "80");
+  return noProxy
+    .toLowerCase()
+    .split(/[\s,]+/u)
+    .some((entry) => {
+      const groups = isIP(entry) === 6 ? { host: entry, port: undefined } : ENTRY.exec(entry)?.groups;
+      const name = bare(groups?.["host"] ?? "").replace(/^\*?\./u, "");
+      if (entry === "*" || isInSubnet(host, entry)) return true;
+      return name !== "" && (host === name || host.endsWith(`.${name}`)) && (groups?.["port"] ?? port) === port;
+    });
+};
+
+const variableOf = (names: readonly string[], env: Env): string | undefined =>
+  names.find((name) => (env[name] ?? "").trim() !== "");
+
+//= CALL-2
+/**
+ * Undefined: none, or the server is on this machine and the proxy is not, because the secret must not leave the machine on
+ * its way there. Errs when the variable does not name an HTTP proxy.
+ */
+export const proxyFor = (target: URL, env: Env): Result<Proxy | undefined, CliFault> => {
+  const scheme = target.protocol.slice(0, -1);
+  const variable = variableOf([`${scheme}_proxy`, `${scheme}_proxy`.toUpperCase()], env);
+  const exempt = variableOf(["no_proxy", "NO_PROXY"], env);
+  if (variable === undefined || (exempt !== undefined && isExempt(target, env[exempt] ?? ""))) return ok(undefined);
+  const written = env[variable]?.trim() ?? "";
+  const url = written.includes("://") ? written : `http://${written}`;
+  const proxy = URL.canParse(url) ? new URL(url) : undefined;
+  if (isLoopback(target.hostname) && !isLoopback(proxy?.hostname ?? "")) return ok(undefined);
+  return proxy !== undefined && /^https?:$/u.test(proxy.protocol)
+    ? ok({ variable, url })
+    : err(
+        fault(`${variable} does not name an http or https proxy. Correct it, or name ${target.hostname} in NO_PROXY`),
+      );
+};

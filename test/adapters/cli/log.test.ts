@@ -1,0 +1,66 @@
+// The server's log: ASCII on one line, whatever a file, a route or a message is called.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { openLog } from "../../../adapters/cli/log.ts";
+import { cli } from "../../support/cli.ts";
+
+test("AUDIT-2: each line of the log is printable ASCII, also at debug level, and as JSON says what was meant", () => {
+  const text = fc.string({ unit: "binary", maxLength: 20 });
+  fc.assert(
+    fc.property(text, text, fc.boolean(), (message, routeId, isTerminal) => {
+      const lines: string[] = [];
+      const log = openLog({ error: (line) => lines.push(line), isTerminal }, "debug");
+      log.logger.info(message);
+      log.onEvent({ status: 200, routeId });
+      expect(lines).toHaveLength(2);
+      for (const line of lines) expect(line).toMatch(/^[\x20-\x7e]*\n$/u);
+      if (isTerminal) return;
+      const [said, event] = lines.map((line): unknown => JSON.parse(line));
+      expect(said).toMatchObject({ message: message.replace(/^\[webhooks\] /u, "") });
+      expect(event).toMatchObject({ routeId, status: 200 });
+    }),
+  );
+});
+
+/** Runs `serve` with one route until it listens, and returns its log. */
+const served = async (config: object, more: readonly string[] = []): Promise<readonly string[]> => {
+  const folder = mkdtempSync(join(tmpdir(), "log-"));
+  const file = join(folder, "routes \u00e9.json");
+  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+  let stop = (): void => undefined;
+  const { error } = await cli(["serve", "--port", "0", "--config", file, "--db", join(folder, "\u00e9.db"), ...more], {
+    onStop: (handle) => {
+      stop = () => handle(true);
+      setImmediate(stop);
+      return () => undefined;
+    },
+  });
+  rmSync(folder, { recursive: true });
+  return error.trim().split("\n");
+};
+
+const SECRET = "a-secret-of-sixteen";
+
+test("AUDIT-1, AUDIT-2: the line of a route shows neither a session key that is its id nor the key in its path", async () => {
+  for (const id of ["my-session", "My-Session", "agent:main:x"]) {
+    const lines = await served({ routes: { [id]: { sessionKey: "my-session", secret: SECRET } } });
+    for (const line of lines) expect(line).toMatch(/^[\x20-\x7e]*$/u);
+    const messages = lines.map((line) => (JSON.parse(line) as { message: string }).message);
+    expect(messages[0]).toBe("route [hidden] at /plugins/webhooks/[hidden]");
+    expect(messages[1]).toContain("\u00e9.db");
+  }
+  const [line = ""] = await served({ routes: { demo: { sessionKey: "webhooks", secret: SECRET } } });
+  expect(JSON.parse(line)).toMatchObject({ message: "route demo at /plugins/webhooks/demo" });
+});
+
+test("serve: an entry of trustedProxies that is not an address is logged with the advice that check gives", async () => {
+  const routes = { demo: { sessionKey: "s", secret: SECRET } };
+  const lines = await served({ trustedProxies: ["proxy"], routes });
+  expect(lines.map((line) => (JSON.parse(line) as { message: string }).message)).toContain(
+    "trustedProxies proxy is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.",
+  );
+});

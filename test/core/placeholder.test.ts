@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { hasReference, placeholderIn, problemLine } from "../../core/index.ts";
+import { runs } from "../support/runs.ts";
+import { load, wildText } from "./arbitraries.ts";
+
+const REFERENCES = [
+  ["${VAR}", "${VAR:-x}", "${VAR:?x}", "${VAR-x}", "${VAR:=x}", "${VAR+x}", "${!VAR}", "${VAR//a/b}", "${VAR,,}"],
+  ["${VAR:-Zm9vYmFyx1}", "${VAR:-${OTHER}}", "${var}", "${ VAR }", "${env:X}", "${aws_ssm.x}", "$${VAR}", "${1}"],
+  ["$VAR", "$var", "$mySecret", "$SECRET_1", "$A$B", "$USER:$PASS", "$1", "$(cmd)", "$(cat /run/x)", "`cat x`"],
+  ["%NAME%", "%name%", "%{X}", "%(name)s", "%s", "!X!", "@X@", "@@X@@", "#{X}", "#{ENV['X']}", "@{x}"],
+  ["${{ secrets.X }}", "${{secrets.X}}", "{{ x }}", "{{x}}", "{{{x}}}", "{{ .Values.secret }}", '{{ env "X" }}'],
+  ["<%= x %>", "{% x %}", "[[x]]", "$[variables.x]", "{name}", "{0}", "{}", "__TOKEN__"],
+  ["<your-secret>", "<YOUR_SECRET>", "<secret>", "[YOUR SECRET]", '"${VAR}"', "'$VAR'", "secrets.X", "var.secret"],
+  ["ENV[X]", "ENV['X']", "$ENV{X}", "$env:X", "process.env.X", 'os.environ["X"]', "op://vault/item/field"],
+  ["prefix-${VAR:-x}-y", "Bearer ${TOKEN}", "Bearer {{ token }}", "prefix-${_X9}-suffix-long-enough", "k9F2x${HOOK}"],
+].flat();
+const MARKS = [
+  ["__OPENCLAW_REDACTED__", "[REDACTED]", "***REDACTED***", "<redacted>", "REDACTED", "xoxb-REDACTED", "Redacted"],
+  ["[REDACTED_PRIVATE_KEY]", "[REDACTED CREDENTIAL]", "(redacted)", "-- redacted --", "<REDACTED:32 bytes>"],
+  ["[Filtered]", "<hidden>", "[MASKED]", "sk-****-abcd", "****1234", "ghp_******9fZ3", "ghp_…", "whsec_..."],
+  ["sk-xxxxxxxxxxxx", "••••", "●●●●1234"],
+].flat();
+const RUNS = [
+  "********",
+  "xxxxxxxx",
+  "XxXxXxXx",
+  "XXXX-XXXX-XXXX",
+  "0000000000000000",
+  "aaa",
+  "....",
+  "------",
+  "_ _ _ _",
+];
+const EXAMPLES = [
+  ["changeme", "change-me", "CHANGE_ME", "ChangeMe", "change me", "changeme!", "changeme123", "<<< change me >>>"],
+  ["your-secret-here", "YOUR_SECRET_HERE", "your-256-bit-secret", "put-your-secret-here", "OPENCLAW_WEBHOOK_SECRET"],
+  ["secret", "SECRET", "s3cret", "my-secret", "supersecret", "webhook-secret", "password", "Password1", "passw0rd"],
+  ["example", "test", "todo", "TODO", "TBD", "fixme", "replace-me", "placeholder", "dummy", "sample", "foobar"],
+  ["replace-with-a-long-random-string", "use-a-long-random-secret", "test-secret", "example-secret", "demo-token"],
+  ["12345678", "1234567890", "abcdefgh", "abc123", "qwerty", "null", "undefined", "[object Object]"],
+].flat();
+
+test("CONFIG-8: references, redaction marks, runs of one character and examples are not secrets", () => {
+  const kinds = [
+    [REFERENCES, "reference"],
+    [MARKS, "hidden secret"],
+    [RUNS, "repeated"],
+    [EXAMPLES, "example"],
+  ] as const;
+  for (const [texts, kind] of kinds) {
+    for (const text of texts) {
+      const known = placeholderIn(text);
+      expect([text, known]).toEqual([text, expect.any(String)]);
+      // some marks are runs or examples as well
+      if (kind === "reference") expect([text, known]).toEqual([text, expect.stringContaining(kind)]);
+    }
+  }
+});
+
+test("CONFIG-8: a placeholder makes its route cold, with one line that does not show it", () => {
+  for (const secret of [...REFERENCES, ...MARKS, ...RUNS, ...EXAMPLES]) {
+    for (const written of [secret, ` ${secret}\n`]) {
+      const { routes, paths, problems } = load({ routes: { r: { sessionKey: "agent:main:main", secret: written } } });
+      expect([secret, routes.size, [...paths.values()]]).toEqual([secret, 0, ["r"]]);
+      expect(problems.map(({ effect, field }) => [effect, field])).toEqual([["cold", "secret"]]);
+      const line = problems.map(problemLine).join("\n");
+      expect(line).toMatch(/^route r skipped: secret is .+, so callers get 404\. Set .+\.$/u);
+      if (secret.length > 9) expect(line).not.toContain(secret);
+    }
+  }
+});
+
+const SYMBOLS = "!#$%&()*+,-./:;<=>?@[]^_{|}~";
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const ofAlphabet = (alphabet: string, minLength: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.integer({ min: 0, max: alphabet.length - 1 }), { minLength, maxLength: 64 })
+    .map((places) => places.map((place) => alphabet[place]).join(""));
+const randomBytes = fc.uint8Array({ minLength: 12, maxLength: 48 });
+const randomSecret = fc.oneof(
+  fc
+    .constantFrom("base64", "base64url", "hex")
+    .chain((form) => randomBytes.map((all) => Buffer.from(all).toString(form))),
+  ofAlphabet(LETTERS, 16),
+  ofAlphabet("abcdefghijklmnopqrstuvwxyz", 16),
+  ofAlphabet(`${LETTERS}!@#$%^&*`, 24),
+  // `${ABC}` is replaced by the Gateway wherever it stands, so a secret with it would not work there either
+  ofAlphabet(LETTERS + SYMBOLS, 32).filter((secret) => !/[$#%@][{([]/u.test(secret)),
+  fc.uuid(),
+);
+
+test("CONFIG-8: a random secret is never taken for a placeholder", () => {
+  fc.assert(
+    fc.property(randomSecret, (secret) => {
+      expect(placeholderIn(secret)).toBe(undefined);
+    }),
+    { numRuns: runs(500), unbiased: true },
+  );
+});
+
+test("CONFIG-8: a phrase of the operator's own is a secret, and so is every secret of the recorded traces", () => {
+  const recorded = readFileSync("test/golden/config.json", "utf8").matchAll(/"secret": ("[^"]+")/gu);
+  const secrets = [...recorded].map(([, text]) => String(JSON.parse(text ?? "")));
+  expect(secrets.length).toBeGreaterThan(10);
+  const phrases = [
+    ["a-long-and-random-secret", "another-long-secret", "correct-horse-battery-staple", "not REDACTED"],
+    ["example-secret-0123456789", "0123456789abcdef", "$NAME-is-not-one-of-them", "${}-is-not-one-of-them"],
+    ["секрет-secret", "Zm9v{YmFy}$x", "4eC39HqLyjWDarjtT1zdp7dc", "price$is$right?Yes", "x", "ab"],
+  ].flat();
+  for (const secret of [...secrets, ...phrases]) expect([secret, placeholderIn(secret)]).toEqual([secret, undefined]);
+});
+
+test("CONFIG-9: a reference in a session, a controller or a path is a problem of that field", () => {
+  const good = { sessionKey: "agent:main:main", secret: "a-long-and-random-secret" };
+  const inText = ["${VAR}", "${VAR:-x}", "${var}", "$VAR", "$var", "$(cmd)", "{{ x }}", "<name>", "{name}", "%NAME%"];
+  for (const reference of [...inText, "${{ secrets.X }}", "#{X}", "@@X@@", "<%= x %>", "[[x]]"]) {
+    for (const field of ["sessionKey", "controllerId", "path"]) {
+      for (const text of [reference, `/hooks/${reference}`, `a${reference}b`]) {
+        const { routes, problems } = load({ routes: { r: { ...good, [field]: text } } });
+        expect([text, routes.size]).toEqual([text, 0]);
+        expect(problems.map(problemLine)).toEqual([
+          `route r skipped: ${field} contains a reference that was not replaced by its value. Set the variable, or write the value itself.`,
+        ]);
+      }
+    }
+  }
+  const plain = ["agent:main:main", "agent:main:matrix:!room:example.org", "agent:a:mail:x@example.org", "100% mine"];
+  for (const text of [...plain, "a < b > c", "agent:main:telegram:-100:topic:7", "cost: 5$", "webhooks/zapier_2"]) {
+    expect([text, hasReference(text)]).toEqual([text, false]);
+  }
+});
+
+test("TOTAL-1: any text is a placeholder or not, in time that does not explode", () => {
+  const parts = fc.constantFrom(
+    "${",
+    "{{",
+    "}}",
+    "$(",
+    "$a",
+    "<a",
+    "x",
+    "an",
+    "test",
+    "secret",
+    "redact",
+    "*",
+    "'",
+    "\n",
+  );
+  const long = fc.array(parts, { maxLength: 1000, size: "max" }).map((all) => all.join("").slice(0, 4096));
+  fc.assert(
+    fc.property(fc.oneof(wildText, long), (text) => {
+      const known = placeholderIn(text);
+      expect(known === undefined || known.startsWith("is ")).toBe(true);
+      expect(typeof hasReference(text)).toBe("boolean");
+    }),
+    { numRuns: runs(100) },
+  );
+});
