@@ -84,6 +84,7 @@ class Collector {
   }
 }
 
+//= ROUTE-3
 const isDisabled = (written: unknown): boolean => isObject(written) && own(written, "enabled") === false;
 
 const unusable = (sentence: string): Config => ({
