@@ -709,4 +709,248 @@ export const BUGS: readonly Bug[] = [
       breaks: "noValuesInv",
     },
   },
+  {
+    name: "a comparison that ends at the first difference",
+    clause: "AUTH-3",
+    code: [
+      {
+        file: "core/secret.ts",
+        was: "i < this.#bytes.length; i += 1)",
+        becomes: "i < this.#bytes.length && difference === 0; i += 1)",
+      },
+    ],
+    model: {
+      file: "spec/values.qnt",
+      was: "foldl(start, (sum, i) => {",
+      becomes: "foldl(start, (sum, i) => if (sum.difference > 0) sum else {",
+      breaks: "everyByteInv",
+    },
+  },
+  {
+    name: "the first of two credential headers counts",
+    clause: "AUTH-7",
+    code: [{ file: "adapters/node/head.ts", was: "lines.length > 1 ? lines", becomes: "lines.length > 2 ? lines" }],
+    model: {
+      file: "spec/route.qnt",
+      was: "first.concat([44, 32]).concat(second)",
+      becomes: "first",
+      breaks: "twiceInv",
+    },
+  },
+  {
+    name: "slot kept when a body of fetch is given up",
+    clause: "SLOT-2",
+    code: [{ file: "adapters/fetch/respond.ts", was: "pull, cancel: end }", becomes: "pull }" }],
+  },
+  {
+    name: "one entry of the table too many is looked at",
+    clause: "LIMIT-7",
+    code: [{ file: "adapters/limits/memory.ts", was: "MAX_EVICTION_SCAN = 16;", becomes: "MAX_EVICTION_SCAN = 17;" }],
+    model: {
+      file: "spec/cost.qnt",
+      was: "done < r.known and done < MAX_SCAN",
+      becomes: "done < r.known and done <= MAX_SCAN",
+      breaks: "boundedWorkInv",
+    },
+  },
+  {
+    name: "a loopback address in a header counts as the client",
+    clause: "LIMIT-8",
+    code: [{ file: "adapters/node/client.ts", was: "!isIn(loopback, address) && ", becomes: "" }],
+  },
+  {
+    name: "a disabled route served",
+    clause: "ROUTE-3",
+    code: [
+      {
+        file: "core/config.ts",
+        was: `own(written, "enabled") === false`,
+        becomes: `own(written, "enabled") === "false"`,
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: "if (not(isEnabled(entry))) config",
+      becomes: `if (entry.faulty == "disabled") config`,
+      breaks: "disabledInv",
+    },
+  },
+  {
+    name: "topics forgotten when there are many",
+    clause: "AUDIT-3",
+    code: [
+      {
+        file: "adapters/bridge/log.ts",
+        was: `      this.#countUnshown(now);
+      return false;`,
+        becomes: "      this.#noticed.clear();",
+      },
+    ],
+    model: { file: "spec/audit.qnt", was: ".size() < MAX_TOPICS", becomes: ".size() >= 0", breaks: "rationedInv" },
+  },
+  {
+    name: "a secret file that a shared group may write",
+    clause: "FILE-1",
+    code: [{ file: "adapters/cli/trusted-path.ts", was: `writers === "own" && uid === gid`, becomes: "uid === gid" }],
+  },
+  {
+    name: "a secret file that its group may read",
+    clause: "FILE-2",
+    code: [{ file: "adapters/cli/read-text.ts", was: "isOwn(stats) ? 0o044 : 0o004", becomes: "0o004" }],
+  },
+  {
+    name: "database in a relative folder",
+    clause: "FILE-3",
+    code: [{ file: "adapters/cli/home.ts", was: "isAbsolute(folder)", becomes: `folder !== ""` }],
+    model: { file: "spec/file.qnt", was: `folder == "absolute")`, becomes: `folder != "")`, breaks: "absoluteInv" },
+  },
+  {
+    name: "answer before the disk has it",
+    clause: "STORE-2",
+    code: [{ file: "adapters/flows/sqlite/index.ts", was: "synchronous = FULL", becomes: "synchronous = OFF" }],
+  },
+  {
+    name: "flows listed by the clock",
+    clause: "STORE-5",
+    code: [
+      {
+        file: "adapters/flows/sqlite/tables.ts",
+        was: "ORDER BY made DESC",
+        becomes: "ORDER BY created_at DESC, made DESC",
+      },
+    ],
+    model: {
+      file: "spec/database.qnt",
+      was: "=> [flow].concat(after))",
+      becomes: `=>
+    if (after == [] or flow.createdAt >= after.head().createdAt) [flow].concat(after) else after.append(flow))`,
+      breaks: "newestFirstInv",
+    },
+  },
+  {
+    name: "a removed log not noticed",
+    clause: "STORE-6",
+    code: [
+      {
+        file: "adapters/flows/sqlite/open-files.ts",
+        was: `      for (const one of beside) one.check(true);
+`,
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/database.qnt",
+      was: "bool = open == paths",
+      becomes: "bool = open.file == paths.file",
+      breaks: "answeredIsThereInv",
+    },
+  },
+  {
+    name: "a log that is not tried again",
+    clause: "STORE-7",
+    code: [
+      { file: "adapters/flows/sqlite/engine.ts", was: "settled.isErr() || !settled.value", becomes: "settled.isErr()" },
+    ],
+  },
+  {
+    name: "times that follow a clock set back",
+    clause: "FLOW-7",
+    code: [
+      {
+        file: "core/lifecycle.ts",
+        was: "Math.max(now, flow.updatedAt, flow.createdAt)",
+        becomes: "Math.max(now, flow.createdAt)",
+      },
+    ],
+    model: {
+      file: "spec/flow.qnt",
+      was: "if (now < flow.updatedAt) flow.updatedAt else now",
+      becomes: "now",
+      breaks: "timesNeverGoBackInv",
+    },
+  },
+  {
+    name: "a secret for this machine sent through a proxy elsewhere",
+    clause: "CALL-2",
+    code: [
+      {
+        file: "adapters/cli/commands/call-proxy.ts",
+        was: "if (isLoopback(target.hostname) &&",
+        becomes: `if (target.hostname === "127.0.0.1" &&`,
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: `if (exchange.proxy == "" or (exchange.target == "here" and exchange.proxy != "here"))`,
+      becomes: `if (exchange.proxy == "")`,
+      breaks: "receiversInv",
+    },
+  },
+  {
+    name: "silence taken for no connection",
+    clause: "CALL-3",
+    code: [
+      {
+        file: "adapters/cli/commands/call-send.ts",
+        was: `sending.once("finish", () => (wasSent`,
+        becomes: `sending.once("response", () => (wasSent`,
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: "if (met.in(UNFINISHED)) 4",
+      becomes: `if (met.in(UNFINISHED) and met != "silence") 4`,
+      breaks: "doubtInv",
+    },
+  },
+  {
+    name: "separators of lines printed as they are",
+    clause: "CALL-4",
+    code: [{ file: "core/text.ts", was: "\\p{Cf}\\p{Zl}\\p{Zp}", becomes: "\\p{Cf}" }],
+    model: {
+      file: "spec/values.qnt",
+      was: "8232 <= code and code <= 8238",
+      becomes: "8234 <= code and code <= 8238",
+      breaks: "printedInv",
+    },
+  },
+  {
+    name: "an example with digits taken for a secret",
+    clause: "CONFIG-8",
+    code: [
+      {
+        file: "core/placeholder.ts",
+        was: "characters.length - words.length <= 4",
+        becomes: "characters.length === words.length",
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: `if (text.in(PLACEHOLDERS) or text == "") Unresolved`,
+      becomes: `if (text == "\${NAME}" or text == "") Unresolved`,
+      breaks: "noPlaceholderInv",
+    },
+  },
+  {
+    name: "a reference taken for a session",
+    clause: "CONFIG-9",
+    code: [{ file: "core/route-config.ts", was: ": filledIn(field, value.trim());", becomes: ": ok(value.trim());" }],
+    model: {
+      file: "spec/route.qnt",
+      was: "else if (sessionOf(entry).in(PLACEHOLDERS)) Flawed",
+      becomes: `else if (sessionOf(entry) == "changeme") Flawed`,
+      breaks: "noReferenceInv",
+    },
+  },
+  {
+    name: "a name that stands twice accepted",
+    clause: "CONFIG-10",
+    code: [{ file: "adapters/cli/config/repeated.ts", was: "found.length > 1", becomes: "found.length > 2" }],
+    model: {
+      file: "spec/route.qnt",
+      was: "found.lines.length() > 1",
+      becomes: "found.lines.length() > 2",
+      breaks: "repeatedInv",
+    },
+  },
 ];

@@ -12,8 +12,9 @@ const fault = (module: string, breaks: string, was: string, becomes: string): Mo
 });
 
 export const MODEL_FAULTS: readonly ModelFault[] = [
-  // a warning is shown a tick too early
+  // a warning a tick too early, and one topic too many
   fault("audit", "rationedInv", "now - noticed.get(topic) < NOTICE\n", "now - noticed.get(topic) < NOTICE - 1\n"),
+  fault("audit", "rationedInv", ".size() < MAX_TOPICS", ".size() <= MAX_TOPICS"),
 
   // each bound on what is looked at is forgotten
   fault("cost", "boundedWorkInv", "done < tailOf(r.forwarded)", "done < r.forwarded"),
@@ -40,6 +41,59 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "least(if (announced > needed) announced",
     "most(if (announced > needed) announced",
   ),
+
+  // a list without what the log holds; a lost server that goes on when its files are back
+  fault(
+    "database",
+    "latestIsLastInv",
+    "shown: newestFirst(rowsAt(server.open))",
+    "shown: newestFirst(rows.get(server.open.file))",
+  ),
+  fault(
+    "database",
+    "lostRefusesInv",
+    `if (server.isLost) { step: "list"`,
+    `if (not(isKept(server.open, paths))) { step: "list"`,
+  ),
+  fault(
+    "database",
+    "answeredIsThereInv",
+    "if (server.isLost or not(isKept(server.open, paths)))",
+    "if (not(isKept(server.open, paths)))",
+  ),
+  // the log stays where it is, and is not copied
+  fault(
+    "database",
+    "fileAloneInv",
+    "pure def settle(file: List[Flow], log: List[Flow]): List[Flow] = file.concat(log)",
+    "pure def settle(file: List[Flow], log: List[Flow]): List[Flow] = file",
+  ),
+  fault(
+    "database",
+    "backupIsWholeInv",
+    "pure def backUp(file: List[Flow], log: List[Flow]): List[Flow] = file.concat(log)",
+    "pure def backUp(file: List[Flow], log: List[Flow]): List[Flow] = file",
+  ),
+  // a name that is taken, a damaged file
+  fault(
+    "database",
+    "backupIsNewInv",
+    `if (target.isThere) "exists" else checkIntegrity(paths.file, damaged)`,
+    "checkIntegrity(paths.file, damaged)",
+  ),
+  fault("database", "damagedInv", `if (file.in(damaged)) "unusable" else ""`, `""`),
+
+  // only the file itself is looked at; a folder without the sticky bit; advice where a secret has to be refused
+  fault(
+    "file",
+    "ownWordInv",
+    "path.indices().forall(i => isStepTrusted(path[i]))",
+    "isStepTrusted(path[path.length() - 1])",
+  ),
+  fault("file", "ownWordInv", `step.kind == "folder" and step.mode.contains("sticky")`, `step.kind == "folder"`),
+  fault("file", "exposedInv", `else if (isReadOnly) "advice" else "refused"`, `else "advice"`),
+  fault("file", "nothingMadeInv", `if (isTaken) "" else folder`, "folder"),
+  fault("file", "noneLeftInv", `{ ...server, stage: "ended", command: "ended" }`, `{ ...server, stage: "ended" }`),
 
   // a refused command writes
   fault(
@@ -101,6 +155,9 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `else if (code != "command") moved`,
     `else if (code == "invalid_json") moved`,
   ),
+  // a body in a foreign charset, a compressed one
+  fault("pipeline", "readableInv", "bool = r.isJson and r.isUtf8 and r.isPlain", "bool = r.isJson and r.isPlain"),
+  fault("pipeline", "readableInv", "bool = r.isJson and r.isUtf8 and r.isPlain", "bool = r.isJson and r.isUtf8"),
 
   // empty segments count
   fault("route", "allSpellingsInv", `resolveDots(tokens).select(one => one.word != "")`, "resolveDots(tokens)"),
@@ -111,7 +168,15 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "    | Malformed => []\n",
     `    | Malformed => if (["x"].in(config.routes.keys())) [config.routes.get(["x"])] else []\n`,
   ),
-  fault("route", "disabledInv", "if (not(isEnabled(entry))) config", `if (entry.faulty == "disabled") config`),
+  // mounted beside its base, too
+  fault("route", "mountedInv", "fold(Map(), (made, path)", "fold(config.routes, (made, path)"),
+  // a name that stands on two lines is refused with one of them
+  fault(
+    "route",
+    "repeatedInv",
+    "found.lines.length() > 1)",
+    "found.lines.length() > 1).map(found => { ...found, lines: [found.lines.head()] })",
+  ),
   // both headers may decide
   fault(
     "route",
@@ -165,6 +230,8 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "printed: Set(exchange.met, exchange.target)",
     "printed: Set(exchange.met, exchange.target, secret)",
   ),
+  // no doubt about an answer that is cut off
+  fault("store", "doubtInv", `"trickle", "cut_off", "endless")`, `"trickle", "endless")`),
   // a process runs past its deadline
   fault("store", "stopWaitsInv", "or now - process.since >= GRACE)", "or now - process.since > GRACE)"),
 
@@ -196,6 +263,8 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `"fail_flow" -> REVISED.append(STATE).concat(BLOCKED)`,
     `"fail_flow" -> BLOCKED.concat(REVISED).append(STATE)`,
   ),
+  // what is too long is printed
+  fault("values", "printedInv", "if (text.length() > MAX_ANSWER)", "if (text.length() > MAX_ANSWER + 1)"),
   // the client's own entry counts; a stranger's header counts
   fault("values", "forwardedInv", "strangers[strangers.length() - 1]", "strangers[0]"),
   fault(
@@ -204,19 +273,14 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "if (not(sender.peer.in(sender.trusted)) or strangers == [])",
     "if (strangers == [])",
   ),
-  // the comparison ends at the first difference
-  fault(
-    "values",
-    "everyByteInv",
-    "foldl(start, (sum, i) => {",
-    "foldl(start, (sum, i) => if (sum.difference > 0) sum else {",
-  ),
   fault("values", "totalInv", `sentence: "not_utf8"`, `sentence: ""`),
   // the clock is read instead of the argument; luck decides
   fault("values", "repeatableInv", "Live(isLive(times.endsAt, times.now))", "Live(isLive(times.endsAt, around.clock))"),
   fault("values", "repeatableInv", "Key(networkOf(address))", "Key(networkOf(address).append(around.luck))"),
 
   fault("view", "ownSessionsInv", "if (child != Text([Key(named)])) read else", "if (child == Nothing) read else"),
+  // our own sentence is scrubbed
+  fault("view", "wholeSentenceInv", "own: OWN, warned: scrub(said)", "own: scrub(OWN), warned: scrub(said)"),
   fault("view", "nonsenseInv", "isBad: made.isBad or value == Bad", "isBad: made.isBad and value == Bad"),
   fault(
     "view",
