@@ -230,8 +230,8 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "printed: Set(exchange.met, exchange.target)",
     "printed: Set(exchange.met, exchange.target, secret)",
   ),
-  // no doubt about an answer that is cut off
-  fault("store", "doubtInv", `"trickle", "cut_off", "endless")`, `"trickle", "endless")`),
+  // an answer of something else is taken for success
+  fault("store", "doubtInv", `if (met == "done") 0`, `if (met.in(Set("done", "not_json"))) 0`),
   // a process runs past its deadline
   fault("store", "stopWaitsInv", "or now - process.since >= GRACE)", "or now - process.since > GRACE)"),
 
