@@ -36,7 +36,8 @@ export type EmbedOptions = {
 /** Warnings and errors; a host that wants more brings its own logger. */
 export const CONSOLE: Logger = { info: () => undefined, warn: console.warn, error: console.error };
 
-const clock = (): number => performance.now();
+/** Monotonic milliseconds. */
+export const clock = (): number => performance.now();
 
 /** What an embedding program can do, which resolves SecretRefs itself. */
 const SECRETS: ReadonlyMap<string, string> = new Map([
@@ -58,10 +59,17 @@ const mounted = (routes: Routes, basePath: string): Routes | undefined =>
     .map((base) => new Map([...routes].map(([path, route]) => [base + path, { ...route, path: base + path }])))
     .unwrapOr(undefined);
 
+/** A bridge whose routes may be others with each request. A request that has begun keeps its route. */
+export const liveBridge = (
+  routes: () => Routes,
+  { flows, limits = new MemoryLimits(), onEvent }: Pick<EmbedOptions, "flows" | "limits" | "onEvent">,
+  log: Log,
+  primitives: Primitives,
+): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent });
+
 /** Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). */
 export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives): Bridge => {
-  const { config, flows, explain = explainToHost, logger = CONSOLE, limits = new MemoryLimits(), onEvent } = options;
-  const { basePath = "/" } = options;
+  const { config, explain = explainToHost, logger = CONSOLE, basePath = "/" } = options;
   const log = new Log(logger, clock);
   const { routes: configured, problems } = loadConfig(config, primitives.sha256);
   const routes = mounted(configured, basePath);
@@ -69,13 +77,5 @@ export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives):
   for (const line of lines) log.write("warn", line);
   if (routes === undefined) log.write("warn", NO_BASE);
   if (configured.size === 0 && problems.length === 0) log.write("warn", `${emptiness(config)}.`);
-  return createBridge({
-    routes: () => routes ?? NO_ROUTE,
-    store: flows,
-    limits,
-    primitives,
-    clock,
-    log,
-    onEvent,
-  });
+  return liveBridge(() => routes ?? NO_ROUTE, options, log, primitives);
 };

@@ -12,6 +12,10 @@ export type Io = {
   readonly isTerminal: boolean;
   /** Calls `handle` at the first request to stop and at the second one. Returns a function that ends the watch. */
   readonly onStop: (handle: (isFirst: boolean) => void) => () => void;
+  /** Calls `handle` at each request to read the configuration again. Returns a function that ends the watch. */
+  readonly onReload?: (handle: () => void) => () => void;
+  /** Calls `handle` with what nothing has caught, and goes on. Returns a function that ends that. */
+  readonly onDefect?: (handle: (error: unknown) => void) => () => void;
 };
 
 /**

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-// The entry point. It checks the version of Node before it loads anything else, because older versions cannot.
+// The entry point. It handles signals first, and checks the version of Node before it loads the rest, because older versions
+// cannot.
+
+import "./signals.ts";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 

@@ -3,30 +3,34 @@
 import { text } from "node:stream/consumers";
 import type { Io } from "./io.ts";
 import { run } from "./program.ts";
+import { isForced, watchReloads, watchStops } from "./signals.ts";
 
-let isForced = false;
-
-const onStop: Io["onStop"] = (handle) => {
-  let isFirst = true;
-  const stop = (): void => {
-    isForced = !isFirst;
-    handle(isFirst);
-    isFirst = false;
+/** A stream whose reader has gone, such as `| head`, or whose disk is full costs its lines only. */
+const writer = (stream: NodeJS.WriteStream): Io["out"] => {
+  stream.on("error", () => undefined);
+  return (line) => {
+    try {
+      stream.write(line);
+    } catch {
+      // as above
+    }
   };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  return () => void process.off("SIGINT", stop).off("SIGTERM", stop);
 };
 
-// a reader such as `| head` may close the pipe early; that is not a failure of the command
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+const onDefect: Io["onDefect"] = (handle) => {
+  process.on("uncaughtException", handle);
+  return () => void process.off("uncaughtException", handle);
+};
 
 process.exitCode = await run(process.argv.slice(2), {
-  out: (line) => void process.stdout.write(line),
-  error: (line) => void process.stderr.write(line),
+  out: writer(process.stdout),
+  error: writer(process.stderr),
   env: process.env,
   input: () => text(process.stdin),
   isTerminal: process.stderr.isTTY,
-  onStop,
+  onStop: watchStops,
+  onReload: watchReloads,
+  onDefect,
 });
 // after a second request to stop, open connections must not keep the process alive
-if (isForced) process.exit();
+if (isForced()) process.exit();

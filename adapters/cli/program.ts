@@ -10,6 +10,7 @@ import type { CliFault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { openapi } from "./commands/openapi.ts";
+import { KEEP_ALIVE_MS } from "../server/server.ts";
 import { serve, type ServeOptions } from "./commands/serve.ts";
 import { VERSION } from "./version.ts";
 
@@ -19,10 +20,17 @@ const port = (written: string): number => {
   throw new InvalidArgumentError("It must be a number from 0 to 65535.");
 };
 
+const seconds = (written: string): number => {
+  const value = Number(written);
+  if (/^\d{1,4}$/u.test(written) && value >= 1 && value <= 3600) return value;
+  throw new InvalidArgumentError("It must be a number of seconds from 1 to 3600.");
+};
+
 const SERVE_HELP = `
 Without --config it serves one demo route with a new secret. The file is JSON5: a Gateway's configuration, or { routes: … }.
-GET /healthz answers 200 while the process runs, GET /readyz while it accepts requests. After SIGTERM or SIGINT it answers
-the requests that have begun, then stops.`;
+GET /healthz answers 200 while the process runs, GET /readyz while it accepts requests. SIGHUP, or a change of one of its
+files, makes it read configuration, secrets and certificate again. After SIGTERM, SIGINT or SIGQUIT it answers the requests
+that have begun, then stops.`;
 
 const CALL_HELP = `
 ROUTE is a route id, a path or a URL. ACTION is one of
@@ -34,13 +42,11 @@ HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server o
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, and the action may have been carried out.`;
 
 //= CALL-1
-/** A usage error for the terminal: without the value of an unknown option, which may be a secret. */
-const usageError = (text: string): string =>
-  text
-    .replace(/(unknown option '[^'=]*)=.*'/su, "$1'")
-    .split("\n")
-    .map(escaped)
-    .join("\n");
+/** A usage error on one line: without the value of an unknown option, which may be a secret. */
+const usageError = (text: string): string => {
+  const line = escaped(text.trimEnd().replaceAll("\n", " ")).replace(/(unknown option '[^'=]*)=.*'/u, "$1'");
+  return line.includes("unknown command '") ? `${line}. Add --help to see the commands.\n` : `${line}\n`;
+};
 
 /** Runs one command line and returns its exit status. Never throws. */
 export const run = async (args: readonly string[], io: Io): Promise<number> => {
@@ -64,8 +70,7 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
       writeOut: io.out,
       writeErr: io.error,
       outputError: (text, write) => write(usageError(text)),
-    })
-    .showHelpAfterError("Add --help to see the usage.");
+    });
   program
     .command("serve")
     .description("serve the routes of a configuration, with their flows in an SQLite file")
@@ -76,6 +81,12 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .option("--db <file>", "SQLite file for the flows (default: in ~/.local/state/openclaw-webhooks)")
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "private key of the certificate, PEM")
+    .addOption(
+      new Option("--keep-alive <seconds>", "how long an idle connection is kept; longer than a proxy in front keeps it")
+        .argParser(seconds)
+        .default(KEEP_ALIVE_MS / 1000),
+    )
+    .option("--no-watch", "read the files again only after a SIGHUP")
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))
     .addHelpText("after", SERVE_HELP)
     .action(ends((options: ServeOptions) => serve(options, io), EXIT.refused));

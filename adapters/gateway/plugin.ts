@@ -6,7 +6,7 @@ import { Log } from "../bridge/log.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import type { Binding } from "../managed-flows/api.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
-import { headOf, nodePrimitives, readBody, respond } from "../node/index.ts";
+import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, respond } from "../node/index.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { recordedHeader } from "./head.ts";
@@ -61,6 +61,9 @@ class RouteHealth {
 /** What the Gateway is told of a request that it may go on with. */
 const NOT_OURS = Promise.resolve(false);
 
+/** What the Gateway is told of a request that nobody can get an answer to. */
+const DROPPED = Promise.resolve(true);
+
 const start = (api: PluginApi, log: Log): void => {
   const { runtime } = api;
   // held, because the Gateway looks each member of its runtime up anew
@@ -84,15 +87,13 @@ const start = (api: PluginApi, log: Log): void => {
   const serveBy =
     (clientOf: SnapshotClientOf): HttpHandler =>
     (request, response) => {
+      if (isBehindClose(response)) return DROPPED;
       const snapshot = readSnapshot(current);
       live.follow(snapshot);
       const location = locate(headOf(request, () => clientOf(request, snapshot), recordedHeader(request)));
       if (!isOurs(location)) return NOT_OURS;
-      return handle(
-        location,
-        () => readBody(request),
-        ({ reply }) => respond(request, response, reply),
-      );
+      if (isGone(request)) return DROPPED;
+      return handle(location, bodyReader(request, response), ({ reply }) => respond(request, response, reply));
     };
   let serve: HttpHandler | undefined;
   const ready = gatewayClient(() =>

@@ -1,11 +1,12 @@
 // Reads a request's body within the core's limits. A reader of our own, because the known ones bring a decoder table for
 // every charset and have no time limit; this one keeps bytes, counts them as they arrive and holds no more than the limit.
 
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { err, ok, type Result } from "neverthrow";
+import type { ReadBody } from "../bridge/bridge.ts";
 import { BodyBuffer } from "../bridge/body-buffer.ts";
 import { bodyWasRead } from "../bridge/misuse.ts";
-import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES } from "../../core/index.ts";
+import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES, own } from "../../core/index.ts";
 
 /** Bytes that the head announces; 0 when it says nothing. */
 export const declaredLength = ({ headers }: IncomingMessage): number => Number(headers["content-length"] ?? 0);
@@ -69,3 +70,18 @@ export const readBody = async (
   if (request.destroyed) return err("gone");
   return readBuffered(request) ?? readArriving(request, announced, deadlineMs);
 };
+
+/** Whether the client waits for `100 Continue`. Node has no public field for it. */
+export const awaitsContinue = (request: IncomingMessage, response: ServerResponse): boolean =>
+  request.headers.expect !== undefined &&
+  own(response, "_expect_continue") === true &&
+  own(response, "_sent100") === false;
+
+//= REPLY-6
+/** Reads the body of an admitted request. A client that waits is told to send it, unless it announces too much. */
+export const bodyReader =
+  (request: IncomingMessage, response: ServerResponse): ReadBody =>
+  () => {
+    if (awaitsContinue(request, response) && declaredLength(request) <= MAX_BODY_BYTES) response.writeContinue();
+    return readBody(request);
+  };

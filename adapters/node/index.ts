@@ -1,9 +1,10 @@
 // The bridge behind a `node:http` server, whole or in pieces.
 
 export type { Logger } from "../bridge/log.ts";
-export { readBody } from "./body.ts";
-export { type ClientOf, forwardedClient } from "./client.ts";
+export { bodyReader, readBody } from "./body.ts";
+export { type ClientOf, type ForwardedClient, forwardedClient } from "./client.ts";
+export { isBehindClose, isGone } from "./connection.ts";
 export { headOf } from "./head.ts";
-export { createNodeListener, type NodeListener, type NodeOptions } from "./listener.ts";
+export { bridgeListener, createNodeListener, type NodeListener, type NodeOptions } from "./listener.ts";
 export { nodePrimitives } from "./primitives.ts";
 export { respond } from "./respond.ts";

@@ -1,10 +1,11 @@
 // The bridge as a listener of a `node:http` server: as it is, as Express middleware, or behind Fastify.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isOurs } from "../bridge/bridge.ts";
+import { type Bridge, isOurs } from "../bridge/bridge.ts";
 import { bridgeFromConfig, CONSOLE, type EmbedOptions } from "../bridge/from-config.ts";
-import { readBody } from "./body.ts";
-import { forwardedClient, refusedProxy } from "./client.ts";
+import { bodyReader } from "./body.ts";
+import { type ClientOf, forwardedClient, refusedProxy } from "./client.ts";
+import { isBehindClose, isGone } from "./connection.ts";
 import { headOf } from "./head.ts";
 import { nodePrimitives } from "./primitives.ts";
 import { respond } from "./respond.ts";
@@ -15,24 +16,27 @@ export type NodeOptions = EmbedOptions & {
 };
 
 /**
- * Resolves once the answer has left. A path that is not a route's goes to `next` when there is one, and is otherwise
+ * Resolves once the answer has left, or when nobody can get one any more. A path that is not a route's goes to `next` when there is one, and is otherwise
  * answered with the 404 `route_not_found`. Rejects only with what `next` throws.
  */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => Promise<void>;
 
+/** Answers by a bridge of the host's own, whose routes and clients may change from request to request. */
+export const bridgeListener =
+  ({ locate, handle }: Bridge, clientOf: ClientOf): NodeListener =>
+  async (request, response, next) => {
+    if (isBehindClose(response)) return;
+    const location = locate(headOf(request, () => clientOf(request)));
+    if (next !== undefined && !isOurs(location)) return next();
+    if (isGone(request)) return void request.socket.destroy();
+    await handle(location, bodyReader(request, response), ({ reply }) => respond(request, response, reply));
+  };
+
 /** Limits are counted in this listener: make one for all requests. It reads the body itself: put it before parsers. */
 export const createNodeListener = (options: NodeOptions): NodeListener => {
-  const { locate, handle } = bridgeFromConfig(options, nodePrimitives);
+  const bridge = bridgeFromConfig(options, nodePrimitives);
   const { clientOf, refused } = forwardedClient(options.trustedProxies ?? []);
   const logger = options.logger ?? CONSOLE;
   for (const entry of refused) logger.warn(`[webhooks] ${refusedProxy(entry)}`);
-  return async (request, response, next) => {
-    const location = locate(headOf(request, () => clientOf(request)));
-    if (next !== undefined && !isOurs(location)) return next();
-    await handle(
-      location,
-      () => readBody(request),
-      ({ reply }) => respond(request, response, reply),
-    );
-  };
+  return bridgeListener(bridge, clientOf);
 };

@@ -1,9 +1,10 @@
 // Writes a reply. A request whose body was not read to its end is answered at once and its connection closed, but only
 // after the client had a moment to stop sending: closing earlier would destroy the answer on its way (RFC 9112 §9.6).
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Reply } from "../../core/index.ts";
-import { declaredLength } from "./body.ts";
+import { awaitsContinue, declaredLength } from "./body.ts";
+import { markLast } from "./connection.ts";
 
 /**
  * Milliseconds. `linger`: for which the rest of a refused body is read and thrown away. `send`: in which a client must
@@ -63,9 +64,20 @@ const refuseRest = (
   deadlines: RespondDeadlines,
 ): Promise<void> =>
   watch(request, response, deadlines.send, (done) => {
+    markLast(request);
     response.writeHead(status, { ...headers, ...lengthOf(body), Connection: "close" }).write(body, done);
     linger(request, response, deadlines.linger);
   });
+
+/** Node closes the connection of a client that was not told to continue, although its body may have come. */
+const keptOpen = (request: IncomingMessage, response: ServerResponse): OutgoingHttpHeaders =>
+  awaitsContinue(request, response) && response.shouldKeepAlive && !response.hasHeader("Connection")
+    ? { Connection: "keep-alive" }
+    : {};
+
+/** Whether the host or its client has asked for the end of the connection. */
+const isLast = (response: ServerResponse): boolean =>
+  !response.shouldKeepAlive || /\bclose\b/iu.test(String(response.getHeader("Connection") ?? ""));
 
 const send = (
   request: IncomingMessage,
@@ -74,7 +86,8 @@ const send = (
   deadlines: RespondDeadlines,
 ): void | Promise<void> => {
   if (response.destroyed || request.socket.destroyed) return undefined;
-  response.writeHead(status, { ...headers, ...lengthOf(body) }).end(body);
+  if (isLast(response)) markLast(request);
+  response.writeHead(status, { ...headers, ...lengthOf(body), ...keptOpen(request, response) }).end(body);
   if (hasLeft(response)) return undefined;
   return watch(request, response, deadlines.send, (done) => response.once("finish", done));
 };

@@ -1,11 +1,13 @@
-// An HTTP or HTTPS server around the listener, with two health pages and a stop that answers admitted requests first.
+// An HTTP or HTTPS server around the listener, with two health pages and a stop that answers admitted requests first. Only
+// `stop` ends it: what a request or other code throws is told of.
 
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
-import { TLSSocket } from "node:tls";
-import { err, ok, type Result } from "neverthrow";
+import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
+import { type AddressInfo, Server as NetServer } from "node:net";
+import { err, ok, Result } from "neverthrow";
+import { closeAfter } from "../node/connection.ts";
 import type { NodeListener } from "../node/listener.ts";
+import { Connections } from "./connections.ts";
 
 /** Certificate and key as PEM. */
 export type Tls = { readonly cert: string | Buffer; readonly key: string | Buffer };
@@ -18,6 +20,10 @@ export type ServerOptions = {
   readonly tls?: Tls | undefined;
   /** Whether the store works. `/readyz` reports it. */
   readonly isReady: () => boolean;
+  /** Milliseconds for which an idle connection is kept. Default: KEEP_ALIVE_MS. */
+  readonly keepAliveMs?: number | undefined;
+  /** Told of what went wrong in the server itself, which goes on. */
+  readonly onError?: ((error: unknown) => void) | undefined;
 };
 
 export type RunningServer = {
@@ -25,7 +31,13 @@ export type RunningServer = {
   readonly url: string;
   /** Accepts no new requests, answers the admitted ones, then closes. After `deadlineMs` it closes all connections. */
   stop(deadlineMs?: number): Promise<"drained" | "cut_off">;
+  /** New connections get this certificate; errs, and keeps the old one, when it does not fit its key. */
+  renew(tls: Tls): Result<void, unknown>;
 };
+
+//= SERVE-6
+/** Longer than the usual proxies keep an idle connection to a server: nginx and AWS 60, Traefik 90, Caddy 120 seconds. */
+export const KEEP_ALIVE_MS = 125_000;
 
 /** Milliseconds for a TLS handshake, and for the head of a request. */
 const HEAD_DEADLINE_MS = 15_000;
@@ -42,6 +54,8 @@ const STOP_DEADLINE_MS = 60_000;
 const HEALTH_HEADERS = { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" };
 
 const answerHealth = (response: ServerResponse, isOk: boolean): void => {
+  // a client that waits before it sends a body is not told to go on
+  if (response.req.headers.expect !== undefined) closeAfter(response);
   response.writeHead(isOk ? 200 : 503, HEALTH_HEADERS).end(JSON.stringify({ ok: isOk }));
 };
 
@@ -68,32 +82,21 @@ const urlOf = (server: Server, scheme: string): string => {
   return `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${String(port)}`;
 };
 
-/** All open connections, including those in a TLS handshake. */
-const socketsOf = (server: Server): ReadonlySet<Socket> => {
-  const sockets = new Set<Socket>();
-  const track = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  };
-  server.on("connection", track).on("secureConnection", track);
-  return sockets;
-};
+const untilClosed = (server: Server): Promise<void> =>
+  // `close` of an HTTP server would also destroy idle connections, with what is on its way to them
+  new Promise((resolve) => void NetServer.prototype.close.call(server, () => resolve()));
 
 //= SERVE-2
-const stopOf = (server: Server, sockets: ReadonlySet<Socket>, drain: () => void) => {
-  return async (deadlineMs: number = STOP_DEADLINE_MS): Promise<"drained" | "cut_off"> => {
-    drain();
+const stopOf = (server: Server, connections: Connections): RunningServer["stop"] => {
+  return async (deadlineMs = STOP_DEADLINE_MS) => {
+    connections.drain();
     let isCutOff = false;
-    await new Promise<void>((resolve) => {
-      const cut = setTimeout(() => {
-        isCutOff = true;
-        for (const socket of sockets) socket.destroy();
-      }, deadlineMs);
-      server.close(() => {
-        clearTimeout(cut);
-        resolve();
-      });
-    });
+    const cut = setTimeout(() => {
+      isCutOff = true;
+      connections.cut();
+    }, deadlineMs);
+    await untilClosed(server);
+    clearTimeout(cut);
     return isCutOff ? "cut_off" : "drained";
   };
 };
@@ -104,36 +107,73 @@ const LIMITS = {
   requestTimeout: REQUEST_DEADLINE_MS,
   connectionsCheckingInterval: CHECK_INTERVAL_MS,
   keepAlive: true,
+  // Node would answer such a request itself, and still hand on those behind its close
+  requireHostHeader: false,
 };
 
-/** With TLS, requests belong to secure sockets. The plain socket below one may carry a request, too. */
-const isSecure = (socket: Socket): boolean => socket instanceof TLSSocket;
+/** Whether an HTTP/1.1 request lacks its Host, which is a 400 (RFC 9112 §3.2). */
+const lacksHost = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  headers.host === undefined && httpVersion === "1.1";
+
+const answerBare = (response: ServerResponse, status: number): void => {
+  if (response.headersSent) return void response.destroy();
+  closeAfter(response);
+  response.writeHead(status).end();
+};
+
+//= SERVE-7
+/** Other code that fails is told of, and does not end the process. */
+const guarded = <T>(call: () => T, instead: T, onError: ServerOptions["onError"]): T => {
+  try {
+    return call();
+  } catch (error) {
+    if (onError !== undefined) guarded(() => onError(error), undefined, undefined);
+    return instead;
+  }
+};
+
+/** Answers one request. May reject. */
+const answerBy =
+  ({ listener, isReady, onError }: ServerOptions, connections: Connections) =>
+  async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (!connections.take(response)) return;
+    if (lacksHost(request)) return answerBare(response, 400);
+    const page = healthPageOf(request.url);
+    if (page === "healthz") return answerHealth(response, true);
+    if (page === undefined) return listener(request, response);
+    answerHealth(response, !connections.isDraining && guarded(isReady, false, onError));
+  };
+
+const serverOf = ({ tls, keepAliveMs = KEEP_ALIVE_MS }: ServerOptions): Server => {
+  const settings = { ...LIMITS, keepAliveTimeout: keepAliveMs };
+  const server = tls === undefined ? createHttpServer(settings) : createHttpsServer({ ...settings, ...tls });
+  // a client may close its side once it has asked, and still gets its answers
+  return Object.assign(server, { httpAllowHalfOpen: true });
+};
 
 /** Errs if the server cannot listen on the address. */
 export const startServer = async (options: ServerOptions): Promise<Result<RunningServer, ListenFault>> => {
-  const { listener, host, port, tls, isReady } = options;
-  let isDraining = false;
-  const unanswered = new Set<ServerResponse>();
+  const { host, port, tls, onError } = options;
+  const server = serverOf(options);
+  const connections = new Connections(server);
+  const answer = answerBy(options, connections);
+  const tell = (error: unknown): void => guarded(() => onError?.(error), undefined, undefined);
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    if (isDraining) response.setHeader("Connection", "close");
-    unanswered.add(response);
-    response.once("close", () => unanswered.delete(response));
-    const page = healthPageOf(request.url);
-    if (page === "healthz") return answerHealth(response, true);
-    if (page === "readyz") return answerHealth(response, !isDraining && isReady());
-    void listener(request, response);
+    answer(request, response).catch((error: unknown) => {
+      tell(error);
+      guarded(() => answerBare(response, 500), undefined, onError);
+    });
   };
-  const server: Server =
-    tls === undefined ? createHttpServer(LIMITS, onRequest) : createHttpsServer({ ...LIMITS, ...tls }, onRequest);
-  const sockets = socketsOf(server);
+  //= REPLY-6
+  server.on("request", onRequest).on("checkContinue", onRequest);
   const listening = await listen(server, host, port);
-  const stop = stopOf(server, sockets, () => {
-    isDraining = true;
-    // idle connections would delay the stop
-    for (const response of unanswered) if (!response.headersSent) response.setHeader("Connection", "close");
-    const busy = new Set([...unanswered].map((response) => response.req.socket));
-    const idle = [...sockets].filter((socket) => !busy.has(socket) && (tls === undefined || isSecure(socket)));
-    for (const socket of idle) socket.destroy();
-  });
-  return listening.map(() => ({ url: urlOf(server, tls === undefined ? "http" : "https"), stop }));
+  // such as EMFILE, when a connection cannot be accepted
+  server.on("error", tell);
+  return listening.map(() => ({
+    url: urlOf(server, tls === undefined ? "http" : "https"),
+    stop: stopOf(server, connections),
+    renew: Result.fromThrowable((fresh: Tls) => {
+      if (server instanceof HttpsServer) server.setSecureContext(fresh);
+    }),
+  }));
 };

@@ -486,8 +486,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/server/server.ts",
-        was: "    drain();\n",
-        becomes: "    drain();\n    server.closeAllConnections();\n",
+        was: "    connections.drain();\n",
+        becomes: "    connections.drain();\n    connections.cut();\n",
       },
     ],
     model: {

@@ -6,7 +6,7 @@ import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { createNodeListener } from "../../adapters/node/index.ts";
 
 const options = {
-  config: { routes: { ci: { sessionKey: "ci", secret: process.env["CI_SECRET"] } } },
+  config: { routes: { ci: { sessionKey: "agent:main:ci", secret: process.env["CI_SECRET"] } } },
   flows: memoryFlows(),
   basePath: "/api",
 };

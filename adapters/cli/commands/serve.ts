@@ -1,78 +1,37 @@
 // `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
-import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createSecureContext } from "node:tls";
-import { err, ok, Result } from "neverthrow";
-import { type Config, emptiness, loadConfig, printable, type Route, routeName } from "../../../core/index.ts";
+import { err, ok, type Result } from "neverthrow";
+import { printable, type Route, routeName } from "../../../core/index.ts";
+import { clock, liveBridge } from "../../bridge/from-config.ts";
+import { Log } from "../../bridge/log.ts";
 import { scrub } from "../../bridge/scrub.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
-import { createNodeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
-import { type ListenFault, type RunningServer, startServer, type Tls } from "../../server/server.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
-import { readConfigFile, type ServerConfig } from "../config/file.ts";
-import { explainOf } from "../config/explain.ts";
+import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
+import { type ListenFault, type RunningServer, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { databaseFile, openDatabase } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
-import { type Level, openLog, type ServerLog } from "../log.ts";
+import { type Level, openLog } from "../log.ts";
+import { watchFiles } from "../watch.ts";
+import { Live, type ReloadOptions } from "./reload.ts";
+import { DEMO, demoRoutes, readServed, type ServedFiles } from "./served.ts";
 
-export type ServeOptions = {
-  readonly config?: string;
+export type ServeOptions = ServedFiles & {
   readonly host: string;
   readonly port: number;
   readonly db?: string;
   readonly public: boolean;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
+  /** Seconds for which an idle connection is kept. */
+  readonly keepAlive: number;
+  /** Whether the files are watched. */
+  readonly watch: boolean;
   readonly logLevel: Level;
 };
 
-const DEMO = { id: "demo", sessionKey: "agent:main:demo" };
-
 /** Most characters of a reason that this program gives itself, with the path of a file in it. */
 const SENTENCE = 500;
-
-const readPem = (file: string): Result<Buffer, CliFault> =>
-  Result.fromThrowable(
-    () => readFileSync(file),
-    () => fault(`${file} cannot be read. Give a PEM file that the current user may read`),
-  )();
-
-const readTls = ({ tlsCert, tlsKey }: ServeOptions): Result<Tls | undefined, CliFault> => {
-  if (tlsCert === undefined && tlsKey === undefined) return ok(undefined);
-  if (tlsCert === undefined || tlsKey === undefined)
-    return err(fault("--tls-cert and --tls-key must be given together"));
-  return readPem(tlsCert).andThen((cert) =>
-    readPem(tlsKey).andThen((key) =>
-      Result.fromThrowable(
-        () => createSecureContext({ cert, key }),
-        () => fault(`${tlsCert} and ${tlsKey} are not a certificate and its key. Give both as PEM files`),
-      )().map(() => ({ cert, key })),
-    ),
-  );
-};
-
-type Routes = { readonly server: ServerConfig; readonly secret?: string };
-
-const demoRoutes = (): Routes => {
-  const secret = randomBytes(24).toString("base64url");
-  const routes = { [DEMO.id]: { sessionKey: DEMO.sessionKey, secret, description: "Demo route" } };
-  return { server: { config: { routes }, trustedProxies: [], unresolved: [], advice: [] }, secret };
-};
-
-const readRoutes = async ({ config }: ServeOptions, env: Io["env"]): Promise<Result<Routes, CliFault>> =>
-  config === undefined ? ok(demoRoutes()) : (await readConfigFile(config, env)).map((server) => ({ server }));
-
-/** Errs when there is no route, because the server would refuse every request. */
-const checkRoutes = ({ server }: Routes): Result<Config, CliFault> => {
-  const loaded = loadConfig(server.config, nodePrimitives.sha256);
-  if (loaded.routes.size > 0) return ok(loaded);
-  const explained = loaded.problems.map(explainOf(server)).filter((line) => line !== undefined);
-  const lines = [...server.unresolved, ...explained];
-  return err(fault(`No route can be served. ${lines.join(" ") || emptiness(server.config)}`));
-};
 
 /** What is wrong with the address. */
 const HOST_REASONS: Readonly<Record<string, string>> = {
@@ -126,7 +85,7 @@ To serve your own routes, start with --config FILE. Stop with Ctrl-C.
 `;
 
 /** Resolves to the exit status once the server has stopped. */
-const untilStopped = (running: RunningServer, io: Io, { logger }: ServerLog): Promise<number> =>
+const untilStopped = (running: RunningServer, io: Io, { logger }: Logs): Promise<number> =>
   new Promise((resolve) => {
     const unwatch = io.onStop((isFirst) => {
       if (!isFirst) return resolve(EXIT.refused);
@@ -139,21 +98,51 @@ const untilStopped = (running: RunningServer, io: Io, { logger }: ServerLog): Pr
     });
   });
 
-type Parts = {
-  readonly routes: Routes;
-  readonly file: string;
-  readonly tls: Tls | undefined;
-  readonly served: Config["routes"];
+const openLogs = (io: Io, level: Level) => {
+  const { logger, onEvent } = openLog(io, level);
+  const log = new Log(logger, clock);
+  /** What nothing else has caught, however often it happens. */
+  const onError = (error: unknown): void => {
+    const line = `an error in the server, which goes on: ${scrub(error, [])}`;
+    log.warnSometimes(line, line);
+  };
+  return { logger, onEvent, log, onError };
 };
 
-const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<Result<number, CliFault>> => {
-  const { routes, file, tls } = parts;
-  const log = openLog(io, options.logLevel);
-  const { logger } = log;
-  for (const line of [...routes.server.unresolved, ...routes.server.advice]) logger.warn(line);
-  const { config, trustedProxies } = routes.server;
-  const explain = explainOf(routes.server);
-  const { host, port } = options;
+type Logs = ReturnType<typeof openLogs>;
+
+type Parts = { readonly live: Live; readonly file: string; readonly demo: ReturnType<typeof demoRoutes> };
+
+const listenerOf = (live: Live, flows: SqliteFlows, { log, onEvent }: Logs): NodeListener => {
+  const bridge = liveBridge(() => live.served.config.routes, { flows, onEvent }, log, nodePrimitives);
+  return bridgeListener(bridge, (request) => live.served.client.clientOf(request));
+};
+
+/** Reads the files again when the operator says so, or when one has changed. The function that comes back ends that. */
+const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boolean): (() => void) => {
+  const reload = (): void => void live.reload(options);
+  const unwatch = io.onReload?.(reload);
+  const files = () => [...live.served.prints.keys()];
+  const end = isWatching ? watchFiles({ files, known: live.served.prints, onChange: reload }) : undefined;
+  return () => {
+    unwatch?.();
+    end?.();
+  };
+};
+
+const UNENCRYPTED =
+  "secrets and flows cross the network unencrypted: add --tls-cert and --tls-key, or put a TLS proxy in front";
+
+const runServer = async (
+  options: ServeOptions,
+  io: Io,
+  { live, file, demo }: Parts,
+): Promise<Result<number, CliFault>> => {
+  const { config, tls, broken, advice } = live.served;
+  const logs = openLogs(io, options.logLevel);
+  const { logger, onError } = logs;
+  for (const line of [...broken, ...advice]) logger.warn(line);
+  const { host, port, keepAlive } = options;
   let listener: NodeListener;
   let flows: SqliteFlows;
   const started = await startServer({
@@ -162,6 +151,8 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
     port,
     tls,
     isReady: () => flows.isIntact(),
+    keepAliveMs: keepAlive * 1000,
+    onError,
   });
   if (started.isErr()) return err(listenFault(options, started.error));
   //= FILE-4
@@ -172,40 +163,37 @@ const runServer = async (options: ServeOptions, io: Io, parts: Parts): Promise<R
     return err(opened.error);
   }
   flows = opened.value;
-  listener = createNodeListener({ config, flows, logger, explain, onEvent: log.onEvent, trustedProxies });
-  const { url } = started.value;
-  if (!isLoopback(host) && tls === undefined) {
-    logger.warn(
-      "secrets and flows cross the network unencrypted: add --tls-cert and --tls-key, or put a TLS proxy in front",
-    );
-  }
+  listener = listenerOf(live, flows, logs);
+  const { url, renew } = started.value;
+  const forgive = io.onDefect?.(onError);
+  if (!isLoopback(host) && tls === undefined) logger.warn(UNENCRYPTED);
   void flows.lost.then((reason) => logger.error(printable(reason.message, SENTENCE)));
   const stopSweeping = startSweeping(flows, {
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });
-  if (routes.secret !== undefined) io.out(banner(url, routes.secret, file));
-  for (const route of parts.served.values()) logger.info(routeLine(route));
+  if (options.config === undefined) io.out(banner(url, demo.secret, file));
+  for (const route of config.routes.values()) logger.info(routeLine(route));
   logger.info(`listening on ${url}, flows in ${file}`);
-  const status = await untilStopped(started.value, io, log);
+  const read = () => readServed(options, demo.server, io.env);
+  const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
+  const status = await untilStopped(started.value, io, logs);
+  endFresh();
   await stopSweeping();
   flows.close();
+  forgive?.();
   logger.info("stopped");
   return ok(status);
 };
 
 /** Runs until it is told to stop. Errs when it cannot start; nothing has been changed then. */
 export const serve = async (given: ServeOptions, io: Io): Promise<Result<number, CliFault>> => {
+  const demo = demoRoutes();
   const host = checkHost(given);
   if (host.isErr()) return err(host.error);
   const options = { ...given, host: host.value };
-  const tls = readTls(options);
-  if (tls.isErr()) return err(tls.error);
-  const routes = await readRoutes(options, io.env);
-  if (routes.isErr()) return err(routes.error);
-  const checked = checkRoutes(routes.value);
-  if (checked.isErr()) return err(checked.error);
+  const served = await readServed(options, demo.server, io.env);
+  if (served.isErr()) return err(served.error);
   const file = databaseFile(options.db, io.env);
   if (file.isErr()) return err(file.error);
-  const served = checked.value.routes;
-  return runServer(options, io, { routes: routes.value, file: file.value, tls: tls.value, served });
+  return runServer(options, io, { live: new Live(served.value), file: file.value, demo });
 };

@@ -10,6 +10,7 @@ import { repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readText } from "../read-text.ts";
+import { pathOf } from "../secrets/file.ts";
 import { asSecretRef, envAlias, openSecrets, type SecretRef } from "../secrets/refs.ts";
 import { shorthandOf, substitute } from "./substitute.ts";
 
@@ -139,12 +140,25 @@ const configOf = async (
   return ok({ ...resolved, trustedProxies: trusted.value });
 };
 
-/** Reads the file and resolves its SecretRefs. Never rejects. */
-export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
+const readParts = async (file: string): Promise<Result<Parts, string>> => {
   const tooLong = "is longer than 4 MiB: shorten it";
-  const parts = (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false }))
+  return (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false }))
     .andThen(({ text }) => parse(text).andThen((root) => unambiguous(text).map(() => root)))
     .andThen(configParts);
+};
+
+/** Reads the file and resolves its SecretRefs. Never rejects. */
+export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
+  const parts = await readParts(file);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
   return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));
+};
+
+/** Paths of the files of secrets that the configuration names; none when it cannot be read. Never rejects. */
+export const secretFilesOf = async (file: string, env: Env): Promise<readonly string[]> => {
+  const providers = substitute(own((await readParts(file)).unwrapOr(undefined)?.secrets, "providers"), env);
+  return Object.values(isObject(providers) ? providers : {}).flatMap((provider) => {
+    const path = own(provider, "source") === "file" ? own(provider, "path") : undefined;
+    return (typeof path === "string" ? pathOf(path, env) : undefined) ?? [];
+  });
 };

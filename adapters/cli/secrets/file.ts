@@ -26,7 +26,7 @@ const isSet = (value: string | undefined): value is string => !["", "undefined",
 const TILDE = /^~(?=$|\/)/u;
 
 /** As in the Gateway, `~` is OPENCLAW_HOME if that is set. Undefined when it stands for a home folder and there is none. */
-const pathOf = (path: string, env: Env): string | undefined => {
+export const pathOf = (path: string, env: Env): string | undefined => {
   if (!TILDE.test(path.trim())) return resolve(path.trim());
   const { OPENCLAW_HOME: gatewayHome, ...rest } = env;
   const home = isSet(gatewayHome) ? pathOf(gatewayHome, rest) : homeOf(env);

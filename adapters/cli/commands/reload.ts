@@ -1,0 +1,57 @@
+// Exchanges what a running server serves, all or nothing: what is read anew takes effect as a whole, or not at all.
+
+import type { Result } from "neverthrow";
+import type { Logger } from "../../bridge/log.ts";
+import type { RunningServer } from "../../server/server.ts";
+import type { CliFault } from "../fault.ts";
+import type { Served } from "./served.ts";
+
+export type ReloadOptions = {
+  /** Reads all files anew. Must not reject. */
+  readonly read: () => Promise<Result<Served, CliFault>>;
+  readonly renew: RunningServer["renew"];
+  readonly logger: Logger;
+};
+
+/** What is served at the moment. */
+export class Live {
+  #served: Served;
+  #isReading = false;
+  #isWanted = false;
+
+  constructor(served: Served) {
+    this.#served = served;
+  }
+
+  get served(): Served {
+    return this.#served;
+  }
+
+  /** Reads and exchanges; a call while that goes on makes it happen once more. */
+  async reload(options: ReloadOptions): Promise<void> {
+    this.#isWanted = true;
+    if (this.#isReading) return;
+    this.#isReading = true;
+    while (this.#isWanted) {
+      this.#isWanted = false;
+      this.#take(await options.read(), options);
+    }
+    this.#isReading = false;
+  }
+
+  //= SERVE-3
+  /** A line that is there already was known when the rest was taken; a new one means that a file is broken. */
+  #take(read: Result<Served, CliFault>, { renew, logger }: ReloadOptions): void {
+    const keep = (why: string): void => logger.error(`not reloaded, what was served before still is: ${why}`);
+    if (read.isErr()) return keep(read.error.sentence);
+    const before = this.#served;
+    const { broken, advice, tls, config } = read.value;
+    const isNew = (line: string): boolean => ![...before.broken, ...before.advice].includes(line);
+    const faults = broken.filter(isNew);
+    if (faults.length > 0) return keep(faults.join(" "));
+    if (tls !== undefined && renew(tls).isErr()) return keep("the certificate cannot be used. Give both files as PEM");
+    this.#served = read.value;
+    for (const line of advice.filter(isNew)) logger.warn(line);
+    logger.info(`reloaded: ${String(config.routes.size)} route${config.routes.size === 1 ? "" : "s"}`);
+  }
+}

@@ -1,0 +1,41 @@
+// What a connection says of its requests: whether an earlier answer was its last one, and whether the sender has gone.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+
+/** Connections of which the last answer is known. */
+const closing = new WeakSet<Socket>();
+
+/** From now on nothing that arrives on the connection is processed. */
+export const shut = (socket: Socket): void => void closing.add(socket);
+
+/** Remembers that the answer to this request is the last one of its connection. Streams of HTTP/2 end by themselves. */
+export const markLast = ({ socket, httpVersionMajor }: IncomingMessage): void => {
+  if (httpVersionMajor === 1) shut(socket);
+};
+
+//= REPLY-5
+/**
+ * Whether an earlier answer on this connection says `Connection: close`: then the request is not processed (RFC 9112 §9.6).
+ * A request whose answer is the next to be written was here before that one, however late a host hands it on.
+ */
+export const isBehindClose = ({ req, socket }: ServerResponse): boolean =>
+  closing.has(req.socket) && (socket === null || req.socket.writableEnded);
+
+/** Makes this answer the last one of its connection, even if its head has left. */
+export const closeAfter = (response: ServerResponse): void => {
+  const { req: request } = response;
+  if (closing.has(request.socket)) return;
+  markLast(request);
+  if (!response.headersSent) response.setHeader("Connection", "close");
+  else if (response.writableFinished) request.socket.destroySoon();
+  else response.once("finish", () => request.socket.destroySoon());
+};
+
+//= LIMIT-9
+/**
+ * Whether the sender has reset its TCP connection, so that its address is not known any more. A Unix socket has neither an
+ * address of its own nor one of its peer, and is not gone.
+ */
+export const isGone = ({ socket }: IncomingMessage): boolean =>
+  socket.remoteAddress === undefined && (socket.destroyed || socket.localAddress !== undefined);
