@@ -21,9 +21,13 @@ const isOpenToAll = (folder: string): boolean =>
 const ROOT = join(import.meta.dirname, "..", "..");
 /** Where another user finds the checkout. */
 const SHOWN = join(tmpdir(), "openclaw-webhooks-checkout");
-const SHOW = 'mkdir -p -m 755 "$0" && mount --bind "$1" "$0" && shift && exec "$@"';
+const SHOW = `mkdir -p -m 755 "$0" && mount -t tmpfs -o mode=755 none "$0" && cp "$1/package.json" "$0" || exit
+for part in adapters core node_modules; do
+  mkdir "$0/$part" && mount --bind "$1/$part" "$0/$part" || exit
+done
+shift && exec "$@"`;
 
-/** The command as another user runs it: where a folder above the checkout is private, they are shown it elsewhere. */
+/** The command as another user runs it: where the checkout or a folder above it is private, they are shown its parts elsewhere. */
 export const asUser = (command: string, args: readonly string[], { uid, gid }: User): [string, ...string[]] => {
   if (uid === undefined) return [command, ...args];
   const become = ["setpriv", `--reuid=${String(uid)}`, `--regid=${String(gid ?? uid)}`, "--clear-groups"] as const;
