@@ -289,4 +289,39 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `Set("Content-Type: application/json")`,
   ),
   fault("view", "logInv", `    | _ => Say("[hidden]")\n`, "    | _ => word\n"),
+  // a request without a peer is counted; one behind a close is carried out; a body is asked for and not read
+  fault(
+    "server",
+    "noUnknownInv",
+    "isGone(request: Request): bool = not(request.hasPeer)",
+    "isGone(request: Request): bool = false",
+  ),
+  fault("server", "nothingBehindCloseInv", "if (isBehindClose(connection)) connection", "if (false) connection"),
+  fault("server", "onlyReadIsAskedInv", `request.waits and request.kind == "right"`, "request.waits"),
+  // a broken file is taken over; a stop during the start is a failure; an inspector; a short idle time; an end of its own
+  fault(
+    "server",
+    "allOrNothingInv",
+    "if (files.isWhole) { ...process, served: files.version } else process",
+    "{ ...process, served: files.version }",
+  ),
+  fault(
+    "server",
+    "stoppedStartInv",
+    `{ ...process, stage: "over", status: 0 } else`,
+    `{ ...process, stage: "over", status: 1 } else`,
+  ),
+  fault(
+    "server",
+    "noInspectorInv",
+    "userSignal(process: Process): Process = process",
+    "userSignal(process: Process): Process = { ...process, hasInspector: true }",
+  ),
+  fault("server", "keptForProxyInv", "pure val KEEP_ALIVE = 3", "pure val KEEP_ALIVE = 2"),
+  fault(
+    "server",
+    "onlyStopEndsInv",
+    "goOn(process: Process): Process = process",
+    `goOn(process: Process): Process = { ...process, stage: "over", status: 0 }`,
+  ),
 ];

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { DatabaseSync } from "node:sqlite";
 import tls, { type SecureVersion } from "node:tls";
 import { ok } from "neverthrow";
@@ -308,14 +309,15 @@ describe("files", () => {
   });
 
   test("STORE-2: the database and the files beside it are for their owner only, and so is the folder that serve makes", async () => {
-    const before = process.umask(0);
+    // the mutation run has its tests in worker threads, which share the umask of the process
+    const before = isMainThread ? process.umask(0) : undefined;
     const made = join(folder, "state", "openclaw-webhooks");
     const modes: string[] = [];
     const { status } = await served([], () => {
       const files = ["flows.db", "flows.db-wal", "flows.db-shm"].map((name) => join(made, name));
       modes.push(...[made, ...files].map((file) => (statSync(file).mode & 0o777).toString(8)));
     });
-    process.umask(before);
+    if (before !== undefined) process.umask(before);
     expect([status, modes]).toEqual([0, ["700", "600", "600", "600"]]);
   });
 });
