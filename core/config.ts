@@ -88,6 +88,7 @@ class Collector {
   }
 }
 
+//= ROUTE-3
 const isDisabled = (written: unknown): boolean => isObject(written) && own(written, "enabled") === false;
 
 /** Why a configuration has neither a route nor a problem. */

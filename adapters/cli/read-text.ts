@@ -91,7 +91,7 @@ const attempt = async (path: string, reading: Reading): Promise<Result<TextFile,
 };
 
 /** Errs with what is wrong and what to do. Never rejects. A file that is replaced meanwhile is read anew, `attempts` times. */
-export const readText = async (path: string, reading: Reading, attempts = 3): Promise<Result<TextFile, string>> => {
+export const readText = async (path: string, reading: Reading, attempts = 20): Promise<Result<TextFile, string>> => {
   const read = await attempt(path, reading);
   const isReplaced = read.isErr() && read.error === REPLACED;
   return isReplaced && attempts > 1 ? readText(path, reading, attempts - 1) : read;

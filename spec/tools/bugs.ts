@@ -1,13 +1,17 @@
-// Known bugs: each as an edit of the code and the same mistake as an edit of the model, with the clause that it breaks.
+// Known bugs: each as an edit of the code and the same mistake as an edit of the model, with the clause and the invariant
+// that it breaks. model-faults.ts has those of the model alone.
 
 export type Edit = { readonly file: string; readonly was: string; readonly becomes: string };
+
+/** An edit of the model, with the invariant that must report it. */
+export type ModelFault = Edit & { readonly breaks: string };
 
 /** `model` is left out where the mistake is one that the model has no words for. */
 export type Bug = {
   readonly name: string;
   readonly clause: string;
   readonly code: readonly Edit[];
-  readonly model?: Edit;
+  readonly model?: ModelFault;
 };
 
 export const BUGS: readonly Bug[] = [
@@ -15,7 +19,12 @@ export const BUGS: readonly Bug[] = [
     name: "limiter off by one",
     clause: "LIMIT-1",
     code: [{ file: "core/window.ts", was: "bucket.count >= rule.limit", becomes: "bucket.count > rule.limit" }],
-    model: { file: "spec/limits.qnt", was: "if (bucket.count >= LIMIT)", becomes: "if (bucket.count > LIMIT)" },
+    model: {
+      file: "spec/limits.qnt",
+      was: "if (bucket.count >= LIMIT)",
+      becomes: "if (bucket.count > LIMIT)",
+      breaks: "windowLimitInv",
+    },
   },
   {
     name: "early release by eviction",
@@ -31,6 +40,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/limits.qnt",
       was: "if (seen.open or isLive(e.bucket, now)) { open: true, kept: seen.kept.append(e) } else seen",
       becomes: "if (seen.open) { ...seen, kept: seen.kept.append(e) } else { ...seen, open: true }",
+      breaks: "noEarlyReleaseInv",
     },
   },
   {
@@ -47,6 +57,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/limits.qnt",
       was: "known: known.append({ key: key, bucket: b }) }",
       becomes: "known: known.append({ key: key, bucket: { endsAt: now + WINDOW, count: 0 } }) }",
+      breaks: "onePlaceInv",
     },
   },
   {
@@ -63,6 +74,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/limits.qnt",
       was: "if (seen.done or isLive(e.bucket, now)) { ...seen, kept: seen.kept.append(e) } else { ...seen, done: true }",
       becomes: "if (seen.done) { ...seen, kept: seen.kept.append(e) } else { ...seen, done: true }",
+      breaks: "knownClientsStayInv",
     },
   },
   {
@@ -73,19 +85,25 @@ export const BUGS: readonly Bug[] = [
       file: "spec/values.qnt",
       was: "else [6].concat(groups.slice(0, 4))",
       becomes: "else [6].concat(groups)",
+      breaks: "by64Inv",
     },
   },
   {
     name: "slot limit off by one",
     clause: "SLOT-1",
     code: [{ file: "core/slot.ts", was: "held.client < rule.client", becomes: "held.client <= rule.client" }],
-    model: { file: "spec/limits.qnt", was: "bool = client < SLOTS", becomes: "bool = client <= SLOTS" },
+    model: {
+      file: "spec/limits.qnt",
+      was: "bool = client < SLOTS",
+      becomes: "bool = client <= SLOTS",
+      breaks: "slotLimitInv",
+    },
   },
   {
     name: "no bound for a peer",
     clause: "SLOT-1",
     code: [{ file: "core/slot.ts", was: "held.peer < rule.peer", becomes: "held.peer >= 0" }],
-    model: { file: "spec/limits.qnt", was: "and peer < PEER_SLOTS", becomes: "and peer >= 0" },
+    model: { file: "spec/limits.qnt", was: "and peer < PEER_SLOTS", becomes: "and peer >= 0", breaks: "slotLimitInv" },
   },
   {
     name: "a peer's slot kept after the request",
@@ -95,6 +113,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/limits.qnt",
       was: "peerSlots: dropSlot(limits.peerSlots, slot.peer) }",
       becomes: "peerSlots: limits.peerSlots }",
+      breaks: "exactSlotsInv",
     },
   },
   {
@@ -111,6 +130,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/limits.qnt",
       was: `else if (counted.kind == "admitted") release(counted.limits, slotOf(request))\n`,
       becomes: "",
+      breaks: "exactSlotsInv",
     },
   },
   {
@@ -133,6 +153,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/pipeline.qnt",
       was: `stage: "over", age: 0, holdsSlot: false,`,
       becomes: `stage: "over", age: 0, holdsSlot: p.holdsSlot and p.taken == 0,`,
+      breaks: "slotOnceInv",
     },
   },
   {
@@ -149,6 +170,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/pipeline.qnt",
       was: "(if (p.holdsSlot) 1 else 0)",
       becomes: "(if (p.holdsSlot) 2 else 0)",
+      breaks: "slotOnceInv",
     },
   },
   {
@@ -171,6 +193,7 @@ export const BUGS: readonly Bug[] = [
       becomes: `if (r.isLimited) "rate_limited"
     else if (not(r.isSecret)) "unauthorized"
     else if (not(checkMediaType(r))) "unsupported_media_type"`,
+      breaks: "orderInv",
     },
   },
   {
@@ -188,6 +211,7 @@ export const BUGS: readonly Bug[] = [
       was: `    else if (not(checkMediaType(r))) "unsupported_media_type"
     else if (held`,
       becomes: "    else if (held",
+      breaks: "bodyOnlyAdmittedInv",
     },
   },
   {
@@ -211,6 +235,7 @@ export const BUGS: readonly Bug[] = [
       was: "else if (not(authenticate(found[0], request.headers))) Refused",
       becomes:
         "else if (not(config.routes.keys().exists(path => authenticate(config.routes.get(path), request.headers)))) Refused",
+      breaks: "ownSecretInv",
     },
   },
   {
@@ -228,6 +253,7 @@ export const BUGS: readonly Bug[] = [
       was: `    else if (not(r.isSecret)) "unauthorized"
     else "admitted"`,
       becomes: `    else "admitted"`,
+      breaks: "hostOnlyAuthenticatedInv",
     },
   },
   {
@@ -244,6 +270,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/route.qnt",
       was: `if (text.in(PLACEHOLDERS) or text == "") Unresolved`,
       becomes: `if (text == "") Unresolved`,
+      breaks: "noSecretNoRouteInv",
     },
   },
   {
@@ -260,6 +287,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/values.qnt",
       was: "node.level > MAX_REQUEST_DEPTH",
       becomes: "node.level > 10 * MAX_REQUEST_DEPTH",
+      breaks: "depthInv",
     },
   },
   {
@@ -270,6 +298,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/values.qnt",
       was: `if (name == "__proto__") "forbidden_member" else if`,
       becomes: "if",
+      breaks: "unchangedInv",
     },
   },
   {
@@ -286,6 +315,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/flow.qnt",
       was: "flow.revision != expectedRevision",
       becomes: "flow.revision < expectedRevision",
+      breaks: "namedRevisionInv",
     },
   },
   {
@@ -305,6 +335,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/flow.qnt",
       was: "ResumeFlow(status) => { ...flow, status: status,",
       becomes: "ResumeFlow(status) => { ...flow, status: status, cancelRequestedAt: NONE,",
+      breaks: "intentSurvivesInv",
     },
   },
   {
@@ -321,6 +352,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/flow.qnt",
       was: "not(isEnded(flow)) and activeTasks == 0",
       becomes: "not(isEnded(flow)) and activeTasks >= 0",
+      breaks: "sweepEndsIntentsInv",
     },
   },
   {
@@ -337,19 +369,30 @@ export const BUGS: readonly Bug[] = [
       file: "spec/flow.qnt",
       was: `    else if (flow.cancelRequestedAt != NONE) Refused("cancel_requested")\n`,
       becomes: "",
+      breaks: "taskOnlyForLiveFlowInv",
     },
   },
   {
     name: "second task for one run",
     clause: "TASK-1",
     code: [{ file: "core/task.ts", was: `asked.runtime === "acp" ? runs[0] : undefined`, becomes: "undefined" }],
-    model: { file: "spec/store.qnt", was: `if (asked.runtime == "acp") runs else []`, becomes: "[]" },
+    model: {
+      file: "spec/store.qnt",
+      was: `if (asked.runtime == "acp") runs else []`,
+      becomes: "[]",
+      breaks: "oneTaskForARunInv",
+    },
   },
   {
     name: "another subagent taken for the same run",
     clause: "TASK-1",
     code: [{ file: "core/task.ts", was: `(asked.runtime === "acp" ? runs[0] : undefined)`, becomes: "runs[0]" }],
-    model: { file: "spec/store.qnt", was: `if (asked.runtime == "acp") runs else []`, becomes: "runs" },
+    model: {
+      file: "spec/store.qnt",
+      was: `if (asked.runtime == "acp") runs else []`,
+      becomes: "runs",
+      breaks: "rightTaskInv",
+    },
   },
   {
     name: "a write without the exclusion of other writers",
@@ -372,6 +415,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: "bool = file.writer == NOBODY",
       becomes: `bool = file.application == "ocwh"`,
+      breaks: "nothingBetweenInv",
     },
   },
   {
@@ -399,6 +443,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: `bool = work == "committed"`,
       becomes: `bool = work.in(Set("begun", "committed"))`,
+      breaks: "answeredIsKeptInv",
     },
   },
   {
@@ -415,6 +460,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: `if (file.version > SCHEMA_VERSION) "newer" else ""`,
       becomes: `""`,
+      breaks: "foreignFileInv",
     },
   },
   {
@@ -431,6 +477,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: `if (isLoopback(host) or isPublic) "" else "not_public"`,
       becomes: `""`,
+      breaks: "loopbackInv",
     },
   },
   {
@@ -447,6 +494,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: `(process.work == "idle" or now - process.since >= GRACE)`,
       becomes: "now - process.since >= 0",
+      breaks: "stopWaitsInv",
     },
   },
   {
@@ -463,6 +511,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: `HELD.get((option, word)) else ""`,
       becomes: "HELD.get((option, word)) else word",
+      breaks: "secretNotInArgumentsInv",
     },
   },
   {
@@ -484,6 +533,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: "activeTasks == 0 and now - flow.endedAt >= RETENTION",
       becomes: "activeTasks == 0 and now - flow.endedAt >= 0",
+      breaks: "keptUntilOverdueInv",
     },
   },
   {
@@ -496,6 +546,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/store.qnt",
       was: "flow.endedAt != NONE and activeTasks == 0",
       becomes: "flow.endedAt != NONE and activeTasks >= 0",
+      breaks: "keptUntilOverdueInv",
     },
   },
   {
@@ -512,6 +563,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/view.qnt",
       was: `row("currentStep", "optionalText"),`,
       becomes: `row("currentStep", "optionalText"), row("ownerKey", "optionalText"),`,
+      breaks: "sameReplyInv",
     },
   },
   {
@@ -528,6 +580,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/view.qnt",
       was: "| Shifting(member) => member.first",
       becomes: "| Shifting(member) => member.later",
+      breaks: "readOnceInv",
     },
   },
   {
@@ -538,6 +591,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/view.qnt",
       was: `Value = Json("plain")`,
       becomes: "Value = Json(tree)",
+      breaks: "readOnceInv",
     },
   },
   {
@@ -554,6 +608,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/view.qnt",
       was: "warn(told(request, row, [Say(row.sentence)], [flow.shown], [flow.reads]), refused.reason)",
       becomes: "warn(told(request, row, refused.reason, [flow.shown], [flow.reads]), refused.reason)",
+      breaks: "ownSentencesInv",
     },
   },
   {
@@ -570,6 +625,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/route.qnt",
       was: "else Asked({ routeId: found[0].id, sessionKey: found[0].sessionKey })",
       becomes: `else Asked({ routeId: found[0].id, sessionKey: if (request.wants == "") found[0].sessionKey else request.wants })`,
+      breaks: "ownSessionInv",
     },
   },
   {
@@ -586,6 +642,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/pipeline.qnt",
       was: `host == "nonsense" or host == "other_flow" or host`,
       becomes: `host == "nonsense" or host`,
+      breaks: "onlyAskedFlowInv",
     },
   },
   {
@@ -602,6 +659,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/pipeline.qnt",
       was: `moved(id, entering(id, "sending"), [{ code: code, names: true }], [], by)`,
       becomes: `moved(id, entering(id, "sending"), [{ code: code, names: true }, { code: code, names: true }], [], by)`,
+      breaks: "oneReplyInv",
     },
   },
   {
@@ -618,6 +676,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/pipeline.qnt",
       was: "[{ code: code, names: false }], [], Arrive(id))",
       becomes: "[{ code: code, names: true }], [], Arrive(id))",
+      breaks: "namesOnlyAuthenticatedInv",
     },
   },
   {
@@ -630,6 +689,7 @@ export const BUGS: readonly Bug[] = [
       file: "spec/values.qnt",
       was: "bool = 32 <= code and code <= 126",
       becomes: "bool = (32 <= code and code <= 126) or code == 10",
+      breaks: "printableInv",
     },
   },
   {
@@ -646,6 +706,251 @@ export const BUGS: readonly Bug[] = [
       file: "spec/route.qnt",
       was: `["is empty or could not be resolved", "Repair its reference"]`,
       becomes: `["is empty or could not be resolved", draft.sessionKey, "Repair its reference"]`,
+      breaks: "noValuesInv",
+    },
+  },
+  {
+    name: "a comparison that ends at the first difference",
+    clause: "AUTH-3",
+    code: [
+      {
+        file: "core/secret.ts",
+        was: "i < this.#bytes.length; i += 1)",
+        becomes: "i < this.#bytes.length && difference === 0; i += 1)",
+      },
+    ],
+    model: {
+      file: "spec/values.qnt",
+      was: "foldl(start, (sum, i) => {",
+      becomes: "foldl(start, (sum, i) => if (sum.difference > 0) sum else {",
+      breaks: "everyByteInv",
+    },
+  },
+  {
+    name: "the first of two credential headers counts",
+    clause: "AUTH-7",
+    code: [{ file: "adapters/node/head.ts", was: "lines.length > 1 ? lines", becomes: "lines.length > 2 ? lines" }],
+    model: {
+      file: "spec/route.qnt",
+      was: "first.concat([44, 32]).concat(second)",
+      becomes: "first",
+      breaks: "twiceInv",
+    },
+  },
+  {
+    name: "slot kept when a body of fetch is given up",
+    clause: "SLOT-2",
+    code: [{ file: "adapters/fetch/respond.ts", was: "pull, cancel: end }", becomes: "pull }" }],
+  },
+  {
+    name: "one entry of the table too many is looked at",
+    clause: "LIMIT-7",
+    code: [{ file: "adapters/limits/memory.ts", was: "MAX_EVICTION_SCAN = 16;", becomes: "MAX_EVICTION_SCAN = 17;" }],
+    model: {
+      file: "spec/cost.qnt",
+      was: "done < r.known and done < MAX_SCAN",
+      becomes: "done < r.known and done <= MAX_SCAN",
+      breaks: "boundedWorkInv",
+    },
+  },
+  {
+    name: "a loopback address in a header counts as the client",
+    clause: "LIMIT-8",
+    code: [{ file: "adapters/node/client.ts", was: "!isIn(loopback, address) && ", becomes: "" }],
+  },
+  {
+    name: "a disabled route served",
+    clause: "ROUTE-3",
+    code: [
+      {
+        file: "core/config.ts",
+        was: `own(written, "enabled") === false`,
+        becomes: `own(written, "enabled") === "false"`,
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: "if (not(isEnabled(entry))) config",
+      becomes: `if (entry.faulty == "disabled") config`,
+      breaks: "disabledInv",
+    },
+  },
+  {
+    name: "topics forgotten when there are many",
+    clause: "AUDIT-3",
+    code: [
+      {
+        file: "adapters/bridge/log.ts",
+        was: `      this.#countUnshown(now);
+      return false;`,
+        becomes: "      this.#noticed.clear();",
+      },
+    ],
+    model: { file: "spec/audit.qnt", was: ".size() < MAX_TOPICS", becomes: ".size() >= 0", breaks: "rationedInv" },
+  },
+  {
+    name: "a secret file that a shared group may write",
+    clause: "FILE-1",
+    code: [{ file: "adapters/cli/trusted-path.ts", was: `writers === "own" && uid === gid`, becomes: "uid === gid" }],
+  },
+  {
+    name: "a secret file that its group may read",
+    clause: "FILE-2",
+    code: [{ file: "adapters/cli/read-text.ts", was: "isOwn(stats) ? 0o044 : 0o004", becomes: "0o004" }],
+  },
+  {
+    name: "database in a relative folder",
+    clause: "FILE-3",
+    code: [{ file: "adapters/cli/home.ts", was: "isAbsolute(folder)", becomes: `folder !== ""` }],
+    model: { file: "spec/file.qnt", was: `folder == "absolute")`, becomes: `folder != "")`, breaks: "absoluteInv" },
+  },
+  {
+    name: "answer before the disk has it",
+    clause: "STORE-2",
+    code: [{ file: "adapters/flows/sqlite/index.ts", was: "synchronous = FULL", becomes: "synchronous = OFF" }],
+  },
+  {
+    name: "flows listed by the clock",
+    clause: "STORE-5",
+    code: [
+      {
+        file: "adapters/flows/sqlite/tables.ts",
+        was: "ORDER BY made DESC",
+        becomes: "ORDER BY created_at DESC, made DESC",
+      },
+    ],
+    model: {
+      file: "spec/database.qnt",
+      was: "=> [flow].concat(after))",
+      becomes: `=>
+    if (after == [] or flow.createdAt >= after.head().createdAt) [flow].concat(after) else after.append(flow))`,
+      breaks: "newestFirstInv",
+    },
+  },
+  {
+    name: "a removed log not noticed",
+    clause: "STORE-6",
+    code: [
+      {
+        file: "adapters/flows/sqlite/open-files.ts",
+        was: `      for (const one of beside) one.check(true);
+`,
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/database.qnt",
+      was: "bool = open == paths",
+      becomes: "bool = open.file == paths.file",
+      breaks: "answeredIsThereInv",
+    },
+  },
+  {
+    name: "a log that is not tried again",
+    clause: "STORE-7",
+    code: [
+      { file: "adapters/flows/sqlite/engine.ts", was: "settled.isErr() || !settled.value", becomes: "settled.isErr()" },
+    ],
+  },
+  {
+    name: "times that follow a clock set back",
+    clause: "FLOW-7",
+    code: [
+      {
+        file: "core/lifecycle.ts",
+        was: "Math.max(now, flow.updatedAt, flow.createdAt)",
+        becomes: "Math.max(now, flow.createdAt)",
+      },
+    ],
+    model: {
+      file: "spec/flow.qnt",
+      was: "if (now < flow.updatedAt) flow.updatedAt else now",
+      becomes: "now",
+      breaks: "timesNeverGoBackInv",
+    },
+  },
+  {
+    name: "a secret for this machine sent through a proxy elsewhere",
+    clause: "CALL-2",
+    code: [
+      {
+        file: "adapters/cli/commands/call-proxy.ts",
+        was: "if (isLoopback(target.hostname) &&",
+        becomes: `if (target.hostname === "127.0.0.1" &&`,
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: `if (exchange.proxy == "" or (exchange.target == "here" and exchange.proxy != "here"))`,
+      becomes: `if (exchange.proxy == "")`,
+      breaks: "receiversInv",
+    },
+  },
+  {
+    name: "silence taken for no connection",
+    clause: "CALL-3",
+    code: [
+      {
+        file: "adapters/cli/commands/call-send.ts",
+        was: `sending.once("finish", () => (wasSent`,
+        becomes: `sending.once("response", () => (wasSent`,
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: "if (met.in(UNFINISHED)) 4",
+      becomes: `if (met.in(UNFINISHED) and met != "silence") 4`,
+      breaks: "doubtInv",
+    },
+  },
+  {
+    name: "separators of lines printed as they are",
+    clause: "CALL-4",
+    code: [{ file: "core/text.ts", was: "\\p{Cf}\\p{Zl}\\p{Zp}", becomes: "\\p{Cf}" }],
+    model: {
+      file: "spec/values.qnt",
+      was: "8232 <= code and code <= 8238",
+      becomes: "8234 <= code and code <= 8238",
+      breaks: "printedInv",
+    },
+  },
+  {
+    name: "an example with digits taken for a secret",
+    clause: "CONFIG-8",
+    code: [
+      {
+        file: "core/placeholder.ts",
+        was: "characters.length - words.length <= 4",
+        becomes: "characters.length === words.length",
+      },
+    ],
+    model: {
+      file: "spec/route.qnt",
+      was: `if (text.in(PLACEHOLDERS) or text == "") Unresolved`,
+      becomes: `if (text == "\${NAME}" or text == "") Unresolved`,
+      breaks: "noPlaceholderInv",
+    },
+  },
+  {
+    name: "a reference taken for a session",
+    clause: "CONFIG-9",
+    code: [{ file: "core/route-config.ts", was: ": filledIn(field, value.trim());", becomes: ": ok(value.trim());" }],
+    model: {
+      file: "spec/route.qnt",
+      was: "else if (sessionOf(entry).in(PLACEHOLDERS)) Flawed",
+      becomes: `else if (sessionOf(entry) == "changeme") Flawed`,
+      breaks: "noReferenceInv",
+    },
+  },
+  {
+    name: "a name that stands twice accepted",
+    clause: "CONFIG-10",
+    code: [{ file: "adapters/cli/config/repeated.ts", was: "found.length > 1", becomes: "found.length > 2" }],
+    model: {
+      file: "spec/route.qnt",
+      was: "found.lines.length() > 1",
+      becomes: "found.lines.length() > 2",
+      breaks: "repeatedInv",
     },
   },
 ];

@@ -48,17 +48,15 @@ const pack = (suite: Suite): void => {
 
 /**
  * Not mutated: the suites of `conformance`, which are tests themselves, the texts and tables of the OpenAPI document, which
- * its own tests compare with the core's schemas and with real replies, and the commands of the command line, which join
- * what is mutated to a process.
+ * its own tests compare with the core's schemas and with real replies, and what is a process only: the start of the command
+ * line and its signals, which `npm run test:standalone` tries.
  */
 const ADAPTERS = {
   mutate: [
     "adapters/**/*.ts",
     "!adapters/conformance/**",
     "!adapters/openapi/**",
-    "!adapters/cli/{main,process,program,log,io,version}.ts",
-    "!adapters/cli/commands/{serve,check,call}.ts",
-    "!adapters/cli/config/explain.ts",
+    "!adapters/cli/{main,process,signals,io,version}.ts",
   ],
   concurrency: 6,
   timeoutMS: 8000,

@@ -1,12 +1,14 @@
 // npm run spec:selftest: plants known bugs, one by one, in a copy of the tree, and shows which layer sees each. A bug
-// that no layer sees is a hole in the spec. Takes a while; name bugs to run only these.
+// that no layer sees is a hole in the spec. Then faults of the model alone. Takes a while; name bugs, or invariants for
+// the model's faults, to run only these.
 
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Bug, BUGS, type Edit } from "./bugs.ts";
+import { type Bug, BUGS, type Edit, type ModelFault } from "./bugs.ts";
 import { ROOT } from "./clauses.ts";
+import { MODEL_FAULTS } from "./model-faults.ts";
 import { check, moduleOf } from "./quint.ts";
 
 const COPIED = [
@@ -24,6 +26,8 @@ const LEFT_OUT = /(?:^|\/)test\/systems\/(?:host|host-oldest)(?:\/|$)/u;
 
 const copyTree = (): string => {
   const tree = mkdtempSync(join(tmpdir(), "selftest-"));
+  // some tests run the code as another user
+  chmodSync(tree, 0o755);
   for (const name of COPIED) {
     cpSync(join(ROOT, name), join(tree, name), { recursive: true, filter: (path) => !LEFT_OUT.test(path) });
   }
@@ -88,17 +92,16 @@ const LAYERS: readonly Layer[] = [
 const clausesIn = (titles: readonly string[]): string =>
   [...new Set(titles.flatMap((title) => title.match(/^(?:[A-Z]+-\d+(?:, )?)+/u)?.[0].split(", ") ?? []))].join(" ");
 
-/** What the model says of the same bug planted into its own definitions: the invariants that it breaks. */
-const modelSays = async (tree: string, { model }: Bug): Promise<string> => {
-  if (model === undefined) return "–";
-  const undo = plant(tree, [model]);
-  const name = model.file.replace(/^spec\/|\.qnt$/gu, "");
+/** The invariant that reports the fault, looked at alone, because the first one that is broken ends a run; or nothing. */
+const modelSays = async (tree: string, fault: ModelFault): Promise<string> => {
+  const undo = plant(tree, [fault]);
+  const name = fault.file.replace(/^spec\/|\.qnt$/gu, "");
   const folder = join(tree, "spec");
+  const module = { ...moduleOf(name, folder), invariants: [fault.breaks], witnesses: [] };
   const plan = { folder, seed: "0x5eed", samples: 1000, steps: 25, examples: false, written: 0, traces: tree };
-  const { problems } = await check(moduleOf(name, folder), plan);
+  const { problems } = await check(module, plan);
   undo();
-  const broken = problems.flatMap((problem) => [...problem.matchAll(/❌ (\w+)/gu)].map(([, inv]) => inv ?? ""));
-  if (broken.length > 0) return broken.join(" ");
+  if (problems.some((problem) => problem.includes("[violation]"))) return fault.breaks;
   return problems.length === 0 ? "" : "(does not run)";
 };
 
@@ -110,15 +113,24 @@ const trial = async (tree: string, bug: Bug): Promise<readonly string[]> => {
     seen.push(titles.length === 0 ? "" : clausesIn(titles) || "(other tests)");
   }
   undo();
-  return [...seen, await modelSays(tree, bug)];
+  return [...seen, bug.model === undefined ? "–" : await modelSays(tree, bug.model)];
 };
+
+const missed = ({ file, was, breaks }: ModelFault): string => `${file}: ${breaks} does not report a change of ${was}`;
 
 const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
 const asked = process.argv.slice(2);
-const bugs = asked.length === 0 ? BUGS : BUGS.filter(({ name }) => asked.some((part) => name.includes(part)));
+const isAsked = (name: string): boolean => asked.length === 0 || asked.some((part) => name.includes(part));
+const bugs = BUGS.filter(({ name }) => isAsked(name));
+const faults = MODEL_FAULTS.filter(({ breaks }) => isAsked(breaks));
 const tree = copyTree();
 const unseen: string[] = [];
+// a test that is red with nothing planted would seem to see every bug
+for (const layer of bugs.length === 0 ? [] : LAYERS) {
+  const titles = await failing(tree, layer);
+  unseen.push(...titles.map((title) => `${layer.name}: red with nothing planted: ${title}`));
+}
 console.log(row(["planted bug", "clause", ...LAYERS.map(({ name }) => name), "model"]));
 console.log(row(["---", "---", ...LAYERS.map(() => "---"), "---"]));
 for (const bug of bugs) {
@@ -126,9 +138,15 @@ for (const bug of bugs) {
   console.log(row([bug.name, bug.clause, ...seen]));
   const isNamed = seen.slice(0, 3).some((clauses) => clauses.split(" ").includes(bug.clause));
   if (!isNamed) unseen.push(`${bug.name}: no test of ${bug.clause} sees it`);
-  if (seen.at(-1) === "") unseen.push(`${bug.name}: planted in the model, it breaks no invariant`);
+  if (bug.model !== undefined && seen.at(-1) !== bug.model.breaks) unseen.push(missed(bug.model));
+}
+console.log(`\n${row(["planted in the model alone", "becomes", "reported by"])}\n${row(["---", "---", "---"])}`);
+for (const fault of faults) {
+  const seen = await modelSays(tree, fault);
+  console.log(row([`${fault.file}: ${fault.was}`, fault.becomes, seen].map((cell) => cell.replace(/\s+/gu, " "))));
+  if (seen !== fault.breaks) unseen.push(missed(fault));
 }
 rmSync(tree, { recursive: true, force: true });
 for (const line of unseen) console.error(line);
-console.log(`${String(bugs.length)} bugs, ${String(unseen.length)} not seen where they should be`);
+console.log(`${String(bugs.length + faults.length)} bugs, ${String(unseen.length)} not seen where they should be`);
 process.exitCode = unseen.length === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 // The clauses, the model's definitions, the citations in the code and the titles of the tests fit together.
 
 import { expect, test } from "vitest";
-import { BUGS } from "../../spec/tools/bugs.ts";
+import { BUGS, type Edit } from "../../spec/tools/bugs.ts";
 import {
   brokenCitations,
   citationsIn,
@@ -15,6 +15,8 @@ import {
   testsIn,
   withdrawnIds,
 } from "../../spec/tools/clauses.ts";
+import { MODEL_FAULTS } from "../../spec/tools/model-faults.ts";
+import { modules } from "../../spec/tools/quint.ts";
 
 const clauses = readClauses();
 /** Joined here, because otherwise this file would cite it. */
@@ -98,12 +100,23 @@ test("citations, misspelled citations, tests and missing definitions are recogni
   ]);
 });
 
+const expectFit = (name: string, { file, was, becomes }: Edit): void =>
+  expect([name, file, read(file).split(was).length - 1, was !== becomes]).toEqual([name, file, 1, true]);
+
 test("every planted bug fits the present code and model, and breaks an existing clause", () => {
   const known = new Set(clauses.map(({ id }) => id));
   for (const { name, clause, code, model } of BUGS) {
     expect([name, known.has(clause)]).toEqual([name, true]);
-    for (const { file, was, becomes } of [...code, ...(model === undefined ? [] : [model])]) {
-      expect([name, file, read(file).split(was).length - 1, was !== becomes]).toEqual([name, file, 1, true]);
-    }
+    for (const edit of [...code, ...(model === undefined ? [] : [model])]) expectFit(name, edit);
   }
+  for (const fault of MODEL_FAULTS) expectFit(fault.was, fault);
+});
+
+test("every invariant of the model is broken by at least one planted fault", () => {
+  const planted = [...BUGS.flatMap(({ model }) => model ?? []), ...MODEL_FAULTS];
+  const broken = new Set(planted.map(({ file, breaks }) => `${file} ${breaks}`));
+  const invariants = modules().flatMap((one) => one.invariants.map((name) => `spec/${one.name}.qnt ${name}`));
+  expect(invariants.length).toBeGreaterThan(100);
+  expect(invariants.filter((name) => !broken.has(name))).toEqual([]);
+  expect([...broken].filter((name) => !invariants.includes(name))).toEqual([]);
 });

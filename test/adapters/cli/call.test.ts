@@ -201,6 +201,17 @@ test("CALL-2: a server on this machine is not called through a proxy elsewhere",
   expect(seen.map((request) => request.url)).toEqual(Array.from({ length: 3 }, () => "/plugins/webhooks/zapier"));
 });
 
+test.each(["localhost", "LOCALHOST", "127.1", "127.255.255.254", "2130706433", "[::1]", "[::ffff:127.0.0.1]"])(
+  "CALL-2: %s is this machine",
+  async (host) => {
+    for (const scheme of ["http", "https"]) {
+      const env = { HTTP_PROXY: "socks5://proxy.example:1", HTTPS_PROXY: "socks5://proxy.example:1" };
+      const { status, error } = await list(`${scheme}://${host}:1`, env);
+      expect([status, error]).toEqual([3, expect.stringMatching(/:1\/plugins\/webhooks\/zapier cannot be reached/u)]);
+    }
+  },
+);
+
 test.each([
   ["*", true],
   ["hooks.example", true],

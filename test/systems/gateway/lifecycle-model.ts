@@ -22,6 +22,10 @@ export type State = ReadonlyMap<string, Entry>;
 
 export type Owner = { readonly sessionKey: string; readonly controllerId: string };
 
+/** A Gateway takes the time of a write before the write has its turn, so it may be before that of the last one (not FLOW-7). */
+const inGateway: typeof transition = (flow, event, activeTasks, now) =>
+  transition(now < flow.updatedAt ? { ...flow, updatedAt: now } : flow, event, activeTasks, now);
+
 /** What the store alone decides and an answer tells: the times of a write and the ids of what is new. */
 export type Told = {
   readonly now: number;
@@ -96,7 +100,7 @@ const moved = (entry: Entry, flow: FlowRecord, { now, intentAt }: Told): Entry =
 const changed = (state: State, asked: RevisionChecked, told: Told): Said => {
   const entry = state.get(asked.flowId);
   if (entry === undefined) return says(state, { applied: false, code: "not_found" }, 404, "not_found");
-  return transition(entry.flow, asked, activeIn(entry), told.now).match(
+  return inGateway(entry.flow, asked, activeIn(entry), told.now).match(
     ({ flow }) => {
       const next = moved(entry, flow, told);
       return says(put(state, next), { applied: true, flow: shown(next.flow) });
@@ -113,7 +117,7 @@ const cancelled = (state: State, asked: ActionOf<"cancel_flow">, told: Told): Sa
   const entry = state.get(asked.flowId);
   if (entry === undefined) return says(state, { found: false, cancelled: false }, 404, "not_found");
   const tasks = taskList([...entry.tasks]);
-  return transition(entry.flow, asked, activeIn(entry), told.now).match(
+  return inGateway(entry.flow, asked, activeIn(entry), told.now).match(
     ({ flow, pending }) => {
       const next = moved(entry, flow, told);
       const result = { found: true, cancelled: !pending, flow: shown(next.flow), tasks };
@@ -136,7 +140,7 @@ const taskOf = (entry: Entry, { runtime, runId, status = "queued" }: ActionOf<"r
 const ran = (state: State, asked: ActionOf<"run_task">, told: Told): Said => {
   const entry = state.get(asked.flowId);
   if (entry === undefined) return says(state, { found: false, created: false }, 404, "not_found");
-  return transition(entry.flow, asked, activeIn(entry), told.now).match(
+  return inGateway(entry.flow, asked, activeIn(entry), told.now).match(
     ({ flow }) => {
       const task = taskOf(entry, asked, told);
       const next = { flow, tasks: new Map(entry.tasks).set(told.taskId, task) };
@@ -176,7 +180,7 @@ export const answer = (state: State, action: Action, owner: Owner, told: Told): 
 
 /** The flow after a sweep at `now`; undefined when a sweep leaves it alone. */
 export const swept = (entry: Entry, now: number): FlowRecord | undefined => {
-  const { flow } = transition(entry.flow, { action: "sweep" }, activeIn(entry), now)._unsafeUnwrap();
+  const { flow } = inGateway(entry.flow, { action: "sweep" }, activeIn(entry), now)._unsafeUnwrap();
   return flow === entry.flow ? undefined : flow;
 };
 
@@ -184,7 +188,7 @@ export const swept = (entry: Entry, now: number): FlowRecord | undefined => {
 export const marked = ({ flow }: Entry, intentAt: number, now: number): FlowRecord | undefined => {
   if (isEnded(flow) || flow.cancelRequestedAt !== undefined) return undefined;
   const asked = { action: "request_cancel", flowId: flow.flowId, expectedRevision: flow.revision } as const;
-  return { ...transition(flow, asked, 0, now)._unsafeUnwrap().flow, cancelRequestedAt: intentAt };
+  return { ...inGateway(flow, asked, 0, now)._unsafeUnwrap().flow, cancelRequestedAt: intentAt };
 };
 
 /** The flows that the next sweep ends. */

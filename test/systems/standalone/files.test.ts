@@ -8,7 +8,7 @@ import { chmodSync, chownSync, existsSync, lchownSync, linkSync, mkdirSync, read
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { type Ended, isRoot, MAIN, runCli, runToEnd, type User } from "../../support/command-line.ts";
+import { asUser, type Ended, isRoot, MAIN, runCli, runToEnd, type User } from "../../support/command-line.ts";
 import { remove, tempFolder } from "./harness.ts";
 
 const real = { skip: isRoot && process.platform === "linux" ? false : "other users and mounts need root and Linux" };
@@ -176,8 +176,8 @@ test("FILE-1: which configurations and secret files of call it reads", real, asy
 
 /** Runs `check` as the server's user after `setup`, in which mounts are the test's own. */
 const checkAfter = (setup: string, config: string): Promise<Ended> => {
-  const asMe = `exec setpriv --reuid 1000 --regid 1000 --clear-groups "$0" "${MAIN}" check "${config}"`;
-  return runToEnd("unshare", ["--mount", "sh", "-ec", `${setup}\n${asMe}`, process.execPath]);
+  const asMe = asUser(process.execPath, [MAIN, "check", config], ME);
+  return runToEnd("unshare", ["--mount", "sh", "-ec", `${setup}\nexec "$@"`, process.execPath, ...asMe]);
 };
 
 test(

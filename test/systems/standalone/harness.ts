@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { MAIN } from "../../support/command-line.ts";
+import { asUser, MAIN } from "../../support/command-line.ts";
 
 export const tempFolder = (): string => mkdtempSync(join(tmpdir(), "openclaw-webhooks-"));
 export const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
@@ -35,8 +35,9 @@ export class Standalone {
 
   /** Resolves once it listens. `uid`: the user that it runs as, if the tests run as root. */
   static async start(args: readonly string[], env: object = {}, uid?: number): Promise<Standalone> {
-    const options = { env: { ...process.env, ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) };
-    const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...args], options);
+    const user = uid === undefined ? {} : { uid, gid: uid };
+    const [program, ...words] = asUser(process.execPath, [MAIN, "serve", "--port", "0", ...args], user);
+    const child = spawn(program, words, { env: { ...process.env, ...env } });
     const log: string[] = [];
     const base = await new Promise<string>((resolve, reject) => {
       createInterface(child.stderr).on("line", (line) => {
