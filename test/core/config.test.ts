@@ -4,6 +4,7 @@ import {
   canonicalPath,
   configSchema,
   configuredPath,
+  emptiness,
   problemLine,
   routeSchema,
   sha256,
@@ -410,4 +411,12 @@ test("CONFIG-7, CONFIG-6: a reference of every source is an unresolved secret; s
   });
   expect([...routes.values()]).toMatchObject([{ id: "r", path: "/hooks/r", controllerId: "c", sessionKey: "s" }]);
   expect(routeSchema.parse(GOOD).enabled).toBe(true);
+});
+
+test("CONFIG-2: a configuration without a route says whether all are disabled or none is there", () => {
+  const off = { sessionKey: "agent:main:main", secret: "x", enabled: false };
+  expect(emptiness({ routes: { a: off, b: off } })).toBe("every route has enabled: false. Set it to true or remove it");
+  for (const written of [undefined, null, {}, { routes: {} }, { routes: [] }, { routes: undefined }]) {
+    expect(emptiness(written), JSON.stringify(written)).toBe("no route is configured. Add one under routes");
+  }
 });
