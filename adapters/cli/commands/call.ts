@@ -75,6 +75,12 @@ const locationOf = (location: string, { target, secret }: Call): string => {
   return withoutSecret(shown, secret);
 };
 
+//= CALL-3
+/** Whether the server, or one in front of it, failed at a request that it had taken. */
+const isDoubtful = (status: number): boolean => status >= 500;
+
+const DOUBT = " (it may have been carried out; look at the flow before you call again)";
+
 /** The answer of a webhook route. Errs with what else answered. */
 const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> => {
   const { target, proxy } = sent;
@@ -92,7 +98,7 @@ const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> =>
   const what = `${shownUrl(target)} answered ${String(status)} without the JSON of a webhook route`;
   const from = proxy === undefined ? "" : `. The answer may be of the proxy that ${proxy.variable} names`;
   return err(
-    status === 502 || status === 504
+    isDoubtful(status) || status === 408
       ? unsure(`${what}${from}`)
       : unreachable(`${what}${from}. Check that it is the URL of a webhook route`),
   );
@@ -113,7 +119,10 @@ const wordOf = (member: unknown, secret: string): string =>
   typeof member === "string" ? printable(withoutSecret(member, secret), MAX_SENTENCE) : "unknown";
 
 const stringify = Result.fromThrowable(
-  (value: unknown, indent?: number) => `${visibleJson(JSON.stringify(value, undefined, indent) ?? "null")}\n`,
+  (value: unknown, secret: string, indent?: number) => {
+    const json = JSON.stringify(value, undefined, indent) ?? "null";
+    return `${visibleJson(withoutSecret(json, JSON.stringify(secret).slice(1, -1)))}\n`;
+  },
   () => unreachable("The answer is nested too deeply to be shown. Check that it is the URL of a webhook route"),
 );
 
@@ -126,11 +135,12 @@ const hintOf = (code: unknown, target: URL): string => {
 
 const show = ({ status, body }: Answer, { target, secret }: Call, json: boolean, io: Io): Result<number, CliFault> => {
   const isOk = body.ok && status < 400;
-  return (json ? stringify(body) : stringify(body.result, 2)).map((text) => {
+  return (json ? stringify(body, secret) : stringify(body.result, secret, 2)).map((text) => {
     const [code, sentence] = [body.code, body.error].map((member) => wordOf(member, secret));
-    if (!isOk && !json) io.error(`${String(status)} ${code}: ${sentence}${hintOf(body.code, target)}\n`);
+    const hint = isDoubtful(status) ? DOUBT : hintOf(body.code, target);
+    if (!isOk && (!json || isDoubtful(status))) io.error(`${String(status)} ${code}: ${sentence}${hint}\n`);
     io.out(text);
-    return isOk ? EXIT.ok : EXIT.refused;
+    return isOk ? EXIT.ok : isDoubtful(status) ? EXIT.unsure : EXIT.refused;
   });
 };
 

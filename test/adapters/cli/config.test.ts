@@ -15,7 +15,7 @@ import { type Config, isSecret, loadConfig } from "../../../core/index.ts";
 import { isRoot, NOBODY, runCli } from "../../support/command-line.ts";
 import { runs } from "../../support/runs.ts";
 
-const SECRET = "correct-horse-battery-staple";
+const SECRET = "stable-battery-of-the-right-horse";
 const DIRECTORY = mkdtempSync(join(tmpdir(), "cli-config-"));
 const FILE = join(DIRECTORY, "config.json5");
 
