@@ -1,5 +1,6 @@
 // A bridge from what an embedding host brings: a configuration, a store of flows, and where to log.
 
+import { err } from "neverthrow";
 import {
   type AuditEvent,
   canonicalPath,
@@ -57,9 +58,13 @@ const NO_ROUTE: Routes = new Map();
 
 const NO_BASE = 'basePath must start with a slash, as in "/api". No route is served';
 
+/** A host, or the start of a query or a fragment, also when it is percent-encoded. */
+const NOT_A_PATH = /^[^/]|[?#]|%(?:25)*(?:3f|23)/iu;
+
 //= ROUTE-4
-const mounted = (routes: Routes, basePath: string): Routes | undefined =>
-  canonicalPath(basePath)
+/** Undefined unless `basePath` is a path and nothing else, because a query or a host would be dropped in silence. */
+const mounted = (routes: Routes, basePath: unknown): Routes | undefined =>
+  (typeof basePath === "string" && !NOT_A_PATH.test(basePath) ? canonicalPath(basePath) : err("malformed" as const))
     .map((base) => (base === "/" ? "" : base))
     .map((base) => new Map([...routes].map(([path, route]) => [base + path, { ...route, path: base + path }])))
     .unwrapOr(undefined);

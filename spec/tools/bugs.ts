@@ -875,7 +875,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/cli/commands/call-proxy.ts",
-        was: "if (isLoopback(target.hostname) &&",
+        was: "if (isThisMachine(target.hostname) &&",
         becomes: `if (target.hostname === "127.0.0.1" &&`,
       },
     ],

@@ -185,6 +185,7 @@ describe("the same request to both", () => {
         fc.constantFrom("application/json", "text/plain", "application/x+json", "application/json; charset=latin1"),
       ),
       fc.tuple(fc.constant("content-encoding"), fc.constantFrom("identity", "gzip", "")),
+      fc.tuple(fc.constant("transfer-encoding"), fc.constantFrom("chunked", "gzip, chunked")),
     );
     const statuses = new Set<number | undefined>();
     await fc.assert(
@@ -239,10 +240,15 @@ describe("the same request to both", () => {
 });
 
 test("ROUTE-4: a base path may end in a slash; one that is no path serves nothing, and the log says what to write", async () => {
-  const statusAt = async (basePath: string, path: string): Promise<readonly [number, readonly string[]]> => {
+  const statusAt = async (basePath: unknown, path: string): Promise<readonly [number, readonly string[]]> => {
     const warnings: string[] = [];
     const log = { ...logger, warn: (line: string) => void warnings.push(line) };
-    const handler = createFetchHandler({ config: CONFIG, flows: memoryFlows(), logger: log, basePath });
+    const handler = createFetchHandler({
+      config: CONFIG,
+      flows: memoryFlows(),
+      logger: log,
+      basePath: basePath as string,
+    });
     const headers = { "content-type": "application/json", authorization: `Bearer ${secretOf("a")}` };
     const body = '{"action":"list_flows"}';
     return [(await handler(new Request(`http://h${path}`, { method: "POST", headers, body }))).status, warnings];
@@ -251,7 +257,19 @@ test("ROUTE-4: a base path may end in a slash; one that is no path serves nothin
     expect(await statusAt(base, "/api/plugins/webhooks/a")).toEqual([200, []]);
   }
   for (const base of ["", "/", "//"]) expect(await statusAt(base, "/plugins/webhooks/a")).toEqual([200, []]);
-  for (const base of ["api", "*", "/%zz"]) {
+  const odd = [null, 5, {}, ["/api"]];
+  for (const base of [
+    "api",
+    "*",
+    "/%zz",
+    "/api?x",
+    "/api#f",
+    "/api%3Fx",
+    "/api%2523",
+    "http://h/api",
+    "\\api",
+    ...odd,
+  ]) {
     for (const path of ["/plugins/webhooks/a", "/api/plugins/webhooks/a"]) {
       const [status, warnings] = await statusAt(base, path);
       expect([base, status, warnings.length, warnings[0]]).toEqual([

@@ -19,11 +19,13 @@ const READS: ReadonlySet<string> = new Set([
   "get_task_summary",
 ] satisfies readonly ActionName[]);
 
+export const changesNothing = (action: string): boolean => READS.has(action);
+
 //= CALL-3
 /** The request was sent and its outcome is not known. An action of no known name may write. */
 export const unsure = (what: string, action: string): CliFault => ({
   ...fault(
-    READS.has(action)
+    changesNothing(action)
       ? `${what}. ${action} changes nothing: call it again`
       : `${what}; it may have been carried out. Look at the flow before you call again`,
   ),

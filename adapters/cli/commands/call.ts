@@ -6,7 +6,7 @@ import { hideValues } from "../../bridge/scrub.ts";
 import { repeatedNames } from "../config/repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { explainSend, proxyFault, unreachable, unsure } from "./call-fault.ts";
+import { changesNothing, explainSend, proxyFault, unreachable, unsure } from "./call-fault.ts";
 import { proxyFor } from "./call-proxy.ts";
 import { readSecret } from "./call-secret.ts";
 import { post, type Post, type Received } from "./call-send.ts";
@@ -102,6 +102,15 @@ const locationOf = (location: string, { target, secret }: Call): string => {
   return withoutSecret(shown, secret);
 };
 
+//= CALL-3
+/** Whether the server, or one in front of it, failed at a request that it had taken. */
+const isDoubtful = (status: number): boolean => status >= 500;
+
+const doubtOf = (action: string): string =>
+  changesNothing(action)
+    ? ` (${action} changes nothing; call it again)`
+    : " (it may have been carried out; look at the flow before you call again)";
+
 /** The answer of a webhook route. Errs with what else answered. */
 const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> => {
   const { target, proxy, action } = sent;
@@ -119,7 +128,7 @@ const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> =>
   const what = `${shownUrl(target)} answered ${String(status)} without the JSON of a webhook route`;
   const from = proxy === undefined ? "" : `. The answer may be of the proxy that ${proxy.variable} names`;
   return err(
-    status === 502 || status === 504
+    isDoubtful(status) || status === 408
       ? unsure(`${what}${from}`, action)
       : unreachable(`${what}${from}. Check that it is the URL of a webhook route`),
   );
@@ -140,7 +149,10 @@ const wordOf = (member: unknown, secret: string): string =>
   typeof member === "string" ? printable(withoutSecret(member, secret), MAX_SENTENCE) : "unknown";
 
 const stringify = Result.fromThrowable(
-  (value: unknown, indent?: number) => `${visibleJson(JSON.stringify(value, undefined, indent) ?? "null")}\n`,
+  (value: unknown, secret: string, indent?: number) => {
+    const json = JSON.stringify(value, undefined, indent) ?? "null";
+    return `${visibleJson(withoutSecret(json, JSON.stringify(secret).slice(1, -1)))}\n`;
+  },
   () => unreachable("The answer is nested too deeply to be shown. Check that it is the URL of a webhook route"),
 );
 
@@ -165,11 +177,13 @@ const hintOf = (code: unknown, sent: Call): string => {
 
 const show = ({ status, body }: Answer, sent: Call, json: boolean, io: Io): Result<number, CliFault> => {
   const isOk = body.ok && status < 400;
-  return (json ? stringify(body) : stringify(body.result, 2)).map((text) => {
+  const doubt = isDoubtful(status) ? doubtOf(sent.action) : undefined;
+  return (json ? stringify(body, sent.secret) : stringify(body.result, sent.secret, 2)).map((text) => {
     const [code, sentence] = [body.code, body.error].map((member) => wordOf(member, sent.secret));
-    if (!isOk && !json) io.error(`${String(status)} ${code}: ${sentence}${hintOf(body.code, sent)}\n`);
+    const hint = doubt ?? hintOf(body.code, sent);
+    if (!isOk && (!json || doubt !== undefined)) io.error(`${String(status)} ${code}: ${sentence}${hint}\n`);
     io.out(text);
-    return isOk ? EXIT.ok : EXIT.refused;
+    return isOk ? EXIT.ok : doubt === undefined ? EXIT.refused : EXIT.unsure;
   });
 };
 

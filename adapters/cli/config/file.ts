@@ -6,7 +6,7 @@ import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own, printable } from "../../../core/index.ts";
 import { configParts, DISABLED, isRead, type Parts } from "./parts.ts";
-import { repeatedNames } from "./repeated.ts";
+import { linesOf, repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readText } from "../read-text.ts";
@@ -36,13 +36,11 @@ const parse = Result.fromThrowable(
   (error) => `is not JSON5 at ${placeOf(error)}: correct it there`,
 );
 
-const listed = (lines: readonly number[]): string => `${lines.slice(0, -1).join(", ")} and ${String(lines.at(-1))}`;
-
 //= CONFIG-10
 /** Errs when a name that is read stands more than once, because the parser would keep the last one in silence. */
 const unambiguous = (text: string): Result<string, string> => {
   const repeated = repeatedNames(text).filter(({ path }) => isRead(path));
-  const names = repeated.map(({ path, lines }) => `${printable(path.join("."))} on lines ${listed(lines)}`);
+  const names = repeated.map((one) => `${printable(one.path.join("."))} on lines ${linesOf(one)}`);
   return names.length === 0 ? ok(text) : err(`has ${names.join(", ")}: keep one of each`);
 };
 

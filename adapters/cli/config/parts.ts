@@ -54,7 +54,7 @@ const unknownFields = (root: object): string | undefined => {
   return names.length === 0 ? undefined : names.map((name) => printable(name)).join(", ");
 };
 
-/** The fields that a Gateway's secrets and their defaults have. */
+/** The fields that are read of the secrets beside routes. A Gateway's own file may have others. */
 const SECRETS: ReadonlySet<string> = new Set(["providers", "defaults", "resolution"]);
 const DEFAULTS: ReadonlySet<string> = new Set(["env", "file", "exec", "store"]);
 
@@ -76,7 +76,7 @@ export const configParts = (root: unknown): Result<Parts, string> => {
   if (unknown !== undefined) return err(`has the unknown field ${unknown}. It ${EXPECTED}`);
   if (!Object.hasOwn(root, "routes") && own(at(root, ...ENTRY), "enabled") === false) return err(DISABLED);
   if (parts.routes === undefined) return err(EXPECTED);
-  const secrets = unknownSecrets(parts.secrets);
+  const secrets = Object.hasOwn(root, "routes") ? unknownSecrets(parts.secrets) : [];
   return secrets.length === 0
     ? ok(parts)
     : err(`has the unknown field ${secrets.join(", ")}: remove it or correct its name`);

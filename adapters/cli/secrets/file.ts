@@ -5,6 +5,7 @@ import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own } from "../../../core/index.ts";
 import { withDeadline } from "../../bridge/deadline.ts";
+import { linesOf, repeatedNames } from "../config/repeated.ts";
 import type { CliFault } from "../fault.ts";
 import { homeOf } from "../home.ts";
 import type { Env } from "../io.ts";
@@ -71,6 +72,10 @@ const jsonLookup = (alias: string, text: string): Result<Lookup, CliFault> => {
         ".path does not contain a JSON object: correct the file, or set mode to singleValue if it contains only the secret",
       ),
     );
+  //= CONFIG-10
+  const [repeated] = repeatedNames(text);
+  if (repeated !== undefined)
+    return err(providerFault(alias, `.path has one name on lines ${linesOf(repeated)}: keep one of them`));
   return ok((pointer) => {
     const value = pointer.startsWith("/") ? pointed(root, pointer) : undefined;
     return value === undefined

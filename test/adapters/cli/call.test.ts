@@ -3,11 +3,15 @@
 import { once } from "node:events";
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import { hostname, networkInterfaces } from "node:os";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Env } from "../../../adapters/cli/io.ts";
+import { own } from "../../../core/index.ts";
+import { proxyFor } from "../../../adapters/cli/commands/call-proxy.ts";
+import { REJECTIONS } from "../../../core/rejection.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
@@ -204,16 +208,46 @@ test("CALL-2: a server on this machine is not called through a proxy elsewhere",
   expect(seen.map((request) => request.url)).toEqual(Array.from({ length: 3 }, () => "/plugins/webhooks/zapier"));
 });
 
-test.each(["localhost", "LOCALHOST", "127.1", "127.255.255.254", "2130706433", "[::1]", "[::ffff:127.0.0.1]"])(
-  "CALL-2: %s is this machine",
-  async (host) => {
-    for (const scheme of ["http", "https"]) {
-      const env = { HTTP_PROXY: "socks5://proxy.example:1", HTTPS_PROXY: "socks5://proxy.example:1" };
-      const { status, error } = await list(`${scheme}://${host}:1`, env);
-      expect([status, error]).toEqual([3, expect.stringMatching(/:1\/plugins\/webhooks\/zapier cannot be reached/u)]);
-    }
-  },
-);
+const OWN_ADDRESSES = Object.values(networkInterfaces())
+  .flatMap((all) => all ?? [])
+  .map(({ address, family }) => (family === "IPv6" ? `[${address}]` : address));
+
+test.each([
+  "localhost",
+  "LOCALHOST",
+  "127.1",
+  "127.255.255.254",
+  "2130706433",
+  "[::1]",
+  "[::ffff:127.0.0.1]",
+  "0.0.0.0",
+  "0",
+  "[::]",
+  "[::ffff:0.0.0.0]",
+  "localhost.",
+  "x.localhost",
+  "localhost.localdomain",
+  "localhost6.localdomain6",
+  "ip6-localhost",
+  "ip6-loopback",
+  hostname(),
+  ...OWN_ADDRESSES,
+])("CALL-2: %s is this machine", async (host) => {
+  for (const scheme of ["http", "https"]) {
+    const env = { HTTP_PROXY: "socks5://proxy.example:1", HTTPS_PROXY: "socks5://proxy.example:1" };
+    const { status, error } = await list(`${scheme}://${host}:1`, env);
+    expect([status, error]).toEqual([3, expect.stringMatching(/:1\/plugins\/webhooks\/zapier cannot be reached/u)]);
+  }
+});
+
+test("CALL-2: an address that nothing answers is this machine all the same", () => {
+  const env = { HTTP_PROXY: "http://proxy.example:1" };
+  expect(proxyFor(new URL("http://[::127.0.0.1]:1"), env)._unsafeUnwrap()).toBeUndefined();
+  expect(proxyFor(new URL("http://[2001:db8::1]:1"), env)._unsafeUnwrap()).toEqual({
+    variable: "HTTP_PROXY",
+    url: "http://proxy.example:1",
+  });
+});
 
 test.each([
   ["*", true],
@@ -340,13 +374,55 @@ test.each<readonly [string, (socket: Socket) => void]>([
   );
 });
 
-test.each([502, 504])("CALL-3: %i of a proxy in front may have been carried out", async (code) => {
+test.each([408, 500, 502, 503, 504, 524])("CALL-3: %i of a proxy in front may have been carried out", async (code) => {
   const url = await http((_, response) => response.writeHead(code).end("<html>Bad Gateway</html>"));
   const { status, error } = await create(url);
   expect([status, error]).toEqual([
     4,
     `${url}/plugins/webhooks/zapier answered ${String(code)} without the JSON of a webhook route; it may have been carried out. Look at the flow before you call again.\n`,
   ]);
+});
+
+test.each(["outcome_unknown", "bad_host_answer", "internal", "persist_failed"] as const)(
+  "CALL-3: the server's own %s may have been carried out",
+  async (code) => {
+    const { status: number, sentence } = REJECTIONS[code];
+    const body = JSON.stringify({ ok: false, code, error: sentence, result: {} });
+    const url = await http((_, response) => response.writeHead(number).end(body));
+    const line = `${String(number)} ${code}: ${sentence} (it may have been carried out; look at the flow before you call again)\n`;
+    expect(await create(url)).toEqual({ status: 4, out: "{}\n", error: line });
+    expect(await call(["zapier", "create_flow", "--url", url, "--json"])).toEqual({
+      status: 4,
+      out: `${body}\n`,
+      error: line,
+    });
+  },
+);
+
+test("CALL-3: an answer that changes the protocol is an answer at once", async () => {
+  const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+  const port = await tcp((socket) => socket.once("data", () => socket.write(upgrade)));
+  const { status, error } = await list(at(port));
+  expect([status, error]).toEqual([3, expect.stringContaining("answered 101 without the JSON of a webhook route")]);
+});
+
+test("CALL-1: a server that sends the secret back in its result does not make it show", async () => {
+  for (const secret of [SECRET, 'a-"quoted"\\secret-of-the-route', "ein-l\u00e4ngeres-geheimnis"]) {
+    for (const isOk of [true, false]) {
+      const result = { echo: `Bearer ${secret}`, [secret]: [secret, encodeURIComponent(secret)] };
+      const url = await http((_, response) =>
+        response.end(JSON.stringify({ ok: isOk, code: "x", error: "x", result })),
+      );
+      for (const more of [[], ["--json"]]) {
+        const { out } = await call(["zapier", "list_flows", "--url", url, ...more], {
+          OPENCLAW_WEBHOOK_SECRET: secret,
+        });
+        const shown: unknown = JSON.parse(out);
+        const hidden = { echo: "Bearer [hidden]", "[hidden]": ["[hidden]", "[hidden]"] };
+        expect(more.length === 0 ? shown : own(shown, "result")).toEqual(hidden);
+      }
+    }
+  }
 });
 
 test.each(["<html></html>", "[1]", "null", "7", '{"message":"not found"}', '{"ok":"yes"}', ""])(
@@ -427,11 +503,11 @@ test("call: ports that browsers refuse can be called", async () => {
 
 /** Characters that turn, hide or break what a terminal shows, and such as it shows. */
 const odd = fc.constantFrom(
-  ..."\u0000\u001b\u007f\u0080\u0085\u009b\u009f\u00ad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029",
+  ..."\u0000\u001b\u007f\u0080\u0085\u009b\u009f\u00ad\u034f\u061c\u115f\u1160\u180e\u2800\uffa0\u200b\u200c\u200d\u200e\u200f\u2028\u2029",
   ..."\u202a\u202b\u202c\u202d\u202e\u2060\u2064\u2066\u2067\u2068\u2069\u206f\u3164\ufe0f\ufeff\ufff9\u{e0001}\u{e007f}",
   ...'a"\\\n\u00e9\u65e5\u{1f600} ',
 );
-const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 test("CALL-4: no character of an answer reaches the terminal that does not show there, and the JSON is the same", async () => {
   let body = "";

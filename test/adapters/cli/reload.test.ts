@@ -103,7 +103,7 @@ test("SERVE-3: why a route keeps all from being reloaded is said whole, and with
   expect([served, more]).toEqual(["a", []]);
   for (const reason of [
     "Route a: secret could not be resolved: the environment variable NOT_SET is not set or empty: set it.",
-    "Route b: secret is one character repeated. ",
+    "Route b: secret is one character, or a few, repeated. ",
     "Set a long random string, such as openssl rand -base64 32 prints.",
     "Route c: sesionKey is not a field of a route. Remove it or correct its name.",
   ])

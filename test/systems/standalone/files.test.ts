@@ -16,7 +16,7 @@ const top = tempFolder();
 after(() => remove(top));
 if (isRoot) chmodSync(top, 0o755);
 
-const SECRET = "correct-horse-battery-staple";
+const SECRET = "stable-battery-of-the-right-horse";
 const ME: User = { uid: 1000, gid: 1000 };
 const STRANGER = 12_345;
 
