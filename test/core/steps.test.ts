@@ -379,6 +379,18 @@ test("BODY-6: a charset other than UTF-8 is a 415 that names Content-Type, in an
   );
 });
 
+test("BODY-6: a transfer encoding other than chunked is a 415 that names Transfer-Encoding", () => {
+  const judge = (coding: string): unknown => mediaAnswer({ "transfer-encoding": coding });
+  for (const coding of ["chunked", "Chunked", "CHUNKED", " chunked\t"])
+    expect(judge(coding)).toEqual([undefined, "done"]);
+  for (const coding of ["gzip, chunked", "chunked, gzip", "chunked, chunked", "gzip", "identity", "x", ""]) {
+    expect([coding, judge(coding)]).toEqual([
+      coding,
+      ["unsupported_media_type", [expect.stringMatching(/^transfer-encoding: .* chunked alone/u), "transfer-encoding"]],
+    ]);
+  }
+});
+
 test("BODY-6: a content encoding other than identity is a 415 that names Content-Encoding", () => {
   const codings = ["identity", "", "gzip", "x-gzip", "br", "deflate", "zstd", "compress", "aws-chunked", "identity-x"];
   const coding = fc.constantFrom(...codings).chain((name) => cased(name));

@@ -148,10 +148,17 @@ const MAX_SENTENCE = 500;
 const wordOf = (member: unknown, secret: string): string =>
   typeof member === "string" ? printable(withoutSecret(member, secret), MAX_SENTENCE) : "unknown";
 
+//= CALL-1
+/** The secret as it may stand in JSON, where a quotation mark of its own cannot be taken for one of the JSON. */
+const inJson = (secret: string): readonly string[] => [
+  JSON.stringify(secret).slice(1, -1),
+  encodeURIComponent(secret.toWellFormed()),
+];
+
 const stringify = Result.fromThrowable(
   (value: unknown, secret: string, indent?: number) => {
     const json = JSON.stringify(value, undefined, indent) ?? "null";
-    return `${visibleJson(withoutSecret(json, JSON.stringify(secret).slice(1, -1)))}\n`;
+    return `${visibleJson(secret.length < MIN_HIDDEN ? json : hideValues(json, inJson(secret)))}\n`;
   },
   () => unreachable("The answer is nested too deeply to be shown. Check that it is the URL of a webhook route"),
 );
