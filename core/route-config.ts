@@ -68,9 +68,16 @@ const faultsOf = (issue: z.core.$ZodIssue): readonly Fault[] => {
 const REFERENCE =
   "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
 
+/** UTF-16 units of a session, a controller or a path. */
+const MAX_LENGTH = 4096;
+
+const TOO_LONG = `is longer than ${String(MAX_LENGTH)} characters. Set a shorter one`;
+
 //= CONFIG-9
-const filledIn = (field: string, value: string): Result<string, Fault> =>
-  hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
+const filledIn = (field: string, value: string): Result<string, Fault> => {
+  if (value.length > MAX_LENGTH) return err(fieldFault(field, TOO_LONG));
+  return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
+};
 
 const GUESSED = "so callers get 404. Set a long random string, such as openssl rand -base64 32 prints";
 
