@@ -1,7 +1,7 @@
 // `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
 import { err, ok, type Result } from "neverthrow";
-import { printable, type Route, routeName } from "../../../core/index.ts";
+import { DEFAULT_PREFIX, HIDDEN, holdsKey, printable, type Route, routeName } from "../../../core/index.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { Log } from "../../bridge/log.ts";
 import { scrub } from "../../bridge/scrub.ts";
@@ -52,12 +52,14 @@ const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFa
 };
 
 //= AUDIT-1
-/** A path that holds the route's hidden id would give it away. */
-const routeLine = (route: Route): string => {
-  const [name, { path }] = [routeName(route), route];
-  const where = name === route.id ? path : scrub(path, [route.sessionKey]);
-  return `route ${printable(name)} at ${where}`;
+/** A path may hold the session key, as the default one does that is made from such an id. */
+const pathLine = ({ path, sessionKey }: Route): string => {
+  const prefix = path.startsWith(`${DEFAULT_PREFIX}/`) ? `${DEFAULT_PREFIX}/` : "";
+  const own = path.slice(prefix.length);
+  return prefix + (holdsKey(own, sessionKey) ? HIDDEN : scrub(own, [sessionKey]));
 };
+
+const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${pathLine(route)}`;
 
 const curlLine = (url: string, secret: string): string =>
   [

@@ -53,6 +53,18 @@ test("AUDIT-1, AUDIT-2: the line of a route shows neither a session key that is 
     expect(messages[0]).toBe("route [hidden] at /plugins/webhooks/[hidden]");
     expect(messages[1]).toContain("\u00e9.db");
   }
+  for (const [id, path, sessionKey, shown] of [
+    ["r", "/in/agent:main:main", "agent:main:main", "route r at /in/[hidden]"],
+    ["r", "/in/agent:other:x", "s", "route r at /in/[hidden]"],
+    ["r", "/in/My-Session/x", "my-session", "route r at [hidden]"],
+    ["r", "/in/team/x", "team", "route r at /in/[hidden]/x"],
+    ["r", "/teams", "team", "route r at /teams"],
+    ["for-my-session-1", undefined, "My-Session", "route [hidden] at /plugins/webhooks/[hidden]"],
+    ["for-my-session-1", "/in", "my-session", "route [hidden] at /in"],
+  ] as const) {
+    const [line = ""] = await served({ routes: { [id]: { path, sessionKey, secret: SECRET } } });
+    expect(JSON.parse(line)).toMatchObject({ message: shown });
+  }
   const [line = ""] = await served({ routes: { demo: { sessionKey: "webhooks", secret: SECRET } } });
   expect(JSON.parse(line)).toMatchObject({ message: "route demo at /plugins/webhooks/demo" });
 });
