@@ -55,8 +55,8 @@ const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFa
 /** A path may hold the session key, as the default one does that is made from such an id. */
 const pathLine = ({ path, sessionKey }: Route): string => {
   const prefix = path.startsWith(`${DEFAULT_PREFIX}/`) ? `${DEFAULT_PREFIX}/` : "";
-  const own = path.slice(prefix.length);
-  return prefix + (holdsKey(own, sessionKey) ? HIDDEN : scrub(own, [sessionKey]));
+  const shown = scrub(path.slice(prefix.length), [sessionKey]);
+  return prefix + (holdsKey(shown, sessionKey) ? HIDDEN : shown);
 };
 
 const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${pathLine(route)}`;
