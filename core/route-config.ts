@@ -3,7 +3,7 @@
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
-import { isObject } from "./own.ts";
+import { isObject, own } from "./own.ts";
 import { hasReference, placeholderIn } from "./placeholder.ts";
 import type { Fault } from "./rejection.ts";
 import { isOneLine, isSendable, MAX_SECRET_BYTES } from "./secret.ts";
@@ -47,22 +47,50 @@ const isField = (name: string): name is keyof RouteEntry => Object.hasOwn(HINTS,
 /** `sentence`: what is wrong with the field and what to do. */
 export const fieldFault = (field: string, sentence: string): Fault => ({ field, sentence });
 
+/** What a problem of a secret means for callers, where its route is not served. */
+export const UNSERVED = ", so callers get 404";
+
 /** Faults of a secret about which a host without SecretRefs has something else to say. */
 export const SECRET_FAULTS = {
   missing: HINTS.secret,
-  unresolved: "is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider",
+  unresolved: `is empty or could not be resolved${UNSERVED}. Set it, or repair its reference or provider`,
+  /** How the sentence about an object that is not a SecretRef begins. */
+  malformed: "is not a SecretRef: ",
 } as const;
 
 const NOT_AN_OBJECT = { sentence: "must be an object with sessionKey and secret" };
 
-const faultsOf = (issue: z.core.$ZodIssue): readonly Fault[] => {
-  if (issue.code === "unrecognized_keys") {
+const NAMES_OF_SOURCES = "env, file or exec, and in a Gateway also store";
+
+/** Which part of a SecretRef is at fault. */
+const partFault = (ref: object, issue: z.core.$ZodIssue): string => {
+  if (issue.code === "unrecognized_keys") return `${printable(issue.keys.join(", "))} does not belong to it`;
+  const part = String(issue.path[0] ?? "");
+  if (own(ref, part) === undefined) return `${part} is missing`;
+  return part === "source" ? "there is no such source" : `${part} must be a string`;
+};
+
+const refHint = (ref: object): string => {
+  const parts = (secretRef.safeParse(ref).error?.issues ?? []).map((issue) => partFault(ref, issue)).join(", ");
+  return `${SECRET_FAULTS.malformed}${parts}. Give it source (${NAMES_OF_SOURCES}), provider and id, and nothing else`;
+};
+
+const SESSION_TYPE = "must be a string. Set it to the session that owns the flows, for example agent:main:main";
+
+/** What is wrong with the value of a field that has the wrong shape. */
+const hintOf = (field: keyof RouteEntry, value: unknown): string => {
+  if (field === "sessionKey" && value !== undefined && typeof value !== "string") return SESSION_TYPE;
+  return field === "secret" && isObject(value) ? refHint(value) : HINTS[field];
+};
+
+const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
+  if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
     return issue.keys.map((key) =>
       fieldFault(printable(key), "is not a field of a route. Remove it or correct its name"),
     );
   }
   const field = String(issue.path[0] ?? "");
-  return [isField(field) ? fieldFault(field, HINTS[field]) : NOT_AN_OBJECT];
+  return [isField(field) ? fieldFault(field, hintOf(field, own(entry, field))) : NOT_AN_OBJECT];
 };
 
 const REFERENCE =
@@ -79,7 +107,7 @@ const filledIn = (field: string, value: string): Result<string, Fault> => {
   return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
 };
 
-const GUESSED = "so callers get 404. Set a long random string, such as openssl rand -base64 32 prints";
+const GUESSED = `${UNSERVED}. Set a long random string, such as openssl rand -base64 32 prints`;
 
 //= ROUTE-3, CONFIG-8
 /** What makes a secret unusable. */
@@ -90,7 +118,7 @@ const coldness = (secret: string): string | undefined => {
     return "contains a line break or another control character, which no header can carry. Set one line of text";
   }
   const placeholder = placeholderIn(secret);
-  return placeholder === undefined ? undefined : `${placeholder}, ${GUESSED}`;
+  return placeholder === undefined ? undefined : `${placeholder}${GUESSED}`;
 };
 
 const secretOf = (written: unknown): Result<string, Fault> => {
@@ -134,7 +162,7 @@ const soundOf = (entry: object, faulty: ReadonlySet<string | undefined>): z.infe
 
 //= CONFIG-6
 const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFault[]> => {
-  const faults = (routeSchema.safeParse(entry).error?.issues ?? []).flatMap(faultsOf);
+  const faults = (routeSchema.safeParse(entry).error?.issues ?? []).flatMap((issue) => faultsOf(entry, issue));
   const faulty = new Set(faults.map(({ field }) => field));
   const given = soundOf(entry, faulty);
   const sessionKey = nonEmpty("sessionKey", given.sessionKey ?? "");

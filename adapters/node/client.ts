@@ -27,6 +27,7 @@ const addressIn = (entry: string): string | undefined => {
 
 const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
 
+/** Adds the address or subnet to the list, if it is one. */
 const add = (list: BlockList, entry: string): boolean => {
   const [address = "", prefix, ...more] = entry.trim().split("/");
   const most = isIP(address) === 6 ? 128 : 32;
@@ -44,6 +45,8 @@ export type ForwardedClient = {
   readonly clientOf: ClientOf;
   /** Entries that are neither an address nor a subnet in CIDR notation; no proxy is trusted for them. */
   readonly refused: readonly string[];
+  /** Entries that cover more addresses of the internet than one network has. */
+  readonly wide: readonly string[];
 };
 
 const isIn = (list: BlockList, address: string): boolean => list.check(address, familyOf(address));
@@ -55,6 +58,21 @@ loopback.addAddress("::1", "ipv6");
 /** What the operator is told of such an entry. */
 export const refusedProxy = (entry: string): string =>
   `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`;
+
+/** What the operator is told of such an entry. */
+export const wideProxy = (entry: string): string =>
+  `trustedProxies ${printable(entry)} advice: it covers so many addresses that clients could forge theirs. List no more than your proxies.`;
+
+/** Addresses of the internet in different networks: one for each IPv4 /8, and eight of IPv6. */
+const AFAR: readonly string[] = [
+  ...Array.from({ length: 256 }, (_, first) => `${String(first)}.1.1.1`),
+  ...["2001", "2400", "2800", "2c00", "3001", "3400", "3800", "3c00"].map((first) => `${first}::1`),
+];
+
+const isWide = (entry: string): boolean => {
+  const list = new BlockList();
+  return add(list, entry) && AFAR.filter((address) => isIn(list, address)).length > 1;
+};
 
 //= LIMIT-8
 /** `trustedProxies`: addresses and subnets whose forwarding header is believed. */
@@ -72,5 +90,5 @@ export const forwardedClient = (trustedProxies: readonly string[]): ForwardedCli
         .findLast((address) => address !== undefined && !isIn(loopback, address) && !isIn(trusted, address)) ?? peer
     );
   };
-  return { clientOf, refused };
+  return { clientOf, refused, wide: trustedProxies.filter(isWide) };
 };

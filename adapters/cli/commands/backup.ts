@@ -2,7 +2,7 @@
 
 import { resolve as absolute } from "node:path";
 import { err, type Result } from "neverthrow";
-import { printable } from "../../../core/index.ts";
+import { own, printable } from "../../../core/index.ts";
 import { type BackupFault, backUp } from "../../flows/sqlite/backup.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
@@ -24,6 +24,10 @@ const explain = ({ code, error }: BackupFault, source: string, target: string): 
     case "exists":
       return `${target} exists and was not changed. Name a new file`;
     case "unwritable":
+      if (own(error, "code") === "ENOENT")
+        return `${target} is in a folder that does not exist (ENOENT). Create the folder, or name another file`;
+      if (own(error, "code") === "ENOTDIR")
+        return `${target} is not in a folder (ENOTDIR). Correct the path, or name another file`;
       return `${target} cannot be written${reason}. Name a file in a folder that the current user may write to, on a disk with room and hard links`;
   }
 };

@@ -93,11 +93,20 @@ const checkKind = Result.fromThrowable((file: string): string | undefined => {
   return stats?.isFile() === false ? "is not a regular file. Choose another file with --db" : undefined;
 });
 
+/** Whether nothing is in the file yet. */
+const isNothing = Result.fromThrowable((file: string) => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0);
+
+export type Opened = { readonly flows: SqliteFlows; readonly isNew: boolean };
+
 /** Makes the folder of the default file, never another one. */
-export const openDatabase = (file: string, isDefault: boolean): Result<SqliteFlows, CliFault> => {
+export const openDatabase = (file: string, isDefault: boolean): Result<Opened, CliFault> => {
   // what cannot be looked at cannot be opened either, and opening says why
   const hint = checkKind(file).unwrapOr(undefined);
   if (hint !== undefined) return err(fault(`${file} ${hint}`));
   const folder: Result<unknown, OpenFault> = isDefault ? makeFolder(dirname(file)) : ok();
-  return folder.andThen(() => openSqliteFlows(file)).mapErr((openFault) => explain(file, openFault));
+  const isNew = isNothing(file).unwrapOr(false);
+  return folder
+    .andThen(() => openSqliteFlows(file))
+    .map((flows) => ({ flows, isNew }))
+    .mapErr((openFault) => explain(file, openFault));
 };

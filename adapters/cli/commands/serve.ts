@@ -124,8 +124,7 @@ const listenerOf = (live: Live, flows: SqliteFlows, { log, onEvent }: Logs): Nod
 const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boolean): (() => void) => {
   const reload = (): void => void live.reload(options);
   const unwatch = io.onReload?.(reload);
-  const files = () => [...live.served.prints.keys()];
-  const end = isWatching ? watchFiles({ files, known: live.served.prints, onChange: reload }) : undefined;
+  const end = isWatching ? watchFiles({ known: () => live.prints, onChange: reload }) : undefined;
   return () => {
     unwatch?.();
     end?.();
@@ -164,7 +163,7 @@ const runServer = async (
     await started.value.stop(0);
     return err(opened.error);
   }
-  flows = opened.value;
+  flows = opened.value.flows;
   listener = listenerOf(live, flows, logs);
   const { url, renew } = started.value;
   const forgive = io.onDefect?.(onError);
@@ -175,6 +174,7 @@ const runServer = async (
   });
   if (options.config === undefined) io.out(banner(url, demo.secret, file));
   for (const route of config.routes.values()) logger.info(routeLine(route));
+  if (opened.value.isNew) logger.info(`made a new database ${file}`);
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);
   const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
@@ -195,6 +195,7 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   const options = { ...given, host: host.value };
   const served = await readServed(options, demo.server, io.env);
   if (served.isErr()) return err(served.error);
+  if (served.value.idle !== undefined) return err(fault(served.value.idle));
   const file = databaseFile(options.db, io.env);
   if (file.isErr()) return err(file.error);
   return runServer(options, io, { live: new Live(served.value), file: file.value, demo });

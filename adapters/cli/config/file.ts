@@ -5,7 +5,7 @@ import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own, printable } from "../../../core/index.ts";
-import { configParts, isRead, type Parts } from "./parts.ts";
+import { configParts, DISABLED, isRead, type Parts } from "./parts.ts";
 import { repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
@@ -151,7 +151,7 @@ const readParts = async (file: string): Promise<Result<Parts, string>> => {
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
   const parts = await readParts(file);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
-  return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));
+  return config.mapErr((hint) => ({ ...fault(`${printable(file)} ${hint}.`), isOff: hint === DISABLED }));
 };
 
 /** Paths of the files of secrets that the configuration names; none when it cannot be read. Never rejects. */

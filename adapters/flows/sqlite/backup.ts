@@ -78,8 +78,14 @@ const publish = (part: string, target: string): void => {
 //= STORE-8
 /** Copies the database at `source` to `target`, both absolute paths, and says how many flows the copy has. */
 export const backUp = async (source: string, target: string): Promise<Result<number, BackupFault>> => {
-  if (!isThere(source)) return err({ code: "missing" });
-  if (isThere(target)) return err({ code: "exists" });
+  const [from, to] = [
+    await attempt("unusable", () => isThere(source)),
+    await attempt("unwritable", () => isThere(target)),
+  ];
+  if (from.isErr()) return err(from.error);
+  if (!from.value) return err({ code: "missing" });
+  if (to.isErr()) return err(to.error);
+  if (to.value) return err({ code: "exists" });
   const header = await attempt("unusable", () => checkHeader(source));
   const checked = header.andThen((marks) => marks.mapErr((code): BackupFault => ({ code })));
   if (checked.isErr()) return err(checked.error);

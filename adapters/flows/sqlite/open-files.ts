@@ -20,12 +20,15 @@ const LOG_MARK = 0x377f0682;
 
 const ADVICE = "Every command is refused until the server is started again";
 
+const GONE = "Before that restore a backup, because a start without the file begins with no flows";
+const OTHER = "Before that put the right file or a backup there, because a start takes what is there";
+
 /** Why the files are not those that were opened. `isCut`: a part of them is gone. */
 class Lost extends Error {
   readonly isCut: boolean;
 
-  constructor(file: string, what: string, isCut = false) {
-    super(`${file} ${what}. ${ADVICE}`);
+  constructor(file: string, what: string, advice?: string, isCut = false) {
+    super([`${file} ${what}`, ADVICE, advice].filter((sentence) => sentence !== undefined).join(". "));
     this.isCut = isCut;
   }
 }
@@ -55,8 +58,8 @@ class Watched {
   check(mayShrink: boolean): void {
     const [was, is] = [this.#seen, this.#look(this.#path)];
     if (is.dev !== was.dev || is.ino !== was.ino)
-      throw new Lost(this.#path, "is another file than the one that is open");
-    if (!mayShrink && is.size < was.size) throw new Lost(this.#path, "was cut short", true);
+      throw new Lost(this.#path, "is another file than the one that is open", OTHER);
+    if (!mayShrink && is.size < was.size) throw new Lost(this.#path, "was cut short", OTHER, true);
     if (is.mode !== was.mode || is.uid !== was.uid || is.gid !== was.gid) {
       accessSync(this.#path, constants.R_OK | constants.W_OK);
     }
@@ -67,10 +70,11 @@ class Watched {
 const itself = (path: string): BigIntStats => lstatSync(path, { bigint: true });
 const target = (path: string): BigIntStats => statSync(path, { bigint: true });
 
-const reasonOf = (error: unknown): string => {
+/** What is wrong, and what to do before the next start. */
+const reasonOf = (error: unknown): readonly [what: string, advice?: string] => {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "ENOENT" || code === "ENOTDIR") return "was removed, or its folder was renamed";
-  return code === "EACCES" ? "may no longer be read and written" : `cannot be looked at (${code || String(error)})`;
+  if (code === "ENOENT" || code === "ENOTDIR") return ["was removed, or its folder was renamed", GONE];
+  return [code === "EACCES" ? "may no longer be read and written" : `cannot be looked at (${code || String(error)})`];
 };
 
 /** The open files of a database: itself, its log, and the index that its processes share. */
@@ -116,7 +120,8 @@ export const watchFiles = (file: string): OpenFiles => {
   /** Zeros stand where a log began that was cut and then written on. */
   const checkLog = (): void => {
     const hasMark = readSync(descriptor, mark, 0, 4, 0) === 4;
-    if (hasMark && (mark.readUInt32BE(0) & ~1) >>> 0 !== LOG_MARK) throw new Lost(`${real}-wal`, "was cut short", true);
+    if (hasMark && (mark.readUInt32BE(0) & ~1) >>> 0 !== LOG_MARK)
+      throw new Lost(`${real}-wal`, "was cut short", OTHER, true);
   };
   const found = (): Lost | undefined => {
     try {
@@ -125,7 +130,7 @@ export const watchFiles = (file: string): OpenFiles => {
       checkLog();
       return undefined;
     } catch (error) {
-      return error instanceof Lost ? error : new Lost(file, reasonOf(error));
+      return error instanceof Lost ? error : new Lost(file, ...reasonOf(error));
     }
   };
   const look = (): Lost | undefined => {

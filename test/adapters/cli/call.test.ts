@@ -46,6 +46,9 @@ const call = (args: readonly string[], env: Env = {}): Promise<Ran> =>
 
 const list = (url: string, env: Env = {}): Promise<Ran> => call(["zapier", "list_flows", "--url", url], env);
 
+/** An action that writes. */
+const create = (url: string): Promise<Ran> => call(["zapier", "create_flow", "goal=x", "--url", url]);
+
 /** A server that notes the requests it gets and answers all of them. */
 const noting = async (): Promise<{ readonly url: string; readonly seen: IncomingMessage[] }> => {
   const seen: IncomingMessage[] = [];
@@ -279,7 +282,7 @@ test("CALL-3: silence for 60 seconds, and an answer that never ends, may have be
       kind(request, response);
       request.resume().on("end", asked);
     });
-    const calling = list(url);
+    const calling = create(url);
     await isAsked;
     vi.advanceTimersByTime(59_999);
     expect(await settles(calling)).toBe(false);
@@ -330,7 +333,7 @@ test.each<readonly [string, (socket: Socket) => void]>([
   ["closes in a chunk", (socket) => socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{")],
 ])("CALL-3: a server that %s after the request may have carried it out", async (_, end) => {
   const port = await tcp((socket) => socket.once("data", () => end(socket)));
-  const { status, out, error } = await list(at(port));
+  const { status, out, error } = await create(at(port));
   expect([status, out]).toEqual([4, ""]);
   expect(error).toContain(
     "closed the connection before its answer was complete (ECONNRESET); it may have been carried out. Look at the flow before you call again.\n",
@@ -339,7 +342,7 @@ test.each<readonly [string, (socket: Socket) => void]>([
 
 test.each([502, 504])("CALL-3: %i of a proxy in front may have been carried out", async (code) => {
   const url = await http((_, response) => response.writeHead(code).end("<html>Bad Gateway</html>"));
-  const { status, error } = await list(url);
+  const { status, error } = await create(url);
   expect([status, error]).toEqual([
     4,
     `${url}/plugins/webhooks/zapier answered ${String(code)} without the JSON of a webhook route; it may have been carried out. Look at the flow before you call again.\n`,
@@ -468,7 +471,7 @@ test("CALL-4, CALL-3: an endless answer ends at 64 MiB", async () => {
     response.on("drain", more);
     more();
   });
-  expect(await list(url)).toEqual({
+  expect(await create(url)).toEqual({
     status: 4,
     out: "",
     error: `${url}/plugins/webhooks/zapier answered with more than 64 MiB; it may have been carried out. Look at the flow before you call again.\n`,
@@ -494,4 +497,89 @@ test("CALL-1: a server that sends the secret back does not make it show in a sen
   });
   const { status, error } = await list(url);
   expect([status, error]).toEqual([1, "400 [hidden]: You sent Bearer [hidden]\n"]);
+});
+
+test.each([
+  ["get_flow", true],
+  ["list_flows", true],
+  ["find_latest_flow", true],
+  ["resolve_flow", true],
+  ["get_task_summary", true],
+  ["create_flow", false],
+  ["cancel_flow", false],
+  ["an_action_of_later", false],
+])("CALL-3: %s without an answer may have been carried out only if it writes", async (action, isRead) => {
+  const url = await http((_, response) => response.writeHead(504).end());
+  const { status, error } = await call(["zapier", action, "--url", url]);
+  const advice = isRead
+    ? `. ${action} changes nothing: call it again.`
+    : "; it may have been carried out. Look at the flow before you call again.";
+  expect([status, error.slice(error.indexOf("route") + "route".length)]).toEqual([4, `${advice}\n`]);
+});
+
+test.each([
+  ["zapier", "/plugins/webhooks", "/plugins/webhooks"],
+  ["zapier", "/plugins/webhooks/", "/plugins/webhooks/"],
+  ["zapier", "/plugins/webhooks/demo", "/plugins/webhooks/demo"],
+  ["/plugins/webhooks/zapier?x=1", "/api/plugins/webhooks", "/plugins/webhooks"],
+  ["zapier", "/Plugins//Webhooks", "/Plugins//Webhooks"],
+])(
+  "call: the route %s below --url …%s is refused, because its path would be there twice",
+  async (route, path, named) => {
+    const { url, seen } = await noting();
+    expect(await call([route, "list_flows", "--url", `${url}${path}`])).toEqual({
+      status: 2,
+      out: "",
+      error: `--url is the address of the server alone. Remove ${named} from --url.\n`,
+    });
+    expect(seen).toEqual([]);
+  },
+);
+
+test("call: other paths below /plugins are those of the operator's proxy", async () => {
+  const { url, seen } = await noting();
+  await call(["/hooks/x", "list_flows", "--url", `${url}/plugins/webhooks`]);
+  await call(["zapier", "list_flows", "--url", `${url}/plugins/webhooks-too`]);
+  expect(seen.map((request) => request.url)).toEqual([
+    "/plugins/webhooks/hooks/x",
+    "/plugins/webhooks-too/plugins/webhooks/zapier",
+  ]);
+});
+
+test.each([
+  [["goal=1", "goal=2"], "goal is given more than once. Keep one."],
+  [["goal=1", "goal:=2"], "goal is given more than once. Keep one."],
+  [["goal=1", "--data", '{"goal":"2"}'], "goal is given in --data and as a field. Keep one."],
+  [["--data", '{"goal":"1","go\\u0061l":"2"}'], "--data has goal more than once. Keep one."],
+  [["--data", '{"goal":"1","stateJson":{"a":1,"a":2}}'], "--data has stateJson.a more than once. Keep one."],
+  [['stateJson:={"a":1,"a":2}'], "The value of stateJson has a more than once. Keep one."],
+  [["action=get_flow"], "action is not a field: ACTION stands after ROUTE, and is create_flow. Remove the field."],
+  [["action=create_flow"], "action is not a field: ACTION stands after ROUTE, and is create_flow. Remove the field."],
+  [
+    ["--data", '{"action":"get_flow"}'],
+    "action is not a field: ACTION stands after ROUTE, and is create_flow. Remove the field.",
+  ],
+])("call: %j is refused before anything is sent", async (fields, sentence) => {
+  const { url, seen } = await noting();
+  const ran = await call(["zapier", "create_flow", ...fields, "--url", url]);
+  expect([ran, seen]).toEqual([{ status: 2, out: "", error: `${sentence}\n` }, []]);
+});
+
+test("call: a body as curl sends it may name the same action; an unknown field is named beside the server's fault", async () => {
+  const { url } = await noting();
+  expect(
+    (await call(["zapier", "create_flow", "--data", '{"action":"create_flow","goal":"x"}', "--url", url])).status,
+  ).toBe(0);
+  const refusing = await http((_, response) =>
+    response
+      .writeHead(400)
+      .end(JSON.stringify({ ok: false, code: "invalid_request", error: "goal: Invalid input", result: {} })),
+  );
+  const refused = async (...args: readonly string[]): Promise<string> =>
+    (await call(["zapier", ...args, "--url", refusing])).error;
+  expect(await refused("create_flow", "gaol=x", "--data", '{"now":1}')).toBe(
+    "400 invalid_request: goal: Invalid input (create_flow has no field now, gaol)\n",
+  );
+  expect(await refused("run_task", "statu=x")).toContain("(run_task has no field statu)");
+  expect(await refused("an_action_of_later", "gaol=x")).toContain("(name=text sends a string;");
 });

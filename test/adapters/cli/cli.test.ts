@@ -1,6 +1,7 @@
 // The command line, run in this process: what it prints and sends, and its exit status.
 
 import { execFileSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir, userInfo } from "node:os";
@@ -14,6 +15,7 @@ import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { createNodeListener } from "../../../adapters/node/index.ts";
 import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import * as certificates from "../../support/certificates.ts";
 import { runs } from "../../support/runs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
@@ -264,6 +266,7 @@ test("serve: the printed curl line works, and a stop ends with status 0", async 
     .map((line): unknown => JSON.parse(line));
   expect(lines).toMatchObject([
     { level: "INFO", message: "route demo at /plugins/webhooks/demo" },
+    { level: "INFO", message: `made a new database ${file}` },
     { level: "INFO", message: expect.stringMatching(/^listening on http:\/\/127\.0\.0\.1:\d+, flows in /u) },
     { level: "INFO", message: "stopping: finishing the requests that have begun" },
     { level: "INFO", message: "stopped" },
@@ -487,6 +490,78 @@ test("check: each problem is one line, the last line counts them, and the status
   const off = write("off.json", JSON.stringify({ routes: { a: { ...routes.a, enabled: false } } }));
   expect((await cli(["check", off])).out).toBe(
     `every route has enabled: false. Set it to true or remove it.\n${off}: 0 routes, 1 problem.\n`,
+  );
+});
+
+test.each([
+  ...[
+    "0.0.0.0/0",
+    "::/0",
+    "8.8.8.8/0",
+    " 0.0.0.0/1",
+    "64.0.0.0/7",
+    "2000::/3",
+    "2000::/4",
+    "::ffff:0:0/96",
+    "::/64",
+  ].map((entry) => [entry, 1] as const),
+  ...["10.0.0.0/8", "192.168.0.0/16", "127.0.0.1", "::1", "fc00::/7", "fe80::/10", "2001:db8::/32", "2a00::/8"].map(
+    (entry) => [entry, 0] as const,
+  ),
+])("LIMIT-8: check and serve advise against the trusted proxy %j: %i lines", async (entry, count) => {
+  const routes = { a: { sessionKey: "s", secret: ROUTE_A.secret } };
+  const config = write("proxies.json", JSON.stringify({ trustedProxies: [entry], routes }));
+  const { status, out } = await cli(["check", config]);
+  const lines = (text: string): number =>
+    text.split("clients could forge theirs. List no more than your proxies.").length - 1;
+  expect([status, lines(out)]).toEqual([0, count]);
+  const ran = await served(["--config", config, "--db", join(folder, "proxies.db")], async () => undefined);
+  expect(lines(ran.error)).toBe(count);
+});
+
+test("serve: a certificate and a key that are both good, but not of each other, do not belong together", async () => {
+  const pem = (format: "pkcs8") => ({ type: format, format: "pem" }) as const;
+  const keys = [
+    generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export(pem("pkcs8")),
+    generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export(pem("pkcs8")),
+  ];
+  const cert = write("cert.pem", certificates.GOOD);
+  for (const text of [...keys, certificates.GOOD, "x"]) {
+    const key = write("key.pem", String(text));
+    const { status, error } = await cli([
+      "serve",
+      "--tls-cert",
+      cert,
+      "--tls-key",
+      key,
+      "--db",
+      join(folder, "tls.db"),
+    ]);
+    const what = keys.includes(text)
+      ? "do not belong together. Give the key that the certificate was made for; of a chain, its certificate comes first"
+      : "are not a certificate and its key. Give both as PEM files";
+    expect([status, error]).toEqual([1, `${cert} and ${key} ${what}.\n`]);
+  }
+});
+
+test("serve: a start that makes its database says so, once; backup says which folder does not exist", async () => {
+  const start = async (file: string): Promise<readonly [number, number]> => {
+    const { error } = await served(["--db", file], async () => undefined);
+    return [error.split(`made a new database ${file}`).length - 1, error.split(`flows in ${file}`).length - 1];
+  };
+  for (const file of [join(folder, "fresh.db"), write("empty.db", "")]) {
+    expect(await start(file)).toEqual([1, 1]);
+    expect(await start(file)).toEqual([0, 1]);
+  }
+  const backup = (to: string): Promise<Ran> => cli(["backup", to, "--db", join(folder, "fresh.db")]);
+  const [nowhere, below] = [join(folder, "none", "b.db"), join(folder, "empty.db", "b.db")];
+  expect(await backup(nowhere)).toEqual({
+    status: 1,
+    out: "",
+    error: `${nowhere} is in a folder that does not exist (ENOENT). Create the folder, or name another file.\n`,
+  });
+  expect((await backup(below)).error).toBe(
+    `${below} is not in a folder (ENOTDIR). Correct the path, or name another file.\n`,
   );
 });
 

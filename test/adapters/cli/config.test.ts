@@ -318,6 +318,19 @@ test.each([
   expect(await jsonFaultOf(value)).toBe(EXPECTED);
 });
 
+test("an unknown field of secrets is named, in a Gateway's file too", async () => {
+  const fields = [
+    ["secrets.provders", { provders: {} }],
+    ["secrets.a\\u{a}b, secrets.defaults.evn", { providers: {}, "a\nb": 1, defaults: { evn: "x", env: "x" } }],
+  ] as const;
+  for (const [names, secrets] of fields) {
+    for (const value of [bare(SECRET, { secrets }), gateway({ config: bare(SECRET) }, { secrets })])
+      expect(await jsonFaultOf(value)).toBe(`has the unknown field ${names}: remove it or correct its name.`);
+  }
+  const known = { providers: {}, defaults: { env: "e", file: "f", exec: "x" }, resolution: { maxBatchBytes: 1 } };
+  expect(await secretIn(SECRET, {}, known)).toBe(SECRET);
+});
+
 test("an unknown field beside routes or in place of them is named", async () => {
   const fields = [
     ["trustedProxy", bare(SECRET, { trustedProxy: [] })],

@@ -66,7 +66,8 @@ const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => 
   }
 };
 
-const LOST = /"level":"ERROR".*(?:was removed|is another file|was cut short).*until the server is started again/u;
+const LOST =
+  /"level":"ERROR".*(?:was removed|is another file|was cut short).*until the server is started again\. Before that .* a backup/u;
 
 const ACCIDENTS: Readonly<Record<string, (folder: string) => void>> = {
   "rm flows.db*": (folder) => {
@@ -225,7 +226,10 @@ test("STORE-8: a backup overwrites nothing, and says what to do", async () => {
     [[target, "--db", file], /backup\.db exists and was not changed\. Name a new file\./u],
     [[join(folder, "new.db"), "--db", foreign], /songs\.db is not a database of openclaw-webhooks\. .*--db/u],
     [[join(folder, "new.db"), "--db", join(folder, "none.db")], /none\.db does not exist\. .*--db/u],
-    [[join(folder, "no", "new.db"), "--db", file], /new\.db cannot be written .*\. Name a file in a folder/u],
+    [
+      [join(folder, "no", "new.db"), "--db", file],
+      /new\.db is in a folder that does not exist \(ENOENT\)\. Create the folder/u,
+    ],
   ] as const) {
     const done = await runCli(["backup", ...args]);
     assert.deepEqual([done.status, done.out], [1, ""]);

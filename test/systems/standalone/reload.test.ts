@@ -55,7 +55,6 @@ test("SERVE-3: SIGHUP exchanges routes, secrets and proxies; a broken file keeps
   const broken: readonly string[] = [
     "{ routes:",
     "{}",
-    routesWith({}),
     routesWith({ a: NEW, b: "" }),
     routesWith({ a: NEW, b: { source: "file", provider: "none", id: "value" } }),
     JSON.stringify({ ...JSON.parse(routesWith({ a: NEW, b: NEW })), trustedProxies: ["nonsense"] }),
