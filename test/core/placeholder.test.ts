@@ -154,12 +154,16 @@ test("CONFIG-9: a name in any pair of brackets is found wherever it stands", () 
   );
 });
 
-test("CONFIG-9: a session, a controller or a path of more than 4,096 characters is a problem of that field", () => {
+test("CONFIG-9: an id, a session, a controller or a path of more than 4,096 characters is a problem of that field", () => {
   const good = { sessionKey: "agent:main:main", secret: "a-long-and-random-secret" };
   for (const field of ["sessionKey", "controllerId", "path"]) {
     const { problems } = load({ routes: { r: { ...good, [field]: `/${"a".repeat(4096)}` } } });
     expect(problems.map(problemLine)).toEqual([
       `route r skipped: ${field} is longer than 4096 characters. Set a shorter one.`,
+    ]);
+    const ids = load({ routes: { ["r".repeat(4097)]: { ...good, path: "/in" } } });
+    expect(ids.problems.map(problemLine)).toEqual([
+      `route ${"r".repeat(4096)}... skipped: id is longer than 4096 characters. Set a shorter one.`,
     ]);
     if (field === "path") continue;
     expect(load({ routes: { r: { ...good, [field]: "a".repeat(4096) } } }).problems).toEqual([]);

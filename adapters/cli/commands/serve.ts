@@ -86,11 +86,12 @@ To serve your own routes, start with --config FILE. Stop with Ctrl-C.
 
 `;
 
-/** Resolves to the exit status once the server has stopped. */
-const untilStopped = (running: RunningServer, io: Io, { logger }: Logs): Promise<number> =>
+/** Resolves to the exit status once the server has stopped. `stopping` is called when that begins. */
+const untilStopped = (running: RunningServer, io: Io, { logger }: Logs, stopping: () => void): Promise<number> =>
   new Promise((resolve) => {
     const unwatch = io.onStop((isFirst) => {
       if (!isFirst) return resolve(EXIT.refused);
+      stopping();
       logger.info("stopping: finishing the requests that have begun");
       void running.stop().then((how) => {
         if (how === "cut_off") logger.warn("some requests did not end in time; their connections were closed");
@@ -128,6 +129,7 @@ const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boole
   return () => {
     unwatch?.();
     end?.();
+    live.end();
   };
 };
 
@@ -178,8 +180,7 @@ const runServer = async (
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);
   const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
-  const status = await untilStopped(started.value, io, logs);
-  endFresh();
+  const status = await untilStopped(started.value, io, logs, endFresh);
   await stopSweeping();
   flows.close();
   forgive?.();
