@@ -20,15 +20,15 @@ const LOG_MARK = 0x377f0682;
 
 const ADVICE = "Every command is refused until the server is started again";
 
-const GONE = "Before that restore a backup, because a start without the file begins with no flows";
-const OTHER = "Before that put the right file or a backup there, because a start takes what is there";
+const GONE = "Restore a backup before the next start, because a start without the file begins with no flows";
+const OTHER = "Put the right file or a backup there before the next start, which takes what is there";
 
 /** Why the files are not those that were opened. `isCut`: a part of them is gone. */
 class Lost extends Error {
   readonly isCut: boolean;
 
   constructor(file: string, what: string, advice?: string, isCut = false) {
-    super([`${file} ${what}`, ADVICE, advice].filter((sentence) => sentence !== undefined).join(". "));
+    super([`${file} ${what}`, advice, ADVICE].filter((sentence) => sentence !== undefined).join(". "));
     this.isCut = isCut;
   }
 }

@@ -67,7 +67,7 @@ const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => 
 };
 
 const LOST =
-  /"level":"ERROR".*(?:was removed|is another file|was cut short).*until the server is started again\. Before that .* a backup/u;
+  /"level":"ERROR".*(?:was removed|is another file|was cut short).* a backup .*until the server is started again/u;
 
 const ACCIDENTS: Readonly<Record<string, (folder: string) => void>> = {
   "rm flows.db*": (folder) => {
