@@ -1,8 +1,6 @@
 // Texts that stand where a value should be: references that nothing has filled in, redaction marks, examples. Such a text
 // is public, so as a secret it would open its route to everybody. A random text must not be taken for one of them.
 
-const quoted = (text: string): string => text.replace(/[$()[\]{}]/gu, String.raw`\$&`);
-
 /** What template languages write around a name. */
 const BRACKETS: readonly (readonly [open: string, close: string])[] = [
   ["${", "}"],
@@ -18,13 +16,31 @@ const BRACKETS: readonly (readonly [open: string, close: string])[] = [
   ["%(", ")s"],
 ];
 
-const bracketed = (inner: string): string =>
-  BRACKETS.map(([open, close]) => quoted(open) + inner + quoted(close)).join("|");
+/** Whether one of the pairs stands around a text with a letter in it. */
+const isBracketed = (text: string): boolean =>
+  BRACKETS.some(
+    ([open, close]) =>
+      text.startsWith(open) && text.endsWith(close) && /[A-Za-z_]/u.test(text.slice(open.length, -close.length)),
+  );
 
-const WHOLE = new RegExp(`^(?:${bracketed(".*[A-Za-z_].*")})$`, "su");
-const INSIDE = new RegExp(bracketed(String.raw`\W*[A-Za-z_](?:\w?\s*|\w{2,}(?:\W.*)?)`), "su");
-/** In a secret: a name of one letter may stand in brackets by chance. */
-const NAME_INSIDE = new RegExp(bracketed(String.raw`\W*[A-Za-z_]\w{2,}(?:\W.*)?`), "su");
+/**
+ * Whether a pair stands anywhere around a name of `least` characters: at once behind one of one or two, or somewhere behind a
+ * longer one. Word by word, because a pattern would take a time that grows with the square of the length.
+ */
+const holdsBracketed = (text: string, least: number): boolean => {
+  const pairs = BRACKETS.map(([open, close]) => ({ open, close, last: text.lastIndexOf(close) }));
+  let end = 0;
+  for (const { 0: word, index } of text.matchAll(/\w+/gu)) {
+    const gap = text.slice(end, index);
+    const from = index + word.length;
+    const closes = ({ close, last }: (typeof pairs)[number]): boolean =>
+      word.length > 2 ? last >= from : text.slice(from).trimStart().startsWith(close);
+    if (word.length >= least && /^\D/u.test(word) && pairs.some((pair) => gap.includes(pair.open) && closes(pair)))
+      return true;
+    end = from;
+  }
+  return false;
+};
 
 /** The form of the Gateway, which leaves it as written when the variable is not set or empty. */
 const GATEWAY = /\$\{[A-Z_][A-Z0-9_]{2,}\}/u;
@@ -59,12 +75,13 @@ const BARE = ((name: string): RegExp => new RegExp(`^(?:(?:\\$${name}|(@@|[%!@])
 /** Whole words, numbers and punctuation, as people write them. */
 const READABLE = /^(?:(?:(?:[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]{2,})*)\d{0,3}|\d+)(?![A-Za-z0-9])|[^A-Za-z0-9])*$/u;
 
-const FORMS = [WHOLE, VARIABLE, ELSEWHERE, EXPRESSION, BARE, GATEWAY];
+const FORMS = [VARIABLE, ELSEWHERE, EXPRESSION, BARE, GATEWAY];
 
 const isReference = (written: string): boolean => {
-  const text = unescapePunctuation(written).replace(/^[\s"']+|[\s"']+$/gu, "");
-  const isWhole = FORMS.some((form) => form.test(text));
-  return isWhole || (READABLE.test(text) && (WORDS.test(text) || NAME_INSIDE.test(text)));
+  const text = unescapePunctuation(written).replace(/^[\s"']+|(?<![\s"'])[\s"']+$/gu, "");
+  const isWhole = isBracketed(text) || FORMS.some((form) => form.test(text));
+  // a name of one letter may stand in brackets by chance
+  return isWhole || (READABLE.test(text) && (WORDS.test(text) || holdsBracketed(text, 3)));
 };
 
 const NAMED = /\$[{([][A-Za-z_]|@@[A-Za-z_]\w*@@|([%!])[A-Z_]{2,}\d*\1|<[A-Za-z_][\w .-]*>|\{[A-Za-z_]\w*\}/u;
@@ -75,10 +92,10 @@ const ASKED =
 
 /** Whether a reference stands anywhere in a text that is not random: the name of a session or a controller, a path. */
 export const hasReference = (text: string): boolean =>
-  isReference(text) ||
-  INSIDE.test(text) ||
   NAMED.test(text) ||
-  text.split(text.includes(":") ? ":" : "/").some((part) => ASKED.test(part));
+  holdsBracketed(text, 1) ||
+  text.split(text.includes(":") ? ":" : "/").some((part) => ASKED.test(part)) ||
+  isReference(text);
 
 /** Characters that hide others, `sk-...`, `abcd...wxyz`, and the word redacted inside brackets. */
 const MASK =

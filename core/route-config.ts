@@ -96,9 +96,20 @@ const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
 const REFERENCE =
   "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
 
+/** UTF-16 units of an id, a session, a controller or a path. */
+const MAX_LENGTH = 4096;
+
+//= CONFIG-2
+/** What a problem calls a route: its whole id, because two routes may begin alike. */
+export const problemName = (id: string): string => printable(id, MAX_LENGTH);
+
+const TOO_LONG = `is longer than ${String(MAX_LENGTH)} characters. Set a shorter one`;
+
 //= CONFIG-9
-const filledIn = (field: string, value: string): Result<string, Fault> =>
-  hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
+const filledIn = (field: string, value: string): Result<string, Fault> => {
+  if (value.length > MAX_LENGTH) return err(fieldFault(field, TOO_LONG));
+  return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
+};
 
 const GUESSED = `${UNSERVED}. Set a long random string, such as openssl rand -base64 32 prints`;
 
@@ -177,5 +188,6 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
 /** Errs with everything that is wrong. Strings are trimmed and defaults filled in (M-4, M-7). */
 export const parseRoute = (id: string, written: unknown): Result<RouteDraft, readonly RouteFault[]> => {
   if (id.trim() === "") return err([skipping({ sentence: "has an empty id. Give it an id" })]);
+  if (id.trim().length > MAX_LENGTH) return err([skipping({ field: "id", sentence: TOO_LONG })]);
   return isObject(written) ? draftOf(id.trim(), written) : err([skipping(NOT_AN_OBJECT)]);
 };

@@ -5,6 +5,8 @@ export type Env = Readonly<Record<string, string | undefined>>;
 export type Io = {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
+  /** Whether standard error takes more: false while nobody reads what waits there. */
+  readonly hasRoom?: () => boolean;
   readonly env: Env;
   /** Standard input, to its end. */
   readonly input: () => Promise<string>;

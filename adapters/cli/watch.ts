@@ -5,6 +5,9 @@ import { stat } from "node:fs/promises";
 
 const EVERY_MS = 1000;
 
+/** Looks at files that are not as they were read, after which they are read although they go on changing. */
+const MAX_LOOKS = 5;
+
 /** What changes when a file is written or replaced, by path. */
 export type Prints = ReadonlyMap<string, string>;
 
@@ -27,18 +30,22 @@ export type WatchOptions = {
 };
 
 /**
- * Calls `onChange` when files are not as they were read, and have stayed the same for one look. It must read them, or it
+ * Calls `onChange` when files are not as they were read, and have stayed the same for one look, or have
+ * changed for five. It must read them, or it
  * is called again. The function that comes back ends it.
  */
 export const watchFiles = ({ known, onChange, everyMs = EVERY_MS }: WatchOptions): (() => void) => {
   let last: Prints = new Map();
+  let looks = 0;
   const look = async (): Promise<void> => {
     const read = known();
     if (read === undefined) return;
     const now = await printsOf([...read.keys()]);
     const isAs = (before: Prints): boolean => [...now].every(([path, print]) => before.get(path) === print);
-    const isDue = !isAs(read) && isAs(last);
+    looks = isAs(read) ? 0 : looks + 1;
+    const isDue = looks > 0 && (isAs(last) || looks >= MAX_LOOKS);
     last = now;
+    if (isDue) looks = 0;
     // what was read meanwhile may be as it is now
     if (isDue && known() === read) onChange();
   };

@@ -59,8 +59,8 @@ const answerHealth = (response: ServerResponse, isOk: boolean): void => {
   response.writeHead(isOk ? 200 : 503, HEALTH_HEADERS).end(JSON.stringify({ ok: isOk }));
 };
 
-/** With any query, case and number of slashes, as probes write it. */
-const HEALTH_PAGE = /^\/+(healthz|readyz)\/*(?:\?|$)/iu;
+/** With any query, case and number of slashes, and in absolute form, as probes write it. */
+const HEALTH_PAGE = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#\\]+)?\/+(healthz|readyz)\/*(?:\?|$)/iu;
 
 const healthPageOf = (url: string = ""): string | undefined => HEALTH_PAGE.exec(url)?.[1]?.toLowerCase();
 
@@ -164,8 +164,10 @@ export const startServer = async (options: ServerOptions): Promise<Result<Runnin
       guarded(() => answerBare(response, 500), undefined, onError);
     });
   };
-  //= REPLY-6
+  //= REPLY-6, LIMIT-1
   server.on("request", onRequest).on("checkContinue", onRequest);
+  // what else a client expects is ignored; Node would answer it itself, and the limits would not see it
+  server.on("checkExpectation", onRequest);
   const listening = await listen(server, host, port);
   // such as EMFILE, when a connection cannot be accepted
   server.on("error", tell);

@@ -220,6 +220,53 @@ test("CONFIG-9: a reference in a session, a controller or a path is a problem of
   }
 });
 
+/** What a pair of brackets with a name in it looks like, as a pattern that is slow on long texts. */
+const PAIRS = ["${ }", "$( )", "$[ ]", "#{ }", "%{ }", "@{ }", "{{ }}", "{% %}", "<% %>", "[[ ]]", "%( )s"];
+const SLOW = ((inner: string): RegExp => {
+  const quoted = (text: string): string => text.replace(/[$()[\]{}]/gu, String.raw`\$&`);
+  const pairs = PAIRS.map((pair) => pair.split(" ").map(quoted));
+  return new RegExp(pairs.map(([open = "", close = ""]) => open + inner + close).join("|"), "su");
+})(String.raw`\W*[A-Za-z_](?:\w?\s*|\w{2,}(?:\W.*)?)`);
+
+test("CONFIG-9: a name in any pair of brackets is found wherever it stands", () => {
+  const marks = PAIRS.flatMap((pair) => pair.split(" "));
+  const part = fc.constantFrom(...marks, "a", "ab", "abc", "_", "1", "1a", " ", "\n", "-", "é", "s");
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+      const text = parts.join("");
+      if (SLOW.test(text)) expect([text, hasReference(text)]).toEqual([text, true]);
+      // what else is one begins with a dollar sign, or with one character before a name
+      else if (!/[$@%<!{`[_]/u.test(text)) expect([text, hasReference(text)]).toEqual([text, false]);
+    }),
+    { numRuns: runs(2000) },
+  );
+});
+
+test("CONFIG-9: an id, a session, a controller or a path of more than 4,096 characters is a problem of that field", () => {
+  const good = { sessionKey: "agent:main:main", secret: "a-long-and-random-secret" };
+  for (const field of ["sessionKey", "controllerId", "path"]) {
+    const { problems } = load({ routes: { r: { ...good, [field]: `/${"a".repeat(4096)}` } } });
+    expect(problems.map(problemLine)).toEqual([
+      `route r skipped: ${field} is longer than 4096 characters. Set a shorter one.`,
+    ]);
+    const ids = load({ routes: { ["r".repeat(4097)]: { ...good, path: "/in" } } });
+    expect(ids.problems.map(problemLine)).toEqual([
+      `route ${"r".repeat(4096)}... skipped: id is longer than 4096 characters. Set a shorter one.`,
+    ]);
+    if (field === "path") continue;
+    expect(load({ routes: { r: { ...good, [field]: "a".repeat(4096) } } }).problems).toEqual([]);
+  }
+});
+
+test("TOTAL-1: whether a text holds a reference is said in a time that grows with its length", () => {
+  for (const part of ["${1 ", "${-", "{{ ", "{{a ", "[[ab ", "1\n", "' x", "<% ", "@{ 1", "%(", "a", "_", "$", "@@"]) {
+    const begun = performance.now();
+    hasReference(part.repeat(200_000));
+    hasReference(`\${${part.repeat(200_000)}`);
+    expect([part, performance.now() - begun < 2000]).toEqual([part, true]);
+  }
+});
+
 test("TOTAL-1: any text is a placeholder or not, in time that does not explode", () => {
   const parts = fc.constantFrom(
     "${",

@@ -26,6 +26,7 @@ export class Live {
   #prints: Prints;
   #isReading = false;
   #isWanted = false;
+  #hasEnded = false;
 
   constructor(served: Served) {
     this.#served = served;
@@ -46,11 +47,18 @@ export class Live {
     this.#isWanted = true;
     if (this.#isReading) return;
     this.#isReading = true;
-    while (this.#isWanted) {
+    while (this.#isWanted && !this.#hasEnded) {
       this.#isWanted = false;
-      this.#take(await options.read(), options);
+      const read = await options.read();
+      if (!this.#hasEnded) this.#take(read, options);
     }
     this.#isReading = false;
+  }
+
+  //= SERVE-2
+  /** Nothing more is read, and what is being read is not taken over. */
+  end(): void {
+    this.#hasEnded = true;
   }
 
   //= SERVE-3

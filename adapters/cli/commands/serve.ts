@@ -1,7 +1,7 @@
 // `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
 import { err, ok, type Result } from "neverthrow";
-import { printable, type Route, routeName } from "../../../core/index.ts";
+import { DEFAULT_PREFIX, HIDDEN, holdsKey, printable, type Route, routeName } from "../../../core/index.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { Log } from "../../bridge/log.ts";
 import { scrub } from "../../bridge/scrub.ts";
@@ -52,12 +52,14 @@ const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFa
 };
 
 //= AUDIT-1
-/** A path that holds the route's hidden id would give it away. */
-const routeLine = (route: Route): string => {
-  const [name, { path }] = [routeName(route), route];
-  const where = name === route.id ? path : scrub(path, [route.sessionKey]);
-  return `route ${printable(name)} at ${where}`;
+/** A path may hold the session key, as the default one does that is made from such an id. */
+const pathLine = ({ path, sessionKey }: Route): string => {
+  const prefix = path.startsWith(`${DEFAULT_PREFIX}/`) ? `${DEFAULT_PREFIX}/` : "";
+  const shown = scrub(path.slice(prefix.length), [sessionKey]);
+  return prefix + (holdsKey(shown, sessionKey) ? HIDDEN : shown);
 };
+
+const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${pathLine(route)}`;
 
 const curlLine = (url: string, secret: string): string =>
   [
@@ -84,11 +86,12 @@ To serve your own routes, start with --config FILE. Stop with Ctrl-C.
 
 `;
 
-/** Resolves to the exit status once the server has stopped. */
-const untilStopped = (running: RunningServer, io: Io, { logger }: Logs): Promise<number> =>
+/** Resolves to the exit status once the server has stopped. `stopping` is called when that begins. */
+const untilStopped = (running: RunningServer, io: Io, { logger }: Logs, stopping: () => void): Promise<number> =>
   new Promise((resolve) => {
     const unwatch = io.onStop((isFirst) => {
       if (!isFirst) return resolve(EXIT.refused);
+      stopping();
       logger.info("stopping: finishing the requests that have begun");
       void running.stop().then((how) => {
         if (how === "cut_off") logger.warn("some requests did not end in time; their connections were closed");
@@ -126,6 +129,7 @@ const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boole
   return () => {
     unwatch?.();
     end?.();
+    live.end();
   };
 };
 
@@ -176,8 +180,7 @@ const runServer = async (
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);
   const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
-  const status = await untilStopped(started.value, io, logs);
-  endFresh();
+  const status = await untilStopped(started.value, io, logs, endFresh);
   await stopSweeping();
   flows.close();
   forgive?.();

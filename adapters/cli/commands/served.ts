@@ -2,7 +2,6 @@
 // certificate. It is read as a whole before any of it is used.
 
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
 import { type Config, emptiness, loadConfig, type Problem } from "../../../core/index.ts";
@@ -13,6 +12,7 @@ import { explainOf } from "../config/explain.ts";
 import { readConfigFile, secretFilesOf, type ServerConfig } from "../config/file.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Io } from "../io.ts";
+import { readBytes } from "../read-text.ts";
 import { type Prints, printsOf } from "../watch.ts";
 
 export type ServedFiles = { readonly config?: string; readonly tlsCert?: string; readonly tlsKey?: string };
@@ -33,11 +33,10 @@ export type Served = {
 /** Why nothing can be served, and the files that say so, as they were before. */
 export type ReadFault = CliFault & { readonly prints: Prints };
 
-const readPem = (file: string): Result<Buffer, CliFault> =>
-  Result.fromThrowable(
-    () => readFileSync(file),
-    () => fault(`${file} cannot be read. Give a PEM file that the current user may read`),
-  )();
+const PEM = { maxBytes: 1024 * 1024, tooLong: "is longer than 1 MiB: give a PEM file" };
+
+const readPem = async (file: string): Promise<Result<Buffer, CliFault>> =>
+  (await readBytes(file, PEM)).mapErr((hint) => fault(`${file} ${hint}`));
 
 const NOT_PEM = "are not a certificate and its key. Give both as PEM files";
 const MISMATCH =
@@ -50,12 +49,13 @@ const isPair = (cert: Buffer, key: Buffer): boolean => {
   return true;
 };
 
-export const readTls = ({ tlsCert, tlsKey }: ServedFiles): Result<Tls | undefined, CliFault> => {
+const readTls = async ({ tlsCert, tlsKey }: ServedFiles): Promise<Result<Tls | undefined, CliFault>> => {
   if (tlsCert === undefined && tlsKey === undefined) return ok(undefined);
   if (tlsCert === undefined || tlsKey === undefined)
     return err(fault("--tls-cert and --tls-key must be given together"));
-  return readPem(tlsCert).andThen((cert) =>
-    readPem(tlsKey).andThen((key) =>
+  const [readCert, readKey] = await Promise.all([readPem(tlsCert), readPem(tlsKey)]);
+  return readCert.andThen((cert) =>
+    readKey.andThen((key) =>
       Result.fromThrowable(isPair, () => NOT_PEM)(cert, key)
         .andThen((isOne) => (isOne ? ok({ cert, key }) : err(MISMATCH)))
         .mapErr((hint) => fault(`${tlsCert} and ${tlsKey} ${hint}`)),
@@ -121,7 +121,7 @@ export const readServed = async (
   const { config, tlsCert, tlsKey } = files;
   const secrets = config === undefined ? [] : await secretFilesOf(config, env);
   const prints = await printsOf([config, tlsCert, tlsKey, ...secrets].filter((file) => file !== undefined));
-  const tls = readTls(files);
+  const tls = await readTls(files);
   const server = tls.isErr() ? err(tls.error) : await readServer(config, demo, env);
   return tls
     .andThen((pair) => server.map((read) => servedOf(read, pair, prints)))

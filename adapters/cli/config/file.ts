@@ -4,7 +4,7 @@
 import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
-import { isObject, own, printable } from "../../../core/index.ts";
+import { isObject, own, printable, problemName } from "../../../core/index.ts";
 import { configParts, DISABLED, isRead, type Parts } from "./parts.ts";
 import { linesOf, repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
@@ -90,7 +90,7 @@ const BARE =
 const QUOTED = /^(["'])[^]*\1$/u;
 
 const quoteAdvice = (id: string): string =>
-  `route ${printable(id)} advice: secret begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
+  `route ${problemName(id)} advice: secret begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
 
 type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string; readonly advice?: string };
 
@@ -104,7 +104,7 @@ const resolveEntry = (
     (secret) => ({ id, route: reference.fill(secret), ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id) }) }),
     ({ sentence }) => {
       const reason = reference.isBare ? BARE : sentence;
-      const line = `route ${printable(id)} skipped: secret could not be resolved: ${reason}`;
+      const line = `route ${problemName(id)} skipped: secret could not be resolved: ${reason}`;
       return { id, route: reference.fill(reference.unresolved), line };
     },
   );

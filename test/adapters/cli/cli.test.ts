@@ -194,7 +194,7 @@ test.each([
   [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key must be given together.\n", 1],
   [
     ["serve", "--tls-cert", "/none", "--tls-key", "x"],
-    "/none cannot be read. Give a PEM file that the current user may read.\n",
+    "/none does not exist: correct the path or create the file.\n",
     1,
   ],
 ])("%j ends with one sentence", async (args, error, status) => {

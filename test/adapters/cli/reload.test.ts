@@ -1,6 +1,15 @@
 // What a reload takes over and what it keeps, and when files count as changed; in this process, with real files.
 
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { err, ok, type Result } from "neverthrow";
@@ -164,6 +173,36 @@ test("SERVE-3: reloads go one after another, and any number of wishes meanwhile 
   expect(reads).toBe(3);
 });
 
+test("SERVE-3, CONFIG-2: a route that breaks is not taken for a broken one whose id begins alike", async () => {
+  const [known, other] = [`${"r".repeat(100)}1`, `${"r".repeat(100)}2`];
+  const missing = { source: "env", provider: "default", id: "NOT_SET" };
+  for (const broken of [route(""), route(missing), { sessionKey: "s", path: "x", secret: GOOD }, 7]) {
+    const { reload } = await begin({ routes: { [known]: broken, [other]: route(GOOD) } });
+    const [served, line] = await reload({ routes: { [known]: broken, [other]: broken } });
+    expect([served, line?.startsWith("error not reloaded"), line?.includes(other)]).toEqual([other, true, true]);
+  }
+  const { reload } = await begin({ routes: { [known]: route(missing), [other]: route(GOOD) } });
+  expect((await reload({ routes: { [known]: route(missing), [other]: route("") } }))[0]).toBe(other);
+});
+
+test("SERVE-2: once a stop has begun, nothing is read any more, and what is being read is not taken over", async () => {
+  const { live, options, lines } = await begin({ routes: { a: route(GOOD) } });
+  const gate = Promise.withResolvers<void>();
+  const before = live.served;
+  let reads = 0;
+  const read = async (): ReturnType<ReloadOptions["read"]> => {
+    reads += 1;
+    await gate.promise;
+    return options.read();
+  };
+  const all = [live.reload({ ...options, read }), live.reload({ ...options, read })];
+  live.end();
+  gate.resolve();
+  await Promise.all(all);
+  await live.reload({ ...options, read });
+  expect([reads, live.served === before, lines]).toEqual([1, true, []]);
+});
+
 test("SERVE-3: secrets in files are watched with the rest", async () => {
   const secret = join(folder, "a.secret");
   writeFileSync(secret, GOOD, { mode: 0o600 });
@@ -224,4 +263,20 @@ test.each(Object.entries(FILE_CHANGES))("SERVE-3: a file that %s is noticed once
   const last = looks;
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(looks).toBeLessThanOrEqual(last + 1);
+});
+
+test("SERVE-3: a file that changes at every look is read after five of them, and then again", async () => {
+  const file = join(folder, "restless");
+  let [looks, seen] = [0, [] as number[]];
+  let read = await printsOf([file]);
+  const known = () => {
+    writeFileSync(file, String(looks).repeat(looks % 7));
+    utimesSync(file, looks, (looks += 1));
+    return read;
+  };
+  const onChange = (): void => void (seen = [...seen, looks]);
+  const end = watchFiles({ known, onChange, everyMs: 1 });
+  await expect.poll(() => seen.length).toBeGreaterThan(1);
+  end();
+  expect(seen.slice(0, 2).map((at) => at <= 12)).toEqual([true, true]);
 });
