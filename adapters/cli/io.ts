@@ -22,6 +22,6 @@ export type Io = {
 
 /**
  * Exit statuses. `refused`: the server refused, or a check found a problem. `unreachable`: there was no answer. `unsure`:
- * there was no answer to a request that may have been carried out.
+ * there was no answer, or a failure, to a request that may have been carried out.
  */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, unsure: 4 } as const;
