@@ -238,6 +238,13 @@ describe("the same request to both", () => {
   });
 });
 
+test("ROUTE-4: a base path that is not a text is a mistake of the host, at once", () => {
+  for (const basePath of [null, 5, {}, ["/api"]]) {
+    const options = { config: CONFIG, flows: memoryFlows(), logger, basePath: basePath as unknown as string };
+    expect(() => createFetchHandler(options)).toThrow('The option basePath must be a text such as "/api".');
+  }
+});
+
 test("ROUTE-4: a base path may end in a slash; one that is no path serves nothing, and the log says what to write", async () => {
   const statusAt = async (basePath: unknown, path: string): Promise<readonly [number, readonly string[]]> => {
     const warnings: string[] = [];
@@ -256,19 +263,7 @@ test("ROUTE-4: a base path may end in a slash; one that is no path serves nothin
     expect(await statusAt(base, "/api/plugins/webhooks/a")).toEqual([200, []]);
   }
   for (const base of ["", "/", "//"]) expect(await statusAt(base, "/plugins/webhooks/a")).toEqual([200, []]);
-  const odd = [null, 5, {}, ["/api"]];
-  for (const base of [
-    "api",
-    "*",
-    "/%zz",
-    "/api?x",
-    "/api#f",
-    "/api%3Fx",
-    "/api%2523",
-    "http://h/api",
-    "\\api",
-    ...odd,
-  ]) {
+  for (const base of ["api", "*", "/%zz", "/api?x", "/api#f", "/api%3Fx", "/api%2523", "http://h/api", "\\api"]) {
     for (const path of ["/plugins/webhooks/a", "/api/plugins/webhooks/a"]) {
       const [status, warnings] = await statusAt(base, path);
       expect([base, status, warnings.length, warnings[0]]).toEqual([
