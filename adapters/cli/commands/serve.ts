@@ -11,7 +11,7 @@ import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/in
 import { type ListenFault, type RunningServer, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { databaseFile, openDatabase } from "./database.ts";
+import { databaseFile, openDatabase, shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
@@ -70,7 +70,7 @@ const curlLine = (url: string, secret: string): string =>
 const banner = (url: string, secret: string, file: string): string => `
 The demo route is ${url}/plugins/webhooks/${DEMO.id}
 Its secret changes at every start: ${secret}
-Its flows are kept in ${file}
+Its flows are kept in ${shown(file)}
 
 Paste this into another terminal:
 
@@ -173,7 +173,7 @@ const runServer = async (
   });
   if (options.config === undefined) io.out(banner(url, demo.secret, file));
   for (const route of config.routes.values()) logger.info(routeLine(route));
-  logger.info(`listening on ${url}, flows in ${file}`);
+  logger.info(`listening on ${url}, flows in ${shown(file)}`);
   const read = () => readServed(options, demo.server, io.env);
   const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
   const status = await untilStopped(started.value, io, logs);
