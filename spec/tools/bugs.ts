@@ -833,9 +833,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/flows/sqlite/open-files.ts",
-        was: `      for (const one of beside) one.check(true);
-`,
-        becomes: "",
+        was: "const [, is] = atLog.check();",
+        becomes: "const is = fstatSync(log, { bigint: true });",
       },
     ],
     model: {

@@ -11,7 +11,7 @@ import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/in
 import { type ListenFault, type RunningServer, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { databaseFile, openDatabase } from "./database.ts";
+import { databaseFile, openDatabase, shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
@@ -55,8 +55,8 @@ const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFa
 /** A path may hold the session key, as the default one does that is made from such an id. */
 const pathLine = ({ path, sessionKey }: Route): string => {
   const prefix = path.startsWith(`${DEFAULT_PREFIX}/`) ? `${DEFAULT_PREFIX}/` : "";
-  const shown = scrub(path.slice(prefix.length), [sessionKey]);
-  return prefix + (holdsKey(shown, sessionKey) ? HIDDEN : shown);
+  const told = scrub(path.slice(prefix.length), [sessionKey]);
+  return prefix + (holdsKey(told, sessionKey) ? HIDDEN : told);
 };
 
 const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${pathLine(route)}`;
@@ -72,7 +72,7 @@ const curlLine = (url: string, secret: string): string =>
 const banner = (url: string, secret: string, file: string): string => `
 The demo route is ${url}/plugins/webhooks/${DEMO.id}
 Its secret changes at every start: ${secret}
-Its flows are kept in ${file}
+Its flows are kept in ${shown(file)}
 
 Paste this into another terminal:
 

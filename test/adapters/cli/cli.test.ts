@@ -2,13 +2,13 @@
 
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { databaseFile } from "../../../adapters/cli/commands/database.ts";
+import { databaseFile, openDatabase } from "../../../adapters/cli/commands/database.ts";
 import type { Io } from "../../../adapters/cli/io.ts";
 import { run } from "../../../adapters/cli/program.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
@@ -359,6 +359,54 @@ test("FILE-4: a taken port changes nothing: no database, no folder for it, no li
   }
   expect([readdirSync(folder), statSync(old).size]).toEqual([before, 0]);
   taken.close();
+});
+
+test("STORE-8: a backup from or to an impossible path ends with a sentence, without a control character of the path", async () => {
+  const [loop, raw] = [join(folder, "loop"), join(folder, "\u001b[31mred\u0007")];
+  symlinkSync(loop, loop);
+  const source = join(folder, "source.db");
+  openDatabase(source, false)._unsafeUnwrap().flows.close();
+  const from = "Check that the current user may read it; if it is damaged, keep your last backup.";
+  const to = "Name a file in a folder that the current user may write to, on a disk with room and hard links.";
+  const none = "does not exist. Name the server's database with --db.";
+  for (const [target, setup, words] of [
+    ["/dev/null/x", ["--db", source], "(ENOTDIR). Correct the path, or name another file."],
+    [join(folder, "n".repeat(300)), ["--db", source], to],
+    [join(loop, "x"), ["--db", source], to],
+    [loop, ["--db", source], "exists and was not changed. Name a new file."],
+    [join(raw, "x"), ["--db", source], "(ENOENT). Create the folder, or name another file."],
+    [join(folder, "new.db"), ["--db", "/dev/null/f"], none],
+    [join(folder, "new.db"), ["--db", loop], from],
+    [join(folder, "new.db"), ["--db", join(folder, "n".repeat(300))], from],
+    [join(folder, "new.db"), ["--db", join(raw, "x")], none],
+    [join(folder, "new.db"), "/dev/null", none],
+    [join(folder, "new.db"), raw, none],
+  ] as const) {
+    const env = typeof setup === "string" ? { XDG_STATE_HOME: setup } : {};
+    const ran = await cli(["backup", target, ...(typeof setup === "string" ? [] : setup)], { env });
+    expect([ran.status, ran.out, ran.error.slice(-words.length - 1)]).toEqual([1, "", `${words}\n`]);
+    expect(ran.error).not.toMatch(/[^\P{Cc}\n]/u);
+  }
+  for (const file of [join(raw, "x.db"), join(folder, "\u001b.d", "x.db")]) {
+    expect(openDatabase(file, false)._unsafeUnwrapErr().sentence).not.toMatch(/\p{Cc}/u);
+  }
+  mkdirSync(raw);
+  expect(openDatabase(raw, false)._unsafeUnwrapErr().sentence).not.toMatch(/\p{Cc}/u);
+});
+
+test("STORE-9: a first start on a full disk says that there is no room", () => {
+  const disk = join(folder, "disk");
+  mkdirSync(disk);
+  for (const size of ["4k", "8k", "24k", "40k"]) {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk]);
+    try {
+      expect(openDatabase(join(disk, "flows.db"), false)._unsafeUnwrapErr().sentence).toMatch(
+        /does not fit on its disk \(.+\)\. Make space there, or choose another file with --db\.$/u,
+      );
+    } finally {
+      execFileSync("umount", ["-l", disk]);
+    }
+  }
 });
 
 const pipe = join(folder, "pipe");
