@@ -28,6 +28,7 @@ import { backUp } from "../../../adapters/flows/sqlite/backup.ts";
 import { askAs } from "../../../adapters/conformance/transcript.ts";
 import { openSqliteFlows, type SqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { SqliteEngine } from "../../../adapters/flows/sqlite/engine.ts";
+import { type LogIndex, mayHaveMoved } from "../../../adapters/flows/sqlite/log-index.ts";
 import { NO_FILES, watchFiles } from "../../../adapters/flows/sqlite/open-files.ts";
 import { SCHEMA_VERSION } from "../../../adapters/flows/sqlite/schema.ts";
 import type { FlowAction, Outcome, StoreFailure } from "../../../core/index.ts";
@@ -259,6 +260,21 @@ test("STORE-6: a log that cannot be moved, for another reason than a lock or a f
   expect([await files.lost, files.mayRescue()]).toEqual([files.look(), false]);
   files.close();
   watched.close();
+});
+
+test("STORE-6: a move of the log that is at work at one of two looks, or ended between them, explains a write", () => {
+  const still: LogIndex = { log: "1 2", logBytes: 0, moved: "1 2 3", isMoving: false };
+  const moving = { ...still, isMoving: true };
+  expect(mayHaveMoved(still, { ...still })).toBe(false);
+  for (const [earlier, later] of [
+    [moving, still],
+    [still, moving],
+    [still, { ...still, moved: "1 2 4" }],
+    [undefined, still],
+    [still, undefined],
+  ] as const) {
+    expect(mayHaveMoved(earlier, later)).toBe(true);
+  }
 });
 
 test("STORE-6: what other processes write and move into the file is not an accident", async () => {
