@@ -123,6 +123,7 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
       "route r skipped: sesionKey is not a field of a route. Remove it or correct its name.",
     ],
     [{ ...GOOD, enabled: "yes" }, "route r skipped: enabled must be true or false."],
+    [{ ...GOOD, controllerId: {} }, "route r skipped: controllerId must be a string that is not empty."],
     [{ ...GOOD, controllerId: " " }, "route r skipped: controllerId must be a string that is not empty."],
     [{ ...GOOD, description: 1 }, "route r skipped: description must be a string."],
     [{ ...GOOD, path: "" }, "route r skipped: path must be a path such as /plugins/webhooks/zapier."],

@@ -178,3 +178,10 @@ test("LIMIT-6: only an IPv6 address is shortened to a network, and a key has at 
     expect([address, networkOf(address)]).toEqual([address, network]);
   expect(networkOf(`1.2.3.4${" ".repeat(100)}`)).toBe("unknown");
 });
+
+test("LIMIT-6: brackets and a port are taken off only where they are all there is; 64 units are looked at", () => {
+  for (const odd of ["1[::1]", "[::1]:80:90", "[::1]x", "x[::1]", "1.2.3.4".padEnd(65)]) {
+    expect([odd, networkOf(odd)]).toEqual([odd, "unknown"]);
+  }
+  expect(networkOf("1.2.3.4".padEnd(64))).toBe("1.2.3.4");
+});

@@ -285,3 +285,16 @@ test("TOTAL-1: any text is a placeholder or not, in time that does not explode",
     { numRuns: runs(100) },
   );
 });
+
+test("CONFIG-9: a bracket that is not closed, or not opened, and a short name far from its bracket are not references", () => {
+  const unclosed = ["$( name", "$[ name", "#{ name", "@{ name", "{{ name", "{% name", "<% name", "[[ name", "%( name"];
+  const unopened = ["name )", "name ]", "name }", "name }}", "name %}", "name %>", "name ]]", "name )s"];
+  for (const text of [...unclosed, ...unopened, "$( ab - )"]) {
+    expect([text, hasReference(`agent:main:${text}`)]).toEqual([text, false]);
+  }
+  for (const text of ["$( name)", "$[ name]", "{% name %}", "<% name %>", "%( name)s", "$( ab )", "$( abc - )"]) {
+    expect([text, hasReference(`agent:main:${text}`)]).toEqual([text, true]);
+  }
+  // the letter of a bracket is not a name
+  expect(placeholderIn("%(90218374655)s")).toBeUndefined();
+});

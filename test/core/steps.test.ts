@@ -374,6 +374,11 @@ test("BODY-6: a charset other than UTF-8 is a 415 that names Content-Type, in an
     ),
     { numRuns: runs(500) },
   );
+  // a parameter whose name only ends so is another one, and a space before the sign makes no difference
+  expect(mediaAnswer({ "content-type": "application/json; xcharset=latin1" })).toEqual(
+    mediaAnswer({ "content-type": "application/json" }),
+  );
+  expect(mediaAnswer({ "content-type": "application/json; charset =latin1" })[0]).toBe("unsupported_media_type");
   expect(mediaAnswer({ "content-type": "application/json; charset=utf-8; charset=utf-16" })[0]).toBe(
     "unsupported_media_type",
   );

@@ -12,7 +12,7 @@ const options = {
   basePath: "/api",
 };
 
-export const expressApp = express();
+export const expressApp: express.Express = express();
 expressApp.use("/api", createNodeListener(options));
 
 export const fastifyApp = Fastify();
