@@ -5,7 +5,7 @@ import { resolve as absolute } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, Result } from "neverthrow";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
-import { SqliteEngine } from "./engine.ts";
+import { isBusy, isFull, SqliteEngine } from "./engine.ts";
 import { checkHeader, isUnused, placeOf } from "./header.ts";
 import { watchFiles } from "./open-files.ts";
 import { checkFile, checkIntegrity, type ForeignFile, migrate, numberOf } from "./schema.ts";
@@ -67,6 +67,9 @@ const canRead = (database: DatabaseSync): boolean =>
 
 const MEMORY = ":memory:";
 
+/** Milliseconds between two tries to open. */
+const RETRY_MS = 20;
+
 const storeOn = (database: DatabaseSync, file: string, options: SqliteOptions): SqliteFlows => {
   const engine = new SqliteEngine(database, undefined, file === MEMORY ? undefined : () => watchFiles(file));
   const flows = createEmbeddedStore(engine, { now: Date.now, newId: () => crypto.randomUUID(), ...options });
@@ -92,15 +95,29 @@ const connect = (file: string, place: string, options: SqliteOptions): Result<Sq
   }
 };
 
+/** SQLite does not wait by itself while another process switches the file to a log. */
+const connectOnceFree = (file: string, place: string, options: SqliteOptions): Result<SqliteFlows, OpenFault> => {
+  const latest = performance.now() + OPEN_DEADLINE_MS;
+  for (;;) {
+    try {
+      return connect(file, place, options);
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= latest) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+};
+
 const open = (file: string, options: SqliteOptions): Result<SqliteFlows, OpenFault> => {
   const place = placeOf(file);
   const header = checkHeader(place);
   if (header.isErr()) return err({ code: header.error });
   const isNew = createPrivately(place);
   try {
-    return connect(file, place, options);
+    return connectOnceFree(file, place, options);
   } catch (error) {
-    if (isNew) discard(place);
+    // after any other fault the file may be another process's by now
+    if (isNew && isFull(error)) discard(place);
     throw error;
   }
 };
