@@ -16,6 +16,7 @@ import { createNodeListener } from "../../../adapters/node/index.ts";
 import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
 import * as certificates from "../../support/certificates.ts";
+import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
@@ -28,27 +29,6 @@ afterAll(async () => {
 const write = (name: string, text: string): string => {
   writeFileSync(join(folder, name), text, { mode: 0o600 });
   return join(folder, name);
-};
-
-type Ran = { readonly status: number; readonly out: string; readonly error: string };
-type Setup = {
-  readonly env?: Io["env"];
-  readonly input?: string;
-  readonly onStop?: Io["onStop"];
-  readonly isTerminal?: boolean;
-};
-
-const cli = async (args: readonly string[], setup: Setup = {}): Promise<Ran> => {
-  let [out, error] = ["", ""];
-  const status = await run(args, {
-    out: (text) => (out += text),
-    error: (text) => (error += text),
-    env: setup.env ?? {},
-    input: () => Promise.resolve(setup.input ?? ""),
-    isTerminal: setup.isTerminal ?? false,
-    onStop: setup.onStop ?? (() => () => undefined),
-  });
-  return { status, out, error };
 };
 
 const started = async (): Promise<RunningServer> => {
@@ -73,7 +53,7 @@ test("call: the action is sent with the given fields, and its result is printed"
   expect(line.out.split("\n")).toHaveLength(2);
   expect(JSON.parse(line.out)).toEqual({ ok: true, routeId: "zapier", result: { flow } });
   const data = JSON.stringify({ flowId: flow.flowId, expectedRevision: 9 });
-  const options = { env: SECRET, input: JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
+  const options = { env: SECRET, input: async () => JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
   const stale = await call(`${url}${PATH_A}`, "finish_flow", "--data", data);
   expect(stale.status).toBe(1);
   expect(JSON.parse(stale.out)).toMatchObject({ applied: false, current: flow });
@@ -216,7 +196,7 @@ test.each(["0.0.0.0", "::", "192.0.2.1", "example.org", "127.evil.example", "loc
 const served = async (
   args: readonly string[],
   ask: (text: string) => Promise<void>,
-  setup: Setup = {},
+  setup: Pick<Partial<Io>, "env" | "isTerminal"> = {},
 ): Promise<Ran> => {
   let [out, error] = ["", ""];
   const stops: ((isFirst: boolean) => void)[] = [];
