@@ -2,7 +2,7 @@
 
 import type { ActionName } from "./action.ts";
 import type { Route } from "./route.ts";
-import { hideSessions } from "./session-key.ts";
+import { hideSessions, isSessionKey } from "./session-key.ts";
 import { printable } from "./text.ts";
 
 /** Stands in a log line for a text that must not be there. */
@@ -14,7 +14,7 @@ const DISTINCT = 8;
 /** Whether a name of the operator's is the session key or has it inside, in any case. */
 export const holdsKey = (name: string, sessionKey: string): boolean => {
   const [text, key] = [name.toLowerCase(), sessionKey.toLowerCase()];
-  return text === key || ((key.length >= DISTINCT || hideSessions(key, "") === "") && text.includes(key));
+  return text === key || ((key.length >= DISTINCT || isSessionKey(key)) && text.includes(key));
 };
 
 //= AUDIT-1

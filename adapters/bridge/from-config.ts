@@ -63,8 +63,8 @@ const NOT_A_PATH = /^[^/]|[?#]|%(?:25)*(?:3f|23)/iu;
 
 //= ROUTE-4
 /** Undefined unless `basePath` is a path and nothing else, because a query or a host would be dropped in silence. */
-const mounted = (routes: Routes, basePath: unknown): Routes | undefined =>
-  (typeof basePath === "string" && !NOT_A_PATH.test(basePath) ? canonicalPath(basePath) : err("malformed" as const))
+const mounted = (routes: Routes, basePath: string): Routes | undefined =>
+  (NOT_A_PATH.test(basePath) ? err("malformed" as const) : canonicalPath(basePath))
     .map((base) => (base === "/" ? "" : base))
     .map((base) => new Map([...routes].map(([path, route]) => [base + path, { ...route, path: base + path }])))
     .unwrapOr(undefined);

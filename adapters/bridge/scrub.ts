@@ -1,6 +1,6 @@
 // Words of other code for the operator's log: one printable line without session keys or what looks like a secret.
 
-import { HIDDEN, hideSessions, printable, WORD_START } from "../../core/index.ts";
+import { HIDDEN, hideSessions, isSessionKey, printable, WORD_START } from "../../core/index.ts";
 import { Sentence } from "../flows/flow-store.ts";
 
 const SECRET_SHAPES = [/\bbearer\s+\S+/giu, /\b(?:secret|token|password|authorization)["']?\s*[:=]\s*\S+/giu];
@@ -30,7 +30,7 @@ const LETTER_LAST = /[\p{L}\p{N}]$/u;
 
 /** Whether the value that stands at `start` of `text` is no part of a longer word, or can only be meant. */
 const isWhole = (value: string, text: string, start: number): boolean => {
-  if (value.length >= DISTINCT || hideSessions(value, "") === "") return true;
+  if (value.length >= DISTINCT || isSessionKey(value)) return true;
   const [before, after] = [text.slice(Math.max(0, start - 6), start), text.slice(start + value.length)];
   return (!LETTER_FIRST.test(value) || AT_START.test(before)) && !(LETTER_LAST.test(value) && LETTER_FIRST.test(after));
 };

@@ -30,9 +30,8 @@ export type WatchOptions = {
 };
 
 /**
- * Calls `onChange` when files are not as they were read, and have stayed the same for one look, or have
- * changed for five. It must read them, or it
- * is called again. The function that comes back ends it.
+ * Calls `onChange` when files are not as they were read, and have stayed the same for one look, or have changed for five.
+ * It must read them, or it is called again. The function that comes back ends it.
  */
 export const watchFiles = ({ known, onChange, everyMs = EVERY_MS }: WatchOptions): (() => void) => {
   let last: Prints = new Map();

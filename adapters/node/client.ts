@@ -25,10 +25,10 @@ const addressIn = (entry: string): string | undefined => {
   return isIP(address) === 0 ? undefined : address;
 };
 
-const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
+export const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
 
-/** Adds the address or subnet to the list, if it is one. */
-const add = (list: BlockList, entry: string): boolean => {
+/** Adds the address or subnet in CIDR notation to the list, if it is one. */
+export const addSubnet = (list: BlockList, entry: string): boolean => {
   const [address = "", prefix, ...more] = entry.trim().split("/");
   const most = isIP(address) === 6 ? 128 : 32;
   if (isIP(address) === 0 || more.length > 0 || !/^\d{1,3}$/u.test(prefix ?? String(most))) return false;
@@ -71,14 +71,14 @@ const AFAR: readonly string[] = [
 
 const isWide = (entry: string): boolean => {
   const list = new BlockList();
-  return add(list, entry) && AFAR.filter((address) => isIn(list, address)).length > 1;
+  return addSubnet(list, entry) && AFAR.filter((address) => isIn(list, address)).length > 1;
 };
 
 //= LIMIT-8
 /** `trustedProxies`: addresses and subnets whose forwarding header is believed. */
 export const forwardedClient = (trustedProxies: readonly string[]): ForwardedClient => {
   const trusted = new BlockList();
-  const refused = trustedProxies.filter((entry) => !add(trusted, entry));
+  const refused = trustedProxies.filter((entry) => !addSubnet(trusted, entry));
   const clientOf: ClientOf = (request) => {
     const peer = request.socket.remoteAddress;
     const forwarded = request.headers["x-forwarded-for"];

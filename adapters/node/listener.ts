@@ -17,8 +17,8 @@ export type NodeOptions = EmbedOptions & {
 };
 
 /**
- * Resolves once the answer has left, or when nobody can get one any more. A path that is not a route's goes to `next` when there is one, and is otherwise
- * answered with the 404 `route_not_found`. Rejects only with what `next` throws.
+ * Resolves once the answer has left, or when nobody can get one any more. A path that is not a route's goes to `next` when
+ * there is one, and is otherwise answered with the 404 `route_not_found`. Rejects only with what `next` throws.
  */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => Promise<void>;
 

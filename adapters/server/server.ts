@@ -5,6 +5,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import { type AddressInfo, Server as NetServer } from "node:net";
 import { err, ok, Result } from "neverthrow";
+import { withoutOrigin } from "../../core/index.ts";
 import { closeAfter } from "../node/connection.ts";
 import type { NodeListener } from "../node/listener.ts";
 import { Connections } from "./connections.ts";
@@ -60,9 +61,9 @@ const answerHealth = (response: ServerResponse, isOk: boolean): void => {
 };
 
 /** With any query, case and number of slashes, and in absolute form, as probes write it. */
-const HEALTH_PAGE = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#\\]+)?\/+(healthz|readyz)\/*(?:\?|$)/iu;
+const HEALTH_PAGE = /^\/+(healthz|readyz)\/*(?:\?|$)/iu;
 
-const healthPageOf = (url: string = ""): string | undefined => HEALTH_PAGE.exec(url)?.[1]?.toLowerCase();
+const healthPageOf = (url: string = ""): string | undefined => HEALTH_PAGE.exec(withoutOrigin(url))?.[1]?.toLowerCase();
 
 /** `code`: the system's error code, such as `EADDRINUSE`. */
 export type ListenFault = { readonly code: string };

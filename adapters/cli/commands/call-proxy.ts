@@ -3,6 +3,7 @@
 import { BlockList, isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { err, ok, type Result } from "neverthrow";
+import { addSubnet, familyOf } from "../../node/client.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 
@@ -12,14 +13,11 @@ export type Proxy = { readonly variable: string; readonly url: string };
 const bare = (host: string): string => host.replace(/^\[(.*)\]$/u, "$1");
 
 const isInSubnet = (host: string, entry: string): boolean => {
-  const [address = "", bits = ""] = entry.split("/");
-  const most = isIP(address) === 6 ? 128 : 32;
-  if (isIP(address) === 0 || isIP(address) !== isIP(host) || !/^\d{1,3}$/u.test(bits) || Number(bits) > most)
-    return false;
-  const family = most === 128 ? "ipv6" : "ipv4";
+  const [address = "", bits] = entry.split("/");
   const subnet = new BlockList();
-  subnet.addSubnet(address, Number(bits), family);
-  return subnet.check(host, family);
+  return (
+    bits !== undefined && isIP(address) === isIP(host) && addSubnet(subnet, entry) && subnet.check(host, familyOf(host))
+  );
 };
 
 const ENTRY = /^(?<host>\[[^\]]*\]|[^:]*|.*:.*:.*?)(?::(?<port>\d+))?$/u;

@@ -1,7 +1,7 @@
 // `openclaw-webhooks call`: sends one action to one route.
 
 import { err, ok, Result } from "neverthrow";
-import { ACTIONS, isObject, own, printable, visibleJson } from "../../../core/index.ts";
+import { ACTIONS, isObject, own, parseJson, printable, visibleJson } from "../../../core/index.ts";
 import { hideValues } from "../../bridge/scrub.ts";
 import { repeatedNames } from "../config/repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
@@ -23,11 +23,6 @@ export type CallOptions = {
 /** The secret as UTF-8, one character for each byte, because header fields are bytes. */
 const headerValue = (secret: string): string => `Bearer ${Buffer.from(secret, "utf8").toString("latin1")}`;
 
-const parse = Result.fromThrowable(
-  (text: string): unknown => JSON.parse(text),
-  () => undefined,
-);
-
 const PAIR = /^([A-Za-z]+)(:?=)(.*)$/su;
 
 /** `name=text` or `name:=json`. */
@@ -37,7 +32,7 @@ const memberOf = (pair: string): Result<readonly [string, unknown], CliFault> =>
     return err(fault(`${printable(pair)} is not a field. Write name=text or name:=json`));
   }
   if (operator === "=") return ok([name, value]);
-  return parse(value)
+  return parseJson(value)
     .mapErr(() =>
       fault(`The value of ${name} is not JSON. Write ${name}:='{"a":1}' for JSON, or ${name}=text for a string`),
     )
@@ -55,7 +50,7 @@ const unambiguous = (text: string, where: string): Result<string, CliFault> => {
 const dataOf = async (data: string | undefined, io: Io): Promise<Result<object, CliFault>> => {
   if (data === undefined) return ok({});
   const text = data === "-" ? await io.input() : data;
-  return parse(text)
+  return parseJson(text)
     .mapErr(() => fault("--data is not JSON. Give a JSON object"))
     .andThen((json) => unambiguous(text, "--data").map(() => json))
     .andThen((json) =>
@@ -122,7 +117,7 @@ const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> =>
       ),
     );
   }
-  const body = parse(text);
+  const body = parseJson(text);
   if (body.isOk() && isEnvelope(body.value)) return ok({ status, body: body.value });
   if (proxy !== undefined && status === 407) return err(proxyFault(proxy, target, "refused the request (407)"));
   const what = `${shownUrl(target)} answered ${String(status)} without the JSON of a webhook route`;

@@ -1,9 +1,9 @@
 // Secrets from a file that nobody but root and the current user could have written.
 
 import { resolve } from "node:path";
-import { err, ok, Result } from "neverthrow";
+import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
-import { isObject, own } from "../../../core/index.ts";
+import { isObject, own, parseJson } from "../../../core/index.ts";
 import { withDeadline } from "../../bridge/deadline.ts";
 import { linesOf, repeatedNames } from "../config/repeated.ts";
 import type { CliFault } from "../fault.ts";
@@ -57,11 +57,6 @@ const pointed = (root: object, pointer: string): unknown =>
     .split("/")
     .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"))
     .reduce<unknown>((parent, name) => own(parent, name), root);
-
-const parseJson = Result.fromThrowable(
-  (text: string): unknown => JSON.parse(text),
-  () => undefined,
-);
 
 const jsonLookup = (alias: string, text: string): Result<Lookup, CliFault> => {
   const root = parseJson(text).unwrapOr(undefined);

@@ -5,7 +5,7 @@ import { closeSync, fsyncSync, linkSync, lstatSync, openSync, rmSync } from "nod
 import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { err, ok, type Result } from "neverthrow";
-import { checkHeader, placeOf } from "./header.ts";
+import { checkHeader, placeOf, removeDatabase } from "./header.ts";
 import { checkIntegrity, type ForeignFile } from "./schema.ts";
 
 /**
@@ -25,9 +25,6 @@ const ALL_PAGES = 2 ** 31 - 1;
 
 /** Throws the system's error where it cannot be known. */
 const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-
-/** The files beside a database have its name and an end. */
-const ENDS = ["", "-journal", "-wal", "-shm"];
 
 const isNowhere = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
@@ -110,6 +107,6 @@ export const backUp = async (file: string, target: string): Promise<Result<numbe
     ? copied
     : (await attempt("unwritable", () => publish(part, target))).map(() => copied.value);
   // what cannot be removed any more is not the fault to report
-  await attempt("unwritable", () => ENDS.forEach((end) => rmSync(part + end, { force: true })));
+  await attempt("unwritable", () => removeDatabase(part));
   return published;
 };

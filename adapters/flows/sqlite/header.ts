@@ -1,6 +1,6 @@
 // The first look at a database file, by plain reading: SQLite changes a file, its log or its journal when it opens one.
 
-import { closeSync, lstatSync, openSync, readlinkSync, readSync, realpathSync, statSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readlinkSync, readSync, realpathSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Result } from "neverthrow";
 import { FRAME_HEAD_BYTES, LOG_HEAD_BYTES } from "./log-index.ts";
@@ -20,6 +20,11 @@ export const placeOf = (file: string): string => {
   // the system refuses a loop
   statSync(place, { throwIfNoEntry: false });
   return placeOf(resolve(dirname(place), readlinkSync(place)));
+};
+
+/** Removes a database and the files beside it. It goes last, because SQLite would take what is beside a new one for its. */
+export const removeDatabase = (place: string): void => {
+  for (const end of ["-journal", "-wal", "-shm", ""]) rmSync(place + end, { force: true });
 };
 
 const readAt = (descriptor: number, length: number, position: number): Buffer => {

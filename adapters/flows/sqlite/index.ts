@@ -1,12 +1,12 @@
 // Flows in an SQLite file, by the SQLite of Node itself: one file, any number of processes, nothing lost by a crash.
 
-import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { resolve as absolute } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, Result } from "neverthrow";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
 import { isBusy, isFull, SqliteEngine } from "./engine.ts";
-import { checkHeader, isUnused, placeOf } from "./header.ts";
+import { checkHeader, isUnused, placeOf, removeDatabase } from "./header.ts";
 import { watchFiles } from "./open-files.ts";
 import { checkFile, checkIntegrity, type ForeignFile, migrate, numberOf } from "./schema.ts";
 
@@ -39,7 +39,7 @@ const createPrivately = (place: string): boolean => {
 
 /** Removes what a start that failed has made. Another process may have stored something in it meanwhile. */
 const discard = Result.fromThrowable((place: string): void => {
-  if (isUnused(place)) for (const end of ["-journal", "-wal", "-shm", ""]) rmSync(place + end, { force: true });
+  if (isUnused(place)) removeDatabase(place);
 });
 
 //= STORE-2
