@@ -2,16 +2,25 @@
 
 import type { ActionName } from "./action.ts";
 import type { Route } from "./route.ts";
-import { hideSessions } from "./session-key.ts";
+import { hideSessions, isSessionKey } from "./session-key.ts";
 import { printable } from "./text.ts";
 
 /** Stands in a log line for a text that must not be there. */
 export const HIDDEN = "[hidden]";
 
+/** UTF-16 units. A key so long, or with the shape of one, is in no other name by chance. */
+const DISTINCT = 8;
+
+/** Whether a name of the operator's is the session key or has it inside, in any case. */
+export const holdsKey = (name: string, sessionKey: string): boolean => {
+  const [text, key] = [name.toLowerCase(), sessionKey.toLowerCase()];
+  return text === key || ((key.length >= DISTINCT || isSessionKey(key)) && text.includes(key));
+};
+
 //= AUDIT-1
-/** What the log calls a route: its id, unless that is its session key or has the shape of one. */
+/** What the log calls a route: its id, unless that holds its session key or has the shape of one. */
 export const routeName = ({ id, sessionKey }: Pick<Route, "id" | "sessionKey">): string =>
-  id.toLowerCase() === sessionKey.toLowerCase() ? HIDDEN : hideSessions(id, HIDDEN);
+  holdsKey(id, sessionKey) ? HIDDEN : hideSessions(id, HIDDEN);
 
 //= AUDIT-1
 export type AuditEvent = {

@@ -3,10 +3,9 @@
 
 import * as z from "zod";
 import { isObject, own } from "./own.ts";
-import { fieldFault, parseRoute, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
+import { fieldFault, parseRoute, problemName, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
 import type { Route, Routes } from "./route.ts";
 import { digestSecret, type Sha256 } from "./secret.ts";
-import { printable } from "./text.ts";
 
 /** The plugin's whole configuration block. */
 export const configSchema = z.strictObject({ routes: z.record(z.string(), routeSchema).optional() });
@@ -34,7 +33,7 @@ const SAME_ID = "has the same id as another route except for spaces. Give it ano
 
 const adviceOn = (value: string, sharedWith: string | undefined): string | undefined => {
   if (sharedWith !== undefined) {
-    return `is the same as the secret of route ${printable(sharedWith)}. Give each route its own secret`;
+    return `is the same as the secret of route ${problemName(sharedWith)}. Give each route its own secret`;
   }
   return value.length < STRONG_SECRET_LENGTH
     ? `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random string`
@@ -74,7 +73,7 @@ class Collector {
     const holder = this.paths.get(path);
     if (this.#ids.has(id)) conflicts.push({ effect: "skipped", sentence: SAME_ID });
     if (holder !== undefined) {
-      const sentence = `is taken by route ${printable(holder)}. Set another path`;
+      const sentence = `is taken by route ${problemName(holder)}. Set another path`;
       conflicts.push({ effect: "skipped", ...fieldFault("path", sentence) });
     }
     return conflicts;
@@ -140,6 +139,6 @@ const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as con
 //= CONFIG-2
 /** The problem as one line: the route, the field, what is wrong and what to do. */
 export const problemLine = ({ effect, routeId, field, sentence }: Problem): string => {
-  const route = routeId === undefined ? "" : `route ${printable(routeId)} `;
+  const route = routeId === undefined ? "" : `route ${problemName(routeId)} `;
   return `${route}${EFFECTS[effect]}: ${field === undefined ? "" : `${field} `}${sentence}.`;
 };

@@ -10,7 +10,7 @@ export type JsonValue = null | boolean | number | string | JsonValue[] | { reado
 export const MAX_REQUEST_DEPTH = 1000;
 
 /** Levels that a host's value may have: more than any request, so that older flows stay readable. */
-export const MAX_HOST_DEPTH = 2000;
+export const MAX_HOST_DEPTH = 1500;
 
 export const JSON_FAULTS = {
   too_deep: "Nested too deep, 1000 levels are allowed",
@@ -186,7 +186,7 @@ const copyMember = (value: unknown, depth: number, budget: Budget): JsonValue | 
 //= VIEW-5
 /**
  * A copy of a JSON value in a record: each part is read once, and what is checked is what is shown. Undefined when it is
- * not JSON: an instance of a class, a function, a hole, a number that is not finite, more than 2,000 levels, or more than
+ * not JSON: an instance of a class, a function, a hole, a number that is not finite, more than 1,500 levels, or more than
  * `members` members. Throws only what reading the value throws.
  */
 export const copyHostJson = (value: unknown, members: number = MAX_HOST_MEMBERS): JsonValue | undefined =>

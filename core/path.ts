@@ -13,6 +13,9 @@ const SINGLE_DOT = /^(?:\.|%2e)$/iu;
 const DOUBLE_DOT = /^(?:\.|%2e){2}$/iu;
 const QUERY = /[?#].*/su;
 
+/** A request target without the scheme and host of its absolute form. */
+export const withoutOrigin = (target: string): string => target.replace(ABSOLUTE_FORM, "");
+
 const decode = Result.fromThrowable(decodeURIComponent, () => "malformed" as const);
 
 /** Drops control characters and spaces at the end, as a URL parser does. Ends at the slash that a path begins with. */
@@ -64,7 +67,7 @@ const decodeFully = (path: string): Result<string, "malformed"> => {
  */
 export const canonicalPath = (target: string): Result<string, "malformed"> => {
   const query = target.search(/[?#]/u);
-  const raw = (query < 0 ? target : target.slice(0, query)).replace(ABSOLUTE_FORM, "") || "/";
+  const raw = withoutOrigin(query < 0 ? target : target.slice(0, query)) || "/";
   if (raw.length > MAX_PATH_LENGTH || !/^[/\\]/u.test(raw)) return err("malformed");
   return decodeFully(resolveDots(raw)).map(normalise);
 };

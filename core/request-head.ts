@@ -65,11 +65,20 @@ const ENCODING = refused({
   sentence: "Compressed bodies are not read. Send the JSON uncompressed, without this header",
 });
 
+const CODING = refused({
+  field: "transfer-encoding",
+  sentence: "Compressed bodies are not read. Send the JSON uncompressed, with chunked alone in this header",
+});
+
+const isChunked = (transferEncoding: string = "chunked"): boolean =>
+  transferEncoding.trim().toLowerCase() === "chunked";
+
 //= BODY-6
 /** Errs with unsupported_media_type unless the head says that the body is JSON, in UTF-8 and not compressed. */
 export const checkMediaType = (header: RequestHead["header"]): Result<void, Rejection> => {
   const type = header("content-type");
   if (!isJsonMediaType(type)) return err(refused());
   if (!isUtf8(type)) return err(CHARSET);
+  if (!isChunked(header("transfer-encoding"))) return err(CODING);
   return isPlain(header("content-encoding")) ? ok() : err(ENCODING);
 };

@@ -3,7 +3,7 @@
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
-import { isObject } from "./own.ts";
+import { isObject, own } from "./own.ts";
 import { hasReference, placeholderIn } from "./placeholder.ts";
 import type { Fault } from "./rejection.ts";
 import { isOneLine, isSendable, MAX_SECRET_BYTES } from "./secret.ts";
@@ -47,32 +47,71 @@ const isField = (name: string): name is keyof RouteEntry => Object.hasOwn(HINTS,
 /** `sentence`: what is wrong with the field and what to do. */
 export const fieldFault = (field: string, sentence: string): Fault => ({ field, sentence });
 
+/** What a problem of a secret means for callers, where its route is not served. */
+export const UNSERVED = ", so callers get 404";
+
 /** Faults of a secret about which a host without SecretRefs has something else to say. */
 export const SECRET_FAULTS = {
   missing: HINTS.secret,
-  unresolved: "is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider",
+  unresolved: `is empty or could not be resolved${UNSERVED}. Set it, or repair its reference or provider`,
+  /** How the sentence about an object that is not a SecretRef begins. */
+  malformed: "is not a SecretRef: ",
 } as const;
 
 const NOT_AN_OBJECT = { sentence: "must be an object with sessionKey and secret" };
 
-const faultsOf = (issue: z.core.$ZodIssue): readonly Fault[] => {
-  if (issue.code === "unrecognized_keys") {
+const NAMES_OF_SOURCES = "env, file or exec, and in a Gateway also store";
+
+/** Which part of a SecretRef is at fault. */
+const partFault = (ref: object, issue: z.core.$ZodIssue): string => {
+  if (issue.code === "unrecognized_keys") return `${printable(issue.keys.join(", "))} does not belong to it`;
+  const part = String(issue.path[0] ?? "");
+  if (own(ref, part) === undefined) return `${part} is missing`;
+  return part === "source" ? "there is no such source" : `${part} must be a string`;
+};
+
+const refHint = (ref: object): string => {
+  const parts = (secretRef.safeParse(ref).error?.issues ?? []).map((issue) => partFault(ref, issue)).join(", ");
+  return `${SECRET_FAULTS.malformed}${parts}. Give it source (${NAMES_OF_SOURCES}), provider and id, and nothing else`;
+};
+
+const SESSION_TYPE = "must be a string. Set it to the session that owns the flows, for example agent:main:main";
+
+/** What is wrong with the value of a field that has the wrong shape. */
+const hintOf = (field: keyof RouteEntry, value: unknown): string => {
+  if (field === "sessionKey" && value !== undefined && typeof value !== "string") return SESSION_TYPE;
+  return field === "secret" && isObject(value) ? refHint(value) : HINTS[field];
+};
+
+const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
+  if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
     return issue.keys.map((key) =>
       fieldFault(printable(key), "is not a field of a route. Remove it or correct its name"),
     );
   }
   const field = String(issue.path[0] ?? "");
-  return [isField(field) ? fieldFault(field, HINTS[field]) : NOT_AN_OBJECT];
+  return [isField(field) ? fieldFault(field, hintOf(field, own(entry, field))) : NOT_AN_OBJECT];
 };
 
 const REFERENCE =
   "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
 
-//= CONFIG-9
-const filledIn = (field: string, value: string): Result<string, Fault> =>
-  hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
+/** UTF-16 units of an id, a session, a controller or a path. */
+const MAX_LENGTH = 4096;
 
-const GUESSED = "so callers get 404. Set a long random string, such as openssl rand -base64 32 prints";
+//= CONFIG-2
+/** What a problem calls a route: its whole id, because two routes may begin alike. */
+export const problemName = (id: string): string => printable(id, MAX_LENGTH);
+
+const TOO_LONG = `is longer than ${String(MAX_LENGTH)} characters. Set a shorter one`;
+
+//= CONFIG-9
+const filledIn = (field: string, value: string): Result<string, Fault> => {
+  if (value.length > MAX_LENGTH) return err(fieldFault(field, TOO_LONG));
+  return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
+};
+
+const GUESSED = `${UNSERVED}. Set a long random string, such as openssl rand -base64 32 prints`;
 
 //= ROUTE-3, CONFIG-8
 /** What makes a secret unusable. */
@@ -83,7 +122,7 @@ const coldness = (secret: string): string | undefined => {
     return "contains a line break or another control character, which no header can carry. Set one line of text";
   }
   const placeholder = placeholderIn(secret);
-  return placeholder === undefined ? undefined : `${placeholder}, ${GUESSED}`;
+  return placeholder === undefined ? undefined : `${placeholder}${GUESSED}`;
 };
 
 const secretOf = (written: unknown): Result<string, Fault> => {
@@ -127,7 +166,7 @@ const soundOf = (entry: object, faulty: ReadonlySet<string | undefined>): z.infe
 
 //= CONFIG-6
 const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFault[]> => {
-  const faults = (routeSchema.safeParse(entry).error?.issues ?? []).flatMap(faultsOf);
+  const faults = (routeSchema.safeParse(entry).error?.issues ?? []).flatMap((issue) => faultsOf(entry, issue));
   const faulty = new Set(faults.map(({ field }) => field));
   const given = soundOf(entry, faulty);
   const sessionKey = nonEmpty("sessionKey", given.sessionKey ?? "");
@@ -149,5 +188,6 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
 /** Errs with everything that is wrong. Strings are trimmed and defaults filled in (M-4, M-7). */
 export const parseRoute = (id: string, written: unknown): Result<RouteDraft, readonly RouteFault[]> => {
   if (id.trim() === "") return err([skipping({ sentence: "has an empty id. Give it an id" })]);
+  if (id.trim().length > MAX_LENGTH) return err([skipping({ field: "id", sentence: TOO_LONG })]);
   return isObject(written) ? draftOf(id.trim(), written) : err([skipping(NOT_AN_OBJECT)]);
 };

@@ -17,3 +17,6 @@ const SESSION_KEY = new RegExp(
 
 /** `text` with `mark` in place of everything that has the shape of a session key. */
 export const hideSessions = (text: string, mark: string): string => text.replace(SESSION_KEY, mark);
+
+/** Whether the whole text has the shape of session keys. */
+export const isSessionKey = (text: string): boolean => hideSessions(text, "") === "";

@@ -16,8 +16,8 @@ export const escaped = (text: string): string => text.replace(INVISIBLE, escapeC
 export const printable = (text: string, length: number = 80): string =>
   escaped(text.length > length ? `${text.slice(0, length)}...` : text);
 
-/** Controls, marks of direction, separators of lines and characters that are not seen; not the line break. */
-const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+/** Controls, marks of direction, separators of lines and characters that are not seen or look blank; not the line break. */
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]/gu;
 
 /** The character as JSON strings may write it. */
 const escapeUnits = (character: string): string =>

@@ -16,6 +16,7 @@ import {
   type Primitives,
   type Rejection,
   type RequestHead,
+  routeName,
   type Routes,
   type Verdict,
 } from "../../core/index.ts";
@@ -83,7 +84,11 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   const report = (error: unknown, located?: Located): void => {
     const [whose, what] =
       error instanceof Misuse ? ["mistake in this host", error.sentence] : ["defect, please report it", error];
-    log.write("error", `${whose}: ${scrub(what, located === undefined ? [] : [located.route.sessionKey])}`);
+    const [route, hidden] = located === undefined ? ["", []] : [routeName(located.route), [located.route.sessionKey]];
+    const said = error instanceof Misuse ? error.sentence.text : "";
+    const line = `${whose}: ${scrub(what, hidden)}`;
+    const tellAlways = (): void => log.write("error", line);
+    attempt(() => log.errorSometimes(line, `${whose} ${route} ${said}`), tellAlways);
   };
 
   const defect = (error: unknown, located: Located, admitted?: Admitted): Answer => {

@@ -1,5 +1,6 @@
 // A bridge from what an embedding host brings: a configuration, a store of flows, and where to log.
 
+import { err } from "neverthrow";
 import {
   type AuditEvent,
   canonicalPath,
@@ -16,6 +17,7 @@ import type { Limits } from "../limits/limits.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import { type Bridge, createBridge } from "./bridge.ts";
 import { Log, type Logger } from "./log.ts";
+import { checkOptions, hasMethods, isFunction, isText, type Shapes } from "./options.ts";
 
 export type EmbedOptions = {
   /** `{ routes: { <id>: { sessionKey, secret, … } } }`, as in the Gateway's configuration; secrets as texts. */
@@ -45,16 +47,24 @@ const SECRETS: ReadonlyMap<string, string> = new Map([
   [SECRET_FAULTS.unresolved, "is empty or a SecretRef, so callers get 404. Resolve it and pass the secret as a string"],
 ]);
 
+/** Sentences about half a SecretRef are as many as its faults; a host has one answer to them. */
+const kindOf = (sentence: string): string =>
+  sentence.startsWith(SECRET_FAULTS.malformed) ? SECRET_FAULTS.missing : sentence;
+
 const explainToHost = (problem: Problem): string =>
-  problemLine({ ...problem, sentence: SECRETS.get(problem.sentence) ?? problem.sentence });
+  problemLine({ ...problem, sentence: SECRETS.get(kindOf(problem.sentence)) ?? problem.sentence });
 
 const NO_ROUTE: Routes = new Map();
 
 const NO_BASE = 'basePath must start with a slash, as in "/api". No route is served';
 
+/** A host, or the start of a query or a fragment, also when it is percent-encoded. */
+const NOT_A_PATH = /^[^/]|[?#]|%(?:25)*(?:3f|23)/iu;
+
 //= ROUTE-4
+/** Undefined unless `basePath` is a path and nothing else, because a query or a host would be dropped in silence. */
 const mounted = (routes: Routes, basePath: string): Routes | undefined =>
-  canonicalPath(basePath)
+  (NOT_A_PATH.test(basePath) ? err("malformed" as const) : canonicalPath(basePath))
     .map((base) => (base === "/" ? "" : base))
     .map((base) => new Map([...routes].map(([path, route]) => [base + path, { ...route, path: base + path }])))
     .unwrapOr(undefined);
@@ -67,10 +77,25 @@ export const liveBridge = (
   primitives: Primitives,
 ): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent });
 
-/** Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). */
-export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives): Bridge => {
+const SHAPES: Shapes = {
+  config: [() => true, ""],
+  flows: [hasMethods("execute"), "must be a store, such as openSqliteFlows of openclaw-webhooks/sqlite gives"],
+  basePath: [isText, 'must be a text such as "/api"'],
+  explain: [isFunction, "must be a function"],
+  logger: [hasMethods("info", "warn", "error"), "must have the functions info, warn and error"],
+  limits: [hasMethods("admit", "confirm", "release"), "must have the functions admit, confirm and release"],
+  onEvent: [isFunction, "must be a function"],
+};
+
+/**
+ * Problems of the configuration are logged once, here; a route with one is not served (CONFIG-1). `further`: options of
+ * the surface. Throws a Misuse when an option is missing or is not what it must be.
+ */
+export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives, further: Shapes = {}): Bridge => {
+  const unknown = checkOptions(options, { ...SHAPES, ...further });
   const { config, explain = explainToHost, logger = CONSOLE, basePath = "/" } = options;
   const log = new Log(logger, clock);
+  for (const line of unknown) log.write("error", line);
   const { routes: configured, problems } = loadConfig(config, primitives.sha256);
   const routes = mounted(configured, basePath);
   const lines = problems.map(explain).filter((line) => line !== undefined);

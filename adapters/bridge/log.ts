@@ -59,17 +59,23 @@ export class Log {
     this.#say("debug", () => auditLine(event));
     const { code = "", routeId = "" } = event;
     const notice = NOTEWORTHY.get(code);
-    if (notice !== undefined && this.#isDue(`${code} ${routeId}`)) this.#warn(`${notice} (${auditLine(event)})`);
+    if (notice !== undefined && this.#isDue(`${code} ${routeId}`))
+      this.#rationed("warn", `${notice} (${auditLine(event)})`);
   }
 
   //= AUDIT-3
   /** A warning that callers can cause again and again: at most one a minute for each topic. */
   warnSometimes(line: string, topic: string): void {
-    if (this.#isDue(topic)) this.#warn(line);
+    if (this.#isDue(topic)) this.#rationed("warn", line);
   }
 
-  #warn(line: string): void {
-    this.write("warn", `${line}; more of these are not shown for a minute`);
+  /** The same for an error. */
+  errorSometimes(line: string, topic: string): void {
+    if (this.#isDue(topic)) this.#rationed("error", line);
+  }
+
+  #rationed(level: "warn" | "error", line: string): void {
+    this.write(level, `${line}; more of these are not shown for a minute`);
   }
 
   #isDue(topic: string): boolean {
@@ -95,7 +101,7 @@ export class Log {
   #countUnshown(now: number): void {
     this.#unshown += 1;
     if (isLive(this.#unshownSaid, now)) return;
-    this.#warn(`too many different warnings at once; not shown so far: ${String(this.#unshown)}`);
+    this.#rationed("warn", `too many different warnings at once; not shown so far: ${String(this.#unshown)}`);
     this.#unshown = 0;
     this.#unshownSaid = now;
   }

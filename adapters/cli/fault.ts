@@ -5,6 +5,8 @@ export type CliFault = {
   readonly sentence: string;
   /** The exit status, where it is not the command's usual one. */
   readonly status?: number;
+  /** A configuration is whole, but switched off. */
+  readonly isOff?: boolean;
 };
 
 export const fault = (sentence: string): CliFault => ({

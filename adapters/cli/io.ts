@@ -5,6 +5,8 @@ export type Env = Readonly<Record<string, string | undefined>>;
 export type Io = {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
+  /** Whether standard error takes more: false while nobody reads what waits there. */
+  readonly hasRoom?: () => boolean;
   readonly env: Env;
   /** Standard input, to its end. */
   readonly input: () => Promise<string>;
@@ -20,6 +22,6 @@ export type Io = {
 
 /**
  * Exit statuses. `refused`: the server refused, or a check found a problem. `unreachable`: there was no answer. `unsure`:
- * there was no answer to a request that may have been carried out.
+ * there was no answer, or a failure, to a request that may have been carried out.
  */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, unsure: 4 } as const;

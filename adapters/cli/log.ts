@@ -35,12 +35,23 @@ const formatOf = (isTerminal: boolean): ((record: LogRecord) => string) => {
   return (record) => `${ascii(format(record).replace(/\n$/u, ""))}\n`;
 };
 
-/** Writes synchronously, so that no line is lost when the process ends. */
-export const openLog = ({ error: write, isTerminal }: Pick<Io, "error" | "isTerminal">, level: Level): ServerLog => {
+type Stderr = Pick<Io, "error" | "isTerminal" | "hasRoom">;
+
+/** Writes synchronously, so that no line is lost when the process ends. Lines that nobody reads are dropped and counted. */
+export const openLog = ({ error: write, isTerminal, hasRoom = () => true }: Stderr, level: Level): ServerLog => {
   const format = formatOf(isTerminal);
+  let dropped = 0;
+  //= SERVE-7
+  const sink = (record: LogRecord): void => {
+    if (!hasRoom()) return void (dropped += 1);
+    const lost = dropped;
+    dropped = 0;
+    if (lost > 0) log.error(`${String(lost)} lines of this log were dropped, because nobody read standard error`);
+    write(format(record));
+  };
   configureSync({
     reset: true,
-    sinks: { stderr: (record) => write(format(record)) },
+    sinks: { stderr: sink },
     loggers: [
       { category: CATEGORY, sinks: ["stderr"], lowestLevel: level },
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },

@@ -39,7 +39,7 @@ FIELDS are name=text for a string and name:=json for any other value:
   openclaw-webhooks call demo create_flow goal='Review inbound queue' stateJson:='{"page":1}'
 The secret comes from an environment variable or a file, never from the command line.
 HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server on this machine never leaves it.
-Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, and the action may have been carried out.`;
+Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, or a 5xx: the action may have been carried out.`;
 
 //= CALL-1
 /** A usage error on one line: without the value of an unknown option, which may be a secret. */

@@ -4,7 +4,7 @@
 import { constants, readFileSync, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { err, Result, ResultAsync } from "neverthrow";
+import { err, ok, Result, ResultAsync } from "neverthrow";
 import { MISSING, pathHint, trustedPlace } from "./trusted-path.ts";
 
 export type Reading = {
@@ -62,19 +62,25 @@ const secretFault = (handle: FileHandle, stats: Stats): string | undefined => {
   return `is open to group or others: ${closeHint(stats)}`;
 };
 
+const IRREGULAR = "is not a regular file: give the path of a regular file";
+
+/** One byte more than `maxBytes` at most. */
+const bytesOf = (handle: FileHandle, maxBytes: number): Promise<Buffer> =>
+  buffer(handle.createReadStream({ end: maxBytes, autoClose: false }));
+
 const readOpened = async (
   handle: FileHandle,
   path: string,
   { maxBytes, tooLong, isSecret }: Reading,
 ): Promise<Result<TextFile, string>> => {
   const stats = await handle.stat();
-  if (!stats.isFile()) return err("is not a regular file: give the path of a regular file");
+  if (!stats.isFile()) return err(IRREGULAR);
   const place = await trustedPlace(path, isSecret ? "none" : "own");
   if (place.isErr()) return err(place.error === MISSING ? REPLACED : place.error);
   if (place.value.stats.dev !== stats.dev || place.value.stats.ino !== stats.ino) return err(REPLACED);
   const fault = isSecret ? secretFault(handle, stats) : undefined;
   if (fault !== undefined) return err(fault);
-  const bytes = await buffer(handle.createReadStream({ end: maxBytes, autoClose: false }));
+  const bytes = await bytesOf(handle, maxBytes);
   if (bytes.length > maxBytes) return err(tooLong);
   return decodeText(bytes)
     .map((text) => ({ text, isExposed: isExposed(stats) }))
@@ -82,13 +88,19 @@ const readOpened = async (
 };
 
 /** Opens without blocking, because opening a pipe would wait for a writer. */
-const attempt = async (path: string, reading: Reading): Promise<Result<TextFile, string>> => {
-  const opened = await ResultAsync.fromPromise(open(path, constants.O_RDONLY | constants.O_NONBLOCK), pathHint);
-  if (opened.isErr()) return err(opened.error);
-  const read = await ResultAsync.fromPromise(readOpened(opened.value, path, reading), () => UNREADABLE);
-  await opened.value.close().catch(() => undefined);
-  return read.andThen((text) => text);
+const opened = async <T>(
+  path: string,
+  use: (handle: FileHandle) => Promise<Result<T, string>>,
+): Promise<Result<T, string>> => {
+  const handle = await ResultAsync.fromPromise(open(path, constants.O_RDONLY | constants.O_NONBLOCK), pathHint);
+  if (handle.isErr()) return err(handle.error);
+  const read = await ResultAsync.fromPromise(use(handle.value), () => UNREADABLE);
+  await handle.value.close().catch(() => undefined);
+  return read.andThen((value) => value);
 };
+
+const attempt = (path: string, reading: Reading): Promise<Result<TextFile, string>> =>
+  opened(path, (handle) => readOpened(handle, path, reading));
 
 /** Errs with what is wrong and what to do. Never rejects. A file that is replaced meanwhile is read anew, `attempts` times. */
 export const readText = async (path: string, reading: Reading, attempts = 20): Promise<Result<TextFile, string>> => {
@@ -96,3 +108,14 @@ export const readText = async (path: string, reading: Reading, attempts = 20): P
   const isReplaced = read.isErr() && read.error === REPLACED;
   return isReplaced && attempts > 1 ? readText(path, reading, attempts - 1) : read;
 };
+
+/** The bytes of a regular file, whoever could have written it. Errs as `readText` does. Never rejects. */
+export const readBytes = (
+  path: string,
+  { maxBytes, tooLong }: Omit<Reading, "isSecret">,
+): Promise<Result<Buffer, string>> =>
+  opened(path, async (handle) => {
+    if (!(await handle.stat()).isFile()) return err(IRREGULAR);
+    const bytes = await bytesOf(handle, maxBytes);
+    return bytes.length > maxBytes ? err(tooLong) : ok(bytes);
+  });

@@ -8,7 +8,8 @@ type Stop = Parameters<Io["onStop"]>[0];
 
 const STOPS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 
-const isServer = process.argv[2] === "serve";
+/** Whether this process is to be a server. */
+export const isServer = process.argv[2] === "serve";
 
 let onStop: Stop | undefined;
 let onReload: (() => void) | undefined;

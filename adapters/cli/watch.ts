@@ -5,6 +5,9 @@ import { stat } from "node:fs/promises";
 
 const EVERY_MS = 1000;
 
+/** Looks at files that are not as they were read, after which they are read although they go on changing. */
+const MAX_LOOKS = 5;
+
 /** What changes when a file is written or replaced, by path. */
 export type Prints = ReadonlyMap<string, string>;
 
@@ -20,26 +23,30 @@ export const printsOf = async (paths: readonly string[]): Promise<Prints> =>
   new Map(await Promise.all(paths.map(printOf)));
 
 export type WatchOptions = {
-  /** The files to watch, asked for at each look. */
-  readonly files: () => readonly string[];
-  /** How the files were before they were read. */
-  readonly known: Prints;
+  /** The files to watch, as they were before they were last read; undefined while they are being read. */
+  readonly known: () => Prints | undefined;
   readonly onChange: () => void;
   readonly everyMs?: number;
 };
 
-/** Calls `onChange` once files have changed and then stayed the same for one look. The function that comes back ends it. */
-export const watchFiles = ({ files, known, onChange, everyMs = EVERY_MS }: WatchOptions): (() => void) => {
-  let [told, last] = [known, known];
+/**
+ * Calls `onChange` when files are not as they were read, and have stayed the same for one look, or have changed for five.
+ * It must read them, or it is called again. The function that comes back ends it.
+ */
+export const watchFiles = ({ known, onChange, everyMs = EVERY_MS }: WatchOptions): (() => void) => {
+  let last: Prints = new Map();
+  let looks = 0;
   const look = async (): Promise<void> => {
-    const now = await printsOf(files());
-    const differs = (before: Prints): boolean =>
-      [...now].some(([path, print]) => (before.get(path) ?? print) !== print);
-    const isDue = differs(told) && !differs(last);
-    // a file that was not known yet is known from now on
-    told = isDue ? now : new Map([...now, ...told]);
+    const read = known();
+    if (read === undefined) return;
+    const now = await printsOf([...read.keys()]);
+    const isAs = (before: Prints): boolean => [...now].every(([path, print]) => before.get(path) === print);
+    looks = isAs(read) ? 0 : looks + 1;
+    const isDue = looks > 0 && (isAs(last) || looks >= MAX_LOOKS);
     last = now;
-    if (isDue) onChange();
+    if (isDue) looks = 0;
+    // what was read meanwhile may be as it is now
+    if (isDue && known() === read) onChange();
   };
   const next = async (): Promise<void> => {
     await look().catch(() => undefined);

@@ -1,5 +1,5 @@
 // Headers as the Gateway's bundled plugin reads them, because callers of a Gateway count on the recorded answers
-// (gateway-semantics §1): the first of two, no parameters of a media type, no content encoding.
+// (gateway-semantics §1): the first of two, no parameters of a media type, no coding of the body.
 
 import type { IncomingMessage } from "node:http";
 import type { RequestHead } from "../../core/index.ts";
@@ -9,7 +9,7 @@ import type { RequestHead } from "../../core/index.ts";
 export const recordedHeader =
   ({ headers }: IncomingMessage): RequestHead["header"] =>
   (name) => {
-    if (name === "content-encoding") return undefined;
+    if (name === "content-encoding" || name === "transfer-encoding") return undefined;
     const [value] = [headers[name] ?? []].flat();
     return name === "content-type" ? value?.split(";", 1).join("") : value;
   };

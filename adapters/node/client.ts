@@ -25,9 +25,10 @@ const addressIn = (entry: string): string | undefined => {
   return isIP(address) === 0 ? undefined : address;
 };
 
-const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
+export const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");
 
-const add = (list: BlockList, entry: string): boolean => {
+/** Adds the address or subnet in CIDR notation to the list, if it is one. */
+export const addSubnet = (list: BlockList, entry: string): boolean => {
   const [address = "", prefix, ...more] = entry.trim().split("/");
   const most = isIP(address) === 6 ? 128 : 32;
   if (isIP(address) === 0 || more.length > 0 || !/^\d{1,3}$/u.test(prefix ?? String(most))) return false;
@@ -44,6 +45,8 @@ export type ForwardedClient = {
   readonly clientOf: ClientOf;
   /** Entries that are neither an address nor a subnet in CIDR notation; no proxy is trusted for them. */
   readonly refused: readonly string[];
+  /** Entries that cover more addresses of the internet than one network has. */
+  readonly wide: readonly string[];
 };
 
 const isIn = (list: BlockList, address: string): boolean => list.check(address, familyOf(address));
@@ -56,11 +59,26 @@ loopback.addAddress("::1", "ipv6");
 export const refusedProxy = (entry: string): string =>
   `trustedProxies ${printable(entry)} is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.`;
 
+/** What the operator is told of such an entry. */
+export const wideProxy = (entry: string): string =>
+  `trustedProxies ${printable(entry)} advice: it covers so many addresses that clients could forge theirs. List no more than your proxies.`;
+
+/** Addresses of the internet in different networks: one for each IPv4 /8, and eight of IPv6. */
+const AFAR: readonly string[] = [
+  ...Array.from({ length: 256 }, (_, first) => `${String(first)}.1.1.1`),
+  ...["2001", "2400", "2800", "2c00", "3001", "3400", "3800", "3c00"].map((first) => `${first}::1`),
+];
+
+const isWide = (entry: string): boolean => {
+  const list = new BlockList();
+  return addSubnet(list, entry) && AFAR.filter((address) => isIn(list, address)).length > 1;
+};
+
 //= LIMIT-8
 /** `trustedProxies`: addresses and subnets whose forwarding header is believed. */
 export const forwardedClient = (trustedProxies: readonly string[]): ForwardedClient => {
   const trusted = new BlockList();
-  const refused = trustedProxies.filter((entry) => !add(trusted, entry));
+  const refused = trustedProxies.filter((entry) => !addSubnet(trusted, entry));
   const clientOf: ClientOf = (request) => {
     const peer = request.socket.remoteAddress;
     const forwarded = request.headers["x-forwarded-for"];
@@ -72,5 +90,5 @@ export const forwardedClient = (trustedProxies: readonly string[]): ForwardedCli
         .findLast((address) => address !== undefined && !isIn(loopback, address) && !isIn(trusted, address)) ?? peer
     );
   };
-  return { clientOf, refused };
+  return { clientOf, refused, wide: trustedProxies.filter(isWide) };
 };

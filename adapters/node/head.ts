@@ -15,12 +15,18 @@ const linesOf = ({ headers, rawHeaders }: IncomingMessage, name: string): readon
   return lines.length > 1 ? lines : [headers[name] ?? []].flat();
 };
 
+/** In no secret, because no header can carry it. */
+const NUL = "\0";
+
+const CREDENTIALS: readonly string[] = ["authorization", "x-openclaw-webhook-secret"];
+
 //= AUTH-7
+/** All lines of a header. Two of a credential are never a secret, not even one with a comma in it. */
 const everyLine =
   (request: IncomingMessage): RequestHead["header"] =>
   (name) => {
     const lines = linesOf(request, name);
-    return lines.length === 0 ? undefined : lines.join(", ");
+    return lines.length === 0 ? undefined : lines.join(CREDENTIALS.includes(name) ? NUL : ", ");
   };
 
 /** A class, because an accessor in an object literal would cost a request more than the rest of its head. */

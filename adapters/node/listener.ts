@@ -3,8 +3,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Bridge, isOurs } from "../bridge/bridge.ts";
 import { bridgeFromConfig, CONSOLE, type EmbedOptions } from "../bridge/from-config.ts";
+import { isText } from "../bridge/options.ts";
 import { bodyReader } from "./body.ts";
-import { type ClientOf, forwardedClient, refusedProxy } from "./client.ts";
+import { type ClientOf, forwardedClient, refusedProxy, wideProxy } from "./client.ts";
 import { isBehindClose, isGone } from "./connection.ts";
 import { headOf } from "./head.ts";
 import { nodePrimitives } from "./primitives.ts";
@@ -16,8 +17,8 @@ export type NodeOptions = EmbedOptions & {
 };
 
 /**
- * Resolves once the answer has left, or when nobody can get one any more. A path that is not a route's goes to `next` when there is one, and is otherwise
- * answered with the 404 `route_not_found`. Rejects only with what `next` throws.
+ * Resolves once the answer has left, or when nobody can get one any more. A path that is not a route's goes to `next` when
+ * there is one, and is otherwise answered with the 404 `route_not_found`. Rejects only with what `next` throws.
  */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse, next?: () => void) => Promise<void>;
 
@@ -32,11 +33,13 @@ export const bridgeListener =
     await handle(location, bodyReader(request, response), ({ reply }) => respond(request, response, reply));
   };
 
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+
 /** Limits are counted in this listener: make one for all requests. It reads the body itself: put it before parsers. */
 export const createNodeListener = (options: NodeOptions): NodeListener => {
-  const bridge = bridgeFromConfig(options, nodePrimitives);
-  const { clientOf, refused } = forwardedClient(options.trustedProxies ?? []);
+  const bridge = bridgeFromConfig(options, nodePrimitives, { trustedProxies: [isTexts, "must be a list of texts"] });
+  const { clientOf, refused, wide } = forwardedClient(options.trustedProxies ?? []);
   const logger = options.logger ?? CONSOLE;
-  for (const entry of refused) logger.warn(`[webhooks] ${refusedProxy(entry)}`);
+  for (const line of [...refused.map(refusedProxy), ...wide.map(wideProxy)]) logger.warn(`[webhooks] ${line}`);
   return bridgeListener(bridge, clientOf);
 };

@@ -2,7 +2,7 @@
 // after the client had a moment to stop sending: closing earlier would destroy the answer on its way (RFC 9112 §9.6).
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Reply } from "../../core/index.ts";
+import { own, type Reply } from "../../core/index.ts";
 import { awaitsContinue, declaredLength } from "./body.ts";
 import { markLast } from "./connection.ts";
 
@@ -69,10 +69,17 @@ const refuseRest = (
     linger(request, response, deadlines.linger);
   });
 
+//= SERVE-6
+/** As Node announces it, which leaves this to whoever sets Connection. Node has no public field for it. */
+const announced = (response: ServerResponse): OutgoingHttpHeaders => {
+  const seconds = Math.floor(Number(own(response, "_keepAliveTimeout")) / 1000);
+  return seconds > 0 ? { "Keep-Alive": `timeout=${String(seconds)}` } : {};
+};
+
 /** Node closes the connection of a client that was not told to continue, although its body may have come. */
 const keptOpen = (request: IncomingMessage, response: ServerResponse): OutgoingHttpHeaders =>
   awaitsContinue(request, response) && response.shouldKeepAlive && !response.hasHeader("Connection")
-    ? { Connection: "keep-alive" }
+    ? { Connection: "keep-alive", ...announced(response) }
     : {};
 
 /** Whether the host or its client has asked for the end of the connection. */

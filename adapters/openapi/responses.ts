@@ -29,7 +29,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   429: ["TooManyRequests", "Nothing was done. Wait the seconds in `Retry-After`, then send the request again."],
   500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],
   502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],
-  503: ["StoreUnavailable", "The store is busy or full. Read the flow before you send the request again."],
+  503: [
+    "StoreUnavailable",
+    "The store is busy or full, or has lost its file. Most likely nothing was written: read the flow before you send the request again.",
+  ],
   504: ["OutcomeUnknown", "The flow store did not answer in time. Read the flow before you send the request again."],
 };
 

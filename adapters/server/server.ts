@@ -5,6 +5,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import { type AddressInfo, Server as NetServer } from "node:net";
 import { err, ok, Result } from "neverthrow";
+import { withoutOrigin } from "../../core/index.ts";
 import { closeAfter } from "../node/connection.ts";
 import type { NodeListener } from "../node/listener.ts";
 import { Connections } from "./connections.ts";
@@ -59,10 +60,10 @@ const answerHealth = (response: ServerResponse, isOk: boolean): void => {
   response.writeHead(isOk ? 200 : 503, HEALTH_HEADERS).end(JSON.stringify({ ok: isOk }));
 };
 
-/** With any query, case and number of slashes, as probes write it. */
+/** With any query, case and number of slashes, and in absolute form, as probes write it. */
 const HEALTH_PAGE = /^\/+(healthz|readyz)\/*(?:\?|$)/iu;
 
-const healthPageOf = (url: string = ""): string | undefined => HEALTH_PAGE.exec(url)?.[1]?.toLowerCase();
+const healthPageOf = (url: string = ""): string | undefined => HEALTH_PAGE.exec(withoutOrigin(url))?.[1]?.toLowerCase();
 
 /** `code`: the system's error code, such as `EADDRINUSE`. */
 export type ListenFault = { readonly code: string };
@@ -164,8 +165,10 @@ export const startServer = async (options: ServerOptions): Promise<Result<Runnin
       guarded(() => answerBare(response, 500), undefined, onError);
     });
   };
-  //= REPLY-6
+  //= REPLY-6, LIMIT-1
   server.on("request", onRequest).on("checkContinue", onRequest);
+  // what else a client expects is ignored; Node would answer it itself, and the limits would not see it
+  server.on("checkExpectation", onRequest);
   const listening = await listen(server, host, port);
   // such as EMFILE, when a connection cannot be accepted
   server.on("error", tell);

@@ -833,9 +833,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/flows/sqlite/open-files.ts",
-        was: `      for (const one of beside) one.check(true);
-`,
-        becomes: "",
+        was: "const [, is] = atLog.check();",
+        becomes: "const is = fstatSync(log, { bigint: true });",
       },
     ],
     model: {
@@ -875,7 +874,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/cli/commands/call-proxy.ts",
-        was: "if (isLoopback(target.hostname) &&",
+        was: "if (isThisMachine(target.hostname) &&",
         becomes: `if (target.hostname === "127.0.0.1" &&`,
       },
     ],

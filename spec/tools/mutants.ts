@@ -1,7 +1,8 @@
-// Reads Stryker's reports: which mutants the tests of which clause kill, and which survive.
+// Reads the committed results of the mutation runs: which mutants the tests of which clause kill, and which survive.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import * as z from "zod";
 import { idsIn, read, ROOT } from "./clauses.ts";
 
@@ -13,8 +14,8 @@ export const SUITES = [
 
 export type Suite = (typeof SUITES)[number];
 
-/** Where Stryker writes the report of a suite. */
-export const reportOf = ({ name }: Suite): string => join(ROOT, "reports", "mutation", `${name}.json`);
+/** Where the results of a suite are kept, packed. */
+export const packOf = ({ name }: Suite): string => join(ROOT, "spec", "mutation", `${name}.json.gz`);
 
 const position = z.object({ line: z.number(), column: z.number() });
 
@@ -52,9 +53,18 @@ export type Survivor = {
 export type Equivalent = Pick<Survivor, "file" | "code" | "was" | "became"> & { readonly why: string };
 
 export const readReport = (suite: Suite): MutationReport | undefined => {
-  const file = reportOf(suite);
-  return existsSync(file) ? reportSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
+  const file = packOf(suite);
+  return existsSync(file) ? reportSchema.parse(JSON.parse(gunzipSync(readFileSync(file)).toString())) : undefined;
 };
+
+/** What is not mutated (see mutation.ts), and what has nothing to mutate. */
+const UNMUTATED =
+  /^adapters\/(?:conformance|openapi)\/|^adapters\/cli\/(?:main|process|signals|io|version)\.ts$|^core\/primitives\.ts$/u;
+
+export const isMutated = (file: string): boolean => !UNMUTATED.test(file);
+
+/** Whether the mutants of a file were tried on what it is now. */
+export const isTried = (file: string, { files }: MutationReport): boolean => files[file]?.source === read(file);
 
 type Location = MutationReport["files"][string]["mutants"][number]["location"];
 

@@ -7,9 +7,17 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ROOT } from "./clauses.ts";
-import { isSame, readEquivalents, readReport, scoreOf, type Suite, SUITES, survivorsOf } from "./mutants.ts";
+import {
+  isSame,
+  packOf as packed,
+  readEquivalents,
+  readReport,
+  scoreOf,
+  type Suite,
+  SUITES,
+  survivorsOf,
+} from "./mutants.ts";
 
-const packed = ({ name }: Suite): string => join(ROOT, "spec", "mutation", `${name}.json.gz`);
 const incremental = ({ name }: Suite): string => join(ROOT, "reports", `stryker-${name}.json`);
 
 type Results = { readonly files: Record<string, { mutants: readonly { readonly status: string }[] }> };

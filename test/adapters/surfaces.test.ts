@@ -24,6 +24,56 @@ const endpoint = (base: string, id: keyof typeof ROUTES): Endpoint => ({
   sessionKey: ROUTES[id],
 });
 const both = (base: string): readonly [Endpoint, Endpoint] => [endpoint(base, "a"), endpoint(base, "b")];
+type Loose = (options: unknown) => unknown;
+const SURFACES: Readonly<Record<string, Loose>> = {
+  createNodeListener: (options) => Reflect.apply(createNodeListener, undefined, [options]),
+  createFetchHandler: (options) => Reflect.apply(createFetchHandler, undefined, [options]),
+};
+
+describe.each(Object.entries(SURFACES))("%s", (name, make) => {
+  test.each([
+    [undefined, "The options must be an object with config and flows."],
+    [null, "The options must be an object with config and flows."],
+    [{ flows: undefined }, "The option flows must be a store, "],
+    [{ flows: {} }, "The option flows must be a store, "],
+    [{ basePath: 7 }, 'The option basePath must be a text such as "/api".'],
+    [{ basePath: null }, 'The option basePath must be a text such as "/api".'],
+    [{ onEvent: "x" }, "The option onEvent must be a function."],
+    [{ explain: {} }, "The option explain must be a function."],
+    [{ logger: {} }, "The option logger must have the functions info, warn and error."],
+    [{ limits: { admit: () => undefined } }, "The option limits must have the functions admit, confirm and release."],
+    [{ basePath: 7, onEvent: 7 }, 'The option basePath must be a text such as "/api". The option onEvent must'],
+  ])("%j is a mistake that is named at once", (options, sentence) => {
+    const given = options && { config: CONFIG, flows: memoryFlows(), ...options };
+    expect(() => make(given)).toThrow(
+      expect.objectContaining({ name: "Misuse", message: expect.stringContaining(sentence) }),
+    );
+  });
+
+  test("a name that is not an option is one line of the log", () => {
+    const errors: string[] = [];
+    const log = { ...logger, error: (line: string) => void errors.push(line) };
+    make({ config: CONFIG, flows: memoryFlows(), logger: log, basepath: "/api", toString: 1 });
+    expect(errors).toEqual(
+      ["basepath", "toString"].map((option) =>
+        expect.stringMatching(`^\\[webhooks\\] ${option} is not an option\\. The options are config, flows, basePath,`),
+      ),
+    );
+    expect(errors[0]?.includes("trustedProxies")).toBe(name === "createNodeListener");
+  });
+});
+
+test("the trusted proxies of a node listener are a list of texts, and too wide ones are advised against", () => {
+  const warnings: string[] = [];
+  const log = { ...logger, warn: (line: string) => void warnings.push(line) };
+  const make = (trustedProxies: unknown) =>
+    SURFACES["createNodeListener"]?.({ config: CONFIG, flows: memoryFlows(), logger: log, trustedProxies });
+  for (const wrong of ["10.0.0.1", [7], {}])
+    expect(() => make(wrong)).toThrow("The option trustedProxies must be a list of texts.");
+  make(["10.0.0.0/8", "::/0"]);
+  expect(warnings).toEqual([expect.stringContaining("trustedProxies ::/0 advice: it covers so many addresses")]);
+});
+
 const logger = { info: () => undefined, warn: () => undefined, error: console.error };
 const asClient = (client: number): { readonly "x-forwarded-for": string } => ({
   "x-forwarded-for": `10.${String(client >> 16)}.${String((client >> 8) & 255)}.${String(client & 255)}`,
@@ -188,11 +238,23 @@ describe("the same request to both", () => {
   });
 });
 
+test("ROUTE-4: a base path that is not a text is a mistake of the host, at once", () => {
+  for (const basePath of [null, 5, {}, ["/api"]]) {
+    const options = { config: CONFIG, flows: memoryFlows(), logger, basePath: basePath as unknown as string };
+    expect(() => createFetchHandler(options)).toThrow('The option basePath must be a text such as "/api".');
+  }
+});
+
 test("ROUTE-4: a base path may end in a slash; one that is no path serves nothing, and the log says what to write", async () => {
-  const statusAt = async (basePath: string, path: string): Promise<readonly [number, readonly string[]]> => {
+  const statusAt = async (basePath: unknown, path: string): Promise<readonly [number, readonly string[]]> => {
     const warnings: string[] = [];
     const log = { ...logger, warn: (line: string) => void warnings.push(line) };
-    const handler = createFetchHandler({ config: CONFIG, flows: memoryFlows(), logger: log, basePath });
+    const handler = createFetchHandler({
+      config: CONFIG,
+      flows: memoryFlows(),
+      logger: log,
+      basePath: basePath as string,
+    });
     const headers = { "content-type": "application/json", authorization: `Bearer ${secretOf("a")}` };
     const body = '{"action":"list_flows"}';
     return [(await handler(new Request(`http://h${path}`, { method: "POST", headers, body }))).status, warnings];
@@ -201,7 +263,7 @@ test("ROUTE-4: a base path may end in a slash; one that is no path serves nothin
     expect(await statusAt(base, "/api/plugins/webhooks/a")).toEqual([200, []]);
   }
   for (const base of ["", "/", "//"]) expect(await statusAt(base, "/plugins/webhooks/a")).toEqual([200, []]);
-  for (const base of ["api", "*", "/%zz"]) {
+  for (const base of ["api", "*", "/%zz", "/api?x", "/api#f", "/api%3Fx", "/api%2523", "http://h/api", "\\api"]) {
     for (const path of ["/plugins/webhooks/a", "/api/plugins/webhooks/a"]) {
       const [status, warnings] = await statusAt(base, path);
       expect([base, status, warnings.length, warnings[0]]).toEqual([

@@ -4,6 +4,7 @@ import {
   canonicalPath,
   configSchema,
   configuredPath,
+  emptiness,
   problemLine,
   routeSchema,
   sha256,
@@ -90,6 +91,10 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     "route r skipped: secret is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider.";
   const secret =
     "route r skipped: secret is missing, or is neither a string nor a SecretRef. Set a long random string, or a SecretRef with source, provider and id.";
+  const ref = (parts: string): string =>
+    `route r skipped: secret is not a SecretRef: ${parts}. Give it source (env, file or exec, and in a Gateway also store), provider and id, and nothing else.`;
+  const notText =
+    "route r skipped: sessionKey must be a string. Set it to the session that owns the flows, for example agent:main:main.";
   const path =
     "route r skipped: path must start with one / and contain only letters, digits and plain punctuation. Set another path.";
   const cases: readonly (readonly [unknown, string])[] = [
@@ -99,13 +104,26 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [noSecret, secret],
     [{ ...GOOD, secret: "" }, unresolved],
     [{ ...GOOD, secret: " \n" }, unresolved],
-    [{ ...GOOD, secret: { source: "vault", provider: "p", id: "i" } }, secret],
+    [{ ...GOOD, secret: 7 }, secret],
+    [{ ...GOOD, secret: ["x"] }, secret],
+    [{ ...GOOD, secret: { source: "vault", provider: "p", id: "i" } }, ref("there is no such source")],
+    [{ ...GOOD, secret: { source: "env" } }, ref("provider is missing, id is missing")],
+    [{ ...GOOD, secret: { provider: "p", id: 7 } }, ref("source is missing, id must be a string")],
+    [{ ...GOOD, secret: {} }, ref("source is missing, provider is missing, id is missing")],
+    [
+      { ...GOOD, secret: { source: "env", provider: "p", id: "i", key: "k", "a\nb": 1 } },
+      ref("key, a\\u{a}b does not belong to it"),
+    ],
+    [{ ...GOOD, sessionKey: 7 }, notText],
+    [{ ...GOOD, sessionKey: null }, notText],
+    [{ ...GOOD, sessionKey: {} }, notText],
     [{ ...GOOD, secret: "x".repeat(4097) }, "route r skipped: secret is longer than 4096 bytes. Set a shorter one."],
     [
       { ...GOOD, sesionKey: "x" },
       "route r skipped: sesionKey is not a field of a route. Remove it or correct its name.",
     ],
     [{ ...GOOD, enabled: "yes" }, "route r skipped: enabled must be true or false."],
+    [{ ...GOOD, controllerId: {} }, "route r skipped: controllerId must be a string that is not empty."],
     [{ ...GOOD, controllerId: " " }, "route r skipped: controllerId must be a string that is not empty."],
     [{ ...GOOD, description: 1 }, "route r skipped: description must be a string."],
     [{ ...GOOD, path: "" }, "route r skipped: path must be a path such as /plugins/webhooks/zapier."],
@@ -410,4 +428,12 @@ test("CONFIG-7, CONFIG-6: a reference of every source is an unresolved secret; s
   });
   expect([...routes.values()]).toMatchObject([{ id: "r", path: "/hooks/r", controllerId: "c", sessionKey: "s" }]);
   expect(routeSchema.parse(GOOD).enabled).toBe(true);
+});
+
+test("CONFIG-2: a configuration without a route says whether all are disabled or none is there", () => {
+  const off = { sessionKey: "agent:main:main", secret: "x", enabled: false };
+  expect(emptiness({ routes: { a: off, b: off } })).toBe("every route has enabled: false. Set it to true or remove it");
+  for (const written of [undefined, null, {}, { routes: {} }, { routes: [] }, { routes: undefined }]) {
+    expect(emptiness(written), JSON.stringify(written)).toBe("no route is configured. Add one under routes");
+  }
 });

@@ -262,3 +262,29 @@ test("FLOW-4: request_cancel stores the intent with its time, anew each time", (
   const again = transition(once, { ...asked, expectedRevision: 1 }, 0, 9)._unsafeUnwrap().flow;
   expect(again.cancelRequestedAt).toBe(9);
 });
+
+test("FLOW-7: a write never gives a flow a time before its last one, whatever the clock says", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: -1000, max: 1000 }),
+      fc.constantFrom("finish_flow", "request_cancel", "set_waiting"),
+      (drift, action) => {
+        const made = createFlow("f", { action: "create_flow", goal: "g", controllerId: "c" }, NOW);
+        const flow = { ...made, updatedAt: NOW + 50 };
+        const after = transition(flow, { action, flowId: "f", expectedRevision: 0 }, 0, NOW + drift)._unsafeUnwrap()
+          .flow;
+        const at = Math.max(NOW + drift, NOW + 50);
+        expect(after.updatedAt).toBe(at);
+        expect([after.endedAt ?? at, after.cancelRequestedAt ?? at]).toEqual([at, at]);
+        expect(
+          transition(
+            { ...flow, createdAt: NOW + 2000 },
+            { action, flowId: "f", expectedRevision: 0 },
+            0,
+            NOW,
+          )._unsafeUnwrap().flow.updatedAt,
+        ).toBe(NOW + 2000);
+      },
+    ),
+  );
+});

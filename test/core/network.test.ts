@@ -44,16 +44,28 @@ test.each([
   ["[::ffff:c000:201]:80", "192.0.2.1"],
   ["::ffff:192.0.2.1%1", "192.0.2.1"],
   ["unknown:80", "unknown"],
-  ["_hidden:80", "_hidden"],
+  ["_hidden:80", "unknown"],
+  ["001.002.003.004", "unknown"],
+  ["::ffff:001.002.003.004", "unknown"],
+  ["256.1.1.1", "unknown"],
+  ["1.2.3", "unknown"],
+  ["1.2.3.4.", "unknown"],
+  ["::ffff:1.2.3.4:80", "unknown"],
+  ['"1.2.3.4"', "unknown"],
+  ["1.2.3.4/32", "unknown"],
+  ["[1.2.3.4", "unknown"],
+  ["[1.2.3.4]x", "unknown"],
+  ["::192.0.2.1", "192.0.2.1"],
+  ["::ffff:0:192.0.2.1", "192.0.2.1"],
   ["::ffff:192.0.2.1", "192.0.2.1"],
   ["::FFFF:c000:0201", "192.0.2.1"],
   ["192.0.2.1", "192.0.2.1"],
-  ["1::2::3", "1::2::3"],
-  ["1:2:3", "1:2:3"],
-  ["1:2:3:4:5:6:7::8", "1:2:3:4:5:6:7::8"],
-  ["1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8:9"],
-  ["12345::", "12345::"],
-  ["g::", "g::"],
+  ["1::2::3", "unknown"],
+  ["1:2:3", "unknown"],
+  ["1:2:3:4:5:6:7::8", "unknown"],
+  ["1:2:3:4:5:6:7:8:9", "unknown"],
+  ["12345::", "unknown"],
+  ["g::", "unknown"],
   ["un known", "unknown"],
   ["", "unknown"],
   [undefined, "unknown"],
@@ -66,7 +78,14 @@ const writings = (address: string): readonly string[] => {
   const [a = 0, b = 0, c = 0, d = 0] = address.split(".").map(Number);
   const tail = hex([(a << 8) | b, (c << 8) | d]);
   const mapped = [`::ffff:${address}`, `::FFFF:${tail}`, `0:0:0:0:0:ffff:${address}`, `0::0:ffff:${tail}`];
-  return [address, ...mapped, `64:ff9b::${address}`, `64:ff9b::${tail}`, `0064:ff9b:0:0:0::${tail}`];
+  return [
+    address,
+    ...mapped,
+    `::ffff:0:${address}`,
+    `64:ff9b::${address}`,
+    `64:ff9b::${tail}`,
+    `0064:ff9b:0:0:0::${tail}`,
+  ];
 };
 
 /** What stands around an address: nothing, a zone, brackets, a port. */
@@ -116,6 +135,20 @@ test("LIMIT-6: every IPv6 address counts with its network", () => {
   );
 });
 
+test("LIMIT-6: all that Node does not call an address is one client", () => {
+  const near = fc
+    .tuple(fc.oneof(fc.ipV4(), fc.ipV6()), fc.nat(40), fc.constantFrom(".", "0", ":", "/", '"', "x", "::", ",", "-"))
+    .map(([address, at, extra]) => address.slice(0, at) + extra + address.slice(at));
+  fc.assert(
+    fc.property(fc.oneof(near, wildText), (text) => {
+      const bare = text.replace(/%.*/su, "").trim();
+      fc.pre(!/\[|^[^:]+:\d*$/u.test(bare));
+      expect(networkOf(text) === "unknown").toBe(isIP(bare) === 0);
+    }),
+    { numRuns: runs(1000) },
+  );
+});
+
 test("LIMIT-5: the key of any address is short and has no spaces", () => {
   fc.assert(
     fc.property(fc.oneof(wildText, fc.string({ maxLength: 500 })), (address) => {
@@ -127,21 +160,28 @@ test("LIMIT-5: the key of any address is short and has no spaces", () => {
 
 test("LIMIT-6: only an IPv6 address is shortened to a network, and a key has at most 64 characters", () => {
   const cases = {
-    "1.2.3.4:1:2:3:4:5:6": "1.2.3.4:1:2:3:4:5:6",
+    "1.2.3.4:1:2:3:4:5:6": "unknown",
     "1::ffff:1.2.3.4": "1:0:0:0::/64",
-    "::ffff:1.2.3.4:5": "::ffff:1.2.3.4:5",
+    "::ffff:1.2.3.4:5": "unknown",
     "::ffff:1.22.33.44": "1.22.33.44",
-    "1:2:3:4:5:6:12345.1.1.1": "1:2:3:4::/64",
+    "1:2:3:4:5:6:12345.1.1.1": "unknown",
     "1:0:0:0:0:ffff:102:304": "1:0:0:0::/64",
     "0:0:0:0:1:ffff:102:304": "0:0:0:0::/64",
     "0:0:0:0:0:FFFF:102:304": "1.2.3.4",
     "0:0:0:0:0:1:102:304": "0:0:0:0::/64",
-    "1:2:3:4:5:6:7": "1:2:3:4:5:6:7",
+    "1:2:3:4:5:6:7": "unknown",
     "fe80::1%eth0\n%x": "fe80:0:0:0::/64",
     " 10.0.0.1 \t": "10.0.0.1",
-    "1 0 . 0 . 0 . 1": "10.0.0.1",
+    "1 0 . 0 . 0 . 1": "unknown",
   };
   for (const [address, network] of Object.entries(cases))
     expect([address, networkOf(address)]).toEqual([address, network]);
-  expect(networkOf("x".repeat(1000))).toBe("x".repeat(64));
+  expect(networkOf(`1.2.3.4${" ".repeat(100)}`)).toBe("unknown");
+});
+
+test("LIMIT-6: brackets and a port are taken off only where they are all there is; 64 units are looked at", () => {
+  for (const odd of ["1[::1]", "[::1]:80:90", "[::1]x", "x[::1]", "1.2.3.4".padEnd(65)]) {
+    expect([odd, networkOf(odd)]).toEqual([odd, "unknown"]);
+  }
+  expect(networkOf("1.2.3.4".padEnd(64))).toBe("1.2.3.4");
 });

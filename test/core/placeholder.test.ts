@@ -14,12 +14,46 @@ const REFERENCES = [
   ["<%= x %>", "{% x %}", "[[x]]", "$[variables.x]", "{name}", "{0}", "{}", "__TOKEN__"],
   ["<your-secret>", "<YOUR_SECRET>", "<secret>", "[YOUR SECRET]", '"${VAR}"', "'$VAR'", "secrets.X", "var.secret"],
   ["ENV[X]", "ENV['X']", "$ENV{X}", "$env:X", "process.env.X", 'os.environ["X"]', "op://vault/item/field"],
+  [
+    "{env.SECRET}",
+    "{env:SECRET}",
+    "%env(SECRET)%",
+    "ENV.fetch('X')",
+    "os.getenv('X')",
+    'System.getenv("X")',
+    "$_ENV['X']",
+  ],
+  [
+    "Deno.env.get('X')",
+    "import.meta.env.X",
+    'os.environ.get("X")',
+    'std::env::var("X")',
+    'Environment.GetEnvironmentVariable("X")',
+  ],
+  [
+    "!vault |",
+    "!secret hook",
+    "ENC[AES256_GCM,data:x,iv:y]",
+    "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+    "<(cat x)",
+  ],
+  ["@Microsoft.KeyVault(SecretUri=https://x/y)", "projects/p/secrets/s/versions/latest", "file:/run/secrets/x"],
+  [
+    "/run/secrets/zap",
+    "keyvault://a/b",
+    "awssm://x",
+    "ssm:///x",
+    "azure-keyvault://x",
+    "$%7BSECRET%7D",
+    "&lt;secret&gt;",
+  ],
   ["prefix-${VAR:-x}-y", "Bearer ${TOKEN}", "Bearer {{ token }}", "prefix-${_X9}-suffix-long-enough", "k9F2x${HOOK}"],
 ].flat();
 const MARKS = [
   ["__OPENCLAW_REDACTED__", "[REDACTED]", "***REDACTED***", "<redacted>", "REDACTED", "xoxb-REDACTED", "Redacted"],
   ["[REDACTED_PRIVATE_KEY]", "[REDACTED CREDENTIAL]", "(redacted)", "-- redacted --", "<REDACTED:32 bytes>"],
   ["[Filtered]", "<hidden>", "[MASKED]", "sk-****-abcd", "****1234", "ghp_******9fZ3", "ghp_…", "whsec_..."],
+  ["abcd...wxyz", "(sensitive value)", "<sensitive>", "[ENCRYPTED]"],
   ["sk-xxxxxxxxxxxx", "••••", "●●●●1234"],
 ].flat();
 const RUNS = [
@@ -32,6 +66,13 @@ const RUNS = [
   "....",
   "------",
   "_ _ _ _",
+  "abababab",
+  "abcabcabc",
+  "12341234",
+  `${"A".repeat(43)}=`,
+  "AAAAAAAAAAAAAAAAAAAAAA==",
+  "AQEBAQEBAQEBAQEBAQEBAQ==",
+  "00000000-0000-0000-0000-000000000000",
 ];
 const EXAMPLES = [
   ["changeme", "change-me", "CHANGE_ME", "ChangeMe", "change me", "changeme!", "changeme123", "<<< change me >>>"],
@@ -39,6 +80,20 @@ const EXAMPLES = [
   ["secret", "SECRET", "s3cret", "my-secret", "supersecret", "webhook-secret", "password", "Password1", "passw0rd"],
   ["example", "test", "todo", "TODO", "TBD", "fixme", "replace-me", "placeholder", "dummy", "sample", "foobar"],
   ["replace-with-a-long-random-string", "use-a-long-random-secret", "test-secret", "example-secret", "demo-token"],
+  ["N/A", "not set", "NaN", "true", "It's a Secret to Everybody", "a-string-secret-at-least-256-bits-long"],
+  ["SECRET_GOES_HERE", "not-a-secret", "s3cr3t", "keyboard cat", "hunter2", "correct horse battery staple"],
+  [
+    "correct-horse-battery-staple",
+    "deadbeefdeadbeef",
+    "deadbeef",
+    "cafebabe",
+    "0123456789abcdef",
+    "abcd1234",
+    "1234abcd",
+  ],
+  ["ZAPIER_SECRET", "GITHUB_WEBHOOK_TOKEN", "random-secret", "random-string", "generated-secret", "add-your-secret"],
+  ["openssl rand -base64 32", "openssl rand -hex 32", "Y2hhbmdlbWU=", "Y2hhbmdlbWU", "c2VjcmV0", "cGFzc3dvcmQ="],
+  ["123e4567-e89b-12d3-a456-426614174000", "550e8400-e29b-41d4-a716-446655440000"],
   ["12345678", "1234567890", "abcdefgh", "abc123", "qwerty", "null", "undefined", "[object Object]"],
 ].flat();
 
@@ -67,7 +122,7 @@ test("CONFIG-8: a placeholder makes its route cold, with one line that does not 
       expect(problems.map(({ effect, field }) => [effect, field])).toEqual([["cold", "secret"]]);
       const line = problems.map(problemLine).join("\n");
       expect(line).toMatch(/^route r skipped: secret is .+, so callers get 404\. Set .+\.$/u);
-      if (secret.length > 9) expect(line).not.toContain(secret);
+      if (secret.length > 9 && secret !== "openssl rand -base64 32") expect(line).not.toContain(secret);
     }
   }
 });
@@ -105,8 +160,8 @@ test("CONFIG-8: a phrase of the operator's own is a secret, and so is every secr
   const secrets = [...recorded].map(([, text]) => String(JSON.parse(text ?? "")));
   expect(secrets.length).toBeGreaterThan(10);
   const phrases = [
-    ["a-long-and-random-secret", "another-long-secret", "correct-horse-battery-staple", "not REDACTED"],
-    ["example-secret-0123456789", "0123456789abcdef", "$NAME-is-not-one-of-them", "${}-is-not-one-of-them"],
+    ["a-long-and-random-secret", "another-long-secret", "correct-horse-battery-staples"],
+    ["example-secret-0123456789", "a-0123456789abcdef", "$NAME-is-not-one-of-them", "${}-is-not-one-of-them"],
     ["секрет-secret", "Zm9v{YmFy}$x", "4eC39HqLyjWDarjtT1zdp7dc", "price$is$right?Yes", "x", "ab"],
   ].flat();
   for (const secret of [...secrets, ...phrases]) expect([secret, placeholderIn(secret)]).toEqual([secret, undefined]);
@@ -114,7 +169,7 @@ test("CONFIG-8: a phrase of the operator's own is a secret, and so is every secr
 
 test("CONFIG-9: a reference in a session, a controller or a path is a problem of that field", () => {
   const good = { sessionKey: "agent:main:main", secret: "a-long-and-random-secret" };
-  const inText = ["${VAR}", "${VAR:-x}", "${var}", "$VAR", "$var", "$(cmd)", "{{ x }}", "<name>", "{name}", "%NAME%"];
+  const inText = ["${VAR}", "${VAR:-x}", "${var}", "$(cmd)", "{{ x }}", "<name>", "{name}", "%NAME%"];
   for (const reference of [...inText, "${{ secrets.X }}", "#{X}", "@@X@@", "<%= x %>", "[[x]]"]) {
     for (const field of ["sessionKey", "controllerId", "path"]) {
       for (const text of [reference, `/hooks/${reference}`, `a${reference}b`]) {
@@ -126,9 +181,80 @@ test("CONFIG-9: a reference in a session, a controller or a path is a problem of
       }
     }
   }
-  const plain = ["agent:main:main", "agent:main:matrix:!room:example.org", "agent:a:mail:x@example.org", "100% mine"];
+  const parts = [
+    "$VAR",
+    "$VAR_1",
+    "%VAR%",
+    "%var%",
+    "__X__",
+    "<x>",
+    "SESSION_KEY",
+    "YOUR_SESSION",
+    "changeme",
+    "CHANGE_ME",
+  ];
+  for (const part of parts) {
+    for (const text of [part, `agent:main:${part}`, `agent:${part}:main`, `/hooks/${part}`, `webhooks/${part}`])
+      expect([text, hasReference(text)]).toEqual([text, true]);
+  }
+  const eventId = fc
+    .uint8Array({ minLength: 32, maxLength: 32 })
+    .chain((id) =>
+      fc.constantFrom("base64", "base64url").map((form) => Buffer.from(id).toString(form).replace("=", "")),
+    );
+  fc.assert(
+    fc.property(eventId, (id) => !hasReference(`agent:main:matrix:thread:$${id}`)),
+    { numRuns: runs(500) },
+  );
+  const plain = [
+    "agent:main:matrix:thread:$Rqnc-F-dvn",
+    "agent:main:matrix:$143273582443PhrSn:example.org",
+    "agent:test:main",
+    "agent:main:main",
+    "agent:main:matrix:!room:example.org",
+    "agent:a:mail:x@example.org",
+    "100% mine",
+  ];
   for (const text of [...plain, "a < b > c", "agent:main:telegram:-100:topic:7", "cost: 5$", "webhooks/zapier_2"]) {
     expect([text, hasReference(text)]).toEqual([text, false]);
+  }
+});
+
+/** What a pair of brackets with a name in it looks like, as a pattern that is slow on long texts. */
+const PAIRS = ["${ }", "$( )", "$[ ]", "#{ }", "%{ }", "@{ }", "{{ }}", "{% %}", "<% %>", "[[ ]]", "%( )s"];
+const SLOW = ((inner: string): RegExp => {
+  const quoted = (text: string): string => text.replace(/[$()[\]{}]/gu, String.raw`\$&`);
+  const pairs = PAIRS.map((pair) => pair.split(" ").map(quoted));
+  return new RegExp(pairs.map(([open = "", close = ""]) => open + inner + close).join("|"), "su");
+})(String.raw`\W*[A-Za-z_](?:\w?\s*|\w{2,}(?:\W.*)?)`);
+
+test("CONFIG-9: a name in any pair of brackets is found wherever it stands", () => {
+  const marks = PAIRS.flatMap((pair) => pair.split(" "));
+  const part = fc.constantFrom(...marks, "a", "ab", "abc", "_", "1", "1a", " ", "\n", "-", "é", "s");
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+      const text = parts.join("");
+      if (SLOW.test(text)) expect([text, hasReference(text)]).toEqual([text, true]);
+      // what else is one begins with a dollar sign, or with one character before a name
+      else if (!/[$@%<!{`[_]/u.test(text)) expect([text, hasReference(text)]).toEqual([text, false]);
+    }),
+    { numRuns: runs(2000) },
+  );
+});
+
+test("CONFIG-9: an id, a session, a controller or a path of more than 4,096 characters is a problem of that field", () => {
+  const good = { sessionKey: "agent:main:main", secret: "a-long-and-random-secret" };
+  for (const field of ["sessionKey", "controllerId", "path"]) {
+    const { problems } = load({ routes: { r: { ...good, [field]: `/${"a".repeat(4096)}` } } });
+    expect(problems.map(problemLine)).toEqual([
+      `route r skipped: ${field} is longer than 4096 characters. Set a shorter one.`,
+    ]);
+    const ids = load({ routes: { ["r".repeat(4097)]: { ...good, path: "/in" } } });
+    expect(ids.problems.map(problemLine)).toEqual([
+      `route ${"r".repeat(4096)}... skipped: id is longer than 4096 characters. Set a shorter one.`,
+    ]);
+    if (field === "path") continue;
+    expect(load({ routes: { r: { ...good, [field]: "a".repeat(4096) } } }).problems).toEqual([]);
   }
 });
 
@@ -158,4 +284,17 @@ test("TOTAL-1: any text is a placeholder or not, in time that does not explode",
     }),
     { numRuns: runs(100) },
   );
+});
+
+test("CONFIG-9: a bracket that is not closed, or not opened, and a short name far from its bracket are not references", () => {
+  const unclosed = ["$( name", "$[ name", "#{ name", "@{ name", "{{ name", "{% name", "<% name", "[[ name", "%( name"];
+  const unopened = ["name )", "name ]", "name }", "name }}", "name %}", "name %>", "name ]]", "name )s"];
+  for (const text of [...unclosed, ...unopened, "$( ab - )"]) {
+    expect([text, hasReference(`agent:main:${text}`)]).toEqual([text, false]);
+  }
+  for (const text of ["$( name)", "$[ name]", "{% name %}", "<% name %>", "%( name)s", "$( ab )", "$( abc - )"]) {
+    expect([text, hasReference(`agent:main:${text}`)]).toEqual([text, true]);
+  }
+  // the letter of a bracket is not a name
+  expect(placeholderIn("%(90218374655)s")).toBeUndefined();
 });

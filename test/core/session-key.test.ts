@@ -42,14 +42,18 @@ test("VIEW-2: a text without the shape of a session key is as it was", () => {
   expect(hide("agent:a agent:b")).toBe("[session] [session]");
 });
 
-test("AUDIT-1: the log calls a route by its id, unless that is its session key or has the shape of one", () => {
+test("AUDIT-1: the log calls a route by its id, unless that holds its session key or has the shape of one", () => {
   const id = fc.stringMatching(/^[a-z0-9 -]{1,12}$/u);
   fc.assert(
     fc.property(id, id, (routeId, sessionKey) => {
-      const name = routeName({ id: routeId, sessionKey });
-      expect(name).toBe(routeId === sessionKey ? "[hidden]" : routeId);
+      const isHidden = routeId === sessionKey || (sessionKey.length >= 8 && routeId.includes(sessionKey));
+      expect(routeName({ id: routeId, sessionKey })).toBe(isHidden ? "[hidden]" : routeId);
+      const name = `${routeId}${sessionKey}${routeId}`;
+      expect(routeName({ id: name, sessionKey })).toBe(sessionKey.length >= 8 ? "[hidden]" : name);
     }),
   );
+  expect(routeName({ id: "for-My-Session-1", sessionKey: "my-session" })).toBe("[hidden]");
+  expect(routeName({ id: "7acp:x", sessionKey: "acp:x" })).toBe("[hidden]");
   expect(routeName({ id: "Main", sessionKey: "mAIN" })).toBe("[hidden]");
   expect(routeName({ id: "of agent:main:x", sessionKey: "s" })).toBe("of [hidden]");
 });

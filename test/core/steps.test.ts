@@ -374,9 +374,26 @@ test("BODY-6: a charset other than UTF-8 is a 415 that names Content-Type, in an
     ),
     { numRuns: runs(500) },
   );
+  // a parameter whose name only ends so is another one, and a space before the sign makes no difference
+  expect(mediaAnswer({ "content-type": "application/json; xcharset=latin1" })).toEqual(
+    mediaAnswer({ "content-type": "application/json" }),
+  );
+  expect(mediaAnswer({ "content-type": "application/json; charset =latin1" })[0]).toBe("unsupported_media_type");
   expect(mediaAnswer({ "content-type": "application/json; charset=utf-8; charset=utf-16" })[0]).toBe(
     "unsupported_media_type",
   );
+});
+
+test("BODY-6: a transfer encoding other than chunked is a 415 that names Transfer-Encoding", () => {
+  const judge = (coding: string): unknown => mediaAnswer({ "transfer-encoding": coding });
+  for (const coding of ["chunked", "Chunked", "CHUNKED", " chunked\t"])
+    expect(judge(coding)).toEqual([undefined, "done"]);
+  for (const coding of ["gzip, chunked", "chunked, gzip", "chunked, chunked", "gzip", "identity", "x", ""]) {
+    expect([coding, judge(coding)]).toEqual([
+      coding,
+      ["unsupported_media_type", [expect.stringMatching(/^transfer-encoding: .* chunked alone/u), "transfer-encoding"]],
+    ]);
+  }
 });
 
 test("BODY-6: a content encoding other than identity is a 415 that names Content-Encoding", () => {

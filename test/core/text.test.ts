@@ -45,7 +45,7 @@ test("CALL-4: visible JSON is the same JSON, and only what does not show is esca
   expect(visibleJson('{\n  "a": "\u00e9\u65e5\u{1f600} \u00a0"\n}')).toBe(
     '{\n  "a": "\u00e9\u65e5\u{1f600} \u00a0"\n}',
   );
-  expect(visibleJson('"\u202e\u200b\u007f\u009b\u061c\u2028\u2069\ufeff\u{e0001}"')).toBe(
-    '"\\u202e\\u200b\\u007f\\u009b\\u061c\\u2028\\u2069\\ufeff\\udb40\\udc01"',
+  expect(visibleJson('"\u202e\u200b\u007f\u009b\u061c\u2028\u2069\ufeff\u{e0001}\u2800\u3164\u115f\u1160\uffa0"')).toBe(
+    '"\\u202e\\u200b\\u007f\\u009b\\u061c\\u2028\\u2069\\ufeff\\udb40\\udc01\\u2800\\u3164\\u115f\\u1160\\uffa0"',
   );
 });

@@ -72,7 +72,7 @@ const cli = async (args: readonly string[]): Promise<{ readonly status: number; 
   const status = await run(args, {
     out: (text) => (out += text),
     error: (text) => (out += text),
-    env: { OPENCLAW_WEBHOOK_SECRET: SECRET },
+    env: { PATH: process.env["PATH"], OPENCLAW_WEBHOOK_SECRET: SECRET },
     input: () => Promise.resolve(""),
     isTerminal: false,
     onStop: () => () => undefined,
@@ -95,6 +95,26 @@ const configuration: Claim = async (code) => {
     0,
     `route zapier would be served at /plugins/webhooks/zapier\n${file}: 1 route, 0 problems.\n`,
   ]);
+};
+
+/** A configuration whose secrets come from two files and from a command, with what the page says that these hold. */
+const providers: Claim = async (code) => {
+  const answer = `{ protocolVersion: 1, values: { "webhooks/n8n": "from-a-command-0123456789" } }`;
+  const script = `#!/usr/bin/env node
+const { ids } = JSON.parse(require("node:fs").readFileSync(0));
+if (ids[0] === "webhooks/n8n") console.log(JSON.stringify(${answer}));
+`;
+  const command = written("webhook-secrets", script);
+  chmodSync(command, 0o700);
+  const placed = code
+    .replace("/etc/openclaw-webhooks/zap.secret", written("zap.secret", SECRET))
+    .replace(
+      "/etc/openclaw-webhooks/secrets.json",
+      written("secrets.json", `{"webhooks":{"github":"in-json-0123456789"}}`),
+    )
+    .replace("/usr/local/bin/webhook-secrets", command);
+  const { status, out } = await cli(["check", written("routes.json5", placed)]);
+  expect([status, out]).toEqual([0, expect.stringContaining("3 routes, 0 problems.")]);
 };
 
 /** Command lines of openclaw-webhooks whose options exist. */
@@ -230,7 +250,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
   "docs/server.md, Configuration: json5 1": configuration,
-  "docs/server.md, Secrets: json5 1": configuration,
+  "docs/server.md, Secrets: json5 1": providers,
   "docs/server.md, Network and TLS: sh 1": options,
   "docs/server.md, Backup and restore: sh 1": options,
   "docs/server.md, Backup and restore: sh 2": restored,

@@ -1,3 +1,4 @@
+import { getConnInfo } from "@hono/node-server/conninfo";
 import express from "express";
 import Fastify from "fastify";
 import { Hono } from "hono";
@@ -11,7 +12,7 @@ const options = {
   basePath: "/api",
 };
 
-export const expressApp = express();
+export const expressApp: express.Express = express();
 expressApp.use("/api", createNodeListener(options));
 
 export const fastifyApp = Fastify();
@@ -32,4 +33,4 @@ fastifyApp.register(
 
 const handler = createFetchHandler(options);
 export const honoApp = new Hono().basePath("/api");
-honoApp.all("/plugins/webhooks/*", (c) => handler(c.req.raw));
+honoApp.all("/plugins/webhooks/*", (c) => handler(c.req.raw, { client: getConnInfo(c).remote.address }));

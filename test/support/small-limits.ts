@@ -30,7 +30,7 @@ const locateAnew = (request: Request): Located => {
     method: "POST",
     target: `/plugins/webhooks/${request.route}`,
     header: (name) => headers[name],
-    client: `10.0.0.${String(request.client)}`,
+    client: `10.0.${String(request.client >> 8)}.${String(request.client & 255)}`,
     peer: `127.0.0.${String(request.peer)}`,
   })._unsafeUnwrap();
 };

@@ -2,16 +2,16 @@
 
 import { resolve as absolute } from "node:path";
 import { err, type Result } from "neverthrow";
-import { printable } from "../../../core/index.ts";
+import { own } from "../../../core/index.ts";
 import { type BackupFault, backUp } from "../../flows/sqlite/backup.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { databaseFile } from "./database.ts";
+import { databaseFile, shown } from "./database.ts";
 
 export type BackupOptions = { readonly db?: string };
 
 const explain = ({ code, error }: BackupFault, source: string, target: string): string => {
-  const reason = error instanceof Error ? ` (${printable(error.message, 200)})` : "";
+  const reason = error instanceof Error ? ` (${shown(error.message)})` : "";
   switch (code) {
     case "missing":
       return `${source} does not exist. Name the server's database with --db`;
@@ -24,18 +24,23 @@ const explain = ({ code, error }: BackupFault, source: string, target: string): 
     case "exists":
       return `${target} exists and was not changed. Name a new file`;
     case "unwritable":
+      if (own(error, "code") === "ENOENT")
+        return `${target} is in a folder that does not exist (ENOENT). Create the folder, or name another file`;
+      if (own(error, "code") === "ENOTDIR")
+        return `${target} is not in a folder (ENOTDIR). Correct the path, or name another file`;
       return `${target} cannot be written${reason}. Name a file in a folder that the current user may write to, on a disk with room and hard links`;
   }
 };
 
 const copyTo = async (source: string, target: string, io: Io): Promise<Result<number, CliFault>> => {
   const copied = await backUp(source, target);
+  const [from, to] = [shown(source), shown(target)];
   return copied
     .map((flows) => {
-      io.out(`${target}: ${String(flows)} flow${flows === 1 ? "" : "s"} of ${source}.\n`);
+      io.out(`${to}: ${String(flows)} flow${flows === 1 ? "" : "s"} of ${from}.\n`);
       return EXIT.ok;
     })
-    .mapErr((backupFault) => fault(explain(backupFault, source, target)));
+    .mapErr((backupFault) => fault(explain(backupFault, from, to)));
 };
 
 /** Writes the copy to `file` and says how many flows it has. */

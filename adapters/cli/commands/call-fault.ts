@@ -1,6 +1,6 @@
 // What `call` says when there is no answer: what happened, whether the action may have been carried out, what to do.
 
-import { printable } from "../../../core/index.ts";
+import { type ActionName, printable } from "../../../core/index.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT } from "../io.ts";
 import type { Proxy } from "./call-proxy.ts";
@@ -10,10 +10,25 @@ import { shownUrl } from "./call-target.ts";
 /** Nothing was carried out, as far as this side can tell. */
 export const unreachable = (sentence: string): CliFault => ({ ...fault(sentence), status: EXIT.unreachable });
 
+/** Actions that change nothing. */
+const READS: ReadonlySet<string> = new Set([
+  "get_flow",
+  "list_flows",
+  "find_latest_flow",
+  "resolve_flow",
+  "get_task_summary",
+] satisfies readonly ActionName[]);
+
+export const changesNothing = (action: string): boolean => READS.has(action);
+
 //= CALL-3
-/** The request was sent and its outcome is not known. */
-export const unsure = (what: string, advice = "Look at the flow before you call again"): CliFault => ({
-  ...fault(`${what}; it may have been carried out. ${advice}`),
+/** The request was sent and its outcome is not known. An action of no known name may write. */
+export const unsure = (what: string, action: string): CliFault => ({
+  ...fault(
+    changesNothing(action)
+      ? `${what}. ${action} changes nothing: call it again`
+      : `${what}; it may have been carried out. Look at the flow before you call again`,
+  ),
   status: EXIT.unsure,
 });
 
@@ -21,6 +36,9 @@ const codeOf = (error: unknown): string => {
   if (!(error instanceof Error)) return "unknown";
   return printable("code" in error && typeof error.code === "string" ? error.code : error.name);
 };
+
+/** A request and the name of its action. */
+type Asked = Post & { readonly action: string };
 
 const NO_WAY = "There is no way to that address from here. Check the address, the network and the firewall";
 
@@ -85,24 +103,24 @@ const failedBefore = ({ target, proxy }: Post, code: string, error: unknown): Cl
 
 const IN_TIME = `within ${String(DEADLINE_MS / 1000)} s`;
 
-const lateFault = ({ target, proxy }: Post, wasSent: boolean): CliFault => {
-  if (wasSent) return unsure(`${shownUrl(target)} was reached: no answer ${IN_TIME}`);
+const lateFault = ({ target, proxy, action }: Asked, wasSent: boolean): CliFault => {
+  if (wasSent) return unsure(`${shownUrl(target)} was reached: no answer ${IN_TIME}`, action);
   return proxy === undefined
     ? unreachable(`${shownUrl(target)} could not be reached ${IN_TIME}. ${NO_WAY}`)
     : proxyFault(proxy, target, `did not connect ${IN_TIME}`);
 };
 
 /** Why a request got no whole answer. */
-export const explainSend = (post: Post, { kind, wasSent, error }: SendFault): CliFault => {
+export const explainSend = (post: Asked, { kind, wasSent, error }: SendFault): CliFault => {
   const shown = shownUrl(post.target);
   const code = codeOf(error);
   if (kind === "too_long")
-    return unsure(`${shown} answered with more than ${String(MAX_ANSWER_BYTES / 1024 / 1024)} MiB`);
+    return unsure(`${shown} answered with more than ${String(MAX_ANSWER_BYTES / 1024 / 1024)} MiB`, post.action);
   if (kind === "late") return lateFault(post, wasSent);
   if (!wasSent) return failedBefore(post, code, error);
   return NOT_HTTP.test(code)
     ? unreachable(
         `${shown} was reached, but does not answer in HTTP (${code}). Check that it is the URL of a webhook route`,
       )
-    : unsure(`${shown} closed the connection before its answer was complete (${code})`);
+    : unsure(`${shown} closed the connection before its answer was complete (${code})`, post.action);
 };

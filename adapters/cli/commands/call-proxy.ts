@@ -1,10 +1,11 @@
 // The proxy that the environment names for a URL, as in other programs: http_proxy, https_proxy, no_proxy, in capitals too.
 
 import { BlockList, isIP } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
 import { err, ok, type Result } from "neverthrow";
+import { addSubnet, familyOf } from "../../node/client.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
-import { isLoopback } from "./listen-address.ts";
 
 /** `variable`: the name of the variable that holds `url`, which may contain a password. */
 export type Proxy = { readonly variable: string; readonly url: string };
@@ -12,14 +13,11 @@ export type Proxy = { readonly variable: string; readonly url: string };
 const bare = (host: string): string => host.replace(/^\[(.*)\]$/u, "$1");
 
 const isInSubnet = (host: string, entry: string): boolean => {
-  const [address = "", bits = ""] = entry.split("/");
-  const most = isIP(address) === 6 ? 128 : 32;
-  if (isIP(address) === 0 || isIP(address) !== isIP(host) || !/^\d{1,3}$/u.test(bits) || Number(bits) > most)
-    return false;
-  const family = most === 128 ? "ipv6" : "ipv4";
+  const [address = "", bits] = entry.split("/");
   const subnet = new BlockList();
-  subnet.addSubnet(address, Number(bits), family);
-  return subnet.check(host, family);
+  return (
+    bits !== undefined && isIP(address) === isIP(host) && addSubnet(subnet, entry) && subnet.check(host, familyOf(host))
+  );
 };
 
 const ENTRY = /^(?<host>\[[^\]]*\]|[^:]*|.*:.*:.*?)(?::(?<port>\d+))?$/u;
@@ -42,6 +40,36 @@ const isExempt = (target: URL, noProxy: string): boolean => {
 const variableOf = (names: readonly string[], env: Env): string | undefined =>
   names.find((name) => (env[name] ?? "").trim() !== "");
 
+const LOCAL_NAME =
+  /^(?:.+\.)?localhost$|^(?:localhost[46]?\.localdomain[46]?|localhost[46]|ip6-(?:localhost|loopback))$/u;
+
+/** The names by which a machine is known to itself and its neighbours. */
+const ownNames = (): readonly string[] => {
+  const name = hostname().toLowerCase();
+  const short = name.replace(/\..*/su, "");
+  return [name, short, `${short}.local`, `${short}.localdomain`];
+};
+
+/** Every loopback address, those that mean any address of this machine, and its own. */
+const ownAddresses = (): BlockList => {
+  const own = new BlockList();
+  own.addSubnet("127.0.0.0", 8, "ipv4");
+  own.addSubnet("0.0.0.0", 8, "ipv4");
+  // `::`, `::1` and IPv4 addresses in the old form `::127.0.0.1`, which lead nowhere else
+  own.addSubnet("::", 96, "ipv6");
+  for (const { address, family } of Object.values(networkInterfaces()).flatMap((all) => all ?? []))
+    own.addAddress(address, family === "IPv6" ? "ipv6" : "ipv4");
+  return own;
+};
+
+/** `host`: of a URL. */
+const isThisMachine = (host: string): boolean => {
+  const name = bare(host.toLowerCase()).replace(/\.$/u, "");
+  const version = isIP(name);
+  if (version === 0) return LOCAL_NAME.test(name) || ownNames().includes(name);
+  return ownAddresses().check(name, version === 6 ? "ipv6" : "ipv4");
+};
+
 //= CALL-2
 /**
  * Undefined: none, or the server is on this machine and the proxy is not, because the secret must not leave the machine on
@@ -55,7 +83,7 @@ export const proxyFor = (target: URL, env: Env): Result<Proxy | undefined, CliFa
   const written = env[variable]?.trim() ?? "";
   const url = written.includes("://") ? written : `http://${written}`;
   const proxy = URL.canParse(url) ? new URL(url) : undefined;
-  if (isLoopback(target.hostname) && !isLoopback(proxy?.hostname ?? "")) return ok(undefined);
+  if (isThisMachine(target.hostname) && !isThisMachine(proxy?.hostname ?? "")) return ok(undefined);
   return proxy !== undefined && /^https?:$/u.test(proxy.protocol)
     ? ok({ variable, url })
     : err(

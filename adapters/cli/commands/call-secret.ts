@@ -1,7 +1,7 @@
 // Reads the secret for `call` from the environment or a file: every user of the machine can read arguments.
 
 import { err, ok, type Result } from "neverthrow";
-import { printable } from "../../../core/index.ts";
+import { isOneLine, printable } from "../../../core/index.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readText } from "../read-text.ts";
@@ -41,10 +41,10 @@ export const readSecret = async (
 ): Promise<Result<string, CliFault>> => {
   const read = secretFile === undefined ? fromEnv(secretEnv, env) : await fromFile(secretFile);
   return read.andThen((secret) =>
-    /[^\P{Cc}\t\u0080-\u009f]/u.test(secret)
-      ? err(
+    isOneLine(secret)
+      ? ok(secret)
+      : err(
           fault("The secret contains a control character, such as a line break, which no header can carry. Remove it"),
-        )
-      : ok(secret),
+        ),
   );
 };

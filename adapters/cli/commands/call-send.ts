@@ -70,7 +70,11 @@ export const post = (request: Post): Promise<Result<Received, SendFault>> =>
     const timer = setTimeout(() => failed({ kind: "late" }), DEADLINE_MS);
     sending.once("finish", () => (wasSent = true));
     sending.on("error", (error) => failed({ kind: "failed", error }));
+    const closed = (): void => failed({ kind: "failed" });
+    sending.once("close", closed);
+    sending.once("upgrade", ({ statusCode: status = 0 }) => end(ok({ status, text: "" })));
     sending.once("response", (response) => {
+      sending.off("close", closed);
       const { statusCode: status = 0, headers } = response;
       const { location } = headers;
       if (status >= 300 && status < 400 && location !== undefined) end(ok({ status, location, text: "" }));

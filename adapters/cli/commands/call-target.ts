@@ -43,6 +43,17 @@ export const baseUrl = (written: string, option: string): Result<URL, CliFault> 
 /** The URL of `path`, which begins with a slash, below that of the server. */
 const below = (path: string, { origin, pathname }: URL): string => `${origin}${pathname.replace(/\/+$/u, "")}${path}`;
 
+/** Where a server has its routes, in a URL that already names them. */
+const ROUTES = /\/+plugins\/+webhooks(?:\/.*)?$/isu;
+
+/** Errs when both the URL of the server and the path name the folder of the routes. */
+const once = (path: string, base: URL): Result<URL, CliFault> => {
+  const named = ROUTES.exec(base.pathname)?.[0];
+  return named === undefined || !ROUTES.test(path.replace(/[?#].*$/su, ""))
+    ? ok(base)
+    : err(fault(`--url is the address of the server alone. Remove ${printable(named)} from --url`));
+};
+
 /** A host with a port, or a name with dots before a slash. */
 const LIKE_A_URL = /^(?:[\w.-]+|\[[\da-f:.]+\]):\d+(?:\/|$)|^[\w-]+(?:\.[\w-]+)+\//iu;
 
@@ -57,5 +68,7 @@ export const targetOf = (route: string, url: string): Result<URL, CliFault> => {
     );
   }
   const path = route.startsWith("/") ? route : `/plugins/webhooks/${encodeURIComponent(route.toWellFormed())}`;
-  return baseUrl(url, "--url").andThen((base) => httpUrl(below(path, base), "ROUTE"));
+  return baseUrl(url, "--url")
+    .andThen((base) => once(path, base))
+    .andThen((base) => httpUrl(below(path, base), "ROUTE"));
 };

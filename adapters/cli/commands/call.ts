@@ -1,11 +1,12 @@
 // `openclaw-webhooks call`: sends one action to one route.
 
 import { err, ok, Result } from "neverthrow";
-import { isObject, own, printable, visibleJson } from "../../../core/index.ts";
+import { ACTIONS, isObject, own, parseJson, printable, visibleJson } from "../../../core/index.ts";
 import { hideValues } from "../../bridge/scrub.ts";
+import { repeatedNames } from "../config/repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { explainSend, proxyFault, unreachable, unsure } from "./call-fault.ts";
+import { changesNothing, explainSend, proxyFault, unreachable, unsure } from "./call-fault.ts";
 import { proxyFor } from "./call-proxy.ts";
 import { readSecret } from "./call-secret.ts";
 import { post, type Post, type Received } from "./call-send.ts";
@@ -22,11 +23,6 @@ export type CallOptions = {
 /** The secret as UTF-8, one character for each byte, because header fields are bytes. */
 const headerValue = (secret: string): string => `Bearer ${Buffer.from(secret, "utf8").toString("latin1")}`;
 
-const parse = Result.fromThrowable(
-  (text: string): unknown => JSON.parse(text),
-  () => undefined,
-);
-
 const PAIR = /^([A-Za-z]+)(:?=)(.*)$/su;
 
 /** `name=text` or `name:=json`. */
@@ -36,21 +32,47 @@ const memberOf = (pair: string): Result<readonly [string, unknown], CliFault> =>
     return err(fault(`${printable(pair)} is not a field. Write name=text or name:=json`));
   }
   if (operator === "=") return ok([name, value]);
-  return parse(value)
-    .map((json) => [name, json] as const)
+  return parseJson(value)
     .mapErr(() =>
       fault(`The value of ${name} is not JSON. Write ${name}:='{"a":1}' for JSON, or ${name}=text for a string`),
-    );
+    )
+    .andThen((json) => unambiguous(value, `The value of ${name}`).map(() => [name, json] as const));
+};
+
+/** Errs when a name stands twice in one object of a JSON text, because the parser would keep the last one in silence. */
+const unambiguous = (text: string, where: string): Result<string, CliFault> => {
+  const [twice] = repeatedNames(text);
+  return twice === undefined
+    ? ok(text)
+    : err(fault(`${where} has ${printable(twice.path.join("."))} more than once. Keep one`));
 };
 
 const dataOf = async (data: string | undefined, io: Io): Promise<Result<object, CliFault>> => {
   if (data === undefined) return ok({});
   const text = data === "-" ? await io.input() : data;
-  return parse(text)
+  return parseJson(text)
     .mapErr(() => fault("--data is not JSON. Give a JSON object"))
+    .andThen((json) => unambiguous(text, "--data").map(() => json))
     .andThen((json) =>
       isObject(json) ? ok(json) : err(fault("--data is not a JSON object. Give one with the fields of the action")),
     );
+};
+
+type Members = readonly (readonly [name: string, value: unknown])[];
+
+/** The fields of the body. Errs when one is given twice, or the action is given as a field. */
+const fieldsOf = (action: string, data: object, members: Members): Result<object, CliFault> => {
+  const names = members.map(([name]) => name);
+  if (names.includes("action") || (own(data, "action") ?? action) !== action)
+    return err(
+      fault(`action is not a field: ACTION stands after ROUTE, and is ${printable(action)}. Remove the field`),
+    );
+  const twice = names.find((name, place) => names.indexOf(name) !== place);
+  if (twice !== undefined) return err(fault(`${twice} is given more than once. Keep one`));
+  const both = names.find((name) => Object.hasOwn(data, name));
+  return both === undefined
+    ? ok({ ...data, ...Object.fromEntries(members) })
+    : err(fault(`${both} is given in --data and as a field. Keep one`));
 };
 
 type Answer = { readonly status: number; readonly body: Envelope };
@@ -75,9 +97,18 @@ const locationOf = (location: string, { target, secret }: Call): string => {
   return withoutSecret(shown, secret);
 };
 
+//= CALL-3
+/** Whether the server, or one in front of it, failed at a request that it had taken. */
+const isDoubtful = (status: number): boolean => status >= 500;
+
+const doubtOf = (action: string): string =>
+  changesNothing(action)
+    ? ` (${action} changes nothing; call it again)`
+    : " (it may have been carried out; look at the flow before you call again)";
+
 /** The answer of a webhook route. Errs with what else answered. */
 const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> => {
-  const { target, proxy } = sent;
+  const { target, proxy, action } = sent;
   const { status, location, text } = received;
   if (location !== undefined) {
     return err(
@@ -86,20 +117,20 @@ const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> =>
       ),
     );
   }
-  const body = parse(text);
+  const body = parseJson(text);
   if (body.isOk() && isEnvelope(body.value)) return ok({ status, body: body.value });
   if (proxy !== undefined && status === 407) return err(proxyFault(proxy, target, "refused the request (407)"));
   const what = `${shownUrl(target)} answered ${String(status)} without the JSON of a webhook route`;
   const from = proxy === undefined ? "" : `. The answer may be of the proxy that ${proxy.variable} names`;
   return err(
-    status === 502 || status === 504
-      ? unsure(`${what}${from}`)
+    isDoubtful(status) || status === 408
+      ? unsure(`${what}${from}`, action)
       : unreachable(`${what}${from}. Check that it is the URL of a webhook route`),
   );
 };
 
-/** A request with its secret as it was read. */
-type Call = Post & { readonly secret: string };
+/** A request with its secret as it was read, its action, and the names of its fields. */
+type Call = Post & { readonly secret: string; readonly action: string; readonly fields: readonly string[] };
 
 const send = async (call: Call): Promise<Result<Answer, CliFault>> =>
   (await post(call)).mapErr((failed) => explainSend(call, failed)).andThen((received) => readAnswer(received, call));
@@ -112,25 +143,49 @@ const MAX_SENTENCE = 500;
 const wordOf = (member: unknown, secret: string): string =>
   typeof member === "string" ? printable(withoutSecret(member, secret), MAX_SENTENCE) : "unknown";
 
+//= CALL-1
+/** The secret as it may stand in JSON, where a quotation mark of its own cannot be taken for one of the JSON. */
+const inJson = (secret: string): readonly string[] => [
+  JSON.stringify(secret).slice(1, -1),
+  encodeURIComponent(secret.toWellFormed()),
+];
+
 const stringify = Result.fromThrowable(
-  (value: unknown, indent?: number) => `${visibleJson(JSON.stringify(value, undefined, indent) ?? "null")}\n`,
+  (value: unknown, secret: string, indent?: number) => {
+    const json = JSON.stringify(value, undefined, indent) ?? "null";
+    return `${visibleJson(secret.length < MIN_HIDDEN ? json : hideValues(json, inJson(secret)))}\n`;
+  },
   () => unreachable("The answer is nested too deeply to be shown. Check that it is the URL of a webhook route"),
 );
 
-/** Advice that the server cannot give, because it knows neither the URL nor the arguments. */
-const hintOf = (code: unknown, target: URL): string => {
-  if (code === "route_not_found")
-    return ` (called at ${shownUrl(target)}; give the path instead of the id if the route has its own path)`;
-  return code === "invalid_request" ? " (name=text sends a string; name:=7 sends a number or other JSON)" : "";
+const KNOWN: ReadonlyMap<string, { readonly shape: object }> = new Map(Object.entries(ACTIONS));
+
+/** The fields that the action does not have, of which the server names at most one. */
+const unknownFields = ({ action, fields, secret }: Call): string => {
+  const shape = KNOWN.get(action)?.shape;
+  const unknown = fields.filter((name) => shape !== undefined && !Object.hasOwn(shape, name));
+  return unknown.length === 0
+    ? ""
+    : ` (${action} has no field ${unknown.map((name) => printable(withoutSecret(name, secret))).join(", ")})`;
 };
 
-const show = ({ status, body }: Answer, { target, secret }: Call, json: boolean, io: Io): Result<number, CliFault> => {
+/** Advice that the server cannot give, because it knows neither the URL nor the arguments. */
+const hintOf = (code: unknown, sent: Call): string => {
+  if (code === "route_not_found")
+    return ` (called at ${shownUrl(sent.target)}; give the path instead of the id if the route has its own path)`;
+  if (code !== "invalid_request") return "";
+  return unknownFields(sent) || " (name=text sends a string; name:=7 sends a number or other JSON)";
+};
+
+const show = ({ status, body }: Answer, sent: Call, json: boolean, io: Io): Result<number, CliFault> => {
   const isOk = body.ok && status < 400;
-  return (json ? stringify(body) : stringify(body.result, 2)).map((text) => {
-    const [code, sentence] = [body.code, body.error].map((member) => wordOf(member, secret));
-    if (!isOk && !json) io.error(`${String(status)} ${code}: ${sentence}${hintOf(body.code, target)}\n`);
+  const doubt = isDoubtful(status) ? doubtOf(sent.action) : undefined;
+  return (json ? stringify(body, sent.secret) : stringify(body.result, sent.secret, 2)).map((text) => {
+    const [code, sentence] = [body.code, body.error].map((member) => wordOf(member, sent.secret));
+    const hint = doubt ?? hintOf(body.code, sent);
+    if (!isOk && (!json || doubt !== undefined)) io.error(`${String(status)} ${code}: ${sentence}${hint}\n`);
     io.out(text);
-    return isOk ? EXIT.ok : EXIT.refused;
+    return isOk ? EXIT.ok : doubt === undefined ? EXIT.refused : EXIT.unsure;
   });
 };
 
@@ -149,16 +204,26 @@ export const call = async (
   if (members.isErr()) return err(members.error);
   const data = await dataOf(options.data, io);
   if (data.isErr()) return err(data.error);
+  const given = fieldsOf(action, data.value, members.value);
+  if (given.isErr()) return err(given.error);
   const target = targetOf(route, options.url);
   if (target.isErr()) return err(target.error);
   const proxy = proxyFor(target.value, io.env);
   if (proxy.isErr()) return err(proxy.error);
-  const body = JSON.stringify({ ...data.value, ...Object.fromEntries(members.value), action });
+  const body = JSON.stringify({ ...given.value, action });
   const headers = {
     "content-type": "application/json",
     authorization: headerValue(secret.value),
     "content-length": String(Buffer.byteLength(body)),
   };
-  const sent = { target: target.value, headers, body, proxy: proxy.value, secret: secret.value };
+  const sent = {
+    target: target.value,
+    headers,
+    body,
+    proxy: proxy.value,
+    secret: secret.value,
+    action,
+    fields: Object.keys(given.value).filter((name) => name !== "action"),
+  };
   return (await send(sent)).andThen((answer) => show(answer, sent, options.json, io));
 };

@@ -2,7 +2,7 @@
 
 import type { Result } from "neverthrow";
 import { emptiness, loadConfig, printable, problemLine } from "../../../core/index.ts";
-import { refusedProxy } from "../../node/client.ts";
+import { refusedProxy, wideProxy } from "../../node/client.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
 import { explainOf } from "../config/explain.ts";
@@ -17,9 +17,11 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
   return read.map((server) => {
     const { config, trustedProxies, unresolved } = server;
     const { routes, problems } = loadConfig(config, nodePrimitives.sha256);
-    const proxies = forwardedClient(trustedProxies).refused.map(refusedProxy);
+    const { refused, wide } = forwardedClient(trustedProxies);
+    const proxies = refused.map(refusedProxy);
     const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
-    const advice = [...server.advice, ...problems.filter(({ effect }) => effect === "advice").map(problemLine)];
+    const advised = problems.filter(({ effect }) => effect === "advice").map(problemLine);
+    const advice = [...server.advice, ...advised, ...wide.map(wideProxy)];
     const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];
     if (routes.size === 0 && lines.length === 0) lines.push(`${emptiness(config)}.`);
     for (const line of [...lines, ...advice]) io.out(`${line}\n`);

@@ -37,8 +37,11 @@ export const databaseFile = (db: string | undefined, env: Env): Result<string, C
   return ok(absolute(db ?? join(folder ?? "", "openclaw-webhooks", "flows.db")));
 };
 
-/** Most characters of a reason, which may have the path of a file in it. */
-const SENTENCE = 500;
+/** Most characters of a path, which no system has longer, and of a reason, which may have one in it. */
+const SENTENCE = 5000;
+
+/** A path or a reason for the terminal. */
+export const shown = (text: string): string => printable(text, SENTENCE);
 
 type Words = readonly [reason: string, advice: string];
 
@@ -50,7 +53,10 @@ const DENIED = [
 ] as const;
 const FULL = ["does not fit on its disk", `Make space there, or ${OTHER}`] as const;
 
-/** By the system's error code, or by SQLite's primary result code. */
+/** SQLite's extended code for an index, the file with -shm, that cannot grow. */
+const NO_ROOM_FOR_INDEX = 4874;
+
+/** By the system's error code, or by SQLite's extended or primary result code. */
 const CAUSES: ReadonlyMap<unknown, Words> = new Map<unknown, Words>([
   ["ENOENT", ["is in a folder that does not exist", `Create the folder, or ${OTHER}`]],
   ["ENOTDIR", NO_FOLDER],
@@ -63,6 +69,7 @@ const CAUSES: ReadonlyMap<unknown, Words> = new Map<unknown, Words>([
   ["ENOSPC", FULL],
   ["EDQUOT", FULL],
   [13, FULL],
+  [NO_ROOM_FOR_INDEX, FULL],
 ]);
 
 const FAULTS: Readonly<Record<OpenFault["code"], Words>> = {
@@ -73,10 +80,11 @@ const FAULTS: Readonly<Record<OpenFault["code"], Words>> = {
 
 const explain = (file: string, { code, error }: OpenFault): CliFault => {
   const number = own(error, "errcode");
-  const cause = typeof number === "number" ? number & 0xff : own(error, "code");
-  const [reason, advice] = CAUSES.get(cause) ?? FAULTS[code];
+  const cause = typeof number === "number" ? number : own(error, "code");
+  const primary = typeof cause === "number" ? cause & 0xff : cause;
+  const [reason, advice] = CAUSES.get(cause) ?? CAUSES.get(primary) ?? FAULTS[code];
   const word = typeof cause === "string" ? cause : error instanceof Error ? error.message : "";
-  return fault(`${file} ${reason}${word === "" ? "" : ` (${printable(word, SENTENCE)})`}. ${advice}`);
+  return fault(`${shown(file)} ${reason}${word === "" ? "" : ` (${shown(word)})`}. ${advice}`);
 };
 
 const unusable = (error: unknown): OpenFault => ({ code: "unusable", error });
@@ -89,15 +97,25 @@ const makeFolder = Result.fromThrowable(
 /** Only for a file that is there: opening a pipe would wait for a reader. */
 const checkKind = Result.fromThrowable((file: string): string | undefined => {
   const stats = statSync(file, { throwIfNoEntry: false });
-  if (stats?.isDirectory() === true) return `is a folder. Choose a file in it, such as ${join(file, "flows.db")}`;
+  if (stats?.isDirectory() === true)
+    return `is a folder. Choose a file in it, such as ${shown(join(file, "flows.db"))}`;
   return stats?.isFile() === false ? "is not a regular file. Choose another file with --db" : undefined;
 });
 
+/** Whether nothing is in the file yet. */
+const isNothing = Result.fromThrowable((file: string) => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0);
+
+export type Opened = { readonly flows: SqliteFlows; readonly isNew: boolean };
+
 /** Makes the folder of the default file, never another one. */
-export const openDatabase = (file: string, isDefault: boolean): Result<SqliteFlows, CliFault> => {
+export const openDatabase = (file: string, isDefault: boolean): Result<Opened, CliFault> => {
   // what cannot be looked at cannot be opened either, and opening says why
   const hint = checkKind(file).unwrapOr(undefined);
-  if (hint !== undefined) return err(fault(`${file} ${hint}`));
+  if (hint !== undefined) return err(fault(`${shown(file)} ${hint}`));
   const folder: Result<unknown, OpenFault> = isDefault ? makeFolder(dirname(file)) : ok();
-  return folder.andThen(() => openSqliteFlows(file)).mapErr((openFault) => explain(file, openFault));
+  const isNew = isNothing(file).unwrapOr(false);
+  return folder
+    .andThen(() => openSqliteFlows(file))
+    .map((flows) => ({ flows, isNew }))
+    .mapErr((openFault) => explain(file, openFault));
 };

@@ -1,30 +1,45 @@
 // Exchanges what a running server serves, all or nothing: what is read anew takes effect as a whole, or not at all.
 
 import type { Result } from "neverthrow";
+import { UNSERVED } from "../../../core/index.ts";
 import type { Logger } from "../../bridge/log.ts";
 import type { RunningServer } from "../../server/server.ts";
-import type { CliFault } from "../fault.ts";
-import type { Served } from "./served.ts";
+import type { Prints } from "../watch.ts";
+import type { ReadFault, Served } from "./served.ts";
 
 export type ReloadOptions = {
   /** Reads all files anew. Must not reject. */
-  readonly read: () => Promise<Result<Served, CliFault>>;
+  readonly read: () => Promise<Result<Served, ReadFault>>;
   readonly renew: RunningServer["renew"];
   readonly logger: Logger;
 };
 
+/** The line of a route that a start would skip, in words that are true while the route is still served. */
+const reasonOf = (line: string): string =>
+  line
+    .replace(/^(?:route (.*?) )?skipped: /su, (_, id?: string) => (id === undefined ? "" : `Route ${id}: `))
+    .replace(UNSERVED, "");
+
 /** What is served at the moment. */
 export class Live {
   #served: Served;
+  #prints: Prints;
   #isReading = false;
   #isWanted = false;
+  #hasEnded = false;
 
   constructor(served: Served) {
     this.#served = served;
+    this.#prints = served.prints;
   }
 
   get served(): Served {
     return this.#served;
+  }
+
+  /** The files as they were before they were last read, taken over or not; undefined while they are being read. */
+  get prints(): Prints | undefined {
+    return this.#isReading ? undefined : this.#prints;
   }
 
   /** Reads and exchanges; a call while that goes on makes it happen once more. */
@@ -32,26 +47,35 @@ export class Live {
     this.#isWanted = true;
     if (this.#isReading) return;
     this.#isReading = true;
-    while (this.#isWanted) {
+    while (this.#isWanted && !this.#hasEnded) {
       this.#isWanted = false;
-      this.#take(await options.read(), options);
+      const read = await options.read();
+      if (!this.#hasEnded) this.#take(read, options);
     }
     this.#isReading = false;
   }
 
+  //= SERVE-2
+  /** Nothing more is read, and what is being read is not taken over. */
+  end(): void {
+    this.#hasEnded = true;
+  }
+
   //= SERVE-3
   /** A line that is there already was known when the rest was taken; a new one means that a file is broken. */
-  #take(read: Result<Served, CliFault>, { renew, logger }: ReloadOptions): void {
-    const keep = (why: string): void => logger.error(`not reloaded, what was served before still is: ${why}`);
+  #take(read: Result<Served, ReadFault>, { renew, logger }: ReloadOptions): void {
+    const keep = (why: string): void => logger.error(`not reloaded; what was served before is still served. ${why}`);
+    this.#prints = (read.isOk() ? read.value : read.error).prints;
     if (read.isErr()) return keep(read.error.sentence);
     const before = this.#served;
-    const { broken, advice, tls, config } = read.value;
+    const { broken, advice, tls, config, idle } = read.value;
     const isNew = (line: string): boolean => ![...before.broken, ...before.advice].includes(line);
     const faults = broken.filter(isNew);
-    if (faults.length > 0) return keep(faults.join(" "));
-    if (tls !== undefined && renew(tls).isErr()) return keep("the certificate cannot be used. Give both files as PEM");
+    if (faults.length > 0) return keep(faults.map(reasonOf).join(" "));
+    if (tls !== undefined && renew(tls).isErr()) return keep("The certificate cannot be used. Give both files as PEM.");
     this.#served = read.value;
     for (const line of advice.filter(isNew)) logger.warn(line);
     logger.info(`reloaded: ${String(config.routes.size)} route${config.routes.size === 1 ? "" : "s"}`);
+    if (idle !== undefined) logger.warn(idle);
   }
 }

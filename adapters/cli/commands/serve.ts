@@ -1,7 +1,7 @@
 // `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
 import { err, ok, type Result } from "neverthrow";
-import { printable, type Route, routeName } from "../../../core/index.ts";
+import { DEFAULT_PREFIX, HIDDEN, holdsKey, printable, type Route, routeName } from "../../../core/index.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { Log } from "../../bridge/log.ts";
 import { scrub } from "../../bridge/scrub.ts";
@@ -11,7 +11,7 @@ import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/in
 import { type ListenFault, type RunningServer, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { databaseFile, openDatabase } from "./database.ts";
+import { databaseFile, openDatabase, shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
@@ -52,12 +52,14 @@ const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFa
 };
 
 //= AUDIT-1
-/** A path that holds the route's hidden id would give it away. */
-const routeLine = (route: Route): string => {
-  const [name, { path }] = [routeName(route), route];
-  const where = name === route.id ? path : scrub(path, [route.sessionKey]);
-  return `route ${printable(name)} at ${where}`;
+/** A path may hold the session key, as the default one does that is made from such an id. */
+const pathLine = ({ path, sessionKey }: Route): string => {
+  const prefix = path.startsWith(`${DEFAULT_PREFIX}/`) ? `${DEFAULT_PREFIX}/` : "";
+  const told = scrub(path.slice(prefix.length), [sessionKey]);
+  return prefix + (holdsKey(told, sessionKey) ? HIDDEN : told);
 };
+
+const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${pathLine(route)}`;
 
 const curlLine = (url: string, secret: string): string =>
   [
@@ -70,7 +72,7 @@ const curlLine = (url: string, secret: string): string =>
 const banner = (url: string, secret: string, file: string): string => `
 The demo route is ${url}/plugins/webhooks/${DEMO.id}
 Its secret changes at every start: ${secret}
-Its flows are kept in ${file}
+Its flows are kept in ${shown(file)}
 
 Paste this into another terminal:
 
@@ -84,11 +86,12 @@ To serve your own routes, start with --config FILE. Stop with Ctrl-C.
 
 `;
 
-/** Resolves to the exit status once the server has stopped. */
-const untilStopped = (running: RunningServer, io: Io, { logger }: Logs): Promise<number> =>
+/** Resolves to the exit status once the server has stopped. `stopping` is called when that begins. */
+const untilStopped = (running: RunningServer, io: Io, { logger }: Logs, stopping: () => void): Promise<number> =>
   new Promise((resolve) => {
     const unwatch = io.onStop((isFirst) => {
       if (!isFirst) return resolve(EXIT.refused);
+      stopping();
       logger.info("stopping: finishing the requests that have begun");
       void running.stop().then((how) => {
         if (how === "cut_off") logger.warn("some requests did not end in time; their connections were closed");
@@ -122,11 +125,11 @@ const listenerOf = (live: Live, flows: SqliteFlows, { log, onEvent }: Logs): Nod
 const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boolean): (() => void) => {
   const reload = (): void => void live.reload(options);
   const unwatch = io.onReload?.(reload);
-  const files = () => [...live.served.prints.keys()];
-  const end = isWatching ? watchFiles({ files, known: live.served.prints, onChange: reload }) : undefined;
+  const end = isWatching ? watchFiles({ known: () => live.prints, onChange: reload }) : undefined;
   return () => {
     unwatch?.();
     end?.();
+    live.end();
   };
 };
 
@@ -162,7 +165,7 @@ const runServer = async (
     await started.value.stop(0);
     return err(opened.error);
   }
-  flows = opened.value;
+  flows = opened.value.flows;
   listener = listenerOf(live, flows, logs);
   const { url, renew } = started.value;
   const forgive = io.onDefect?.(onError);
@@ -173,11 +176,11 @@ const runServer = async (
   });
   if (options.config === undefined) io.out(banner(url, demo.secret, file));
   for (const route of config.routes.values()) logger.info(routeLine(route));
+  if (opened.value.isNew) logger.info(`made a new database ${file}`);
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);
   const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
-  const status = await untilStopped(started.value, io, logs);
-  endFresh();
+  const status = await untilStopped(started.value, io, logs, endFresh);
   await stopSweeping();
   flows.close();
   forgive?.();
@@ -193,6 +196,7 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   const options = { ...given, host: host.value };
   const served = await readServed(options, demo.server, io.env);
   if (served.isErr()) return err(served.error);
+  if (served.value.idle !== undefined) return err(fault(served.value.idle));
   const file = databaseFile(options.db, io.env);
   if (file.isErr()) return err(file.error);
   return runServer(options, io, { live: new Live(served.value), file: file.value, demo });

@@ -1,18 +1,18 @@
 // What a server takes from its files, at the start and at each reload: routes with their secrets, trusted proxies, and the
 // certificate. It is read as a whole before any of it is used.
 
-import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
 import { type Config, emptiness, loadConfig, type Problem } from "../../../core/index.ts";
-import { refusedProxy } from "../../node/client.ts";
+import { refusedProxy, wideProxy } from "../../node/client.ts";
 import { forwardedClient, type ForwardedClient, nodePrimitives } from "../../node/index.ts";
 import type { Tls } from "../../server/server.ts";
 import { explainOf } from "../config/explain.ts";
 import { readConfigFile, secretFilesOf, type ServerConfig } from "../config/file.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Io } from "../io.ts";
+import { readBytes } from "../read-text.ts";
 import { type Prints, printsOf } from "../watch.ts";
 
 export type ServedFiles = { readonly config?: string; readonly tlsCert?: string; readonly tlsKey?: string };
@@ -24,26 +24,41 @@ export type Served = {
   /** One line for each route, or other part, that is not served. */
   readonly broken: readonly string[];
   readonly advice: readonly string[];
+  /** Why there is no route, if there is none. */
+  readonly idle: string | undefined;
   /** The files that all this was read from, as they were before. */
   readonly prints: Prints;
 };
 
-const readPem = (file: string): Result<Buffer, CliFault> =>
-  Result.fromThrowable(
-    () => readFileSync(file),
-    () => fault(`${file} cannot be read. Give a PEM file that the current user may read`),
-  )();
+/** Why nothing can be served, and the files that say so, as they were before. */
+export type ReadFault = CliFault & { readonly prints: Prints };
 
-export const readTls = ({ tlsCert, tlsKey }: ServedFiles): Result<Tls | undefined, CliFault> => {
+const PEM = { maxBytes: 1024 * 1024, tooLong: "is longer than 1 MiB: give a PEM file" };
+
+const readPem = async (file: string): Promise<Result<Buffer, CliFault>> =>
+  (await readBytes(file, PEM)).mapErr((hint) => fault(`${file} ${hint}`));
+
+const NOT_PEM = "are not a certificate and its key. Give both as PEM files";
+const MISMATCH =
+  "do not belong together. Give the key that the certificate was made for; of a chain, its certificate comes first";
+
+/** Whether the key is the certificate's. Throws when one of them cannot be used. TLS itself takes a key of another type. */
+const isPair = (cert: Buffer, key: Buffer): boolean => {
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return false;
+  createSecureContext({ cert, key });
+  return true;
+};
+
+const readTls = async ({ tlsCert, tlsKey }: ServedFiles): Promise<Result<Tls | undefined, CliFault>> => {
   if (tlsCert === undefined && tlsKey === undefined) return ok(undefined);
   if (tlsCert === undefined || tlsKey === undefined)
     return err(fault("--tls-cert and --tls-key must be given together"));
-  return readPem(tlsCert).andThen((cert) =>
-    readPem(tlsKey).andThen((key) =>
-      Result.fromThrowable(
-        () => createSecureContext({ cert, key }),
-        () => fault(`${tlsCert} and ${tlsKey} are not a certificate and its key. Give both as PEM files`),
-      )().map(() => ({ cert, key })),
+  const [readCert, readKey] = await Promise.all([readPem(tlsCert), readPem(tlsKey)]);
+  return readCert.andThen((cert) =>
+    readKey.andThen((key) =>
+      Result.fromThrowable(isPair, () => NOT_PEM)(cert, key)
+        .andThen((isOne) => (isOne ? ok({ cert, key }) : err(MISMATCH)))
+        .mapErr((hint) => fault(`${tlsCert} and ${tlsKey} ${hint}`)),
     ),
   );
 };
@@ -57,25 +72,44 @@ export const demoRoutes = (): { readonly server: ServerConfig; readonly secret: 
   return { server: { config: { routes }, trustedProxies: [], unresolved: [], advice: [] }, secret };
 };
 
-/** Errs when there is no route, because the server would refuse every request. */
-const checkRoutes = (server: ServerConfig): Result<Config, CliFault> => {
-  const loaded = loadConfig(server.config, nodePrimitives.sha256);
-  if (loaded.routes.size > 0) return ok(loaded);
-  const explained = loaded.problems.map(explainOf(server)).filter((line) => line !== undefined);
-  const lines = [...server.unresolved, ...explained];
-  return err(fault(`No route can be served. ${lines.join(" ") || emptiness(server.config)}`));
+/** `off`: the sentence of a configuration that is switched off. */
+type Read = ServerConfig & { readonly off?: string };
+
+/** Why there is no route. `problems`: a line for each route that could not be served. */
+const idleness = ({ off, config }: Read, problems: readonly string[]): string => {
+  if (off !== undefined) return off;
+  const reasons = problems.length > 0 ? problems : [`${emptiness(config)}.`];
+  const sentences = reasons.map((line) => `${line.charAt(0).toUpperCase()}${line.slice(1)}`);
+  return `No route can be served. ${sentences.join(" ")}`;
 };
 
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
-const servedOf = (server: ServerConfig, config: Config, tls: Tls | undefined, prints: Prints): Served => {
+const servedOf = (server: Read, tls: Tls | undefined, prints: Prints): Served => {
+  const config = loadConfig(server.config, nodePrimitives.sha256);
   const client = forwardedClient(server.trustedProxies);
   const linesOf = (problems: readonly Problem[]): readonly string[] =>
     problems.map(explainOf(server)).filter((line) => line !== undefined);
   const proxies = client.refused.map(refusedProxy);
-  const broken = linesOf(config.problems.filter((problem) => !isAdvice(problem)));
-  const advice = [...server.advice, ...linesOf(config.problems.filter(isAdvice))];
-  return { config, client, tls, broken: [...server.unresolved, ...broken, ...proxies], advice, prints };
+  const problems = [...server.unresolved, ...linesOf(config.problems.filter((problem) => !isAdvice(problem)))];
+  const advice = [...server.advice, ...linesOf(config.problems.filter(isAdvice)), ...client.wide.map(wideProxy)];
+  const idle = config.routes.size > 0 ? undefined : idleness(server, problems);
+  return { config, client, tls, broken: [...problems, ...proxies], advice, idle, prints };
+};
+
+/** What is served while the configuration is switched off. */
+const offOf = ({ sentence }: CliFault): Read => ({
+  config: { routes: {} },
+  trustedProxies: [],
+  unresolved: [],
+  advice: [],
+  off: sentence,
+});
+
+const readServer = async (file: string | undefined, demo: Read, env: Io["env"]): Promise<Result<Read, CliFault>> => {
+  if (file === undefined) return ok(demo);
+  const read: Result<Read, CliFault> = await readConfigFile(file, env);
+  return read.orElse((refused) => (refused.isOff === true ? ok(offOf(refused)) : err(refused)));
 };
 
 /** `demo`: what is served without a configuration file. Never rejects. */
@@ -83,12 +117,13 @@ export const readServed = async (
   files: ServedFiles,
   demo: ServerConfig,
   env: Io["env"],
-): Promise<Result<Served, CliFault>> => {
+): Promise<Result<Served, ReadFault>> => {
   const { config, tlsCert, tlsKey } = files;
   const secrets = config === undefined ? [] : await secretFilesOf(config, env);
   const prints = await printsOf([config, tlsCert, tlsKey, ...secrets].filter((file) => file !== undefined));
-  const tls = readTls(files);
-  if (tls.isErr()) return err(tls.error);
-  const server = config === undefined ? ok(demo) : await readConfigFile(config, env);
-  return server.andThen((read) => checkRoutes(read).map((loaded) => servedOf(read, loaded, tls.value, prints)));
+  const tls = await readTls(files);
+  const server = tls.isErr() ? err(tls.error) : await readServer(config, demo, env);
+  return tls
+    .andThen((pair) => server.map((read) => servedOf(read, pair, prints)))
+    .mapErr((refused) => ({ ...refused, prints }));
 };

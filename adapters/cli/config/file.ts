@@ -4,9 +4,9 @@
 import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
-import { isObject, own, printable } from "../../../core/index.ts";
-import { configParts, isRead, type Parts } from "./parts.ts";
-import { repeatedNames } from "./repeated.ts";
+import { isObject, own, printable, problemName } from "../../../core/index.ts";
+import { configParts, DISABLED, isRead, type Parts } from "./parts.ts";
+import { linesOf, repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readText } from "../read-text.ts";
@@ -36,13 +36,11 @@ const parse = Result.fromThrowable(
   (error) => `is not JSON5 at ${placeOf(error)}: correct it there`,
 );
 
-const listed = (lines: readonly number[]): string => `${lines.slice(0, -1).join(", ")} and ${String(lines.at(-1))}`;
-
 //= CONFIG-10
 /** Errs when a name that is read stands more than once, because the parser would keep the last one in silence. */
 const unambiguous = (text: string): Result<string, string> => {
   const repeated = repeatedNames(text).filter(({ path }) => isRead(path));
-  const names = repeated.map(({ path, lines }) => `${printable(path.join("."))} on lines ${listed(lines)}`);
+  const names = repeated.map((one) => `${printable(one.path.join("."))} on lines ${linesOf(one)}`);
   return names.length === 0 ? ok(text) : err(`has ${names.join(", ")}: keep one of each`);
 };
 
@@ -92,7 +90,7 @@ const BARE =
 const QUOTED = /^(["'])[^]*\1$/u;
 
 const quoteAdvice = (id: string): string =>
-  `route ${printable(id)} advice: secret begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
+  `route ${problemName(id)} advice: secret begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
 
 type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string; readonly advice?: string };
 
@@ -106,7 +104,7 @@ const resolveEntry = (
     (secret) => ({ id, route: reference.fill(secret), ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id) }) }),
     ({ sentence }) => {
       const reason = reference.isBare ? BARE : sentence;
-      const line = `route ${printable(id)} skipped: secret could not be resolved: ${reason}`;
+      const line = `route ${problemName(id)} skipped: secret could not be resolved: ${reason}`;
       return { id, route: reference.fill(reference.unresolved), line };
     },
   );
@@ -151,7 +149,7 @@ const readParts = async (file: string): Promise<Result<Parts, string>> => {
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
   const parts = await readParts(file);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
-  return config.mapErr((hint) => fault(`${printable(file)} ${hint}.`));
+  return config.mapErr((hint) => ({ ...fault(`${printable(file)} ${hint}.`), isOff: hint === DISABLED }));
 };
 
 /** Paths of the files of secrets that the configuration names; none when it cannot be read. Never rejects. */

@@ -18,7 +18,7 @@ const ENTRY = ["plugins", "entries", "webhooks"] as const;
 const EXPECTED =
   "must be an object: a Gateway's configuration with plugins.entries.webhooks.config.routes, or an object with routes and optionally trustedProxies and secrets, and no other field";
 
-const DISABLED =
+export const DISABLED =
   "has enabled: false in plugins.entries.webhooks, so none of its routes is served: set it to true or remove it";
 
 const INCLUDED = "has an $include, which is not supported here: replace it with the included text";
@@ -54,6 +54,19 @@ const unknownFields = (root: object): string | undefined => {
   return names.length === 0 ? undefined : names.map((name) => printable(name)).join(", ");
 };
 
+/** The fields that are read of the secrets beside routes. A Gateway's own file may have others. */
+const SECRETS: ReadonlySet<string> = new Set(["providers", "defaults", "resolution"]);
+const DEFAULTS: ReadonlySet<string> = new Set(["env", "file", "exec", "store"]);
+
+const beyond = (part: unknown, known: ReadonlySet<string>, path: string): readonly string[] =>
+  Object.keys(isObject(part) ? part : {}).flatMap((name) => (known.has(name) ? [] : [`${path}.${printable(name)}`]));
+
+/** Names the fields of `secrets` that nobody reads, with their path. */
+const unknownSecrets = (secrets: unknown): readonly string[] => [
+  ...beyond(secrets, SECRETS, "secrets"),
+  ...beyond(own(secrets, "defaults"), DEFAULTS, "secrets.defaults"),
+];
+
 /** Errs with what is wrong and what to do. */
 export const configParts = (root: unknown): Result<Parts, string> => {
   if (!isObject(root)) return err(EXPECTED);
@@ -62,5 +75,9 @@ export const configParts = (root: unknown): Result<Parts, string> => {
   const unknown = unknownFields(root);
   if (unknown !== undefined) return err(`has the unknown field ${unknown}. It ${EXPECTED}`);
   if (!Object.hasOwn(root, "routes") && own(at(root, ...ENTRY), "enabled") === false) return err(DISABLED);
-  return parts.routes === undefined ? err(EXPECTED) : ok(parts);
+  if (parts.routes === undefined) return err(EXPECTED);
+  const secrets = Object.hasOwn(root, "routes") ? unknownSecrets(parts.secrets) : [];
+  return secrets.length === 0
+    ? ok(parts)
+    : err(`has the unknown field ${secrets.join(", ")}: remove it or correct its name`);
 };

@@ -9,6 +9,9 @@ export type Repeated = {
   readonly lines: readonly number[];
 };
 
+/** The lines as a sentence lists them. */
+export const linesOf = ({ lines }: Repeated): string => `${lines.slice(0, -1).join(", ")} and ${String(lines.at(-1))}`;
+
 /** `lines`: of each name so far; undefined for a list. `name`: the member that is being read. */
 type Frame = { readonly lines?: Map<string, number[]>; name?: string | undefined };
 

@@ -2,9 +2,9 @@
 
 import { realpath } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
-import { err, ok, Result } from "neverthrow";
+import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
-import { isObject, own } from "../../../core/index.ts";
+import { isObject, own, parseJson } from "../../../core/index.ts";
 import type { CliFault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { type CommandFault, runCommand } from "./command.ts";
@@ -80,11 +80,6 @@ const run = (path: string, alias: string, provider: ExecProvider, ids: readonly 
     noOutputTimeoutMs: provider.noOutputTimeoutMs ?? provider.timeoutMs,
     maxOutputBytes: provider.maxOutputBytes,
   });
-
-const parseJson = Result.fromThrowable(
-  (text: string): unknown => JSON.parse(text),
-  () => undefined,
-);
 
 const CODES: ReadonlyMap<unknown, string> = new Map([
   ["NOT_FOUND", "has no secret for the SecretRef's id: correct the id or store the secret"],

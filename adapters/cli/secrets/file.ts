@@ -1,10 +1,11 @@
 // Secrets from a file that nobody but root and the current user could have written.
 
 import { resolve } from "node:path";
-import { err, ok, Result } from "neverthrow";
+import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
-import { isObject, own } from "../../../core/index.ts";
+import { isObject, own, parseJson } from "../../../core/index.ts";
 import { withDeadline } from "../../bridge/deadline.ts";
+import { linesOf, repeatedNames } from "../config/repeated.ts";
 import type { CliFault } from "../fault.ts";
 import { homeOf } from "../home.ts";
 import type { Env } from "../io.ts";
@@ -57,11 +58,6 @@ const pointed = (root: object, pointer: string): unknown =>
     .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"))
     .reduce<unknown>((parent, name) => own(parent, name), root);
 
-const parseJson = Result.fromThrowable(
-  (text: string): unknown => JSON.parse(text),
-  () => undefined,
-);
-
 const jsonLookup = (alias: string, text: string): Result<Lookup, CliFault> => {
   const root = parseJson(text).unwrapOr(undefined);
   if (!isObject(root))
@@ -71,6 +67,10 @@ const jsonLookup = (alias: string, text: string): Result<Lookup, CliFault> => {
         ".path does not contain a JSON object: correct the file, or set mode to singleValue if it contains only the secret",
       ),
     );
+  //= CONFIG-10
+  const [repeated] = repeatedNames(text);
+  if (repeated !== undefined)
+    return err(providerFault(alias, `.path has one name on lines ${linesOf(repeated)}: keep one of them`));
   return ok((pointer) => {
     const value = pointer.startsWith("/") ? pointed(root, pointer) : undefined;
     return value === undefined

@@ -2,10 +2,10 @@
 
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, linkSync, lstatSync, openSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { err, ok, type Result } from "neverthrow";
-import { checkHeader } from "./header.ts";
+import { checkHeader, placeOf, removeDatabase } from "./header.ts";
 import { checkIntegrity, type ForeignFile } from "./schema.ts";
 
 /**
@@ -23,7 +23,11 @@ const LOCK_DEADLINE_MS = 5000;
 /** All pages in one step, because a write between two steps starts the copy again. */
 const ALL_PAGES = 2 ** 31 - 1;
 
-const isThere = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+/** Throws the system's error where it cannot be known. */
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+const isNowhere = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 
 const flush = (path: string): void => {
   const descriptor = openSync(path, "r");
@@ -75,21 +79,34 @@ const publish = (part: string, target: string): void => {
   flush(dirname(target));
 };
 
+/** The database's own path, if it is there and this store's. Changes nothing. */
+const findSource = (file: string): Result<string, BackupFault> => {
+  try {
+    const place = placeOf(file);
+    return isThere(place)
+      ? checkHeader(place)
+          .map(() => place)
+          .mapErr((code) => ({ code }))
+      : err({ code: "missing" });
+  } catch (error) {
+    return err({ code: isNowhere(error) ? "missing" : "unusable", error });
+  }
+};
+
 //= STORE-8
-/** Copies the database at `source` to `target`, both absolute paths, and says how many flows the copy has. */
-export const backUp = async (source: string, target: string): Promise<Result<number, BackupFault>> => {
-  if (!isThere(source)) return err({ code: "missing" });
-  if (isThere(target)) return err({ code: "exists" });
-  const header = await attempt("unusable", () => checkHeader(source));
-  const checked = header.andThen((marks) => marks.mapErr((code): BackupFault => ({ code })));
-  if (checked.isErr()) return err(checked.error);
-  const part = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}`);
-  const begun = await attempt("unwritable", () => closeSync(openSync(part, "wx", 0o600)));
+/** Copies the database at `file` to `target`, both absolute paths, and says how many flows the copy has. */
+export const backUp = async (file: string, target: string): Promise<Result<number, BackupFault>> => {
+  const source = findSource(file);
+  if (source.isErr()) return err(source.error);
+  const part = join(dirname(target), `.backup-${randomBytes(6).toString("hex")}`);
+  const begun = await attempt("unwritable", () => isThere(target) || closeSync(openSync(part, "wx", 0o600)));
   if (begun.isErr()) return err(begun.error);
-  const copied = await copy(source, part);
+  if (begun.value === true) return err({ code: "exists" });
+  const copied = await copy(source.value, part);
   const published = copied.isErr()
     ? copied
     : (await attempt("unwritable", () => publish(part, target))).map(() => copied.value);
-  for (const end of ["", "-journal", "-wal", "-shm"]) rmSync(part + end, { force: true });
+  // what cannot be removed any more is not the fault to report
+  await attempt("unwritable", () => removeDatabase(part));
   return published;
 };

@@ -18,10 +18,18 @@ const RETRY_MS = 5;
 const IDLE_MS = 1000;
 
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
 
-/** Extended codes have the plain one in their lowest byte. */
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
+/** Extended codes of an index that cannot grow, and of a write beyond a quota. */
+const FULL_TOO: ReadonlySet<number> = new Set([4874, 778]);
+
+/** SQLite's extended code, which has the plain one in its lowest byte. */
+const codeOf = (error: unknown): number => (error instanceof Error && "errcode" in error ? Number(error.errcode) : 0);
+
+export const isBusy = (error: unknown): boolean => (codeOf(error) & 0xff) === SQLITE_BUSY;
+
+export const isFull = (error: unknown): boolean =>
+  (codeOf(error) & 0xff) === SQLITE_FULL || FULL_TOO.has(codeOf(error));
 
 const foundBusy = (done: Result<unknown, StoreFault>): boolean => done.isErr() && isBusy(done.error.error);
 
@@ -48,6 +56,8 @@ export class SqliteEngine implements FlowEngine {
     this.#lockDeadlineMs = lockDeadlineMs;
     this.files = watch();
     void this.files.lost.then(() => this.#rescue());
+    // a log that a crash has left
+    this.#settleWhenIdle();
   }
 
   //= STORE-1
@@ -72,7 +82,7 @@ export class SqliteEngine implements FlowEngine {
   /** Answers only after COMMIT; an error before it undoes all of the transaction. */
   #attempt<T extends Decided>({ needs, decide }: Transaction<T>): Result<T, StoreFault> {
     if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));
-    const gone = this.files.recent();
+    const gone = needs.writes ? this.files.look() : this.files.recent();
     if (gone !== undefined) return err(faultOf(gone));
     this.#isWorking = true;
     try {
@@ -113,13 +123,17 @@ export class SqliteEngine implements FlowEngine {
   /** Moves what the log holds into the database file, so that the file alone is whole. False while others use the log. */
   settle(): Result<boolean, StoreFault> {
     const lost = this.files.look();
-    return lost === undefined ? this.#emptyLog() : err(faultOf(lost));
+    const emptied = lost === undefined ? this.#emptyLog() : err(faultOf(lost));
+    // so that the next look knows the file as it is now
+    const stillLost = this.files.look();
+    return stillLost === undefined ? emptied : err(faultOf(stillLost));
   }
 
   #emptyLog(): Result<boolean, StoreFault> {
     try {
       return ok(this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0);
     } catch (error) {
+      if (!isBusy(error) && !isFull(error)) this.files.lose(error);
       return err(faultOf(error));
     }
   }

@@ -1,12 +1,12 @@
 // Flows in an SQLite file, by the SQLite of Node itself: one file, any number of processes, nothing lost by a crash.
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { resolve as absolute } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, Result } from "neverthrow";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
-import { SqliteEngine } from "./engine.ts";
-import { checkHeader } from "./header.ts";
+import { isBusy, isFull, SqliteEngine } from "./engine.ts";
+import { checkHeader, isUnused, placeOf, removeDatabase } from "./header.ts";
 import { watchFiles } from "./open-files.ts";
 import { checkFile, checkIntegrity, type ForeignFile, migrate, numberOf } from "./schema.ts";
 
@@ -30,8 +30,17 @@ export type OpenFault = { readonly code: ForeignFile | "unusable"; readonly erro
 /** Milliseconds for which opening waits for another process that is opening or migrating the file. */
 const OPEN_DEADLINE_MS = 5000;
 
-/** Only its owner may read a new file; SQLite gives the files beside it the same permissions. */
-const createPrivately = (file: string): void => closeSync(openSync(file, "a", 0o600));
+/** Whether there was no file. Only its owner may read a new one; SQLite gives the files beside it the same permissions. */
+const createPrivately = (place: string): boolean => {
+  const isNew = !existsSync(place);
+  closeSync(openSync(place, "a", 0o600));
+  return isNew;
+};
+
+/** Removes what a start that failed has made. Another process may have stored something in it meanwhile. */
+const discard = Result.fromThrowable((place: string): void => {
+  if (isUnused(place)) removeDatabase(place);
+});
 
 //= STORE-2
 /** Readers never wait; a write is on the disk when it is answered. */
@@ -58,6 +67,9 @@ const canRead = (database: DatabaseSync): boolean =>
 
 const MEMORY = ":memory:";
 
+/** Milliseconds between two tries to open. */
+const RETRY_MS = 20;
+
 const storeOn = (database: DatabaseSync, file: string, options: SqliteOptions): SqliteFlows => {
   const engine = new SqliteEngine(database, undefined, file === MEMORY ? undefined : () => watchFiles(file));
   const flows = createEmbeddedStore(engine, { now: Date.now, newId: () => crypto.randomUUID(), ...options });
@@ -70,14 +82,9 @@ const storeOn = (database: DatabaseSync, file: string, options: SqliteOptions): 
   };
 };
 
-/** Throws what SQLite or the system throws. */
-const open = (file: string, options: SqliteOptions): Result<SqliteFlows, OpenFault> => {
-  if (file !== MEMORY) {
-    const header = checkHeader(file);
-    if (header.isErr()) return err({ code: header.error });
-    createPrivately(file);
-  }
-  const database = new DatabaseSync(file, { timeout: OPEN_DEADLINE_MS });
+/** Throws what SQLite or the system throws. `place`: where a symlink at `file` leads to. */
+const connect = (file: string, place: string, options: SqliteOptions): Result<SqliteFlows, OpenFault> => {
+  const database = new DatabaseSync(place, { timeout: OPEN_DEADLINE_MS });
   try {
     const prepared = prepare(database);
     if (prepared.isErr()) database.close();
@@ -88,11 +95,38 @@ const open = (file: string, options: SqliteOptions): Result<SqliteFlows, OpenFau
   }
 };
 
+/** SQLite does not wait by itself while another process switches the file to a log. */
+const connectOnceFree = (file: string, place: string, options: SqliteOptions): Result<SqliteFlows, OpenFault> => {
+  const latest = performance.now() + OPEN_DEADLINE_MS;
+  for (;;) {
+    try {
+      return connect(file, place, options);
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= latest) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+};
+
+const open = (file: string, options: SqliteOptions): Result<SqliteFlows, OpenFault> => {
+  const place = placeOf(file);
+  const header = checkHeader(place);
+  if (header.isErr()) return err({ code: header.error });
+  const isNew = createPrivately(place);
+  try {
+    return connectOnceFree(file, place, options);
+  } catch (error) {
+    // after any other fault the file may be another process's by now
+    if (isNew && isFull(error)) discard(place);
+    throw error;
+  }
+};
+
 //= STORE-9
 /** Opens or makes the file; its folder must exist. Open a file only once in a process. */
 export const openSqliteFlows = (file: string, options: SqliteOptions = {}): Result<SqliteFlows, OpenFault> => {
   try {
-    return open(file === MEMORY ? file : absolute(file), options);
+    return file === MEMORY ? connect(file, file, options) : open(absolute(file), options);
   } catch (error) {
     return err({ code: "unusable", error });
   }

@@ -99,13 +99,15 @@ const rig = (changes: Partial<BridgeOptions> & { readonly limits?: Limits } = {}
   const limits = new CountedLimits();
   const defects: string[] = [];
   const events: AuditEvent[] = [];
+  let now = 0;
   const bridge = createBridge({
     routes: () => ROUTES,
     store: { execute: () => ok(NO_FLOWS) },
     limits,
     primitives: nodePrimitives,
     clock: () => 0,
-    log: new Log({ info: ignore, warn: ignore, error: (line) => defects.push(line) }, () => 0),
+    // each line comes a minute after the one before
+    log: new Log({ info: ignore, warn: ignore, error: (line) => defects.push(line) }, () => (now += 60_000)),
     onEvent: (event) => void events.push(event),
     ...changes,
   });
@@ -453,7 +455,23 @@ test("AUDIT-1: what fails in the limits is told without the route's session key"
   };
   const run = rig({ limits: broken({ admit }).limits });
   await answerTo(run);
-  expect(run.defects).toEqual(["[webhooks] defect, please report it: no room for [hidden]!"]);
+  expect(run.defects).toEqual([
+    "[webhooks] defect, please report it: no room for [hidden]!; more of these are not shown for a minute",
+  ]);
+});
+
+test("AUDIT-3: an error that every request causes is told once a minute for each route, and each mistake of the host", async () => {
+  for (const changes of [{ admit: boom }, { release: boom }, { admit: () => ({ kind: "no" }) as never }]) {
+    const lines: string[] = [];
+    let now = 0;
+    const log = new Log({ info: ignore, warn: ignore, error: (line) => lines.push(line) }, () => now);
+    const run = rig({ ...broken(changes), log });
+    for (let n = 0; n < 4; n += 1) await answerTo(run);
+    expect(lines.length).toBe(1);
+    now += 60_000;
+    for (let n = 0; n < 4; n += 1) await answerTo(run);
+    expect(lines.length).toBe(2);
+  }
 });
 
 const rejects = (): Promise<never> => Promise.reject(new Error("boom"));

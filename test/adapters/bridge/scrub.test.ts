@@ -74,11 +74,12 @@ const SENTENCES: readonly (readonly [string, (sessionKey: string) => Promise<Log
   [`${LIST}the host answered nonsense in: flowId${MORE}`, (sessionKey) => logged({ sessionKey, flows: gateway([{}]) })],
   [`${LIST}the store failed: ~${MORE}`, (sessionKey) => logged({ sessionKey, flows: broken })],
   [
-    "mistake in this host: the body was read before the webhook bridge got it: put the bridge before all body parsers",
+    "mistake in this host: the body was read before the webhook bridge got it: put the bridge before all body parsers" +
+      MORE,
     (sessionKey) => logged({ sessionKey }, true),
   ],
   [
-    "mistake in this host: the limits answered with something that is not a verdict",
+    "mistake in this host: the limits answered with something that is not a verdict" + MORE,
     (sessionKey) => logged({ sessionKey, limits: { admit: () => 7, confirm: () => 0, release: () => 0 } }),
   ],
   [
@@ -140,6 +141,45 @@ test("AUDIT-1: in the words of other code a session key is hidden as a whole wor
     }),
     { numRuns: runs(1000) },
   );
+});
+
+/** One character as other code may write it. */
+const writing = fc.constantFrom<(character: string) => string>(
+  (character) => character,
+  (character) => character.toUpperCase(),
+  (character) => JSON.stringify(character).slice(1, -1),
+  (character) => character.replace("/", "\\/"),
+  (character) => JSON.stringify(JSON.stringify(character)).slice(3, -3),
+  (character) => encodeURIComponent(character),
+  (character) => encodeURIComponent(encodeURIComponent(character)),
+  (character) => new URLSearchParams({ x: character }).toString().slice(2),
+  (character) => [...Buffer.from(character)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""),
+  (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+);
+
+test("AUDIT-1: a session key is hidden however each of its characters is written", () => {
+  const character = fc.constantFrom(..."az09 /:-_.+~'\"\\\n\t%é日ü", "\u{1f600}");
+  const written = fc.array(fc.tuple(character, writing), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(written, (characters) => {
+      const value = characters.map(([one]) => one).join("");
+      const text = characters.map(([one, write]) => write(one)).join("");
+      expect(hideValues(`for (${text}) it`, [value])).toContain("[hidden]");
+      if (value.trim() !== "") expect(hideValues(`for (${text}) it`, [value])).not.toContain(`(${text})`);
+    }),
+    { numRuns: runs(2000) },
+  );
+  for (const [text, value] of [
+    [String.raw`team\/alpha`, "team/alpha"],
+    ["tea+m", "tea m"],
+    ["main:%C3%BC", "main:ü"],
+  ] as const) {
+    expect(hideValues(`for ${text}.`, [value])).toBe("for [hidden].");
+  }
 });
 
 test("AUDIT-1: what only contains a short session key is another word and stays; a long one is hidden anywhere", () => {

@@ -3,11 +3,15 @@
 import { once } from "node:events";
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import { hostname, networkInterfaces } from "node:os";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Env } from "../../../adapters/cli/io.ts";
+import { own } from "../../../core/index.ts";
+import { proxyFor } from "../../../adapters/cli/commands/call-proxy.ts";
+import { REJECTIONS } from "../../../core/rejection.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
@@ -45,6 +49,9 @@ const call = (args: readonly string[], env: Env = {}): Promise<Ran> =>
   cli(["call", ...args], { env: { OPENCLAW_WEBHOOK_SECRET: SECRET, ...env } });
 
 const list = (url: string, env: Env = {}): Promise<Ran> => call(["zapier", "list_flows", "--url", url], env);
+
+/** An action that writes. */
+const create = (url: string): Promise<Ran> => call(["zapier", "create_flow", "goal=x", "--url", url]);
 
 /** A server that notes the requests it gets and answers all of them. */
 const noting = async (): Promise<{ readonly url: string; readonly seen: IncomingMessage[] }> => {
@@ -201,16 +208,28 @@ test("CALL-2: a server on this machine is not called through a proxy elsewhere",
   expect(seen.map((request) => request.url)).toEqual(Array.from({ length: 3 }, () => "/plugins/webhooks/zapier"));
 });
 
-test.each(["localhost", "LOCALHOST", "127.1", "127.255.255.254", "2130706433", "[::1]", "[::ffff:127.0.0.1]"])(
-  "CALL-2: %s is this machine",
-  async (host) => {
-    for (const scheme of ["http", "https"]) {
-      const env = { HTTP_PROXY: "socks5://proxy.example:1", HTTPS_PROXY: "socks5://proxy.example:1" };
-      const { status, error } = await list(`${scheme}://${host}:1`, env);
-      expect([status, error]).toEqual([3, expect.stringMatching(/:1\/plugins\/webhooks\/zapier cannot be reached/u)]);
-    }
-  },
-);
+const OWN_ADDRESSES = Object.values(networkInterfaces())
+  .flatMap((all) => all ?? [])
+  .map(({ address, family }) => (family === "IPv6" ? `[${address}]` : address));
+
+const HERE = `localhost LOCALHOST localhost. x.localhost localhost.localdomain localhost6.localdomain6 ip6-localhost
+  ip6-loopback 127.1 127.255.255.254 2130706433 0.0.0.0 0 [::1] [::] [::ffff:127.0.0.1] [::ffff:0.0.0.0]`;
+
+test.each([...HERE.split(/\s+/u), hostname(), ...OWN_ADDRESSES])("CALL-2: %s is this machine", (host) => {
+  for (const scheme of ["http", "https"]) {
+    const env = { HTTP_PROXY: "socks5://proxy.example:1", HTTPS_PROXY: "socks5://proxy.example:1" };
+    expect(proxyFor(new URL(`${scheme}://${host}:1`), env)._unsafeUnwrap()).toBeUndefined();
+  }
+});
+
+test("CALL-2: an address that nothing answers is this machine all the same", () => {
+  const env = { HTTP_PROXY: "http://proxy.example:1" };
+  expect(proxyFor(new URL("http://[::127.0.0.1]:1"), env)._unsafeUnwrap()).toBeUndefined();
+  expect(proxyFor(new URL("http://[2001:db8::1]:1"), env)._unsafeUnwrap()).toEqual({
+    variable: "HTTP_PROXY",
+    url: "http://proxy.example:1",
+  });
+});
 
 test.each([
   ["*", true],
@@ -228,8 +247,11 @@ test.each([
 ])("CALL-2: NO_PROXY=%s", async (noProxy, isExempt) => {
   const port = await listen(createHttpServer((_, response) => response.end(ENVELOPE)));
   for (const variable of ["no_proxy", "NO_PROXY"]) {
-    const { status } = await list("http://hooks.example", { HTTP_PROXY: at(port), [variable]: noProxy });
-    expect(status).toBe(isExempt ? 3 : 0);
+    const env = { HTTP_PROXY: at(port), [variable]: noProxy };
+    // a server that no proxy stands before would have to be looked up in the DNS
+    const proxy = proxyFor(new URL("http://hooks.example"), env)._unsafeUnwrap();
+    expect(proxy?.url).toBe(isExempt ? undefined : at(port));
+    if (!isExempt) expect((await list("http://hooks.example", env)).status).toBe(0);
   }
 });
 
@@ -279,7 +301,7 @@ test("CALL-3: silence for 60 seconds, and an answer that never ends, may have be
       kind(request, response);
       request.resume().on("end", asked);
     });
-    const calling = list(url);
+    const calling = create(url);
     await isAsked;
     vi.advanceTimersByTime(59_999);
     expect(await settles(calling)).toBe(false);
@@ -330,20 +352,62 @@ test.each<readonly [string, (socket: Socket) => void]>([
   ["closes in a chunk", (socket) => socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{")],
 ])("CALL-3: a server that %s after the request may have carried it out", async (_, end) => {
   const port = await tcp((socket) => socket.once("data", () => end(socket)));
-  const { status, out, error } = await list(at(port));
+  const { status, out, error } = await create(at(port));
   expect([status, out]).toEqual([4, ""]);
   expect(error).toContain(
     "closed the connection before its answer was complete (ECONNRESET); it may have been carried out. Look at the flow before you call again.\n",
   );
 });
 
-test.each([502, 504])("CALL-3: %i of a proxy in front may have been carried out", async (code) => {
+test.each([408, 500, 502, 503, 504, 524])("CALL-3: %i of a proxy in front may have been carried out", async (code) => {
   const url = await http((_, response) => response.writeHead(code).end("<html>Bad Gateway</html>"));
-  const { status, error } = await list(url);
+  const { status, error } = await create(url);
   expect([status, error]).toEqual([
     4,
     `${url}/plugins/webhooks/zapier answered ${String(code)} without the JSON of a webhook route; it may have been carried out. Look at the flow before you call again.\n`,
   ]);
+});
+
+test.each(["outcome_unknown", "bad_host_answer", "internal", "persist_failed"] as const)(
+  "CALL-3: the server's own %s may have been carried out",
+  async (code) => {
+    const { status: number, sentence } = REJECTIONS[code];
+    const body = JSON.stringify({ ok: false, code, error: sentence, result: {} });
+    const url = await http((_, response) => response.writeHead(number).end(body));
+    const line = `${String(number)} ${code}: ${sentence} (it may have been carried out; look at the flow before you call again)\n`;
+    expect(await create(url)).toEqual({ status: 4, out: "{}\n", error: line });
+    expect(await call(["zapier", "create_flow", "--url", url, "--json"])).toEqual({
+      status: 4,
+      out: `${body}\n`,
+      error: line,
+    });
+  },
+);
+
+test("CALL-3: an answer that changes the protocol is an answer at once", async () => {
+  const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+  const port = await tcp((socket) => socket.once("data", () => socket.write(upgrade)));
+  const { status, error } = await list(at(port));
+  expect([status, error]).toEqual([3, expect.stringContaining("answered 101 without the JSON of a webhook route")]);
+});
+
+test("CALL-1: a server that sends the secret back in its result does not make it show", async () => {
+  for (const secret of [SECRET, 'a-"quoted"\\secret-of-the-route', "ein-l\u00e4ngeres-geheimnis"]) {
+    for (const isOk of [true, false]) {
+      const result = { echo: `Bearer ${secret}`, [secret]: [secret, encodeURIComponent(secret)] };
+      const url = await http((_, response) =>
+        response.end(JSON.stringify({ ok: isOk, code: "x", error: "x", result })),
+      );
+      for (const more of [[], ["--json"]]) {
+        const { out } = await call(["zapier", "list_flows", "--url", url, ...more], {
+          OPENCLAW_WEBHOOK_SECRET: secret,
+        });
+        const shown: unknown = JSON.parse(out);
+        const hidden = { echo: "Bearer [hidden]", "[hidden]": ["[hidden]", "[hidden]"] };
+        expect(more.length === 0 ? shown : own(shown, "result")).toEqual(hidden);
+      }
+    }
+  }
 });
 
 test.each(["<html></html>", "[1]", "null", "7", '{"message":"not found"}', '{"ok":"yes"}', ""])(
@@ -424,11 +488,11 @@ test("call: ports that browsers refuse can be called", async () => {
 
 /** Characters that turn, hide or break what a terminal shows, and such as it shows. */
 const odd = fc.constantFrom(
-  ..."\u0000\u001b\u007f\u0080\u0085\u009b\u009f\u00ad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029",
+  ..."\u0000\u001b\u007f\u0080\u0085\u009b\u009f\u00ad\u034f\u061c\u115f\u1160\u180e\u2800\uffa0\u200b\u200c\u200d\u200e\u200f\u2028\u2029",
   ..."\u202a\u202b\u202c\u202d\u202e\u2060\u2064\u2066\u2067\u2068\u2069\u206f\u3164\ufe0f\ufeff\ufff9\u{e0001}\u{e007f}",
   ...'a"\\\n\u00e9\u65e5\u{1f600} ',
 );
-const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 test("CALL-4: no character of an answer reaches the terminal that does not show there, and the JSON is the same", async () => {
   let body = "";
@@ -468,7 +532,7 @@ test("CALL-4, CALL-3: an endless answer ends at 64 MiB", async () => {
     response.on("drain", more);
     more();
   });
-  expect(await list(url)).toEqual({
+  expect(await create(url)).toEqual({
     status: 4,
     out: "",
     error: `${url}/plugins/webhooks/zapier answered with more than 64 MiB; it may have been carried out. Look at the flow before you call again.\n`,
@@ -494,4 +558,89 @@ test("CALL-1: a server that sends the secret back does not make it show in a sen
   });
   const { status, error } = await list(url);
   expect([status, error]).toEqual([1, "400 [hidden]: You sent Bearer [hidden]\n"]);
+});
+
+test.each([
+  ["get_flow", true],
+  ["list_flows", true],
+  ["find_latest_flow", true],
+  ["resolve_flow", true],
+  ["get_task_summary", true],
+  ["create_flow", false],
+  ["cancel_flow", false],
+  ["an_action_of_later", false],
+])("CALL-3: %s without an answer may have been carried out only if it writes", async (action, isRead) => {
+  const url = await http((_, response) => response.writeHead(504).end());
+  const { status, error } = await call(["zapier", action, "--url", url]);
+  const advice = isRead
+    ? `. ${action} changes nothing: call it again.`
+    : "; it may have been carried out. Look at the flow before you call again.";
+  expect([status, error.slice(error.indexOf("route") + "route".length)]).toEqual([4, `${advice}\n`]);
+});
+
+test.each([
+  ["zapier", "/plugins/webhooks", "/plugins/webhooks"],
+  ["zapier", "/plugins/webhooks/", "/plugins/webhooks/"],
+  ["zapier", "/plugins/webhooks/demo", "/plugins/webhooks/demo"],
+  ["/plugins/webhooks/zapier?x=1", "/api/plugins/webhooks", "/plugins/webhooks"],
+  ["zapier", "/Plugins//Webhooks", "/Plugins//Webhooks"],
+])(
+  "call: the route %s below --url …%s is refused, because its path would be there twice",
+  async (route, path, named) => {
+    const { url, seen } = await noting();
+    expect(await call([route, "list_flows", "--url", `${url}${path}`])).toEqual({
+      status: 2,
+      out: "",
+      error: `--url is the address of the server alone. Remove ${named} from --url.\n`,
+    });
+    expect(seen).toEqual([]);
+  },
+);
+
+test("call: other paths below /plugins are those of the operator's proxy", async () => {
+  const { url, seen } = await noting();
+  await call(["/hooks/x", "list_flows", "--url", `${url}/plugins/webhooks`]);
+  await call(["zapier", "list_flows", "--url", `${url}/plugins/webhooks-too`]);
+  expect(seen.map((request) => request.url)).toEqual([
+    "/plugins/webhooks/hooks/x",
+    "/plugins/webhooks-too/plugins/webhooks/zapier",
+  ]);
+});
+
+test.each([
+  [["goal=1", "goal=2"], "goal is given more than once. Keep one."],
+  [["goal=1", "goal:=2"], "goal is given more than once. Keep one."],
+  [["goal=1", "--data", '{"goal":"2"}'], "goal is given in --data and as a field. Keep one."],
+  [["--data", '{"goal":"1","go\\u0061l":"2"}'], "--data has goal more than once. Keep one."],
+  [["--data", '{"goal":"1","stateJson":{"a":1,"a":2}}'], "--data has stateJson.a more than once. Keep one."],
+  [['stateJson:={"a":1,"a":2}'], "The value of stateJson has a more than once. Keep one."],
+  [["action=get_flow"], "action is not a field: ACTION stands after ROUTE, and is create_flow. Remove the field."],
+  [["action=create_flow"], "action is not a field: ACTION stands after ROUTE, and is create_flow. Remove the field."],
+  [
+    ["--data", '{"action":"get_flow"}'],
+    "action is not a field: ACTION stands after ROUTE, and is create_flow. Remove the field.",
+  ],
+])("call: %j is refused before anything is sent", async (fields, sentence) => {
+  const { url, seen } = await noting();
+  const ran = await call(["zapier", "create_flow", ...fields, "--url", url]);
+  expect([ran, seen]).toEqual([{ status: 2, out: "", error: `${sentence}\n` }, []]);
+});
+
+test("call: a body as curl sends it may name the same action; an unknown field is named beside the server's fault", async () => {
+  const { url } = await noting();
+  expect(
+    (await call(["zapier", "create_flow", "--data", '{"action":"create_flow","goal":"x"}', "--url", url])).status,
+  ).toBe(0);
+  const refusing = await http((_, response) =>
+    response
+      .writeHead(400)
+      .end(JSON.stringify({ ok: false, code: "invalid_request", error: "goal: Invalid input", result: {} })),
+  );
+  const refused = async (...args: readonly string[]): Promise<string> =>
+    (await call(["zapier", ...args, "--url", refusing])).error;
+  expect(await refused("create_flow", "gaol=x", "--data", '{"now":1}')).toBe(
+    "400 invalid_request: goal: Invalid input (create_flow has no field now, gaol)\n",
+  );
+  expect(await refused("run_task", "statu=x")).toContain("(run_task has no field statu)");
+  expect(await refused("an_action_of_later", "gaol=x")).toContain("(name=text sends a string;");
 });

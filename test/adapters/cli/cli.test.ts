@@ -1,19 +1,22 @@
 // The command line, run in this process: what it prints and sends, and its exit status.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { databaseFile } from "../../../adapters/cli/commands/database.ts";
+import { databaseFile, openDatabase } from "../../../adapters/cli/commands/database.ts";
 import type { Io } from "../../../adapters/cli/io.ts";
 import { run } from "../../../adapters/cli/program.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { createNodeListener } from "../../../adapters/node/index.ts";
 import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import * as certificates from "../../support/certificates.ts";
+import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
@@ -26,27 +29,6 @@ afterAll(async () => {
 const write = (name: string, text: string): string => {
   writeFileSync(join(folder, name), text, { mode: 0o600 });
   return join(folder, name);
-};
-
-type Ran = { readonly status: number; readonly out: string; readonly error: string };
-type Setup = {
-  readonly env?: Io["env"];
-  readonly input?: string;
-  readonly onStop?: Io["onStop"];
-  readonly isTerminal?: boolean;
-};
-
-const cli = async (args: readonly string[], setup: Setup = {}): Promise<Ran> => {
-  let [out, error] = ["", ""];
-  const status = await run(args, {
-    out: (text) => (out += text),
-    error: (text) => (error += text),
-    env: setup.env ?? {},
-    input: () => Promise.resolve(setup.input ?? ""),
-    isTerminal: setup.isTerminal ?? false,
-    onStop: setup.onStop ?? (() => () => undefined),
-  });
-  return { status, out, error };
 };
 
 const started = async (): Promise<RunningServer> => {
@@ -71,7 +53,7 @@ test("call: the action is sent with the given fields, and its result is printed"
   expect(line.out.split("\n")).toHaveLength(2);
   expect(JSON.parse(line.out)).toEqual({ ok: true, routeId: "zapier", result: { flow } });
   const data = JSON.stringify({ flowId: flow.flowId, expectedRevision: 9 });
-  const options = { env: SECRET, input: JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
+  const options = { env: SECRET, input: async () => JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
   const stale = await call(`${url}${PATH_A}`, "finish_flow", "--data", data);
   expect(stale.status).toBe(1);
   expect(JSON.parse(stale.out)).toMatchObject({ applied: false, current: flow });
@@ -144,7 +126,7 @@ test("CALL-1: the secret is never printed, for any arguments and any answer", as
   await fc.assert(
     fc.asyncProperty(word, word, fc.array(word, { maxLength: 2 }), async (route, action, fields) => {
       const { status, out, error } = await cli(["call", "--url", url, "--", route, action, ...fields], { env: SECRET });
-      expect([2, 3]).toContain(status);
+      expect([2, 4]).toContain(status);
       expect(out + error).not.toContain(ROUTE_A.secret);
       expect(error).toMatch(/^.*\n$/u);
     }),
@@ -192,7 +174,7 @@ test.each([
   [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key must be given together.\n", 1],
   [
     ["serve", "--tls-cert", "/none", "--tls-key", "x"],
-    "/none cannot be read. Give a PEM file that the current user may read.\n",
+    "/none does not exist: correct the path or create the file.\n",
     1,
   ],
 ])("%j ends with one sentence", async (args, error, status) => {
@@ -214,7 +196,7 @@ test.each(["0.0.0.0", "::", "192.0.2.1", "example.org", "127.evil.example", "loc
 const served = async (
   args: readonly string[],
   ask: (text: string) => Promise<void>,
-  setup: Setup = {},
+  setup: Pick<Partial<Io>, "env" | "isTerminal"> = {},
 ): Promise<Ran> => {
   let [out, error] = ["", ""];
   const stops: ((isFirst: boolean) => void)[] = [];
@@ -264,6 +246,7 @@ test("serve: the printed curl line works, and a stop ends with status 0", async 
     .map((line): unknown => JSON.parse(line));
   expect(lines).toMatchObject([
     { level: "INFO", message: "route demo at /plugins/webhooks/demo" },
+    { level: "INFO", message: `made a new database ${file}` },
     { level: "INFO", message: expect.stringMatching(/^listening on http:\/\/127\.0\.0\.1:\d+, flows in /u) },
     { level: "INFO", message: "stopping: finishing the requests that have begun" },
     { level: "INFO", message: "stopped" },
@@ -356,6 +339,54 @@ test("FILE-4: a taken port changes nothing: no database, no folder for it, no li
   }
   expect([readdirSync(folder), statSync(old).size]).toEqual([before, 0]);
   taken.close();
+});
+
+test("STORE-8: a backup from or to an impossible path ends with a sentence, without a control character of the path", async () => {
+  const [loop, raw] = [join(folder, "loop"), join(folder, "\u001b[31mred\u0007")];
+  symlinkSync(loop, loop);
+  const source = join(folder, "source.db");
+  openDatabase(source, false)._unsafeUnwrap().flows.close();
+  const from = "Check that the current user may read it; if it is damaged, keep your last backup.";
+  const to = "Name a file in a folder that the current user may write to, on a disk with room and hard links.";
+  const none = "does not exist. Name the server's database with --db.";
+  for (const [target, setup, words] of [
+    ["/dev/null/x", ["--db", source], "(ENOTDIR). Correct the path, or name another file."],
+    [join(folder, "n".repeat(300)), ["--db", source], to],
+    [join(loop, "x"), ["--db", source], to],
+    [loop, ["--db", source], "exists and was not changed. Name a new file."],
+    [join(raw, "x"), ["--db", source], "(ENOENT). Create the folder, or name another file."],
+    [join(folder, "new.db"), ["--db", "/dev/null/f"], none],
+    [join(folder, "new.db"), ["--db", loop], from],
+    [join(folder, "new.db"), ["--db", join(folder, "n".repeat(300))], from],
+    [join(folder, "new.db"), ["--db", join(raw, "x")], none],
+    [join(folder, "new.db"), "/dev/null", none],
+    [join(folder, "new.db"), raw, none],
+  ] as const) {
+    const env = typeof setup === "string" ? { XDG_STATE_HOME: setup } : {};
+    const ran = await cli(["backup", target, ...(typeof setup === "string" ? [] : setup)], { env });
+    expect([ran.status, ran.out, ran.error.slice(-words.length - 1)]).toEqual([1, "", `${words}\n`]);
+    expect(ran.error).not.toMatch(/[^\P{Cc}\n]/u);
+  }
+  for (const file of [join(raw, "x.db"), join(folder, "\u001b.d", "x.db")]) {
+    expect(openDatabase(file, false)._unsafeUnwrapErr().sentence).not.toMatch(/\p{Cc}/u);
+  }
+  mkdirSync(raw);
+  expect(openDatabase(raw, false)._unsafeUnwrapErr().sentence).not.toMatch(/\p{Cc}/u);
+});
+
+test("STORE-9: a first start on a full disk says that there is no room", () => {
+  const disk = join(folder, "disk");
+  mkdirSync(disk);
+  for (const size of ["4k", "8k", "24k", "40k"]) {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk]);
+    try {
+      expect(openDatabase(join(disk, "flows.db"), false)._unsafeUnwrapErr().sentence).toMatch(
+        /does not fit on its disk \(.+\)\. Make space there, or choose another file with --db\.$/u,
+      );
+    } finally {
+      execFileSync("umount", ["-l", disk]);
+    }
+  }
 });
 
 const pipe = join(folder, "pipe");
@@ -487,6 +518,78 @@ test("check: each problem is one line, the last line counts them, and the status
   const off = write("off.json", JSON.stringify({ routes: { a: { ...routes.a, enabled: false } } }));
   expect((await cli(["check", off])).out).toBe(
     `every route has enabled: false. Set it to true or remove it.\n${off}: 0 routes, 1 problem.\n`,
+  );
+});
+
+test.each([
+  ...[
+    "0.0.0.0/0",
+    "::/0",
+    "8.8.8.8/0",
+    " 0.0.0.0/1",
+    "64.0.0.0/7",
+    "2000::/3",
+    "2000::/4",
+    "::ffff:0:0/96",
+    "::/64",
+  ].map((entry) => [entry, 1] as const),
+  ...["10.0.0.0/8", "192.168.0.0/16", "127.0.0.1", "::1", "fc00::/7", "fe80::/10", "2001:db8::/32", "2a00::/8"].map(
+    (entry) => [entry, 0] as const,
+  ),
+])("LIMIT-8: check and serve advise against the trusted proxy %j: %i lines", async (entry, count) => {
+  const routes = { a: { sessionKey: "s", secret: ROUTE_A.secret } };
+  const config = write("proxies.json", JSON.stringify({ trustedProxies: [entry], routes }));
+  const { status, out } = await cli(["check", config]);
+  const lines = (text: string): number =>
+    text.split("clients could forge theirs. List no more than your proxies.").length - 1;
+  expect([status, lines(out)]).toEqual([0, count]);
+  const ran = await served(["--config", config, "--db", join(folder, "proxies.db")], async () => undefined);
+  expect(lines(ran.error)).toBe(count);
+});
+
+test("serve: a certificate and a key that are both good, but not of each other, do not belong together", async () => {
+  const pem = (format: "pkcs8") => ({ type: format, format: "pem" }) as const;
+  const keys = [
+    generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export(pem("pkcs8")),
+    generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export(pem("pkcs8")),
+  ];
+  const cert = write("cert.pem", certificates.GOOD);
+  for (const text of [...keys, certificates.GOOD, "x"]) {
+    const key = write("key.pem", String(text));
+    const { status, error } = await cli([
+      "serve",
+      "--tls-cert",
+      cert,
+      "--tls-key",
+      key,
+      "--db",
+      join(folder, "tls.db"),
+    ]);
+    const what = keys.includes(text)
+      ? "do not belong together. Give the key that the certificate was made for; of a chain, its certificate comes first"
+      : "are not a certificate and its key. Give both as PEM files";
+    expect([status, error]).toEqual([1, `${cert} and ${key} ${what}.\n`]);
+  }
+});
+
+test("serve: a start that makes its database says so, once; backup says which folder does not exist", async () => {
+  const start = async (file: string): Promise<readonly [number, number]> => {
+    const { error } = await served(["--db", file], async () => undefined);
+    return [error.split(`made a new database ${file}`).length - 1, error.split(`flows in ${file}`).length - 1];
+  };
+  for (const file of [join(folder, "fresh.db"), write("empty.db", "")]) {
+    expect(await start(file)).toEqual([1, 1]);
+    expect(await start(file)).toEqual([0, 1]);
+  }
+  const backup = (to: string): Promise<Ran> => cli(["backup", to, "--db", join(folder, "fresh.db")]);
+  const [nowhere, below] = [join(folder, "none", "b.db"), join(folder, "empty.db", "b.db")];
+  expect(await backup(nowhere)).toEqual({
+    status: 1,
+    out: "",
+    error: `${nowhere} is in a folder that does not exist (ENOENT). Create the folder, or name another file.\n`,
+  });
+  expect((await backup(below)).error).toBe(
+    `${below} is not in a folder (ENOTDIR). Correct the path, or name another file.\n`,
   );
 });
 

@@ -15,7 +15,7 @@ import { type Config, isSecret, loadConfig } from "../../../core/index.ts";
 import { isRoot, NOBODY, runCli } from "../../support/command-line.ts";
 import { runs } from "../../support/runs.ts";
 
-const SECRET = "correct-horse-battery-staple";
+const SECRET = "stable-battery-of-the-right-horse";
 const DIRECTORY = mkdtempSync(join(tmpdir(), "cli-config-"));
 const FILE = join(DIRECTORY, "config.json5");
 
@@ -316,6 +316,21 @@ test.each([
   gateway([{ routes: {} }]),
 ])("a file with %j is refused, and the fault says what is expected", async (value) => {
   expect(await jsonFaultOf(value)).toBe(EXPECTED);
+});
+
+test("an unknown field of secrets beside routes is named; a Gateway's own file may have others", async () => {
+  const fields = [
+    ["secrets.provders", { provders: {} }],
+    ["secrets.a\\u{a}b, secrets.defaults.evn", { providers: {}, "a\nb": 1, defaults: { evn: "x", env: "x" } }],
+  ] as const;
+  for (const [names, secrets] of fields) {
+    const fault = await jsonFaultOf(bare(SECRET, { secrets }));
+    expect(fault).toBe(`has the unknown field ${names}: remove it or correct its name.`);
+    const own = await read(gateway({ config: bare(SECRET) }, { secrets: { ...secrets, egressProxy: {} } }));
+    expect(own.unresolved).toEqual([]);
+  }
+  const known = { providers: {}, defaults: { env: "e", file: "f", exec: "x" }, resolution: { maxBatchBytes: 1 } };
+  expect(await secretIn(SECRET, {}, known)).toBe(SECRET);
 });
 
 test("an unknown field beside routes or in place of them is named", async () => {

@@ -26,6 +26,24 @@ test("AUDIT-2: each line of the log is printable ASCII, also at debug level, and
   );
 });
 
+test("SERVE-7: lines that nobody reads are dropped, and counted in the next one that is read", () => {
+  const lines: string[] = [];
+  let hasRoom = true;
+  const log = openLog({ error: (line) => lines.push(line), isTerminal: false, hasRoom: () => hasRoom }, "error");
+  log.logger.error("first");
+  hasRoom = false;
+  for (let n = 0; n < 7; n += 1) log.logger.error("lost");
+  hasRoom = true;
+  log.logger.error("next");
+  log.logger.error("last");
+  expect(lines.map((line) => (JSON.parse(line) as { message: string }).message)).toEqual([
+    "first",
+    "7 lines of this log were dropped, because nobody read standard error",
+    "next",
+    "last",
+  ]);
+});
+
 /** Runs `serve` with one route until it listens, and returns its log. */
 const served = async (config: object, more: readonly string[] = []): Promise<readonly string[]> => {
   const folder = mkdtempSync(join(tmpdir(), "log-"));
@@ -52,6 +70,19 @@ test("AUDIT-1, AUDIT-2: the line of a route shows neither a session key that is 
     const messages = lines.map((line) => (JSON.parse(line) as { message: string }).message);
     expect(messages[0]).toBe("route [hidden] at /plugins/webhooks/[hidden]");
     expect(messages[1]).toContain("\u00e9.db");
+  }
+  for (const [id, path, sessionKey, shown] of [
+    ["r", "/in/agent:main:main", "agent:main:main", "route r at /in/[hidden]"],
+    ["r", "/in/agent:other:x", "s", "route r at /in/[hidden]"],
+    ["r", "/in/My-Session/x", "my-session", "route r at /in/[hidden]/x"],
+    ["r", "/inmy-sessionx", "my-session", "route r at [hidden]"],
+    ["r", "/in/team/x", "team", "route r at /in/[hidden]/x"],
+    ["r", "/teams", "team", "route r at /teams"],
+    ["for-my-session-1", undefined, "My-Session", "route [hidden] at /plugins/webhooks/for-[hidden]-1"],
+    ["for-my-session-1", "/in", "my-session", "route [hidden] at /in"],
+  ] as const) {
+    const [line = ""] = await served({ routes: { [id]: { path, sessionKey, secret: SECRET } } });
+    expect(JSON.parse(line)).toMatchObject({ message: shown });
   }
   const [line = ""] = await served({ routes: { demo: { sessionKey: "webhooks", secret: SECRET } } });
   expect(JSON.parse(line)).toMatchObject({ message: "route demo at /plugins/webhooks/demo" });

@@ -1,13 +1,23 @@
 // What a reload takes over and what it keeps, and when files count as changed; in this process, with real files.
 
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { err, ok, type Result } from "neverthrow";
 import { afterAll, expect, test } from "vitest";
 import { Live, type ReloadOptions } from "../../../adapters/cli/commands/reload.ts";
 import { demoRoutes, readServed } from "../../../adapters/cli/commands/served.ts";
-import { printsOf, watchFiles } from "../../../adapters/cli/watch.ts";
+import { type Prints, printsOf, watchFiles } from "../../../adapters/cli/watch.ts";
+import { cli } from "../../support/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "reload-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -53,7 +63,9 @@ test("SERVE-3: a new problem keeps all that is served; one that was known, and a
   const refused = await reload({ routes: { a: route(""), b: route(`${GOOD}b`), c: route(`${GOOD}c`), cold } });
   expect(refused).toEqual([
     "a,b",
-    expect.stringMatching(/^error not reloaded, what was served before still is: route a /u),
+    expect.stringMatching(
+      /^error not reloaded; what was served before is still served\. Route a: secret is empty or could not be resolved\. Set/u,
+    ),
   ]);
   expect(await reload({ routes: { a: route("short") } })).toEqual([
     "a",
@@ -63,8 +75,75 @@ test("SERVE-3: a new problem keeps all that is served; one that was known, and a
   expect(await reload({})).toEqual(["a", expect.stringContaining("not reloaded")]);
   expect(await reload({ trustedProxies: ["x"], routes: { a: route(GOOD) } })).toEqual([
     "a",
-    expect.stringContaining("not reloaded, what was served before still is: trustedProxies x"),
+    expect.stringContaining("not reloaded; what was served before is still served. trustedProxies x"),
   ]);
+});
+
+const GATEWAY = { plugins: { entries: { webhooks: { config: { routes: { a: route(GOOD) } } } } } };
+const OFF = { plugins: { entries: { webhooks: { enabled: false, config: { routes: { a: route(GOOD) } } } } } };
+
+test.each([
+  [
+    "disabled",
+    { routes: { a: { ...route(GOOD), enabled: false } } },
+    /^warn No route can be served\. Every route has /u,
+  ],
+  ["removed", { routes: {} }, /^warn No route can be served\. No route is configured\. Add one under routes\.$/u],
+  ["switched off", OFF, /^warn \S+ has enabled: false in plugins\.entries\.webhooks/u],
+])(
+  "SERVE-3: routes that were all %s are not served any more; a start without one is an error",
+  async (_, next, warned) => {
+    const { reload, live } = await begin(GATEWAY);
+    expect(await reload(next)).toEqual(["", "info reloaded: 0 routes", expect.stringMatching(warned)]);
+    expect(live.served.idle).toBe(String((await reload(next))[2]).slice("warn ".length));
+    const started = await cli(["serve", "--config", join(folder, "routes.json"), "--db", join(folder, "never.db")]);
+    expect(started).toEqual({ status: 1, out: "", error: `${live.served.idle}\n` });
+    expect(await reload(GATEWAY)).toEqual(["a", "info reloaded: 1 route"]);
+  },
+);
+
+test("SERVE-3: why a route keeps all from being reloaded is said whole, and without what only a start does", async () => {
+  const { reload } = await begin({ routes: { a: route(GOOD) } });
+  const ref = { source: "env", provider: "default", id: "NOT_SET" };
+  const next = {
+    routes: { a: { ...route(ref) }, b: route("xxxxxxxxxxxxxxxx"), c: { ...route(GOOD), sesionKey: "" } },
+  };
+  const [served, line = "", ...more] = await reload(next);
+  expect([served, more]).toEqual(["a", []]);
+  for (const reason of [
+    "Route a: secret could not be resolved: the environment variable NOT_SET is not set or empty: set it.",
+    "Route b: secret is one character, or a few, repeated. ",
+    "Set a long random string, such as openssl rand -base64 32 prints.",
+    "Route c: sesionKey is not a field of a route. Remove it or correct its name.",
+  ])
+    expect(line).toContain(reason);
+  expect(line).not.toMatch(/callers get 404|route \S+ skipped/u);
+});
+
+test("SERVE-3: what was read at a signal is not read again by the watch, whole or broken", async () => {
+  const { live, options, lines } = await begin({ routes: { a: route(GOOD) } });
+  let looks = 0;
+  const known = (): Prints | undefined => {
+    looks += 1;
+    return live.prints;
+  };
+  const end = watchFiles({ known, onChange: () => void live.reload(options), everyMs: 2 });
+  for (const [text, said] of [
+    [JSON.stringify({ routes: { a: route(`${GOOD}2`) } }), "info reloaded: 1 route"],
+    ["{ routes:", expect.stringMatching(/^error not reloaded/u)],
+  ] as const) {
+    writeFileSync(join(folder, "routes.json"), text);
+    await live.reload(options);
+    const seen = looks;
+    await expect.poll(() => looks).toBeGreaterThan(seen + 8);
+    expect(lines.splice(0)).toEqual([said]);
+  }
+  writeFileSync(join(folder, "routes.json"), "{ broken by itself");
+  await expect.poll(() => lines.length).toBe(1);
+  const seen = looks;
+  await expect.poll(() => looks).toBeGreaterThan(seen + 8);
+  expect(lines).toEqual([expect.stringMatching(/^error not reloaded/u)]);
+  end();
 });
 
 test("SERVE-3: a certificate that the server does not take keeps all that is served", async () => {
@@ -72,7 +151,7 @@ test("SERVE-3: a certificate that the server does not take keeps all that is ser
   const tls = { cert: "c", key: "k" };
   const fresh = { ...live.served, tls, config: { ...live.served.config, routes: new Map() } };
   await live.reload({ ...options, read: async () => ok(fresh) });
-  expect([live.served.config.routes.size, lines]).toEqual([1, [expect.stringContaining("the certificate")]]);
+  expect([live.served.config.routes.size, lines]).toEqual([1, [expect.stringContaining("The certificate")]]);
 });
 
 test("SERVE-3: reloads go one after another, and any number of wishes meanwhile is one more", async () => {
@@ -92,6 +171,36 @@ test("SERVE-3: reloads go one after another, and any number of wishes meanwhile 
   expect([reads, most]).toEqual([2, 1]);
   await live.reload({ ...options, read });
   expect(reads).toBe(3);
+});
+
+test("SERVE-3, CONFIG-2: a route that breaks is not taken for a broken one whose id begins alike", async () => {
+  const [known, other] = [`${"r".repeat(100)}1`, `${"r".repeat(100)}2`];
+  const missing = { source: "env", provider: "default", id: "NOT_SET" };
+  for (const broken of [route(""), route(missing), { sessionKey: "s", path: "x", secret: GOOD }, 7]) {
+    const { reload } = await begin({ routes: { [known]: broken, [other]: route(GOOD) } });
+    const [served, line] = await reload({ routes: { [known]: broken, [other]: broken } });
+    expect([served, line?.startsWith("error not reloaded"), line?.includes(other)]).toEqual([other, true, true]);
+  }
+  const { reload } = await begin({ routes: { [known]: route(missing), [other]: route(GOOD) } });
+  expect((await reload({ routes: { [known]: route(missing), [other]: route("") } }))[0]).toBe(other);
+});
+
+test("SERVE-2: once a stop has begun, nothing is read any more, and what is being read is not taken over", async () => {
+  const { live, options, lines } = await begin({ routes: { a: route(GOOD) } });
+  const gate = Promise.withResolvers<void>();
+  const before = live.served;
+  let reads = 0;
+  const read = async (): ReturnType<ReloadOptions["read"]> => {
+    reads += 1;
+    await gate.promise;
+    return options.read();
+  };
+  const all = [live.reload({ ...options, read }), live.reload({ ...options, read })];
+  live.end();
+  gate.resolve();
+  await Promise.all(all);
+  await live.reload({ ...options, read });
+  expect([reads, live.served === before, lines]).toEqual([1, true, []]);
 });
 
 test("SERVE-3: secrets in files are watched with the rest", async () => {
@@ -132,11 +241,17 @@ test.each(Object.entries(FILE_CHANGES))("SERVE-3: a file that %s is noticed once
   symlinkSync("v1", join(at, "..data"));
   const file = join(at, "..data", "file");
   let [changes, looks] = [0, 0];
-  const files = (): readonly string[] => {
+  let read: Prints | undefined = await printsOf([file]);
+  const known = (): Prints | undefined => {
     looks += 1;
-    return [file];
+    return read;
   };
-  const end = watchFiles({ files, known: await printsOf([file]), onChange: () => (changes += 1), everyMs: 2 });
+  const onChange = async (): Promise<void> => {
+    changes += 1;
+    read = undefined;
+    read = await printsOf([file]);
+  };
+  const end = watchFiles({ known, onChange, everyMs: 2 });
   await expect.poll(() => looks).toBeGreaterThan(3);
   expect(changes).toBe(0);
   change(at, file);
@@ -148,4 +263,20 @@ test.each(Object.entries(FILE_CHANGES))("SERVE-3: a file that %s is noticed once
   const last = looks;
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(looks).toBeLessThanOrEqual(last + 1);
+});
+
+test("SERVE-3: a file that changes at every look is read after five of them, and then again", async () => {
+  const file = join(folder, "restless");
+  let [looks, seen] = [0, [] as number[]];
+  let read = await printsOf([file]);
+  const known = () => {
+    writeFileSync(file, String(looks).repeat(looks % 7));
+    utimesSync(file, looks, (looks += 1));
+    return read;
+  };
+  const onChange = (): void => void (seen = [...seen, looks]);
+  const end = watchFiles({ known, onChange, everyMs: 1 });
+  await expect.poll(() => seen.length).toBeGreaterThan(1);
+  end();
+  expect(seen.slice(0, 2).map((at) => at <= 12)).toEqual([true, true]);
 });

@@ -237,6 +237,16 @@ describe("files", () => {
     if (!isFound) expect(resolved).not.toContain(SECRET);
   });
 
+  test("CONFIG-10: a JSON file in which a name stands twice in one object is refused, with the lines", async () => {
+    const twice = `{\n"a": { "key": "${SECRET}" },\n"b": { "key": "x", "key2": "y",\n "k\\u0065y": "${SECRET}" }\n}`;
+    for (const id of ["/a/key", "/b/key"]) {
+      expect(await inJson(twice, id)).toBe(
+        "fault: secrets.providers.kept.path has one name on lines 3 and 4: keep one of them.",
+      );
+    }
+    expect(await inJson(`{"a": {"key": "${SECRET}"}, "b": {"key": "x"}}`, "/a/key")).toBe(SECRET);
+  });
+
   test("a file in mode singleValue is the secret, without one line end and a byte order mark", async () => {
     const values = [SECRET, `${SECRET}\n`, `${SECRET}\r\n`, `\uFEFF${SECRET}`];
     for (const content of values) expect(await inFile({ path: newFile(content) })).toBe(SECRET);

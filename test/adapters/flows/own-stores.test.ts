@@ -198,7 +198,7 @@ test("CONFIG-2: a configuration without routes is reported, and `explain` can re
 
 test("CONFIG-2: an embedding program is told to pass the secret itself, because it resolves SecretRefs", async () => {
   const ref = { source: "env", provider: "default", id: "CI_SECRET" };
-  const secrets = { unset: undefined, number: 7, ref, blank: " " };
+  const secrets = { unset: undefined, number: 7, half: { source: "env" }, ref, blank: " " };
   const routes = Object.fromEntries(
     Object.entries(secrets).map(([id, secret]) => [id, { sessionKey: "agent:main:ci", secret }]),
   );
@@ -208,6 +208,7 @@ test("CONFIG-2: an embedding program is told to pass the secret itself, because 
   expect(log).toEqual([
     `[webhooks] route unset skipped: ${missing}`,
     `[webhooks] route number skipped: ${missing}`,
+    `[webhooks] route half skipped: ${missing}`,
     `[webhooks] route ref skipped: ${unresolved}`,
     `[webhooks] route blank skipped: ${unresolved}`,
   ]);

@@ -19,12 +19,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execFileSync, spawn } from "node:child_process";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, expect, test, vi } from "vitest";
 import { backUp } from "../../../adapters/flows/sqlite/backup.ts";
 import { askAs } from "../../../adapters/conformance/transcript.ts";
 import { openSqliteFlows, type SqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
+import { SqliteEngine } from "../../../adapters/flows/sqlite/engine.ts";
+import { type LogIndex, mayHaveMoved } from "../../../adapters/flows/sqlite/log-index.ts";
+import { NO_FILES, watchFiles } from "../../../adapters/flows/sqlite/open-files.ts";
 import { SCHEMA_VERSION } from "../../../adapters/flows/sqlite/schema.ts";
 import type { FlowAction, Outcome, StoreFailure } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
@@ -52,6 +57,17 @@ const run = async (flows: SqliteFlows, action: FlowAction): Promise<Answer> =>
   flows.execute(OWNER, action, (_, detail) => told.push(detail));
 const listed = async (flows: SqliteFlows): Promise<readonly unknown[]> =>
   ((await askAs(flows, OWNER)(LIST)).flows ?? []).map(({ flowId }) => flowId);
+
+/** Another process that writes, and moves the log in each of SQLite's ways. */
+const WRITER = `
+const { DatabaseSync } = require("node:sqlite");
+const database = new DatabaseSync(process.argv[1], { timeout: 20000 });
+database.exec("PRAGMA wal_autocheckpoint = 3");
+for (let round = 0; round < 200; round += 1) {
+  database.exec("PRAGMA user_version = 2");
+  if (round % 4 === 3) database.exec("PRAGMA wal_checkpoint(" + ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][(round >> 2) % 4] + ")");
+}
+`;
 
 /** What can happen to the files of a running store. `other`: another database of this product. */
 const ACCIDENTS: Readonly<Record<string, (file: string, other: string) => void>> = {
@@ -94,6 +110,19 @@ const ACCIDENTS: Readonly<Record<string, (file: string, other: string) => void>>
     rmSync(file);
     mkdirSync(file);
   },
+  "a second name": (file) => linkSync(file, `${file}.hard`),
+  "another file copied over it": (file, other) => writeFileSync(file, readFileSync(other)),
+  "its own bytes written again": (file) => writeFileSync(file, readFileSync(file)),
+  "another file of its size copied over it": (file, other) => {
+    const bytes = Buffer.alloc(statSync(file).size);
+    readFileSync(other).copy(bytes);
+    writeFileSync(file, bytes);
+  },
+  "the log emptied": (file) => writeFileSync(`${file}-wal`, ""),
+  "the log cut to its head": (file) => truncateSync(`${file}-wal`, 32),
+  "the log cut inside its last page": (file) => truncateSync(`${file}-wal`, statSync(`${file}-wal`).size - 1),
+  "the index emptied": (file) => truncateSync(`${file}-shm`, 0),
+  "the index cut": (file) => truncateSync(`${file}-shm`, 4096),
 };
 
 test.each(Object.keys(ACCIDENTS))(
@@ -118,6 +147,30 @@ test.each(Object.keys(ACCIDENTS))(
     flows.close();
   },
 );
+
+test.each(Object.keys(ACCIDENTS))("STORE-6: %s: an idle store sees it before it writes anything", async (name) => {
+  const file = newFile();
+  const flows = open(file);
+  await run(flows, CREATE);
+  const other = newFile();
+  open(other).close();
+  if (name.startsWith("the log")) expect(flows.isIntact()).toBe(true);
+  else await flows.sweep();
+  const reasons: string[] = [];
+  void flows.lost.then(({ message }) => reasons.push(message));
+  ACCIDENTS[name]?.(file, other);
+  // a lost log is saved where that is safe; a file that an operator put there is left alone
+  const bytes = (): string =>
+    statSync(file, { throwIfNoEntry: false })?.isFile() === true && !name.startsWith("the log")
+      ? readFileSync(file, "base64")
+      : "";
+  const after = bytes();
+  expect(flows.isIntact()).toBe(false);
+  expect((await run(flows, CREATE)).isErr()).toBe(true);
+  expect(reasons).toHaveLength(1);
+  expect(bytes()).toEqual(after);
+  flows.close();
+});
 
 test.each<readonly [string, (file: string) => string]>([
   [
@@ -170,6 +223,78 @@ test("STORE-6: reads see within a second that the files are others", async () =>
   flows.close();
 });
 
+test("STORE-6: a second after a write, a log that was cut is seen without another one", async () => {
+  const file = newFile();
+  const flows = open(file);
+  const reasons: string[] = [];
+  void flows.lost.then(({ message }) => reasons.push(message));
+  await run(flows, CREATE);
+  truncateSync(`${file}-wal`, 0);
+  await vi.waitFor(() => expect(reasons).toHaveLength(1), { timeout: 3000, interval: 20 });
+  flows.close();
+});
+
+test("STORE-6: a log that cannot be moved, for another reason than a lock or a full disk, loses the files", async () => {
+  const file = newFile();
+  open(file).close();
+  const database = new DatabaseSync(file);
+  database.exec(`${WAL}; INSERT INTO tasks (task_id, flow_id, record) SELECT 'a', flow_id, '' FROM flows`);
+  const lost: unknown[] = [];
+  const engine = new SqliteEngine(database, undefined, () => ({ ...NO_FILES, lose: (error) => lost.push(error) }));
+  const write = (): void => database.exec("PRAGMA user_version = 2");
+  write();
+  const reader = new DatabaseSync(file);
+  reader.exec("BEGIN; SELECT * FROM flows");
+  reader.prepare("SELECT * FROM flows").all();
+  write();
+  expect([engine.settle()._unsafeUnwrap(), lost]).toEqual([false, []]);
+  reader.close();
+  truncateSync(`${file}-wal`, 32);
+  expect(engine.settle().isErr()).toBe(true);
+  expect(lost).toMatchObject([{ errcode: 522 }]);
+  engine.close();
+  const watched = open(file);
+  const files = watchFiles(file);
+  for (const reason of ["first", "second"]) files.lose(new Error(reason));
+  expect(files.look()?.message).toMatch(/cannot take what its log holds \(first\)\. Every command is refused/u);
+  expect([await files.lost, files.mayRescue()]).toEqual([files.look(), false]);
+  files.close();
+  watched.close();
+});
+
+test("STORE-6: a move of the log that is at work at one of two looks, or ended between them, explains a write", () => {
+  const still: LogIndex = { log: "1 2", logBytes: 0, moved: "1 2 3", isMoving: false };
+  const moving = { ...still, isMoving: true };
+  expect(mayHaveMoved(still, { ...still })).toBe(false);
+  for (const [earlier, later] of [
+    [moving, still],
+    [still, moving],
+    [still, { ...still, moved: "1 2 4" }],
+    [undefined, still],
+    [still, undefined],
+  ] as const) {
+    expect(mayHaveMoved(earlier, later)).toBe(true);
+  }
+});
+
+test("STORE-6: what other processes write and move into the file is not an accident", async () => {
+  const file = newFile();
+  const flows = open(file);
+  const others = Array.from({ length: 2 }, () =>
+    spawn(process.execPath, ["-e", WRITER, file], { stdio: ["ignore", "ignore", "inherit"] }),
+  );
+  let made = 0;
+  while (others.some(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) {
+    expect((await run(flows, CREATE)).isOk()).toBe(true);
+    made += 1;
+    await setImmediate();
+    if (made % 5 === 0) expect([flows.isIntact(), (await flows.sweep()).isOk()]).toEqual([true, true]);
+  }
+  expect(others.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  expect(await listed(flows)).toHaveLength(made);
+  flows.close();
+}, 60_000);
+
 test("STORE-6: a store that lost its file stays so until it is opened again, even if the file comes back", async () => {
   const file = newFile();
   const flows = open(file);
@@ -195,8 +320,6 @@ test("STORE-6: what changes nothing for the next start is not in the way", async
   };
   await goesOn();
   chmodSync(real, 0o640);
-  await goesOn();
-  linkSync(real, `${real}.hard`);
   await goesOn();
   const beside = open(real);
   expect((await run(beside, CREATE)).isOk()).toBe(true);
@@ -305,6 +428,53 @@ test("STORE-4: a log without its database is refused and stays", async () => {
     expect(openSqliteFlows(left)._unsafeUnwrapErr()).toMatchObject({ code: "unusable", error: expect.any(Error) });
     expect(everythingIn(join(left, ".."))).toEqual(before);
   }
+});
+
+/** Symlinks that lead to a file: a chain of an absolute and a relative one, and one of its folder. */
+const linksTo = (file: string): readonly string[] => {
+  const folder = newFolder();
+  symlinkSync(file, join(folder, "first"));
+  symlinkSync("first", join(folder, "second"));
+  symlinkSync(join(file, ".."), join(folder, "folder"));
+  return [join(folder, "second"), join(folder, "folder", "flows.db")];
+};
+
+test("STORE-4: through symlinks, also to a file that is not there, the target's own log is looked at", async () => {
+  const newer = crashed([WAL, SONGS, MARK, NEWER]);
+  const alone = crashed([WAL, SONGS, MARK]);
+  rmSync(alone);
+  for (const file of [newer, alone]) {
+    const before = everythingIn(join(file, ".."));
+    for (const link of linksTo(file)) {
+      expect(openSqliteFlows(link)._unsafeUnwrapErr().code).toBe(file === newer ? "newer" : "unusable");
+      expect((await backUp(link, newFile()))._unsafeUnwrapErr().code).toBe(file === newer ? "newer" : "missing");
+      expect(everythingIn(join(file, ".."))).toEqual(before);
+    }
+  }
+  const made = newFile();
+  for (const link of linksTo(made)) {
+    const flows = open(link);
+    expect((await run(flows, CREATE)).isOk()).toBe(true);
+    expect(existsSync(`${made}-wal`)).toBe(true);
+    expect((await backUp(link, newFile())).isOk()).toBe(true);
+    flows.close();
+  }
+});
+
+test("STORE-4: a file with two names is refused under each of them, and stays", async () => {
+  const file = newFile();
+  open(file).close();
+  const other = join(newFolder(), "other.db");
+  linkSync(file, other);
+  for (const name of [file, other]) {
+    const before = everythingIn(join(name, ".."));
+    const { error } = openSqliteFlows(name)._unsafeUnwrapErr();
+    expect(String(error)).toContain("it has 2 names (hard links)");
+    expect((await backUp(name, newFile()))._unsafeUnwrapErr().code).toBe("unusable");
+    expect(everythingIn(join(name, ".."))).toEqual(before);
+  }
+  rmSync(other);
+  open(file).close();
 });
 
 test("STORE-4: a start that was cut off, in any state of its files, can be made again", async () => {
@@ -429,6 +599,25 @@ test("STORE-9: 300 damaged files: opening and each action give a result, and a l
   expect(seen.refused).toBeGreaterThan(0);
 }, 120_000);
 
+test("STORE-9: a first start on a full disk names the cause, and leaves no file", () => {
+  const folder = newFolder();
+  const seen = new Set<unknown>();
+  for (let size = 4; size <= 48; size += 4) {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${String(size)}k`, "tmpfs", folder]);
+    try {
+      const { error } = openSqliteFlows(join(folder, "flows.db"))._unsafeUnwrapErr();
+      seen.add(Object(error).errcode);
+      expect(readdirSync(folder)).toEqual([]);
+      writeFileSync(join(folder, "flows.db"), "");
+      expect(openSqliteFlows(join(folder, "flows.db")).isErr()).toBe(true);
+      expect(readdirSync(folder)).toContain("flows.db");
+    } finally {
+      execFileSync("umount", ["-l", folder]);
+    }
+  }
+  expect(seen).toEqual(new Set([13, 4874]));
+});
+
 test("STORE-8: a backup of an idle or a crashed file is whole, private and new, and a bad source is refused", async () => {
   const file = newFile();
   const flows = open(file);
@@ -447,6 +636,10 @@ test("STORE-8: a backup of an idle or a crashed file is whole, private and new, 
   restored.close();
   const dangling = join(newFolder(), "link.db");
   symlinkSync(join(newFolder(), "nowhere"), dangling);
+  const loop = join(newFolder(), "link.db");
+  symlinkSync(loop, loop);
+  const long = join(newFolder(), "n".repeat(255));
+  expect((await backUp(file, long))._unsafeUnwrap()).toBe(1);
   const damaged = newFile();
   writeFileSync(damaged, Buffer.from(bytes).fill(0, PAGE));
   for (const [source, to, code] of [
@@ -456,8 +649,15 @@ test("STORE-8: a backup of an idle or a crashed file is whole, private and new, 
     [damaged, newFile(), "unusable"],
     [file, dangling, "exists"],
     [file, join(newFolder(), "no", "such.db"), "unwritable"],
+    [file, "/dev/null/such.db", "unwritable"],
+    [file, join(newFolder(), "n".repeat(300)), "unwritable"],
+    [file, join(loop, "such.db"), "unwritable"],
+    [file, loop, "exists"],
+    ["/dev/null/flows.db", newFile(), "missing"],
+    [join(newFolder(), "n".repeat(300)), newFile(), "unusable"],
+    [loop, newFile(), "unusable"],
   ] as const) {
-    const before = existsSync(join(source, "..")) ? everythingIn(join(source, "..")) : {};
+    const before = code === "not_ours" || code === "newer" ? everythingIn(join(source, "..")) : {};
     expect((await backUp(source, to))._unsafeUnwrapErr().code).toBe(code);
     expect(existsSync(to)).toBe(false);
     if (code !== "unwritable") expect(readdirSync(join(to, "..")).filter((name) => name !== "link.db")).toEqual([]);

@@ -38,7 +38,7 @@ const located = ({ client, route, good }: Request): Located => {
     head({
       target,
       headers,
-      client: `10.0.${String(client >> 8)}.${String(client & 255)}`,
+      client: `10.${String(client >> 16)}.${String((client >> 8) & 255)}.${String(client & 255)}`,
       peer: `127.0.0.${String(client % 3)}`,
     }),
   )._unsafeUnwrap();

@@ -112,6 +112,38 @@ test("REPLY-4: a refusal of a request whose body came with its head keeps the co
   socket.destroy();
 });
 
+test("AUTH-7, BODY-6: a secret with a comma opens in one line, not in two, and no body whose transfer is compressed is read", async () => {
+  const secret = "first-half, second-half";
+  const config = { routes: { r: { path: PATH_A, sessionKey: "agent:main:main", secret } } };
+  const embedding = createServer(createNodeListener({ config, flows: memoryFlows() }));
+  const { port } = await new Promise<AddressInfo>((resolve) => {
+    embedding.listen(0, "127.0.0.1", () => resolve(embedding.address() as AddressInfo));
+  });
+  const statusOf = async (lines: readonly string[], body: string): Promise<number> => {
+    const socket = connect(port, "127.0.0.1");
+    const head = [
+      `POST ${PATH_A} HTTP/1.1`,
+      "host: x",
+      "connection: close",
+      "content-type: application/json",
+      ...lines,
+    ];
+    socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+    return Number((await text(socket)).slice(9, 12));
+  };
+  const whole = `content-length: ${String(LIST.length)}`;
+  const chunks = `${LIST.length.toString(16)}\r\n${LIST}\r\n0\r\n\r\n`;
+  for (const start of ["authorization: Bearer ", "X-OpenClaw-Webhook-Secret: "]) {
+    const [name = ""] = start.split(" ");
+    const line = `${start}${secret}`;
+    expect(await statusOf([whole, line], LIST)).toBe(200);
+    expect(await statusOf([whole, `${start}first-half`, `${name} second-half`], LIST)).toBe(401);
+    expect(await statusOf(["transfer-encoding: chunked", line], chunks)).toBe(200);
+    expect(await statusOf(["transfer-encoding: gzip, chunked", line], chunks)).toBe(415);
+  }
+  embedding.close();
+});
+
 test("REPLY-1: a request with a whole body keeps its connection", async () => {
   const to = await start();
   const socket = open(to, { ...HEADERS, "content-length": String(LIST.length) });

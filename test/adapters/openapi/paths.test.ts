@@ -18,7 +18,7 @@ const entries = fc.uniqueArray(fc.record({ routeId, path }), {
 const configured = (found: readonly { readonly routeId: string; readonly path: string }[]) => {
   const routes = found.map((entry) => [
     entry.routeId,
-    { path: entry.path, sessionKey: "s", secret: "0123456789abcdef" },
+    { path: entry.path, sessionKey: "s", secret: "a-secret-0123456789abcdef" },
   ]);
   const config = loadConfig({ routes: Object.fromEntries(routes) }, sha256);
   return { routes: config.routes, paths: [...config.paths].map(([path, routeId]) => ({ routeId, path })) };

@@ -256,6 +256,27 @@ test("REPLY-6: a client that waits is answered at once when it is refused, and i
   }
 });
 
+test("REPLY-6, LIMIT-1: what else a client expects is ignored: it is answered and counted as without it", async () => {
+  const { store, seen } = counted();
+  const to = await start(store);
+  const expecting = (count: number, more: Headers = {}): string =>
+    create({ expect: "foo", ...more }).repeat(count - 1) + create({ expect: "foo", ...more, connection: "close" });
+  expect(statusesIn(await answersTo(to, expecting(2)))).toEqual(["200", "200"]);
+  expect(statusesIn(await answersTo(to, head({ expect: "foo" }, "/healthz", "GET")))).toEqual(["200"]);
+  const refused = statusesIn(await answersTo(to, expecting(121, { authorization: "Bearer no" })));
+  expect([refused[0], refused.at(-1), seen.asked]).toEqual(["401", "429", 2]);
+});
+
+test("SERVE-6: a connection that is kept after the refusal of a client that waits says for how long", async () => {
+  const to = await start(counted().store);
+  const refused = create({ expect: "100-continue", authorization: "Bearer no" });
+  const said = await answersTo(to, refused + create({ connection: "close" }));
+  expect(statusesIn(said)).toEqual(["401", "200"]);
+  expect(said).toMatch(
+    /^HTTP\/1\.1 401 (?:[^\r]*\r\n)*connection: keep-alive\r\n(?:[^\r]*\r\n)*keep-alive: timeout=125\r\n/iu,
+  );
+});
+
 test("REPLY-6: behind a host that has said 100 already, it is not said twice", async () => {
   const listener = listenerFor(counted().store);
   const server = createServer((request, response) => void listener(request, response));

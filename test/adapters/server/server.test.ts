@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { text } from "node:stream/consumers";
 import { err, ok } from "neverthrow";
 import { expect, test } from "vitest";
 import { startSweeping } from "../../../adapters/flows/sweeper.ts";
@@ -61,6 +62,23 @@ test("health shows that the process lives and whether it accepts requests, and n
   for (const path of ["/healthz/x", "/healthzx", "/x/healthz", "/?/healthz"])
     expect([path, await ask(path)]).toMatchObject([path, [404, "no-store", { code: "route_not_found" }]]);
   expect(await ask("/")).toMatchObject([404, "no-store", { code: "route_not_found" }]);
+  const { port } = new URL(server.url);
+  /** The status for a target as it stands in the request line. */
+  const askRaw = async (target: string): Promise<string> => {
+    const socket = connect(Number(port), "127.0.0.1");
+    socket.end(`GET ${target} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n`);
+    return (await text(socket)).slice(9, 12);
+  };
+  for (const [target, status] of [
+    ["http://h/healthz", "200"],
+    ["HTTPS://h:1//ReadyZ/?x", "503"],
+    ["http:///healthz", "404"],
+    ["http://h/x/healthz", "404"],
+    ["http://h?/healthz", "404"],
+    ["http://h", "404"],
+  ] as const) {
+    expect([target, await askRaw(target)]).toEqual([target, status]);
+  }
   expect(await server.stop()).toBe("drained");
 });
 

@@ -6,8 +6,10 @@ import {
   appendFileSync,
   chmodSync,
   chownSync,
+  closeSync,
   copyFileSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -66,7 +68,8 @@ const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => 
   }
 };
 
-const LOST = /"level":"ERROR".*(?:was removed|is another file|was cut short).*until the server is started again/u;
+const LOST =
+  /"level":"ERROR".*(?:was removed|is another file|was cut short).* a backup .*until the server is started again/u;
 
 const ACCIDENTS: Readonly<Record<string, (folder: string) => void>> = {
   "rm flows.db*": (folder) => {
@@ -90,6 +93,8 @@ for (const [name, accident] of Object.entries(ACCIDENTS)) {
     assert.equal((await create(server, 1)).status, 200);
     assert.equal(await ready(server), 200);
     const before = statSync(file).ino;
+    // open, so that no new file gets its number
+    const held = openSync(file, "r");
     accident(folder);
     const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => create(server, at)));
     assert.deepEqual(
@@ -109,6 +114,7 @@ for (const [name, accident] of Object.entries(ACCIDENTS)) {
       assert.ok(name.includes("wal") ? states.includes(1) && states[0] === 2 : states.length === 1, String(states));
       assert.equal(await next.end("SIGTERM"), 0);
     }
+    closeSync(held);
   });
 }
 
@@ -225,7 +231,10 @@ test("STORE-8: a backup overwrites nothing, and says what to do", async () => {
     [[target, "--db", file], /backup\.db exists and was not changed\. Name a new file\./u],
     [[join(folder, "new.db"), "--db", foreign], /songs\.db is not a database of openclaw-webhooks\. .*--db/u],
     [[join(folder, "new.db"), "--db", join(folder, "none.db")], /none\.db does not exist\. .*--db/u],
-    [[join(folder, "no", "new.db"), "--db", file], /new\.db cannot be written .*\. Name a file in a folder/u],
+    [
+      [join(folder, "no", "new.db"), "--db", file],
+      /new\.db is in a folder that does not exist \(ENOENT\)\. Create the folder/u,
+    ],
   ] as const) {
     const done = await runCli(["backup", ...args]);
     assert.deepEqual([done.status, done.out], [1, ""]);

@@ -9,14 +9,14 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { asUser, type Ended, isRoot, MAIN, runCli, runToEnd, type User } from "../../support/command-line.ts";
-import { remove, tempFolder } from "./harness.ts";
+import { remove, tempFolder, until } from "./harness.ts";
 
 const real = { skip: isRoot && process.platform === "linux" ? false : "other users and mounts need root and Linux" };
 const top = tempFolder();
 after(() => remove(top));
 if (isRoot) chmodSync(top, 0o755);
 
-const SECRET = "correct-horse-battery-staple";
+const SECRET = "stable-battery-of-the-right-horse";
 const ME: User = { uid: 1000, gid: 1000 };
 const STRANGER = 12_345;
 
@@ -281,14 +281,6 @@ const isRunning = (pid: number): boolean => {
     return !/^State:\s+Z/mu.test(readFileSync(`/proc/${String(pid)}/status`, "utf8"));
   } catch {
     return false;
-  }
-};
-
-const until = async (isSo: () => boolean): Promise<void> => {
-  const deadline = Date.now() + 15_000;
-  while (!isSo()) {
-    assert.ok(Date.now() < deadline, "it does not become so");
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 };
 

@@ -1,5 +1,6 @@
 // STORE-1: two servers on one database file are one store: the whole suite for stores, each command by the other one.
 
+import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -56,4 +57,18 @@ const alternating = (): FlowStore => {
 
 describe("STORE-1: two processes on one file", () => {
   flowStoreSuite(test, { open: alternating, owners: OWNERS, runs: 40, writers: 12 });
+});
+
+test("STORE-1: two servers that make the same new file at once both serve from it", async () => {
+  for (let pair = 0; pair < 10; pair += 1) {
+    const fresh = tempFolder();
+    const args = ["--db", join(fresh, "flows.db")];
+    const both = await Promise.allSettled([Standalone.start(args), Standalone.start(args)]);
+    for (const one of both) if (one.status === "fulfilled") await one.value.end("SIGKILL");
+    remove(fresh);
+    assert.deepEqual(
+      both.map((one) => (one.status === "rejected" ? String(one.reason) : "")),
+      ["", ""],
+    );
+  }
 });

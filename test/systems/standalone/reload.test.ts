@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
@@ -55,7 +56,6 @@ test("SERVE-3: SIGHUP exchanges routes, secrets and proxies; a broken file keeps
   const broken: readonly string[] = [
     "{ routes:",
     "{}",
-    routesWith({}),
     routesWith({ a: NEW, b: "" }),
     routesWith({ a: NEW, b: { source: "file", provider: "none", id: "value" } }),
     JSON.stringify({ ...JSON.parse(routesWith({ a: NEW, b: NEW })), trustedProxies: ["nonsense"] }),
@@ -148,6 +148,42 @@ test("SERVE-3: a secret in a file of its own is watched; an empty one keeps the 
   await server.end("SIGKILL");
 });
 
+test("SERVE-3: a secret file that appears after its configuration is taken by itself", async () => {
+  const at = place();
+  const [config, secret] = [join(at, "routes.json"), join(at, "b.secret")];
+  const ref = { source: "file", provider: "mine", id: "value" };
+  const providers = { mine: { source: "file", path: secret, mode: "singleValue" } };
+  write(config, routesWith({ a: OLD }));
+  const server = await Standalone.start(["--config", config, "--db", join(at, "flows.db")]);
+  replace(config, JSON.stringify({ ...JSON.parse(routesWith({ a: OLD, b: ref })), secrets: { providers } }));
+  await server.says("not reloaded");
+  replace(secret, NEW);
+  await server.says("reloaded: 2 routes");
+  assert.equal(await statusOf(server, "b", NEW), 200);
+  await server.end("SIGKILL");
+});
+
+test("SERVE-2, SERVE-3: a reload whose command takes its time does not keep a stopped process, nor go on in it", async () => {
+  const at = place();
+  const [config, command, sign] = [join(at, "routes.json"), join(at, "slow.sh"), join(at, "sign")];
+  write(config, routesWith({ a: OLD }));
+  writeFileSync(command, `#!/bin/sh\n/bin/echo $$ > ${sign}\nexec /bin/sleep 30\n`, { mode: 0o700 });
+  const server = await Standalone.start(["--config", config, "--db", join(at, "flows.db"), "--no-watch"]);
+  const providers = { slow: { source: "exec", command, timeoutMs: 40_000 } };
+  const ref = { source: "exec", provider: "slow", id: "a" };
+  write(config, JSON.stringify({ ...JSON.parse(routesWith({ a: ref })), secrets: { providers } }));
+  server.signal("SIGHUP");
+  await until(() => existsSync(sign) && readFileSync(sign, "utf8") !== "");
+  server.signal("SIGHUP");
+  const begun = performance.now();
+  assert.equal(await server.end("SIGTERM"), 0);
+  assert.ok(performance.now() - begun < 5000);
+  const words = readFile(`/proc/${readFileSync(sign, "utf8").trim()}/cmdline`, "utf8");
+  // a process that has ended and that nobody waits for has no words
+  assert.equal(await words.catch(() => ""), "");
+  assert.ok(!server.log.join().includes("reloaded"));
+});
+
 const certify = (at: string, name: string): { readonly cert: string; readonly key: string } => {
   const [cert, key] = [join(at, `${name}.crt`), join(at, `${name}.key`)];
   const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
@@ -191,6 +227,11 @@ test("SERVE-3: a renewed certificate is taken over while a client stays connecte
   assert.equal(await shownBy(server.base), "first");
   replace(live.cert, readFileSync(second.cert, "utf8"));
   await server.says("not reloaded");
+  assert.equal(await shownBy(server.base), "first");
+  // opening a pipe waits for a writer
+  rmSync(live.key);
+  execFileSync("mkfifo", [live.key]);
+  await server.says("key.pem is not a regular file");
   assert.equal(await shownBy(server.base), "first");
   install(second);
   await until(async () => (await shownBy(server.base)) === "second");

@@ -148,6 +148,27 @@ test("SERVE-7: more connections than the process may open, a folder that is gone
   assert.deepEqual(await gone, [0, null]);
 });
 
+test("SERVE-7, SERVE-2: a log whose reader is stuck neither keeps the process from ending nor fills its memory", async () => {
+  const at = place();
+  const serve = [MAIN, "serve", "--port", "0", "--config", configured(at), "--db", join(at, "flows.db")];
+  const child = spawn(process.execPath, [...serve, "--log-level", "debug"]);
+  let said = "";
+  child.stderr.on("data", (chunk) => (said += String(chunk)));
+  await until(() => said.includes("listening on http"));
+  child.stderr.pause();
+  const base = /https?:\/\/[^\s,"]+/u.exec(said.split("listening on ")[1] ?? "")?.[0] ?? "";
+  const ask = async (): Promise<number> => (await fetch(`${base}/nowhere`)).status;
+  for (let times = 0; times < 100; times += 1) {
+    const statuses = await Promise.all(Array.from({ length: 10 }, ask));
+    assert.deepEqual(new Set(statuses), new Set([404]));
+  }
+  const gone = once(child, "exit");
+  const begun = performance.now();
+  child.kill("SIGTERM");
+  assert.deepEqual(await gone, [0, null]);
+  assert.ok(performance.now() - begun < 5000);
+});
+
 test("LIMIT-9: 300 senders that reset their connection at once do not get more than one window, and none is unknown", async () => {
   const at = place();
   const args = ["--config", configured(at), "--db", join(at, "flows.db"), "--log-level", "debug"];
