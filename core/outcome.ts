@@ -124,6 +124,7 @@ export type OutcomeOf<Kinds extends Kind> = Extract<Outcome, { readonly kind: Ki
 export const STORE_FAILURES = [
   "idempotency_key_reused",
   "idempotency_in_progress",
+  "idempotency_unavailable",
   "persist_failed",
   "bad_host_answer",
   "outcome_unknown",

@@ -44,17 +44,18 @@ const REPLAYED = Object.freeze({ ...HEADERS, "Idempotent-Replayed": "true" });
 
 const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
 
-const headersOf = (code: RejectionCode): Readonly<Record<string, string>> =>
+const headersOf = (code: RejectionCode, soon: number | undefined): Readonly<Record<string, string>> =>
   Object.freeze({
     ...HEADERS,
     ...(code === "method_not_allowed" ? { Allow: "POST" } : {}),
     ...(code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
+    ...(soon === undefined ? {} : { "Retry-After": retryAfter(soon) }),
   });
 
 const plainReply = (code: RejectionCode): Reply => {
-  const { status, sentence } = REJECTIONS[code];
+  const { status, sentence, retryAfterMs } = REJECTIONS[code];
   const body = JSON.stringify({ ok: false, code, error: sentence, result: {} });
-  return new SealedReply(status, headersOf(code), body, code);
+  return new SealedReply(status, headersOf(code, retryAfterMs), body, code);
 };
 
 /** What a caller without a credential is told: made once, so that a flood of refusals costs next to nothing. */
@@ -67,11 +68,13 @@ const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   unauthorized: plainReply("unauthorized"),
   payload_too_large: plainReply("payload_too_large"),
   request_timeout: plainReply("request_timeout"),
+  overloaded: plainReply("overloaded"),
   invalid_json: plainReply("invalid_json"),
   invalid_request: plainReply("invalid_request"),
   mapping_failed: plainReply("mapping_failed"),
   idempotency_key_reused: plainReply("idempotency_key_reused"),
   idempotency_in_progress: plainReply("idempotency_in_progress"),
+  idempotency_unavailable: plainReply("idempotency_unavailable"),
   persist_failed: plainReply("persist_failed"),
   bad_host_answer: plainReply("bad_host_answer"),
   outcome_unknown: plainReply("outcome_unknown"),

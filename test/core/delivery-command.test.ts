@@ -11,7 +11,6 @@ import {
   type Delivery,
   type FlowAction,
   type FlowRecord,
-  isRepeatable,
   MAX_RECORDS,
   needsOfDelivery,
   type Outcome,
