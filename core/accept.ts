@@ -4,7 +4,7 @@ import { err, ok, type Result } from "neverthrow";
 import { type Action, ACTIONS, type FlowAction, MAX_FIELD, parseAction } from "./action.ts";
 import { type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import { type Delivery, deliveryOf } from "./delivery.ts";
-import { checkRequestJson, JSON_FAULTS, needsNoWalk, parseJson } from "./json.ts";
+import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, parseJson } from "./json.ts";
 import { mapDelivery, type Mapped, type MappingFault } from "./mapping.ts";
 import { isObject, own } from "./own.ts";
 import type { Primitives } from "./primitives.ts";
@@ -103,7 +103,7 @@ const isNamedAction = (body: unknown): boolean => {
 /** What the body asks for; undefined when no rule takes it. `isPlain`: nothing in it needs to be looked at. */
 const askedOf = (
   { authenticated, located }: Proved,
-  body: unknown,
+  body: JsonValue,
   isPlain: boolean,
 ): Result<Asked, Rejection> | undefined => {
   const { route } = authenticated;

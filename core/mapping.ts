@@ -164,16 +164,21 @@ const keyTemplate = (key: string | undefined, credentials: readonly string[]): R
 const parseRule = (written: WrittenRule, credentials: readonly string[]): Result<Rule, string> => {
   const fault = fieldsFault(written);
   if (fault !== undefined) return err(fault);
-  if (checkRequestJson(written.do).isErr()) return err("do must hold JSON");
+  const json = checkRequestJson(written.do);
+  if (json.isErr()) return err("do must hold JSON");
   const when = each(Object.entries(written.when ?? {}), ([path, wanted]) => conditionOf(path, wanted, credentials));
   const key = keyTemplate(written.key, credentials);
-  // boundary: checkRequestJson has just proved that its members are JSON.
-  const fields = membersOf(written.do as Mapped["body"], credentials).mapErr((said) => `do ${said}`);
+  const tree = treeOf(json.value, credentials).mapErr((said) => `do ${said}`);
   if (when.isErr()) return err(when.error);
   if (key.isErr()) return err(key.error);
   const { action } = written.do;
   const bound = written.key === undefined || action === "create_flow" ? [] : boundFields(action);
-  return fields.map((read) => ({ when: when.value, key: key.value, action, fields: [...bound, ...read] }));
+  return tree.map((read) => ({
+    when: when.value,
+    key: key.value,
+    action,
+    fields: read.kind === "object" ? [...bound, ...read.members] : bound,
+  }));
 };
 
 /** Whether whatever satisfies `later` satisfies `earlier`. */

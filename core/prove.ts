@@ -56,7 +56,7 @@ export type Proved = ProvedRequest;
 
 const tooLarge = (maxBytes: number): Rejection => ({
   code: "payload_too_large",
-  fault: { sentence: `The body is larger than ${maxBytes.toLocaleString("en-US")} bytes.` },
+  fault: { sentence: `The body is larger than ${String(maxBytes).replace(/\B(?=(?:\d{3})+$)/gu, ",")} bytes.` },
 });
 
 //= BODY-2, BODY-3, BODY-8

@@ -8,6 +8,7 @@ import {
   createFlow,
   decide,
   decideDelivery,
+  isRepeatable,
   type Delivery,
   type FlowAction,
   type FlowRecord,

@@ -7,6 +7,7 @@ import {
   MAX_JOINED_TEXT,
   parseAction,
   parsePath,
+  type JsonValue,
   parseRules,
   parseTemplate,
   readPath,
@@ -15,7 +16,7 @@ import {
 } from "../../core/index.ts";
 import { wildText } from "./arbitraries.ts";
 
-const source = (payload: unknown, headers: Readonly<Record<string, string>> = {}): Source => ({
+const source = (payload: JsonValue, headers: Readonly<Record<string, string>> = {}): Source => ({
   payload,
   header: (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),
 });
