@@ -110,17 +110,23 @@ test("SIGN-1: each package accepts what signDelivery signs, and refuses it for a
   );
 });
 
-/** Each text that differs from `value` in one place. `by`: how far the characters there are moved, within printable ASCII. */
-const changedTexts = (value: string, by: number): readonly string[] =>
-  Array.from(value, (character, at) => {
-    const moved = String.fromCharCode(0x20 + ((character.charCodeAt(0) - 0x20 + by) % 95));
-    return value.slice(0, at) + moved + value.slice(at + 1);
-  });
+/** Each text with one character of `value` changed, missing or added. `by`: how far a changed one is moved within ASCII. */
+const changedTexts = (value: string, by: number): readonly string[] => {
+  const places = Array.from(value, (character, at) => [value.slice(0, at), character, value.slice(at + 1)] as const);
+  const moved = (character: string): string => String.fromCharCode(0x20 + ((character.charCodeAt(0) - 0x20 + by) % 95));
+  return [
+    `${value}A`,
+    ...places.flatMap(([start, one, end]) => [start + moved(one) + end, start + end, `${start}A${one}${end}`]),
+  ];
+};
 
-const changedBodies = (body: Uint8Array, by: number): readonly Uint8Array[] =>
-  Array.from(body, (byte, at) => Uint8Array.of(...body.subarray(0, at), byte ^ by, ...body.subarray(at + 1)));
+const changedBodies = (body: Uint8Array, by: number): readonly Uint8Array[] => [
+  Uint8Array.of(...body, by),
+  ...Array.from(body, (byte, at) => Uint8Array.of(...body.subarray(0, at), byte ^ by, ...body.subarray(at + 1))),
+  ...Array.from(body, (_, at) => Uint8Array.of(...body.subarray(0, at), ...body.subarray(at + 1))),
+];
 
-test("SIGN-4: one changed byte of body, signature, signed id or signed time proves nothing, wherever it stands", async () => {
+test("SIGN-4: one byte of body, signature, signed id or signed time that is changed, missing or added proves nothing", async () => {
   await fc.assert(
     fc.asyncProperty(sent, fc.integer({ min: 1, max: 94 }), async ({ name, secret, id, body }, by) => {
       const { scheme, sign: signed } = packageOf(name);
