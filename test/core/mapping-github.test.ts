@@ -6,15 +6,7 @@ import { fileURLToPath } from "node:url";
 import { sign } from "@octokit/webhooks-methods";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  type JsonValue,
-  mapDelivery,
-  type Mapped,
-  own,
-  parseAction,
-  parseRules,
-  type Source,
-} from "../../core/index.ts";
+import { type JsonValue, mapDelivery, own, parseAction, parseRules, type Source } from "../../core/index.ts";
 import { GITHUB_RULES } from "../support/github-rules.ts";
 import { bytes } from "./arbitraries.ts";
 import { check, keyOf } from "./signing.ts";
