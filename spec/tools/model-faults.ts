@@ -328,7 +328,12 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   // a key leads to two flows, to another route's or owner's, to none, to one that has ended; an update is lost; endless tries
   fault("binding", "oneFlowInv", `if (found > 0) "existing" else "created"`, `"created"`),
   fault("binding", "rightFlowInv", "if (isOpen(flow) and flow.owner == owner)", "if (isOpen(flow))"),
-  fault("binding", "foundInv", "if (isOpen(flow) and flow.owner", "if (isOpen(flow) and flow.revision == 0 and flow.owner"),
+  fault(
+    "binding",
+    "foundInv",
+    "if (isOpen(flow) and flow.owner",
+    "if (isOpen(flow) and flow.revision == 0 and flow.owner",
+  ),
   fault(
     "binding",
     "presentRevisionInv",
@@ -340,25 +345,50 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("binding", "endsWithFlowInv", "filter(name => bindings.get(name) != number)", "filter(name => number > 0)"),
 
   // what a payload inherits; a text in place of a value; a payload that is multiplied; a credential; gaps
-  fault("mapping", "typeKeptInv", "if (template.length() == 1 and isPlaceholder", "if (template.length() == 0 and isPlaceholder"),
+  fault(
+    "mapping",
+    "typeKeptInv",
+    "if (template.length() == 1 and isPlaceholder",
+    "if (template.length() == 0 and isPlaceholder",
+  ),
   fault("mapping", "typeKeptInv", "if (found.isDone or otherwise == Nothing)", "if (otherwise == Nothing)"),
   fault("mapping", "boundedInv", "if (weightOf(value) > left)", "if (weightOf(value) > left + 9)"),
   fault("mapping", "boundedInv", "if (weight > MAX_JOINED)", "if (weight > MAX_JOINED + 1)"),
   fault("mapping", "noSecretInv", "if (pathsOf(rule).exists(isCredential))", "if (pathsOf(rule) == Set())"),
   fault("mapping", "ignoredInv", `if (allowActions and body != "")`, `if (body != "")`),
-  fault("mapping", "ignoredInv", "val place = decider(rules, delivery)\n    if (place < 0)", `val place = if (allowActions and body != "") -1 else decider(rules, delivery)\n    if (place < 0)`),
+  fault(
+    "mapping",
+    "ignoredInv",
+    "val place = decider(rules, delivery)\n    if (place < 0)",
+    `val place = if (allowActions and body != "") -1 else decider(rules, delivery)\n    if (place < 0)`,
+  ),
   fault(
     "mapping",
     "missingInv",
     `if (value == Nothing) failed("missing", left)`,
     `if (value == Nothing) { fault: "", value: Null, left: left }`,
   ),
-  fault("mapping", "ruleChoosesInv", "val mapped = { does: rules[place].does,", `val mapped = { does: if (body != "") "finish_flow" else rules[place].does,`),
+  fault(
+    "mapping",
+    "ruleChoosesInv",
+    "val mapped = { does: rules[place].does,",
+    `val mapped = { does: if (body != "") "finish_flow" else rules[place].does,`,
+  ),
   fault("mapping", "checkedInv", "i < place and covers(rules[i], rule)", "i < place and rules[i] == rule"),
-  fault("mapping", "checkedInv", "rule.fields.indices().exists(i => not(", "rule.fields.indices().exists(i => i > 9 and not("),
+  fault(
+    "mapping",
+    "checkedInv",
+    "rule.fields.indices().exists(i => not(",
+    "rule.fields.indices().exists(i => i > 9 and not(",
+  ),
 
   // a result that is found is done again; a key without its route; a claim that blocks, that is dropped, that nobody runs
-  fault("once", "oneEffectInv", `if (found > 0) { code: "made", effect: found }`, `if (found > 9) { code: "made", effect: found }`),
+  fault(
+    "once",
+    "oneEffectInv",
+    `if (found > 0) { code: "made", effect: found }`,
+    `if (found > 9) { code: "made", effect: found }`,
+  ),
   fault(
     "once",
     "reuseInv",
@@ -368,7 +398,12 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("once", "keyFormInv", `| Quoted(text) => "key"`, `| Quoted(text) => "quoted"`),
   fault("once", "keyFormInv", `| Proved(id) => "id"`, `| Proved(id) => "key"`),
   fault("once", "longEnoughInv", "and not(who.in(running)))", "and true)"),
-  fault("once", "longEnoughInv", "now >= records.get(who).at + LIFE and not", "now >= records.get(who).at + LIFE - 1 and not"),
+  fault(
+    "once",
+    "longEnoughInv",
+    "now >= records.get(who).at + LIFE and not",
+    "now >= records.get(who).at + LIFE - 1 and not",
+  ),
   fault("once", "boundedInv", ".size() > MAX_RECORDS)", ".size() > MAX_RECORDS + 1)"),
   fault(
     "once",
@@ -380,9 +415,24 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("once", "unavailableInv", "else if (not(isUsable)) {", "else if (not(isUsable) and has(records, who)) {"),
 
   // a secret that is none of the scheme's keys; a plain secret; two headers; a use that is not reported; a talkative refusal
-  fault("signature", "rightIsProvedInv", "now - time <= TOLERANCE and time - now <= TOLERANCE", "now - time < TOLERANCE and time - now <= TOLERANCE"),
-  fault("signature", "timelyInv", "pure def isDecimal(text: str): bool = DIGITS", "pure def isDecimal(text: str): bool = text.in(LOOSE.keys()) or DIGITS"),
-  fault("signature", "timelyInv", "isTimedInside(scheme) implies isDecimal(body.sentAt)", "isTimedInside(scheme) implies scheme == scheme or isDecimal(body.sentAt)"),
+  fault(
+    "signature",
+    "rightIsProvedInv",
+    "now - time <= TOLERANCE and time - now <= TOLERANCE",
+    "now - time < TOLERANCE and time - now <= TOLERANCE",
+  ),
+  fault(
+    "signature",
+    "timelyInv",
+    "pure def isDecimal(text: str): bool = DIGITS",
+    "pure def isDecimal(text: str): bool = text.in(LOOSE.keys()) or DIGITS",
+  ),
+  fault(
+    "signature",
+    "timelyInv",
+    "isTimedInside(scheme) implies isDecimal(body.sentAt)",
+    "isTimedInside(scheme) implies scheme == scheme or isDecimal(body.sentAt)",
+  ),
   fault("signature", "keyInv", "secret.isLong and secret.isCanonical else", "secret.isLong else"),
   fault(
     "signature",
@@ -393,7 +443,12 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("signature", "namedInv", "if (route.hasNamed and not(shown.named.in(WITH_COMMA)))", "if (route.hasNamed)"),
   fault("signature", "namedInv", `else if (shown.own != "") shown.own\n`, ""),
   fault("signature", "previousInv", "reports: place > 0", "reports: false"),
-  fault("signature", "previousInv", `credential != "" and route.secrets[i].text == credential`, `i == 0 and route.secrets[i].text == credential`),
+  fault(
+    "signature",
+    "previousInv",
+    `credential != "" and route.secrets[i].text == credential`,
+    `i == 0 and route.secrets[i].text == credential`,
+  ),
   fault(
     "signature",
     "sameRefusalInv",
@@ -419,13 +474,38 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `    else if (not(r.hasSignature)) "unauthorized"
     else if (held >= CLIENT_SLOTS or not(mayTake)) "too_many_in_flight"`,
   ),
-  fault("strangers", "provedFirstInv", "else if (not(r.isSigned)) moved(", "else if (not(r.isSigned) and not(r.isJson)) moved("),
-  fault("strangers", "provisionalInv", "if (p.isProvisional) drop(counts, peer) else counts", "if (p.isProvisional and p.taken > 0) drop(counts, peer) else counts"),
-  fault("strangers", "strangersBoundedInv", "countedInAll(table) < ALL_PROVISIONAL", "countedInAll(table) <= ALL_PROVISIONAL"),
-  fault("strangers", "strangersBoundedInv", "counted(table, peer) < PEER_PROVISIONAL", "counted(table, peer) <= PEER_PROVISIONAL"),
+  fault(
+    "strangers",
+    "provedFirstInv",
+    "else if (not(r.isSigned)) moved(",
+    "else if (not(r.isSigned) and not(r.isJson)) moved(",
+  ),
+  fault(
+    "strangers",
+    "provisionalInv",
+    "if (p.isProvisional) drop(counts, peer) else counts",
+    "if (p.isProvisional and p.taken > 0) drop(counts, peer) else counts",
+  ),
+  fault(
+    "strangers",
+    "strangersBoundedInv",
+    "countedInAll(table) < ALL_PROVISIONAL",
+    "countedInAll(table) <= ALL_PROVISIONAL",
+  ),
+  fault(
+    "strangers",
+    "strangersBoundedInv",
+    "counted(table, peer) < PEER_PROVISIONAL",
+    "counted(table, peer) <= PEER_PROVISIONAL",
+  ),
   fault("strangers", "knownGoesOnInv", "isKnown or (counted(table, peer)", "(counted(table, peer)"),
   fault("strangers", "unprovedBytesInv", "ofUnproved < UNPROVED_BYTES", "ofUnproved <= UNPROVED_BYTES"),
-  fault("strangers", "unprovedBytesInv", "ofClient < CLIENT_BYTES and ofUnproved", "ofClient <= CLIENT_BYTES and ofUnproved"),
+  fault(
+    "strangers",
+    "unprovedBytesInv",
+    "ofClient < CLIENT_BYTES and ofUnproved",
+    "ofClient <= CLIENT_BYTES and ofUnproved",
+  ),
   fault("strangers", "unprovedTimeInv", "at(id).age + 1 >= UNPROVED_DEADLINE", "at(id).age >= UNPROVED_DEADLINE"),
   fault("strangers", "unprovedTimeInv", "at(other).age >= GIVE_WAY", "at(other).age >= 0"),
   fault("strangers", "limitInv", "bool = taken <= MAX_BODY", "bool = taken <= MAX_BODY + 1"),

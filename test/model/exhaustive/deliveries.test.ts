@@ -2,7 +2,8 @@
 // records that end, flows that end and are removed.
 
 import { expect, test } from "vitest";
-import { type Delivery, type FlowAction, isEnded, RECORD_MS } from "../../../core/index.ts";
+import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
+import { type Delivery, type FlowAction, isEnded, RECORD_MS, replyToOutcome } from "../../../core/index.ts";
 import { ask, type Asked, EMPTY, type Kept, nameOf, remove, routeOf } from "../small-deliveries.ts";
 import { explore, type System } from "./explore.ts";
 
@@ -95,7 +96,8 @@ const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System
       kept,
       made: state.made + (fresh === undefined ? 0 : 1),
       by: fresh === undefined || name === "" ? state.by : new Map(state.by).set(fresh, `${name} ${String(life)}`),
-      boundTo: fresh === undefined || bind === undefined ? state.boundTo : new Map(state.boundTo).set(fresh, action.route),
+      boundTo:
+        fresh === undefined || bind === undefined ? state.boundTo : new Map(state.boundTo).set(fresh, action.route),
       lives: isRenewed ? new Map(state.lives).set(name, life) : state.lives,
       first: isRenewed ? new Map(state.first).set(name, { body: action.body, answer: reply.body }) : state.first,
       said: action.crash === "" ? said : "killed",
@@ -108,7 +110,9 @@ const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System
     const flows = [...kept.flows.values()].map(({ flow }) => flow);
     const isFull = made >= most;
     const isWritten = flows.some(({ revision }) => revision >= MAX_REVISION);
-    const usable = bodies.filter((name) => !(isFull && ["open", "make"].includes(name)) && !(isWritten && name === "wait"));
+    const usable = bodies.filter(
+      (name) => !(isFull && ["open", "make"].includes(name)) && !(isWritten && name === "wait"),
+    );
     const asks = Object.keys(routes).flatMap((route) =>
       keys.flatMap((key) =>
         usable.flatMap((body) =>
@@ -150,7 +154,8 @@ const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System
   /** The same request in a store where nothing was ever asked of another route. */
   const alone = (state: State, asking: Asking): Asked => {
     const isMine = (name: string): boolean => routeOf(name) === asking.route;
-    const only = <T>(map: ReadonlyMap<string, T>): ReadonlyMap<string, T> => new Map([...map].filter(([name]) => isMine(name)));
+    const only = <T>(map: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
+      new Map([...map].filter(([name]) => isMine(name)));
     const flows = [...state.kept.flows].filter(([, { owner }]) => owner === routes[asking.route]);
     const kept = { flows: new Map(flows), records: only(state.kept.records), bindings: only(state.kept.bindings) };
     return carryOut({ ...state, kept }, asking);
@@ -162,7 +167,8 @@ const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System
     "a flow that is bound already": ({ said }) => said === "existing",
     "an end before its beginning": ({ said }) => said === "ignored",
     "a second life of a key": ({ lives }) => [...lives.values()].some((life) => life > 0),
-    "a replay of what has ended": ({ isReplay, kept }) => isReplay && [...kept.flows.values()].every(({ flow }) => isEnded(flow)),
+    "a replay of what has ended": ({ isReplay, kept }) =>
+      isReplay && [...kept.flows.values()].every(({ flow }) => isEnded(flow)),
     "a replay of what is gone": ({ isReplay, kept }) => isReplay && kept.flows.size === 0,
     "a refusal that is kept": ({ isReplay, answer }) => isReplay && answer.includes('"ok":false'),
     "a key that is free again": ({ boundTo, kept }) => boundTo.size > 1 && kept.bindings.size === 1,
@@ -187,7 +193,8 @@ const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System
     next,
     key,
     invariants: {
-      "ONCE-1: a key makes at most one flow while its record is kept": ({ by }) => new Set(by.values()).size === by.size,
+      "ONCE-1: a key makes at most one flow while its record is kept": ({ by }) =>
+        new Set(by.values()).size === by.size,
       "ONCE-1: every flow that was made under a key has its record": ({ by, kept }) =>
         [...by.values()].every((name) => kept.records.has(name.slice(0, name.lastIndexOf(" ")))),
       "BIND-1: a route's key has at most one open flow": (state) =>
@@ -216,7 +223,11 @@ const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System
       "ONCE-8: what a route answers does not depend on another one": onAsk((before, asking, after) => {
         const { reply, writes, kept } = alone(before, asking);
         const isUnchanged = before.kept === after.kept;
-        return reply.body === after.answer && isUnchanged === (writes.length === 0) && kept.flows.size <= after.kept.flows.size;
+        return (
+          reply.body === after.answer &&
+          isUnchanged === (writes.length === 0) &&
+          kept.flows.size <= after.kept.flows.size
+        );
       }),
       "BIND-1: a delivery acts on its key's open flow at its revision, and on nothing else": onAsk(
         (before, { route, body }, after, name) => {
@@ -224,7 +235,7 @@ const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System
           const [open] = openOf(before, route);
           const others = [...before.kept.flows].filter(([id]) => id !== open);
           if (others.some(([id, row]) => after.kept.flows.get(id) !== row)) return false;
-          if (body === "open") return (open === undefined) === (after.made > before.made);
+          if (body === "open") return (open === undefined) === after.made > before.made;
           const was = before.kept.flows.get(open ?? "")?.flow;
           const is = after.kept.flows.get(open ?? "")?.flow;
           return was === undefined ? before.kept === after.kept : is?.revision === was.revision + 1;
@@ -281,3 +292,45 @@ test.each(Object.entries(SCALES))(
     expect(unreached).toEqual([]);
   },
 );
+
+type Ask = {
+  readonly owner: string;
+  readonly route: string;
+  readonly key: string | undefined;
+  readonly body: BodyName;
+};
+
+/** One route id for two owners stands for a route that was given to another session. */
+const ASKS: readonly Ask[] = [
+  { owner: "ann", route: "a", key: undefined, body: "open" },
+  { owner: "ann", route: "a", key: undefined, body: "close" },
+  { owner: "bob", route: "a", key: undefined, body: "open" },
+  { owner: "bob", route: "a", key: undefined, body: "close" },
+  { owner: "ann", route: "b", key: "k1", body: "open" },
+  { owner: "ann", route: "a", key: "k1", body: "close" },
+];
+
+const sequences = (length: number): readonly (readonly Ask[])[] =>
+  length === 0 ? [[]] : sequences(length - 1).flatMap((start) => ASKS.map((one) => [...start, one]));
+
+test("ONCE-1, ONCE-8, BIND-1: a store in memory answers every sequence of four requests as the small store of this search", async () => {
+  for (const sequence of sequences(4)) {
+    let ids = 0;
+    const store = memoryFlows({ now: () => 1, newId: () => `flow ${String((ids += 1))}` });
+    let kept = EMPTY;
+    let made = 0;
+    for (const one of sequence) {
+      const { action } = BODIES[one.body];
+      const delivery = deliveryOf({ ...one, does: "ask", crash: "" });
+      // an id is taken with each create, also when none is made
+      if (one.body === "open") made += 1;
+      const asked = ask(kept, { owner: one.owner, fresh: `flow ${String(made)}` }, action, delivery, 1);
+      const real = await store.execute(one.owner, action, () => undefined, delivery);
+      kept = asked.kept;
+      expect(
+        real.isOk() ? replyToOutcome(real.value, "r") : real.error,
+        sequence.map(({ owner, route, key, body }) => `${owner} ${route} ${key ?? "-"} ${body}`).join(", "),
+      ).toEqual(real.isOk() ? asked.reply : asked.said);
+    }
+  }
+});
