@@ -412,6 +412,19 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `else if (records.get(who).state == "open") { code: "idempotency_in_progress"`,
   ),
   fault("once", "unknownInv", "else if (not(record.isKnowable))", "else if (found == 0)"),
+  // a 503 that is kept for a day; a claim that is dropped because the call failed
+  fault(
+    "once",
+    "keptInv",
+    `answer.code.in(Set("made", "conflict"))`,
+    `answer.code.in(Set("made", "conflict", "persist_failed"))`,
+  ),
+  fault(
+    "once",
+    "oneEffectInv",
+    `else if (work.answer.code == "persist_failed") without(records, work.who)`,
+    `else if (work.answer.code != "none") without(records, work.who)`,
+  ),
   fault("once", "unavailableInv", "else if (not(isUsable)) {", "else if (not(isUsable) and has(records, who)) {"),
 
   // a secret that is none of the scheme's keys; a plain secret; two headers; a use that is not reported; a talkative refusal
@@ -457,58 +470,49 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     else opened(verifySignature(route, request))`,
   ),
 
-  // JSON before the signature; a proof that is skipped; slots that are kept; strangers without a bound, and before known ones
+  // JSON before the signature; a proof that is skipped; slots that strangers take or nobody gives back; no bound for strangers,
+  // or one before known clients; the youngest gives way
   fault(
     "strangers",
     "orderInv",
-    `if (not(r.isSigned)) "unauthorized"
+    `    else if (not(r.isJson)) "invalid_json"
+    else if (not(r.isTimely)) "unauthorized"`,
+    `    else if (not(r.isTimely)) "unauthorized"
     else if (not(r.isJson)) "invalid_json"`,
-    `if (not(r.isJson)) "invalid_json"
-    else if (not(r.isSigned)) "unauthorized"`,
   ),
   fault(
     "strangers",
     "orderInv",
-    `    else if (held >= CLIENT_SLOTS or not(mayTake)) "too_many_in_flight"
+    `    else if (held >= CLIENT_SLOTS) "too_many_in_flight"
     else if (not(r.hasSignature)) "unauthorized"`,
     `    else if (not(r.hasSignature)) "unauthorized"
-    else if (held >= CLIENT_SLOTS or not(mayTake)) "too_many_in_flight"`,
+    else if (held >= CLIENT_SLOTS) "too_many_in_flight"`,
   ),
-  fault(
-    "strangers",
-    "provedFirstInv",
-    "else if (not(r.isSigned)) moved(",
-    "else if (not(r.isSigned) and not(r.isJson)) moved(",
-  ),
-  fault(
-    "strangers",
-    "provisionalInv",
-    "if (p.isProvisional) drop(counts, peer) else counts",
-    "if (p.isProvisional and p.taken > 0) drop(counts, peer) else counts",
-  ),
+  fault("strangers", "provedFirstInv", "isParsed: r.isSigned and held < PEER_SLOTS", "isParsed: held < PEER_SLOTS"),
+  fault("strangers", "peerSlotsInv", "peerSlots.put(peer, slotsOf(peer) - 1)", "peerSlots"),
+  fault("strangers", "peerSlotsInv", `    else if (held >= PEER_SLOTS) "too_many_in_flight"\n`, ""),
+  fault("strangers", "strangersBoundedInv", "bytes < STRANGE_BYTES and", "bytes <= STRANGE_BYTES and"),
+  fault("strangers", "strangersBoundedInv", "bodies < STRANGE_BODIES", "bodies <= STRANGE_BODIES"),
   fault(
     "strangers",
     "strangersBoundedInv",
-    "countedInAll(table) < ALL_PROVISIONAL",
-    "countedInAll(table) <= ALL_PROVISIONAL",
+    "bytesOf(strangeOf(r.client)) >= CLIENT_BYTES",
+    "bytesOf(strangeOf(r.client)) > CLIENT_BYTES",
   ),
   fault(
     "strangers",
-    "strangersBoundedInv",
-    "counted(table, peer) < PEER_PROVISIONAL",
-    "counted(table, peer) <= PEER_PROVISIONAL",
+    "knownGoesOnInv",
+    `"reading" and not(at(id).wasKnown) and at(id).since > 0`,
+    `"reading" and at(id).since > 0`,
   ),
-  fault("strangers", "knownGoesOnInv", "isKnown or (counted(table, peer)", "(counted(table, peer)"),
-  fault("strangers", "unprovedBytesInv", "ofUnproved < UNPROVED_BYTES", "ofUnproved <= UNPROVED_BYTES"),
-  fault(
-    "strangers",
-    "unprovedBytesInv",
-    "ofClient < CLIENT_BYTES and ofUnproved",
-    "ofClient <= CLIENT_BYTES and ofUnproved",
-  ),
-  fault("strangers", "unprovedTimeInv", "at(id).age + 1 >= UNPROVED_DEADLINE", "at(id).age >= UNPROVED_DEADLINE"),
-  fault("strangers", "unprovedTimeInv", "at(other).age >= GIVE_WAY", "at(other).age >= 0"),
+  fault("strangers", "oldestFirstInv", "at(id).since < at(first).since", "at(id).since > at(first).since"),
+  fault("strangers", "oldestFirstInv", "if (p.wasKnown) BODY_DEADLINE else STRANGE_DEADLINE\n", "BODY_DEADLINE\n"),
   fault("strangers", "limitInv", "bool = taken <= MAX_BODY", "bool = taken <= MAX_BODY + 1"),
   fault("strangers", "limitInv", "bool = taken <= MAX_BODY", "bool = taken < MAX_BODY"),
-  fault("strangers", "allBytesInv", "ofAll < ALL_BYTES", "ofAll <= ALL_BYTES"),
+  fault(
+    "strangers",
+    "allBytesInv",
+    "else if (bytesOf(inFlight) >= ALL_BYTES)",
+    "else if (bytesOf(inFlight) > ALL_BYTES)",
+  ),
 ];

@@ -3,7 +3,14 @@
 
 import { expect, test } from "vitest";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
-import { type Delivery, type FlowAction, isEnded, RECORD_MS, replyToOutcome } from "../../../core/index.ts";
+import {
+  type Delivery,
+  type FlowAction,
+  isEnded,
+  MAX_RECORDS,
+  RECORD_MS,
+  replyToOutcome,
+} from "../../../core/index.ts";
 import { ask, type Asked, EMPTY, type Kept, nameOf, remove, routeOf } from "../small-deliveries.ts";
 import { explore, type System } from "./explore.ts";
 
@@ -333,4 +340,25 @@ test("ONCE-1, ONCE-8, BIND-1: a store in memory answers every sequence of four r
       ).toEqual(real.isOk() ? asked.reply : asked.said);
     }
   }
+});
+
+test("ONCE-5: a store in memory keeps 10,000 records of a route for 24 hours; the oldest gives way, and that of another route not", async () => {
+  let ids = 0;
+  let now = 1;
+  const store = memoryFlows({ now: () => now, newId: () => `flow ${String((ids += 1))}` });
+  const isReplay = async (route: string, key: number): Promise<boolean> => {
+    const delivery: Delivery = { routeId: route, once: { key: String(key), fingerprint: "f" }, bind: undefined };
+    const made = await store.execute("ann", BODIES.make.action, () => undefined, delivery);
+    return made._unsafeUnwrap().replayed === true;
+  };
+  expect(await isReplay("b", 0)).toBe(false);
+  for (let key = 0; key < MAX_RECORDS; key += 1) expect(await isReplay("a", key)).toBe(false);
+  expect(await isReplay("a", 0)).toBe(true);
+  expect(await isReplay("a", MAX_RECORDS)).toBe(false);
+  expect([await isReplay("a", 1), await isReplay("b", 0)]).toEqual([true, true]);
+  expect(await isReplay("a", 0)).toBe(false);
+  now += RECORD_MS - 1;
+  expect([await isReplay("a", 2), await isReplay("b", 0)]).toEqual([true, true]);
+  now += 1;
+  expect([await isReplay("a", 2), await isReplay("b", 0)]).toEqual([false, false]);
 });
