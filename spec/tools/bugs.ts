@@ -952,4 +952,313 @@ export const BUGS: readonly Bug[] = [
       breaks: "repeatedInv",
     },
   },
+  {
+    name: "signature over the JSON written anew",
+    clause: "SIGN-4",
+    code: [
+      {
+        file: "core/signature.ts",
+        was: "encode(key.digest(hash, [before, body]))",
+        becomes: "encode(key.digest(hash, [before, body.filter((byte) => byte !== 0x20)]))",
+      },
+    ],
+    model: {
+      file: "spec/signature.qnt",
+      was: "List[str] = body.words.append(body.sentAt)",
+      becomes: `List[str] = body.words.select(word => word != " ").append(body.sentAt)`,
+      breaks: "provedInv",
+    },
+  },
+  {
+    name: "time of a delivery not checked",
+    clause: "SIGN-3",
+    code: [
+      {
+        file: "core/signature.ts",
+        was: `return isNear(Number(written), now) ? ok(written) : err("unproved");`,
+        becomes: "return ok(written);",
+      },
+    ],
+    model: {
+      file: "spec/signature.qnt",
+      was: "isDecimal(shown.time) and isNear(valueOf(shown.time), now)",
+      becomes: "isDecimal(shown.time)",
+      breaks: "timelyInv",
+    },
+  },
+  {
+    name: "time of a delivery checked on one side only",
+    clause: "SIGN-3",
+    code: [
+      {
+        file: "core/signature.ts",
+        was: "Math.abs(Math.floor(now / 1000) - seconds) <= TOLERANCE_S",
+        becomes: "Math.floor(now / 1000) - seconds <= TOLERANCE_S",
+      },
+    ],
+    model: {
+      file: "spec/signature.qnt",
+      was: "now - time <= TOLERANCE and time - now <= TOLERANCE",
+      becomes: "now - time <= TOLERANCE",
+      breaks: "timelyInv",
+    },
+  },
+  {
+    name: "`123abc` taken for a time",
+    clause: "SIGN-3",
+    code: [
+      { file: "core/signature.ts", was: "/^(?:0|[1-9][0-9]{0,14})$/u", becomes: "/^[0-9]{1,15}/u" },
+      {
+        file: "core/signature.ts",
+        was: "isNear(Number(written), now)",
+        becomes: "isNear(Number.parseInt(written, 10), now)",
+      },
+    ],
+    model: {
+      file: "spec/signature.qnt",
+      was: "bool = DIGITS.select(one => one == text) != []",
+      becomes: "bool = valueOf(text) >= 0",
+      breaks: "timelyInv",
+    },
+  },
+  {
+    name: "only the first signature tried",
+    clause: "SIGN-4",
+    code: [
+      { file: "core/signature.ts", was: "held.digests.slice(0, MAX_SIGNATURES)", becomes: "held.digests.slice(0, 1)" },
+    ],
+    model: {
+      file: "spec/signature.qnt",
+      was: "pure val MAX_SIGNATURES = 2",
+      becomes: "pure val MAX_SIGNATURES = 1",
+      breaks: "rightIsProvedInv",
+    },
+  },
+  {
+    name: "only the present key tried",
+    clause: "SIGN-4",
+    code: [{ file: "core/signature.ts", was: "of keys.entries())", becomes: "of keys.slice(0, 1).entries())" }],
+    model: {
+      file: "spec/signature.qnt",
+      was: "val proved = route.secrets.indices().filter(i =>",
+      becomes: "val proved = route.secrets.indices().filter(i => i == 0 and",
+      breaks: "rightIsProvedInv",
+    },
+  },
+  {
+    name: "a short key accepted",
+    clause: "SIGN-2",
+    code: [{ file: "core/signature.ts", was: "bytes.length < MIN_KEY_BYTES", becomes: "bytes.length < 1" }],
+    model: {
+      file: "spec/signature.qnt",
+      was: "secret.isLong and secret.isCanonical else secret.isLong",
+      becomes: `secret.isLong and secret.isCanonical else secret.text != ""`,
+      breaks: "keyInv",
+    },
+  },
+  {
+    name: "a full stop in a signed id",
+    clause: "SIGN-3",
+    code: [{ file: "core/signature.ts", was: ` && !(signsId && id.includes("."))`, becomes: "" }],
+    model: {
+      file: "spec/signature.qnt",
+      was: `shown.id != [] and shown.id.select(word => word == ".") == []`,
+      becomes: "shown.id != []",
+      breaks: "provedInv",
+    },
+  },
+  {
+    name: "replay across routes",
+    clause: "ONCE-8",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: "{ routeId: delivery.routeId, key: delivery.once.key }",
+        becomes: `{ routeId: "", key: delivery.once.key }`,
+      },
+      {
+        file: "core/delivery-command.ts",
+        was: `    routeId,
+    key: once.key,`,
+        becomes: `    routeId: "",
+    key: once.key,`,
+      },
+    ],
+    model: {
+      file: "spec/once.qnt",
+      was: "val verdict = judge(records, who, r.body, false, isUsable, 0, now)",
+      becomes: `val verdict = judge(records, if (has(records, who)) who else { ...who, route: "a" }, r.body, false, isUsable, 0, now)`,
+      breaks: "apartInv",
+    },
+  },
+  {
+    name: "a key without comparison of bodies",
+    clause: "ONCE-2",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: "saved.fingerprint !== fingerprint",
+        becomes: "saved.fingerprint === undefined",
+      },
+    ],
+    model: {
+      file: "spec/once.qnt",
+      was: "else if (records.get(who).body != body)",
+      becomes: `else if (records.get(who).body != body and who.key == "")`,
+      breaks: "sameAnswerInv",
+    },
+  },
+  {
+    name: "a record written before its effect",
+    clause: "ONCE-1",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: "return { outcome, writes: [...writes, record] };",
+        becomes: "return { outcome, writes: [record] };",
+      },
+    ],
+    model: {
+      file: "spec/once.qnt",
+      was: `records' = if (isWritten and who.key != "")`,
+      becomes: `records' = if (isRun and isKept(answer) and who.key != "")`,
+      breaks: "togetherInv",
+    },
+  },
+  {
+    name: "what is ignored is kept",
+    clause: "ONCE-3",
+    code: [{ file: "core/delivery-command.ts", was: `outcome.kind !== "ignored" && `, becomes: "" }],
+  },
+  {
+    name: "a record that counts for two days",
+    clause: "ONCE-1",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: "now < saved.at + RECORD_MS",
+        becomes: "now < saved.at + 2 * RECORD_MS",
+      },
+    ],
+  },
+  {
+    name: "a key quoted is another one than bare",
+    clause: "ONCE-4",
+    code: [{ file: "core/idempotency-key.ts", was: "unquoted(value.trim())", becomes: "value.trim()" }],
+  },
+  {
+    name: "a placeholder that reads the prototype",
+    clause: "MAP-1",
+    code: [
+      {
+        file: "core/template.ts",
+        was: "value = own(value, member);",
+        becomes: "value = (value as { readonly [name: string]: unknown } | undefined)?.[member];",
+      },
+    ],
+    model: {
+      file: "spec/mapping.qnt",
+      was: "else at(delivery.payload, path.name)",
+      becomes:
+        "else if (path.name.in(delivery.payload.keys())) at(delivery.payload, path.name) else at(delivery.inherited, path.name)",
+      breaks: "ownOnlyInv",
+    },
+  },
+  {
+    name: "a payload that a template multiplies",
+    clause: "MAP-2",
+    code: [
+      {
+        file: "core/template.ts",
+        was: `  if (budget.left < 0) return false;
+`,
+        becomes: "",
+      },
+    ],
+  },
+  {
+    name: "a mapping that reads a credential",
+    clause: "MAP-3",
+    code: [
+      {
+        file: "core/mapping.ts",
+        was: `path.from === "headers" && credentials.includes(path.name)`,
+        becomes: `path.from === "headers" && path.name === "cookie"`,
+      },
+    ],
+    model: {
+      file: "spec/mapping.qnt",
+      was: `path.from == "headers" and path.name.in(CREDENTIALS)`,
+      becomes: `path.from == "headers" and path.name == "cookie"`,
+      breaks: "noSecretInv",
+    },
+  },
+  {
+    name: "the last rule that holds decides",
+    clause: "MAP-4",
+    code: [
+      { file: "core/mapping.ts", was: "const place = rules.findIndex(", becomes: "const place = rules.findLastIndex(" },
+    ],
+    model: {
+      file: "spec/mapping.qnt",
+      was: "if (seen.found < 0 and rule.when",
+      becomes: "if (rule.when",
+      breaks: "firstRuleInv",
+    },
+  },
+  {
+    name: "a bound key shared between routes",
+    clause: "BIND-1",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: `[{ kind: "bound", owner, routeId, key: bind }]`,
+        becomes: `[{ kind: "bound", owner, routeId: "", key: bind }]`,
+      },
+      {
+        file: "core/delivery-command.ts",
+        was: `{ kind: "bind_key", routeId, key`,
+        becomes: `{ kind: "bind_key", routeId: "", key`,
+      },
+    ],
+    model: {
+      file: "spec/binding.qnt",
+      was: "val found = boundTo(flows, bindings, name, owner)",
+      becomes: `val found = boundTo(flows, bindings, if (name.in(bindings.keys())) name else { ...name, route: "a" }, owner)`,
+      breaks: "rightFlowInv",
+    },
+  },
+  {
+    name: "a bound key shared between owners",
+    clause: "BIND-1",
+    code: [
+      {
+        file: "adapters/flows/memory/store.ts",
+        was: "this.#owned(this.#records.boundTo(load), load.owner)",
+        becomes: `this.#owned(this.#records.boundTo(load), this.#rows.get(this.#records.boundTo(load) ?? "")?.owner ?? "")`,
+      },
+    ],
+  },
+  {
+    name: "a key that leads to a flow that has ended",
+    clause: "BIND-1",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: "found === undefined || isEnded(found) ? undefined : found",
+        becomes: "found",
+      },
+    ],
+  },
+  {
+    name: "the revision that a delivery names",
+    clause: "BIND-1",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: "flowId, expectedRevision: revision }",
+        becomes: "flowId, expectedRevision: action.expectedRevision }",
+      },
+    ],
+  },
 ];

@@ -324,4 +324,195 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "goOn(process: Process): Process = process",
     `goOn(process: Process): Process = { ...process, stage: "over", status: 0 }`,
   ),
+
+  // a key leads to two flows, to another route's or owner's, to none, to one that has ended; an update is lost; endless tries
+  fault("binding", "oneFlowInv", `if (found > 0) "existing" else "created"`, `"created"`),
+  fault("binding", "rightFlowInv", "if (isOpen(flow) and flow.owner == owner)", "if (isOpen(flow))"),
+  fault(
+    "binding",
+    "foundInv",
+    "if (isOpen(flow) and flow.owner",
+    "if (isOpen(flow) and flow.revision == 0 and flow.owner",
+  ),
+  fault(
+    "binding",
+    "presentRevisionInv",
+    "isOpen(flow) and flow.revision == work.revision",
+    "isOpen(flow) and flow.revision >= work.revision",
+  ),
+  fault("binding", "triesInv", "val isLast = work.tries >= TRIES", "val isLast = work.tries > TRIES"),
+  fault("binding", "staysEndedInv", "flow.isThere and flow.endedAt < 0", "flow.isThere"),
+  fault("binding", "endsWithFlowInv", "filter(name => bindings.get(name) != number)", "filter(name => number > 0)"),
+
+  // what a payload inherits; a text in place of a value; a payload that is multiplied; a credential; gaps
+  fault(
+    "mapping",
+    "typeKeptInv",
+    "if (template.length() == 1 and isPlaceholder",
+    "if (template.length() == 0 and isPlaceholder",
+  ),
+  fault("mapping", "typeKeptInv", "if (found.isDone or otherwise == Nothing)", "if (otherwise == Nothing)"),
+  fault("mapping", "boundedInv", "if (weightOf(value) > left)", "if (weightOf(value) > left + 9)"),
+  fault("mapping", "boundedInv", "if (weight > MAX_JOINED)", "if (weight > MAX_JOINED + 1)"),
+  fault("mapping", "noSecretInv", "if (pathsOf(rule).exists(isCredential))", "if (pathsOf(rule) == Set())"),
+  fault("mapping", "ignoredInv", `if (allowActions and body != "")`, `if (body != "")`),
+  fault(
+    "mapping",
+    "ignoredInv",
+    "val place = decider(rules, delivery)\n    if (place < 0)",
+    `val place = if (allowActions and body != "") -1 else decider(rules, delivery)\n    if (place < 0)`,
+  ),
+  fault(
+    "mapping",
+    "missingInv",
+    `if (value == Nothing) failed("missing", left)`,
+    `if (value == Nothing) { fault: "", value: Null, left: left }`,
+  ),
+  fault(
+    "mapping",
+    "ruleChoosesInv",
+    "val mapped = { does: rules[place].does,",
+    `val mapped = { does: if (body != "") "finish_flow" else rules[place].does,`,
+  ),
+  fault("mapping", "checkedInv", "i < place and covers(rules[i], rule)", "i < place and rules[i] == rule"),
+  fault(
+    "mapping",
+    "checkedInv",
+    "rule.fields.indices().exists(i => not(",
+    "rule.fields.indices().exists(i => i > 9 and not(",
+  ),
+
+  // a result that is found is done again; a key without its route; a claim that blocks, that is dropped, that nobody runs
+  fault(
+    "once",
+    "oneEffectInv",
+    `if (found > 0) { code: "made", effect: found }`,
+    `if (found > 9) { code: "made", effect: found }`,
+  ),
+  fault(
+    "once",
+    "reuseInv",
+    "else if (records.get(who).body != body)",
+    `else if (records.get(who).body != body and records.get(who).state == "done")`,
+  ),
+  fault("once", "keyFormInv", `| Quoted(text) => "key"`, `| Quoted(text) => "quoted"`),
+  fault("once", "keyFormInv", `| Proved(id) => "id"`, `| Proved(id) => "key"`),
+  fault("once", "longEnoughInv", "and not(who.in(running)))", "and true)"),
+  fault(
+    "once",
+    "longEnoughInv",
+    "now >= records.get(who).at + LIFE and not",
+    "now >= records.get(who).at + LIFE - 1 and not",
+  ),
+  fault("once", "boundedInv", ".size() > MAX_RECORDS)", ".size() > MAX_RECORDS + 1)"),
+  fault(
+    "once",
+    "notBlockedInv",
+    `else if (isRunning) { code: "idempotency_in_progress"`,
+    `else if (records.get(who).state == "open") { code: "idempotency_in_progress"`,
+  ),
+  fault("once", "unknownInv", "else if (not(record.isKnowable))", "else if (found == 0)"),
+  // a 503 that is kept for a day; a claim that is dropped because the call failed
+  fault(
+    "once",
+    "keptInv",
+    `answer.code.in(Set("made", "conflict"))`,
+    `answer.code.in(Set("made", "conflict", "persist_failed"))`,
+  ),
+  fault(
+    "once",
+    "oneEffectInv",
+    `else if (work.answer.code == "persist_failed") without(records, work.who)`,
+    `else if (work.answer.code != "none") without(records, work.who)`,
+  ),
+  fault("once", "unavailableInv", "else if (not(isUsable)) {", "else if (not(isUsable) and has(records, who)) {"),
+
+  // a secret that is none of the scheme's keys; a plain secret; two headers; a use that is not reported; a talkative refusal
+  fault(
+    "signature",
+    "rightIsProvedInv",
+    "now - time <= TOLERANCE and time - now <= TOLERANCE",
+    "now - time < TOLERANCE and time - now <= TOLERANCE",
+  ),
+  fault(
+    "signature",
+    "timelyInv",
+    "pure def isDecimal(text: str): bool = DIGITS",
+    "pure def isDecimal(text: str): bool = text.in(LOOSE.keys()) or DIGITS",
+  ),
+  fault(
+    "signature",
+    "timelyInv",
+    "isTimedInside(scheme) implies isDecimal(body.sentAt)",
+    "isTimedInside(scheme) implies scheme == scheme or isDecimal(body.sentAt)",
+  ),
+  fault("signature", "keyInv", "secret.isLong and secret.isCanonical else", "secret.isLong else"),
+  fault(
+    "signature",
+    "onlySchemeInv",
+    "if (not(readSignature(route.scheme, request.head, now))) opened(-1)",
+    "if (not(readSignature(route.scheme, request.head, now))) opened(placeOf(route, credentialOf(route, request.head)))",
+  ),
+  fault("signature", "namedInv", "if (route.hasNamed and not(shown.named.in(WITH_COMMA)))", "if (route.hasNamed)"),
+  fault("signature", "namedInv", `else if (shown.own != "") shown.own\n`, ""),
+  fault("signature", "previousInv", "reports: place > 0", "reports: false"),
+  fault(
+    "signature",
+    "previousInv",
+    `credential != "" and route.secrets[i].text == credential`,
+    `i == 0 and route.secrets[i].text == credential`,
+  ),
+  fault(
+    "signature",
+    "sameRefusalInv",
+    "else opened(verifySignature(route, request))",
+    `else if (verifySignature(route, request) < 0) { answer: ["401", "wrong"], place: -1, reports: false }
+    else opened(verifySignature(route, request))`,
+  ),
+
+  // JSON before the signature; a proof that is skipped; slots that strangers take or nobody gives back; no bound for strangers,
+  // or one before known clients; the youngest gives way
+  fault(
+    "strangers",
+    "orderInv",
+    `    else if (not(r.isJson)) "invalid_json"
+    else if (not(r.isTimely)) "unauthorized"`,
+    `    else if (not(r.isTimely)) "unauthorized"
+    else if (not(r.isJson)) "invalid_json"`,
+  ),
+  fault(
+    "strangers",
+    "orderInv",
+    `    else if (held >= CLIENT_SLOTS) "too_many_in_flight"
+    else if (not(r.hasSignature)) "unauthorized"`,
+    `    else if (not(r.hasSignature)) "unauthorized"
+    else if (held >= CLIENT_SLOTS) "too_many_in_flight"`,
+  ),
+  fault("strangers", "provedFirstInv", "isParsed: r.isSigned and held < PEER_SLOTS", "isParsed: held < PEER_SLOTS"),
+  fault("strangers", "peerSlotsInv", "peerSlots.put(peer, slotsOf(peer) - 1)", "peerSlots"),
+  fault("strangers", "peerSlotsInv", `    else if (held >= PEER_SLOTS) "too_many_in_flight"\n`, ""),
+  fault("strangers", "strangersBoundedInv", "bytes < STRANGE_BYTES and", "bytes <= STRANGE_BYTES and"),
+  fault("strangers", "strangersBoundedInv", "bodies < STRANGE_BODIES", "bodies <= STRANGE_BODIES"),
+  fault(
+    "strangers",
+    "strangersBoundedInv",
+    "bytesOf(strangeOf(r.client)) >= CLIENT_BYTES",
+    "bytesOf(strangeOf(r.client)) > CLIENT_BYTES",
+  ),
+  fault(
+    "strangers",
+    "knownGoesOnInv",
+    `"reading" and not(at(id).wasKnown) and at(id).since > 0`,
+    `"reading" and at(id).since > 0`,
+  ),
+  fault("strangers", "oldestFirstInv", "at(id).since < at(first).since", "at(id).since > at(first).since"),
+  fault("strangers", "oldestFirstInv", "if (p.wasKnown) BODY_DEADLINE else STRANGE_DEADLINE\n", "BODY_DEADLINE\n"),
+  fault("strangers", "limitInv", "bool = taken <= MAX_BODY", "bool = taken <= MAX_BODY + 1"),
+  fault("strangers", "limitInv", "bool = taken <= MAX_BODY", "bool = taken < MAX_BODY"),
+  fault(
+    "strangers",
+    "allBytesInv",
+    "else if (bytesOf(inFlight) >= ALL_BYTES)",
+    "else if (bytesOf(inFlight) > ALL_BYTES)",
+  ),
 ];
