@@ -2,7 +2,7 @@
 // the transaction of the flow, so that a record is there exactly when the effect is.
 
 import { err, ok } from "neverthrow";
-import { DELIVERY_ACTIONS } from "./mapping.ts";
+import { DELIVERY_ACTIONS, type DeliveryAction } from "./mapping.ts";
 import type { FlowAction } from "./action.ts";
 import { type FlowRecord, isEnded } from "./flow.ts";
 import {
@@ -38,8 +38,11 @@ export const RECORD_MS = 86_400_000;
 /** Records that one route keeps; the oldest gives way. */
 export const MAX_RECORDS = 10_000;
 
-/** Whether an action may be repeated under a key; the others change nothing. */
-export const isRepeatable = ({ action }: FlowAction): boolean => DELIVERY_ACTIONS.some((one) => one === action);
+/** An action that may be repeated under a key; the others change nothing. */
+export type Repeatable = Extract<FlowAction, { readonly action: DeliveryAction }>;
+
+export const isRepeatable = (action: FlowAction): action is Repeatable =>
+  DELIVERY_ACTIONS.some((one) => one === action.action);
 
 const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>
   bind === undefined ? [] : [{ kind: "bound", owner, routeId, key: bind }];
@@ -106,7 +109,7 @@ const aboutFlow = (action: FlowAction, { flowId, revision }: FlowRecord): FlowAc
 };
 
 /** What was executed is kept: an answer of 2xx, 404 or 409. What was not written is not, so that a retry runs again. */
-const isKept = (outcome: Outcome): boolean =>
+export const isKept = (outcome: Outcome): boolean =>
   outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed");
 
 //= ONCE-1

@@ -20,6 +20,7 @@ export const REJECTIONS = table({
   mapping_failed: { status: 422, sentence: "The delivery does not have what its rule needs." },
   idempotency_key_reused: { status: 422, sentence: "The idempotency key was used with another body." },
   idempotency_in_progress: { status: 409, sentence: "The first request with this idempotency key is not finished." },
+  idempotency_unavailable: { status: 503, sentence: "No record of this request can be kept. Nothing was done." },
   persist_failed: { status: 503, sentence: "TaskFlow persistence failed." },
   bad_host_answer: { status: 502, sentence: "The host failed or answered nonsense. Read the flow before you retry." },
   outcome_unknown: { status: 504, sentence: "The host did not answer in time. Read the flow before you retry." },

@@ -44,10 +44,12 @@ const REPLAYED = Object.freeze({ ...HEADERS, "Idempotent-Replayed": "true" });
 
 const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
 
+//= ONCE-2
 const headersOf = (code: RejectionCode): Readonly<Record<string, string>> =>
   Object.freeze({
     ...HEADERS,
     ...(code === "method_not_allowed" ? { Allow: "POST" } : {}),
+    ...(code === "idempotency_in_progress" || code === "idempotency_unavailable" ? { "Retry-After": "1" } : {}),
     ...(code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
   });
 
@@ -72,6 +74,7 @@ const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   mapping_failed: plainReply("mapping_failed"),
   idempotency_key_reused: plainReply("idempotency_key_reused"),
   idempotency_in_progress: plainReply("idempotency_in_progress"),
+  idempotency_unavailable: plainReply("idempotency_unavailable"),
   persist_failed: plainReply("persist_failed"),
   bad_host_answer: plainReply("bad_host_answer"),
   outcome_unknown: plainReply("outcome_unknown"),
