@@ -1,14 +1,17 @@
-// From the raw body of an admitted request to a command: what the store must do, for an authenticated route.
+// From a proved request to a command: what the store must do, for an authenticated route.
 
 import { err, ok, type Result } from "neverthrow";
-import { type Action, type FlowAction, MAX_FIELD, parseAction } from "./action.ts";
-import type { Admitted } from "./admit.ts";
-import type { AuthenticatedRoute } from "./authenticate.ts";
-import { checkRequestJson, JSON_FAULTS, needsNoWalk, parseJson } from "./json.ts";
-import { isObject } from "./own.ts";
+import { type Action, ACTIONS, type FlowAction, MAX_FIELD, parseAction } from "./action.ts";
+import { type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
+import { type Delivery, deliveryOf } from "./delivery.ts";
+import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, parseJson } from "./json.ts";
+import { mapDelivery, type Mapped, type MappingFault } from "./mapping.ts";
+import { isObject, own } from "./own.ts";
 import type { Primitives } from "./primitives.ts";
+import type { Proved } from "./prove.ts";
 import type { Fault, Rejection } from "./rejection.ts";
 import type { Route } from "./route.ts";
+import { isTimely } from "./signature.ts";
 import { clip } from "./text.ts";
 
 //= AUTH-1, SCOPE-1
@@ -16,49 +19,35 @@ class AcceptedCommand {
   /** The route whose secret was presented: its session is the one to act for. */
   readonly route: Route;
   readonly action: FlowAction;
+  readonly delivery: Delivery;
   readonly client: string;
+  readonly authenticated: AuthenticatedRoute;
   declare protected readonly sealed: true;
 
-  constructor({ route }: AuthenticatedRoute, action: FlowAction, client: string) {
-    this.route = route;
+  constructor(authenticated: AuthenticatedRoute, action: FlowAction, delivery: Delivery, client: string) {
+    this.route = authenticated.route;
     this.action = action;
+    this.delivery = delivery;
     this.client = client;
+    this.authenticated = authenticated;
   }
 }
 
 /** What the store must do, for an authenticated route. */
 export type Command = AcceptedCommand;
 
-/** Why there is no body. `gone`: the client hung up, and nobody takes the answer. */
-export type BodyFault = "too_large" | "timeout" | "gone";
-
-//= BODY-2
-/** Most bytes of a body (M-13). */
-export const MAX_BODY_BYTES = 262_144;
-
-//= BODY-3
-/** Milliseconds in which a body must arrive in full (M-13). */
-export const BODY_DEADLINE_MS = 15_000;
-
 const invalid = (fault: Fault): Rejection => ({ code: "invalid_request", fault });
 
 //= BODY-5, ACTION-2
 /** Names the top-level member whose value cannot be stored. A body that is not an object is left to the schema. */
-const memberFault = (body: unknown, text: string): Rejection | undefined => {
-  if (!isObject(body) || needsNoWalk(text)) return undefined;
+const memberFault = (body: unknown): Fault | undefined => {
+  if (!isObject(body)) return undefined;
   for (const [name, value] of Object.entries(body)) {
     const checked = checkRequestJson(value);
-    if (checked.isErr()) return invalid({ field: clip(name, MAX_FIELD), sentence: JSON_FAULTS[checked.error] });
+    if (checked.isErr()) return { field: clip(name, MAX_FIELD), sentence: JSON_FAULTS[checked.error] };
   }
   return undefined;
 };
-
-//= BODY-2, BODY-3
-const REFUSED_BODY = {
-  too_large: { code: "payload_too_large" },
-  timeout: { code: "request_timeout" },
-  gone: { code: "request_timeout" },
-} as const satisfies Record<BodyFault, Rejection>;
 
 const NOT_UTF8 = invalid({ sentence: "The body is not valid UTF-8" });
 
@@ -66,23 +55,85 @@ const NOT_UTF8 = invalid({ sentence: "The body is not valid UTF-8" });
 const withController = (action: Action, { controllerId }: Route): FlowAction =>
   action.action === "create_flow" ? { ...action, controllerId: action.controllerId ?? controllerId } : action;
 
-//= ORDER-1, BODY-1
-/** Errs: payload_too_large, request_timeout, invalid_json, invalid_request. */
+/** What is asked of the store. `bind`: the key of the flow that it is about. */
+type Asked = { readonly action: FlowAction; readonly bind: string | undefined };
+
+const actionIn = (body: unknown, isPlain: boolean, route: Route): Result<FlowAction, Fault> => {
+  const fault = isPlain ? undefined : memberFault(body);
+  if (fault !== undefined) return err(fault);
+  const action = parseAction(body);
+  return action.isErr() ? err(action.error) : ok(withController(action.value, route));
+};
+
+const REASONS = {
+  missing: "is missing, and has no default. Add one with ??, or correct the path",
+  too_large: "makes the action too large. Map less of the delivery",
+} as const satisfies Record<MappingFault["reason"], string>;
+
+//= MAP-6
+const unmapped = (rule: number, sentence: string): Rejection => ({
+  code: "mapping_failed",
+  fault: { field: `deliveries[${String(rule)}]`, sentence },
+});
+
+//= MAP-6, MAP-7
+const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result<Asked, Rejection> => {
+  if (mapped.isErr()) {
+    const { rule, path, reason } = mapped.error;
+    return err(unmapped(rule, `${path} ${REASONS[reason]}`));
+  }
+  const { rule, key, body } = mapped.value;
+  return actionIn(body, false, route)
+    .map((action) => ({ action, bind: key }))
+    .mapErr(({ field, sentence }) => unmapped(rule, field === undefined ? sentence : `${field}: ${sentence}`));
+};
+
+//= ACTION-1
+const askedByCaller = (body: unknown, isPlain: boolean, route: Route): Result<Asked, Rejection> => {
+  const action = actionIn(body, isPlain, route);
+  return action.isErr() ? err(invalid(action.error)) : ok({ action: action.value, bind: undefined });
+};
+
+const isNamedAction = (body: unknown): boolean => {
+  const name = own(body, "action");
+  return typeof name === "string" && Object.hasOwn(ACTIONS, name);
+};
+
+//= MAP-5
+/** What the body asks for; undefined when no rule takes it. `isPlain`: nothing in it needs to be looked at. */
+const askedOf = (
+  { authenticated, located }: Proved,
+  body: JsonValue,
+  isPlain: boolean,
+): Result<Asked, Rejection> | undefined => {
+  const { route } = authenticated;
+  if (route.deliveries === undefined) return askedByCaller(body, isPlain, route);
+  const mapped = mapDelivery(route.deliveries.rules, { payload: body, header: located.head.header });
+  if (mapped !== undefined) return askedByRule(mapped, route);
+  return route.deliveries.allowActions && isNamedAction(body) ? askedByCaller(body, isPlain, route) : undefined;
+};
+
+//= ORDER-1, ORDER-2, BODY-1
+/**
+ * The command; undefined when the delivery asks for nothing. `now`: milliseconds since the epoch. Errs: invalid_json,
+ * invalid_request, mapping_failed; unauthorized when a time inside the signed body is far.
+ */
 export const accept = (
-  { located, proof }: Admitted,
-  body: Result<Uint8Array, BodyFault>,
-  { decodeUtf8 }: Primitives,
-): Result<Command, Rejection> => {
-  if (body.isErr()) return err(REFUSED_BODY[body.error]);
-  if (body.value.length > MAX_BODY_BYTES) return err(REFUSED_BODY.too_large);
-  const text = decodeUtf8(body.value);
+  proved: Proved,
+  { decodeUtf8, sha256 }: Primitives,
+  now: number,
+): Result<Command | undefined, Rejection> => {
+  const { authenticated, located, body, claim } = proved;
+  const text = decodeUtf8(body);
   if (text === undefined) return err(NOT_UTF8);
   const parsed = parseJson(text.trim());
   if (parsed.isErr()) return err({ code: "invalid_json" });
-  const fault = memberFault(parsed.value, text);
-  if (fault !== undefined) return err(fault);
-  const action = parseAction(parsed.value);
-  if (action.isErr()) return err(invalid(action.error));
-  const { authenticated } = proof;
-  return ok(new AcceptedCommand(authenticated, withController(action.value, authenticated.route), located.client));
+  const payload = parsed.value;
+  if (claim !== undefined && !isTimely(claim, payload, now)) return err(UNAUTHORIZED);
+  const asked = askedOf(proved, payload, needsNoWalk(text));
+  if (asked === undefined) return ok(undefined);
+  if (asked.isErr()) return err(asked.error);
+  const delivery = deliveryOf(proved, payload, asked.value, sha256);
+  if (delivery.isErr()) return err(invalid(delivery.error));
+  return ok(new AcceptedCommand(authenticated, asked.value.action, delivery.value, located.client));
 };

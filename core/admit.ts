@@ -1,12 +1,13 @@
 // The steps before the body: locate finds the route, the limits count the request, admit judges it.
 
 import { err, ok, type Result } from "neverthrow";
-import { authenticate, type AuthenticatedRoute } from "./authenticate.ts";
+import { authenticate, type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import { networkOf } from "./network.ts";
 import type { Rejection } from "./rejection.ts";
 import { checkMediaType, type RequestHead } from "./request-head.ts";
 import { resolveRoute, type Route, type Routes } from "./route.ts";
 import type { Sha256 } from "./secret.ts";
+import { type Claim, readSignature } from "./signature.ts";
 
 /** A POST to a route that exists, and the keys that it is counted under. */
 export type Located = {
@@ -22,11 +23,14 @@ export type Located = {
 
 /** What the limits say of one request. Only an admitted one holds a slot. */
 export type Verdict =
-  | { readonly kind: "admitted" }
+  /** `isKnown`: the client has proved itself on this route before. Said for signed routes only. */
+  | { readonly kind: "admitted"; readonly isKnown?: boolean }
   | { readonly kind: "rate_limited" | "too_many_in_flight"; readonly retryAfterMs: number };
 
-/** How an admitted request has shown that it may act for its route. A kind that needs the body is finished in `accept`. */
-export type Proof = { readonly kind: "authenticated"; readonly authenticated: AuthenticatedRoute };
+/** How an admitted request has shown that it may act for its route, or what its body must prove yet. */
+export type Proof =
+  | { readonly kind: "authenticated"; readonly authenticated: AuthenticatedRoute }
+  | { readonly kind: "signature_due"; readonly claim: Claim; readonly isKnown: boolean };
 
 class AdmittedRequest {
   readonly located: Located;
@@ -56,18 +60,32 @@ export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejec
   return ok({ route, head, client, clientKey: `${client} ${route.id}`, peerKey: `${peer} ${route.id}` });
 };
 
-//= ORDER-1, AUTH-1
+//= ORDER-1, ORDER-2, AUTH-1
+const proofOf = ({ route, head }: Located, isKnown: boolean, hash: Sha256, now: number): Result<Proof, Rejection> => {
+  const { credential } = route;
+  if (credential.kind === "secret") {
+    const authenticated = authenticate(route, head.header, hash);
+    return authenticated.isErr()
+      ? err(authenticated.error)
+      : ok({ kind: "authenticated", authenticated: authenticated.value });
+  }
+  return readSignature(credential.scheme, head.header, now)
+    .map((claim): Proof => ({ kind: "signature_due", claim, isKnown }))
+    .mapErr(() => UNAUTHORIZED);
+};
+
+//= ORDER-1, ORDER-2, AUTH-1
 /**
  * Judges a request that the limits have counted: window, media type, slot and credential, in this order; each check costs
- * the server more than the one before. Errs: rate_limited, unsupported_media_type, too_many_in_flight, unauthorized.
+ * the server more than the one before. `now`: milliseconds since the epoch. Errs: rate_limited, unsupported_media_type,
+ * too_many_in_flight, unauthorized.
  */
-export const admit = (located: Located, verdict: Verdict, hash: Sha256): Result<Admitted, Rejection> => {
-  const { route, head } = located;
+export const admit = (located: Located, verdict: Verdict, hash: Sha256, now: number): Result<Admitted, Rejection> => {
   if (verdict.kind === "rate_limited") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
-  const media = checkMediaType(head.header);
+  const media = checkMediaType(located.head.header);
   if (media.isErr()) return err(media.error);
   if (verdict.kind === "too_many_in_flight") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
-  const authenticated = authenticate(route, head.header, hash);
-  if (authenticated.isErr()) return err(authenticated.error);
-  return ok(new AdmittedRequest(located, { kind: "authenticated", authenticated: authenticated.value }));
+  const isKnown = verdict.kind === "admitted" && verdict.isKnown === true;
+  const proof = proofOf(located, isKnown, hash, now);
+  return proof.isErr() ? err(proof.error) : ok(new AdmittedRequest(located, proof.value));
 };

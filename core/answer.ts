@@ -2,28 +2,51 @@
 
 import type { Result } from "neverthrow";
 import type { Command } from "./accept.ts";
-import type { Admitted, Located } from "./admit.ts";
+import type { Located } from "./admit.ts";
 import { type AuditEvent, routeName } from "./audit.ts";
+import type { AuthenticatedRoute } from "./authenticate.ts";
 import type { Outcome, StoreFailure } from "./outcome.ts";
+import type { Proved } from "./prove.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Reply, replyToOutcome, replyToRejection } from "./reply.ts";
 
 export type Answer = { readonly reply: Reply; readonly event: AuditEvent };
 
-//= REPLY-2
-/** The answer to a request that was turned away; names the route to the caller only if it was admitted. */
-export const answerRejection = (rejection: Rejection, located?: Located, admitted?: Admitted): Answer => {
-  const reply = replyToRejection(rejection, admitted?.proof.authenticated.route.id);
+//= AUTH-9
+const usedBy = (authenticated: AuthenticatedRoute | undefined): Pick<AuditEvent, "secret"> =>
+  authenticated?.isPrevious === true ? { secret: "previous" } : {};
+
+//= REPLY-2, AUTH-5
+/** The answer to a request that was turned away; names the route to the caller only if it was authenticated. */
+export const answerRejection = (
+  rejection: Rejection,
+  located?: Located,
+  authenticated?: AuthenticatedRoute,
+): Answer => {
+  const isNamed = rejection.code !== "unauthorized";
+  const reply = replyToRejection(rejection, isNamed ? authenticated?.route.id : undefined);
   const seen = located === undefined ? {} : { routeId: routeName(located.route), client: located.client };
-  return { reply, event: { status: reply.status, code: reply.code, ...seen } };
+  return { reply, event: { status: reply.status, code: reply.code, ...seen, ...usedBy(authenticated) } };
 };
 
 //= REPLY-1
 /** The answer to a command, from what the store did with it. */
-export const answer = ({ route, action, client }: Command, outcome: Result<Outcome, StoreFailure>): Answer => {
+export const answer = (command: Command, outcome: Result<Outcome, StoreFailure>): Answer => {
+  const { route, action, client, authenticated } = command;
   const reply = outcome.isOk()
     ? replyToOutcome(outcome.value, route.id)
     : replyToRejection({ code: outcome.error }, route.id);
-  const routeId = routeName(route);
-  return { reply, event: { status: reply.status, code: reply.code, routeId, action: action.action, client } };
+  const event = { status: reply.status, code: reply.code, routeId: routeName(route), action: action.action, client };
+  const isReplayed = outcome.isOk() && outcome.value.replayed === true;
+  if (!isReplayed && !authenticated.isPrevious) return { reply, event };
+  return { reply, event: { ...event, ...(isReplayed ? { replayed: true } : {}), ...usedBy(authenticated) } };
+};
+
+//= MAP-5
+/** The answer to a delivery that no rule takes: a success, so that its sender does not repeat it. */
+export const answerIgnored = ({ located, authenticated }: Proved): Answer => {
+  const reply = replyToOutcome({ kind: "ignored" }, authenticated.route.id);
+  const { client } = located;
+  const event = { status: reply.status, code: reply.code, routeId: routeName(authenticated.route), client };
+  return { reply, event: { ...event, ...usedBy(authenticated) } };
 };

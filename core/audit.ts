@@ -33,13 +33,18 @@ export type AuditEvent = {
   readonly action?: ActionName;
   /** The client's network, as `networkOf` gives it. */
   readonly client?: string;
+  /** Set when the request presented the route's `previousSecret`. */
+  readonly secret?: "previous";
+  /** Set when the answer is that of an earlier request. */
+  readonly replayed?: true;
 };
 
 //= AUDIT-2
 /** The event as one line of printable ASCII. */
-export const auditLine = ({ status, code, routeId, action, client }: AuditEvent): string => {
+export const auditLine = ({ status, code, routeId, action, client, secret, replayed }: AuditEvent): string => {
   const route = routeId === undefined ? "" : `route=${printable(routeId)} `;
   const named = action === undefined ? "" : `action=${action} `;
   const from = client === undefined ? "" : `client=${printable(client)} `;
-  return `${route}${named}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}`;
+  const more = `${secret === undefined ? "" : ` secret=${secret}`}${replayed === undefined ? "" : " replayed"}`;
+  return `${route}${named}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}${more}`;
 };

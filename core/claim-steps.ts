@@ -16,7 +16,8 @@ import {
   planOf,
 } from "./claim.ts";
 import type { FlowAction } from "./action.ts";
-import { type Delivery, isKept, RECORD_MS, type Repeatable } from "./delivery-command.ts";
+import type { Delivery, Repeatable } from "./delivery.ts";
+import { isKept, RECORD_MS } from "./delivery-command.ts";
 import { parseJson, stringifyJson } from "./json.ts";
 import type { Outcome, StoreFailure } from "./outcome.ts";
 import { readSavedOutcome, saveOutcome } from "./saved-outcome.ts";
@@ -133,7 +134,7 @@ const bindingAfter = (outcome: Outcome, stamp: number | undefined): Settlement["
 const settled = (settlement: Settlement, orElse: StoreFailure | undefined, next: () => Step): Step =>
   Object.values(settlement).every((part) => part === undefined) ? next() : { kind: "settle", settlement, orElse, next };
 
-//= CLAIM-1, CLAIM-4
+//= ONCE-6
 /**
  * The last step of a request that was carried out: no caller is told an outcome before its record is kept. `stamp`: of the
  * binding that the request is about, if it is about one.
@@ -171,6 +172,7 @@ const aboutFlow = (action: Repeatable, flow: FlowView): Repeatable => {
 /** `stamp`: of the binding. `tries`: how many are left. */
 type Attempt = { readonly action: Repeatable; readonly stamp: number | undefined; readonly tries: number };
 
+//= BIND-2
 /** Another writer was faster: the same about what it has left. */
 const again = (request: ClaimRequest, { action, stamp, tries }: Attempt, outcome: Outcome): Step => {
   const forget = (then: () => Step): Step =>
@@ -196,7 +198,7 @@ const afterCall = (request: ClaimRequest, tried: Attempt, answer: Result<Outcome
 const named = (action: Repeatable, { delivery, runId }: ClaimRequest): Repeatable =>
   action.action === "run_task" && delivery.once !== undefined ? { ...action, runId: action.runId ?? runId } : action;
 
-//= CLAIM-1, CLAIM-2
+//= ONCE-6
 /** Claims, then asks the host. A request without a key claims nothing, unless it makes a flow for a text. */
 const attempt = (request: ClaimRequest, tried: Attempt): Step => {
   const { delivery } = request;
@@ -237,7 +239,7 @@ const follow = (binding: Binding | undefined, then: (flow: FlowView | undefined)
   );
 };
 
-//= BIND-1, CLAIM-5
+//= BIND-1
 /** A request that nothing is known of: it is carried out. */
 const fresh = (request: ClaimRequest, binding: Binding | undefined): Step => {
   const { action, delivery, maker } = request;
@@ -292,7 +294,7 @@ const taskAgain = (request: ClaimRequest, flowId: string, binding: Binding | und
   };
 };
 
-//= CLAIM-3
+//= ONCE-6
 /** A claim that was left open: the host's flows tell what became of it. */
 const reconcile = (request: ClaimRequest, { plan, stamp, at }: ClaimRecord, binding: Binding | undefined): Step => {
   if (plan === undefined || plan.does !== request.action.action) return failed("outcome_unknown");
@@ -321,7 +323,7 @@ const reconcile = (request: ClaimRequest, { plan, stamp, at }: ClaimRecord, bind
   }
 };
 
-//= ONCE-1, ONCE-2, CLAIM-3
+//= ONCE-1, ONCE-2, ONCE-6
 /** The first step of a request, given what the records hold of it. */
 export const beginClaim = (request: ClaimRequest, { record, binding }: Kept): Step => {
   const { action, holder, now } = request;

@@ -2,7 +2,7 @@
 // that after a crash the host's own flows tell whether the request was carried out.
 
 import * as z from "zod";
-import type { Repeatable } from "./delivery-command.ts";
+import type { Repeatable } from "./delivery.ts";
 import type { FlowAction } from "./action.ts";
 import { OPEN_STATUSES } from "./flow.ts";
 import { parseJson } from "./json.ts";
@@ -52,7 +52,7 @@ export type Marks = {
 
 export const NO_MARKS: Marks = {};
 
-//= CLAIM-2
+//= ONCE-6
 /** How the effect of a claim can be told from any other. `stamp`: a time that no other claim has. */
 export const marksOf = ({ action }: FlowAction, stamp: number): Marks => {
   switch (action) {
@@ -78,7 +78,7 @@ export const isOpenFlow = ({ json }: FlowView): boolean =>
 type PlanOf<Does extends Plan["does"]> = Extract<Plan, { readonly does: Does }>;
 type ChangePlan = Exclude<Plan, PlanOf<"create_flow" | "cancel_flow" | "run_task">>;
 
-//= CLAIM-2
+//= ONCE-6
 /** Whether a claim with this plan and stamp made the flow. These fields of a flow never change. */
 export const hasMade = (plan: PlanOf<"create_flow">, stamp: number, { json }: FlowView): boolean =>
   json["createdAt"] === stamp && json["goal"] === plan.goal && json["controllerId"] === plan.controllerId;
@@ -106,7 +106,7 @@ const hasMark = ({ does }: ChangePlan, stamp: number, flow: FlowView, isNext: bo
 /** What a flow tells of a claim. `not_applied`: the host has not done it, and it may be asked again. */
 export type Evidence = "applied" | "not_applied" | "unknown";
 
-//= CLAIM-2, CLAIM-3
+//= ONCE-6
 /** Exactly one write makes revision n + 1 of revision n: either it has the mark, or it was another's. */
 export const evidenceOfChange = (plan: ChangePlan, stamp: number, flow: FlowView | null): Evidence => {
   if (flow === null) return "not_applied";
@@ -116,7 +116,7 @@ export const evidenceOfChange = (plan: ChangePlan, stamp: number, flow: FlowView
   return written === 1 ? "not_applied" : "unknown";
 };
 
-//= CLAIM-3
+//= ONCE-6
 /** A flow that is open may be cancelled again; an intent stays for ever. `at`: when it was claimed. */
 export const evidenceOfCancel = (at: number, flow: FlowView | null): Evidence => {
   if (flow === null || isOpenFlow(flow)) return "not_applied";

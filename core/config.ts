@@ -1,11 +1,14 @@
 // Makes live routes from the operator's configuration. A route with a problem is skipped and reported; the others live
 // (M-9).
 
+import { err, ok } from "neverthrow";
 import * as z from "zod";
 import { isObject, own } from "./own.ts";
 import { fieldFault, parseRoute, problemName, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
-import type { Route, Routes } from "./route.ts";
+import type { Fault } from "./rejection.ts";
+import type { Credential, Route, Routes } from "./route.ts";
 import { digestSecret, type Sha256 } from "./secret.ts";
+import { signingKey } from "./signature.ts";
 
 /** The plugin's whole configuration block. */
 export const configSchema = z.strictObject({ routes: z.record(z.string(), routeSchema).optional() });
@@ -39,6 +42,27 @@ const adviceOn = (value: string, sharedWith: string | undefined): string | undef
     ? `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random string`
     : undefined;
 };
+
+const SAME_SECRET = "is the same as secret. Remove it";
+
+/** The secret from before the rotation, where it is another one. */
+const previousOf = (previous: RouteDraft["previousSecret"], secret: string): RouteDraft["previousSecret"] =>
+  previous.andThen((value) => (value === secret ? err(fieldFault("previousSecret", SAME_SECRET)) : ok(value)));
+
+/** Each secret has been found fit for what the draft makes of it. */
+const credentialOf = ({ signature, secretHeader }: RouteDraft, secrets: readonly string[], hash: Sha256): Credential =>
+  signature === undefined
+    ? { kind: "secret", secrets: secrets.map((secret) => digestSecret(secret, hash)), header: secretHeader }
+    : {
+        kind: "signature",
+        scheme: signature,
+        keys: secrets.flatMap((secret) =>
+          signingKey(signature, secret).match(
+            (key) => [key],
+            () => [],
+          ),
+        ),
+      };
 
 //= CONFIG-4
 /** Collects routes in order. An id or a path belongs to the first route that has it. */
@@ -79,11 +103,20 @@ class Collector {
     return conflicts;
   }
 
-  #open({ id, path, sessionKey, controllerId }: RouteDraft, value: string): void {
-    this.routes.set(path, { id, path, sessionKey, controllerId, secret: digestSecret(value, this.#hash) });
+  #open(draft: RouteDraft, value: string): void {
+    const { id, path, sessionKey, controllerId, deliveries, maxBodyBytes } = draft;
+    const previous = previousOf(draft.previousSecret, value);
+    const secrets = previous.isOk() && previous.value !== undefined ? [value, previous.value] : [value];
+    const credential = credentialOf(draft, secrets, this.#hash);
+    this.routes.set(path, { id, path, sessionKey, controllerId, credential, maxBodyBytes, deliveries });
     const advice = adviceOn(value, this.#secrets.get(value));
-    if (advice !== undefined) this.problems.push({ effect: "advice", routeId: id, ...fieldFault("secret", advice) });
+    if (advice !== undefined) this.#advise(id, fieldFault("secret", advice));
+    if (previous.isErr()) this.#advise(id, previous.error);
     this.#secrets.set(value, id);
+  }
+
+  #advise(routeId: string, fault: Fault): void {
+    this.problems.push({ effect: "advice", routeId, ...fault });
   }
 }
 

@@ -2,7 +2,7 @@
 // the transaction of the flow, so that a record is there exactly when the effect is.
 
 import { err, ok } from "neverthrow";
-import { DELIVERY_ACTIONS, type DeliveryAction } from "./mapping.ts";
+import { type Delivery, NO_DELIVERY } from "./delivery.ts";
 import type { FlowAction } from "./action.ts";
 import { type FlowRecord, isEnded } from "./flow.ts";
 import {
@@ -20,29 +20,11 @@ import type { Outcome } from "./outcome.ts";
 import { readSavedOutcome, saveOutcome } from "./saved-outcome.ts";
 import { viewFlow } from "./view.ts";
 
-/** What a request brings beside its action. Keys of one route mean nothing on another. */
-export type Delivery = {
-  readonly routeId: string;
-  /** Names the request: a repeat has the same key. `fingerprint`: the SHA-256 of its body, hexadecimal. */
-  readonly once: { readonly key: string; readonly fingerprint: string } | undefined;
-  /** The text that the flow is bound to, or found by. */
-  readonly bind: string | undefined;
-};
-
-/** Of a request that brings nothing but its action. */
-export const NO_DELIVERY: Delivery = { routeId: "", once: undefined, bind: undefined };
-
 /** Milliseconds for which a record is kept: 24 hours. */
 export const RECORD_MS = 86_400_000;
 
 /** Records that one route keeps; the oldest gives way. */
 export const MAX_RECORDS = 10_000;
-
-/** An action that may be repeated under a key; the others change nothing. */
-export type Repeatable = Extract<FlowAction, { readonly action: DeliveryAction }>;
-
-export const isRepeatable = (action: FlowAction): action is Repeatable =>
-  DELIVERY_ACTIONS.some((one) => one === action.action);
 
 const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>
   bind === undefined ? [] : [{ kind: "bound", owner, routeId, key: bind }];

@@ -2,7 +2,7 @@
 // Recursion ends at the bound on the depth, so that no nesting can overflow the stack.
 
 import { err, ok, type Result } from "neverthrow";
-import { isNamed, type Named } from "./own.ts";
+import { isNamed, type Named, own } from "./own.ts";
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { readonly [member: string]: JsonValue };
 
@@ -194,14 +194,19 @@ export const copyHostJson = (value: unknown, members: number = MAX_HOST_MEMBERS)
 
 //= TOTAL-1
 /** `JSON.parse` as a total function. */
-export const parseJson = (text: string): Result<unknown, "not_json"> => {
+export const parseJson = (text: string): Result<JsonValue, "not_json"> => {
   try {
-    const value: unknown = JSON.parse(text);
-    return ok(value);
+    // boundary: JSON.parse makes nothing else.
+    return ok(JSON.parse(text) as JsonValue);
   } catch {
     return err("not_json");
   }
 };
+
+/** The own member `name` of a JSON value; undefined when it has none. */
+export const jsonMember = (value: JsonValue | undefined, name: string | number): JsonValue | undefined =>
+  // boundary: an own member of JSON is JSON, also the length of an array.
+  own(value, name) as JsonValue | undefined;
 
 //= TOTAL-1
 /** `JSON.stringify` as a total function; undefined for a text longer than the engine can hold. */

@@ -136,8 +136,15 @@ const conditionOf = (written: string, wanted: unknown, credentials: readonly str
   return ok({ path, anyOf: new Set<unknown>(Array.isArray(wanted) ? wanted : [wanted]) });
 };
 
-/** Fields that the bound flow gives. */
-const BOUND_FIELDS: readonly string[] = ["flowId", "expectedRevision"];
+/** Fields that the bound flow gives, with what stands for them until it is found. */
+const BOUND: Readonly<Record<string, JsonValue>> = { flowId: "by-key", expectedRevision: 0 };
+
+const BOUND_FIELDS: readonly string[] = Object.keys(BOUND);
+
+const boundFields = (action: DeliveryAction): Rule["fields"] =>
+  Object.entries(BOUND).flatMap(([name, value]): Rule["fields"] =>
+    Object.hasOwn(ACTIONS[action].shape, name) ? [[name, { kind: "value", value }]] : [],
+  );
 
 const fieldsFault = ({ do: written, key }: WrittenRule): string | undefined => {
   const fields = Object.keys(ACTIONS[written.action].shape);
@@ -157,14 +164,21 @@ const keyTemplate = (key: string | undefined, credentials: readonly string[]): R
 const parseRule = (written: WrittenRule, credentials: readonly string[]): Result<Rule, string> => {
   const fault = fieldsFault(written);
   if (fault !== undefined) return err(fault);
-  if (checkRequestJson(written.do).isErr()) return err("do must hold JSON");
+  const json = checkRequestJson(written.do);
+  if (json.isErr()) return err("do must hold JSON");
   const when = each(Object.entries(written.when ?? {}), ([path, wanted]) => conditionOf(path, wanted, credentials));
   const key = keyTemplate(written.key, credentials);
-  // boundary: checkRequestJson has just proved that its members are JSON.
-  const fields = membersOf(written.do as Mapped["body"], credentials).mapErr((said) => `do ${said}`);
+  const tree = treeOf(json.value, credentials).mapErr((said) => `do ${said}`);
   if (when.isErr()) return err(when.error);
   if (key.isErr()) return err(key.error);
-  return fields.map((read) => ({ when: when.value, key: key.value, action: written.do.action, fields: read }));
+  const { action } = written.do;
+  const bound = written.key === undefined || action === "create_flow" ? [] : boundFields(action);
+  return tree.map((read) => ({
+    when: when.value,
+    key: key.value,
+    action,
+    fields: read.kind === "object" ? [...bound, ...read.members] : bound,
+  }));
 };
 
 /** Whether whatever satisfies `later` satisfies `earlier`. */

@@ -1,6 +1,10 @@
 // The table of rejections, each with its status and its sentence. No sentence of the Gateway or of a store is used.
 
-type Row = { readonly status: number; readonly sentence: string };
+/** `retryAfterMs`: told to the caller where a code has always the same. */
+type Row = { readonly status: number; readonly sentence: string; readonly retryAfterMs?: number };
+
+/** Nobody knows when room or another request ends, so it is the minimum. */
+const SOON = 1000;
 
 const table = <Code extends string>(rows: Readonly<Record<Code, Row>>): Readonly<Record<Code, Row>> => rows;
 
@@ -15,12 +19,21 @@ export const REJECTIONS = table({
   unauthorized: { status: 401, sentence: "The secret is missing or wrong." },
   payload_too_large: { status: 413, sentence: "The body is larger than 262,144 bytes." },
   request_timeout: { status: 408, sentence: "The body did not arrive within 15 seconds." },
+  overloaded: { status: 503, sentence: "Too many bodies are being received at once.", retryAfterMs: SOON },
   invalid_json: { status: 400, sentence: "The body is not valid JSON." },
   invalid_request: { status: 400, sentence: "The request is not valid." },
   mapping_failed: { status: 422, sentence: "The delivery does not have what its rule needs." },
   idempotency_key_reused: { status: 422, sentence: "The idempotency key was used with another body." },
-  idempotency_in_progress: { status: 409, sentence: "The first request with this idempotency key is not finished." },
-  idempotency_unavailable: { status: 503, sentence: "No record of this request can be kept. Nothing was done." },
+  idempotency_in_progress: {
+    status: 409,
+    sentence: "The first request with this idempotency key is not finished.",
+    retryAfterMs: SOON,
+  },
+  idempotency_unavailable: {
+    status: 503,
+    sentence: "No record of the idempotency key can be kept. Nothing was done.",
+    retryAfterMs: SOON,
+  },
   persist_failed: { status: 503, sentence: "TaskFlow persistence failed." },
   bad_host_answer: { status: 502, sentence: "The host failed or answered nonsense. Read the flow before you retry." },
   outcome_unknown: { status: 504, sentence: "The host did not answer in time. Read the flow before you retry." },
@@ -32,7 +45,7 @@ export type RejectionCode = keyof typeof REJECTIONS;
 /** What is wrong with a request or a configured route. `field`: the top-level field or the header at fault, if there is one. */
 export type Fault = { readonly field?: string; readonly sentence: string };
 
-/** Why a request was not carried out. `retryAfterMs`: only with status 429. `fault`: only with 400 and 415. */
+/** Why a request was not carried out. `retryAfterMs`: only with status 429. */
 export type Rejection = {
   readonly code: RejectionCode;
   readonly retryAfterMs?: number;

@@ -44,19 +44,18 @@ const REPLAYED = Object.freeze({ ...HEADERS, "Idempotent-Replayed": "true" });
 
 const retryAfter = (milliseconds: number): string => String(Math.max(1, Math.ceil(milliseconds / 1000)));
 
-//= ONCE-2
-const headersOf = (code: RejectionCode): Readonly<Record<string, string>> =>
+const headersOf = (code: RejectionCode, soon: number | undefined): Readonly<Record<string, string>> =>
   Object.freeze({
     ...HEADERS,
     ...(code === "method_not_allowed" ? { Allow: "POST" } : {}),
-    ...(code === "idempotency_in_progress" || code === "idempotency_unavailable" ? { "Retry-After": "1" } : {}),
     ...(code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
+    ...(soon === undefined ? {} : { "Retry-After": retryAfter(soon) }),
   });
 
 const plainReply = (code: RejectionCode): Reply => {
-  const { status, sentence } = REJECTIONS[code];
+  const { status, sentence, retryAfterMs } = REJECTIONS[code];
   const body = JSON.stringify({ ok: false, code, error: sentence, result: {} });
-  return new SealedReply(status, headersOf(code), body, code);
+  return new SealedReply(status, headersOf(code, retryAfterMs), body, code);
 };
 
 /** What a caller without a credential is told: made once, so that a flood of refusals costs next to nothing. */
@@ -69,6 +68,7 @@ const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   unauthorized: plainReply("unauthorized"),
   payload_too_large: plainReply("payload_too_large"),
   request_timeout: plainReply("request_timeout"),
+  overloaded: plainReply("overloaded"),
   invalid_json: plainReply("invalid_json"),
   invalid_request: plainReply("invalid_request"),
   mapping_failed: plainReply("mapping_failed"),

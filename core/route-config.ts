@@ -3,10 +3,13 @@
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
+import { type DeliveryFields, deliveryFields } from "./delivery-config.ts";
 import { isObject, own } from "./own.ts";
 import { hasReference, placeholderIn } from "./placeholder.ts";
+import { MOST_BODY_BYTES } from "./prove.ts";
 import type { Fault } from "./rejection.ts";
 import { isOneLine, isSendable, MAX_SECRET_BYTES } from "./secret.ts";
+import { SCHEME_NAMES, signingKey } from "./signature.ts";
 import { printable } from "./text.ts";
 
 const text = z.string().min(1);
@@ -27,9 +30,18 @@ export const routeSchema = z.strictObject({
   secret: z.union([z.string(), secretRef]),
   controllerId: text.optional(),
   description: z.string().optional(),
+  signature: z.enum(SCHEME_NAMES).optional(),
+  secretHeader: text.optional(),
+  previousSecret: z.union([z.string(), secretRef]).optional(),
+  // what a rule must be is said rule by rule when the route is loaded
+  deliveries: z.array(z.record(z.string(), z.unknown())).optional(),
+  allowActions: z.boolean().optional(),
+  maxBodyBytes: z.int().min(1).max(MOST_BODY_BYTES).optional(),
 });
 
 type RouteEntry = z.infer<typeof routeSchema>;
+
+const partialSchema = routeSchema.partial();
 
 //= CONFIG-2, CONFIG-3
 const HINTS = {
@@ -40,6 +52,13 @@ const HINTS = {
     "is missing, or is neither a string nor a SecretRef. Set a long random string, or a SecretRef with source, provider and id",
   controllerId: "must be a string that is not empty",
   description: "must be a string",
+  signature: `must be one of ${SCHEME_NAMES.join(", ")}`,
+  secretHeader: "must be the name of a header, such as X-Gitlab-Token",
+  previousSecret:
+    "is neither a string nor a SecretRef. Set the secret from before the rotation, or remove it once no sender uses it",
+  deliveries: "must be a list of rules, such as { when: { … }, key: …, do: { action: … } }",
+  allowActions: "must be true or false",
+  maxBodyBytes: `must be a whole number of bytes from 1 to ${String(MOST_BODY_BYTES)}`,
 } as const satisfies Record<keyof RouteEntry, string>;
 
 const isField = (name: string): name is keyof RouteEntry => Object.hasOwn(HINTS, name);
@@ -50,10 +69,16 @@ export const fieldFault = (field: string, sentence: string): Fault => ({ field, 
 /** What a problem of a secret means for callers, where its route is not served. */
 export const UNSERVED = ", so callers get 404";
 
+/** What a problem of a previous secret means for callers. */
+const UNUSED = ", so it opens nothing";
+
+const unresolved = (effect: string): string =>
+  `is empty or could not be resolved${effect}. Set it, or repair its reference or provider`;
+
 /** Faults of a secret about which a host without SecretRefs has something else to say. */
 export const SECRET_FAULTS = {
   missing: HINTS.secret,
-  unresolved: `is empty or could not be resolved${UNSERVED}. Set it, or repair its reference or provider`,
+  unresolved: unresolved(UNSERVED),
   /** How the sentence about an object that is not a SecretRef begins. */
   malformed: "is not a SecretRef: ",
 } as const;
@@ -80,7 +105,7 @@ const SESSION_TYPE = "must be a string. Set it to the session that owns the flow
 /** What is wrong with the value of a field that has the wrong shape. */
 const hintOf = (field: keyof RouteEntry, value: unknown): string => {
   if (field === "sessionKey" && value !== undefined && typeof value !== "string") return SESSION_TYPE;
-  return field === "secret" && isObject(value) ? refHint(value) : HINTS[field];
+  return (field === "secret" || field === "previousSecret") && isObject(value) ? refHint(value) : HINTS[field];
 };
 
 const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
@@ -111,24 +136,46 @@ const filledIn = (field: string, value: string): Result<string, Fault> => {
   return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
 };
 
-const GUESSED = `${UNSERVED}. Set a long random string, such as openssl rand -base64 32 prints`;
-
 //= ROUTE-3, CONFIG-8
-/** What makes a secret unusable. */
-const coldness = (secret: string): string | undefined => {
-  if (secret === "") return SECRET_FAULTS.unresolved;
+/** What makes a secret unusable. `effect`: what that means for callers. */
+const coldness = (secret: string, effect: string): string | undefined => {
+  if (secret === "") return unresolved(effect);
   if (!isSendable(secret)) return `is longer than ${String(MAX_SECRET_BYTES)} bytes. Set a shorter one`;
   if (!isOneLine(secret)) {
     return "contains a line break or another control character, which no header can carry. Set one line of text";
   }
   const placeholder = placeholderIn(secret);
-  return placeholder === undefined ? undefined : `${placeholder}${GUESSED}`;
+  return placeholder === undefined
+    ? undefined
+    : `${placeholder}${effect}. Set a long random string, such as openssl rand -base64 32 prints`;
 };
 
-const secretOf = (written: unknown): Result<string, Fault> => {
-  const secret = typeof written === "string" ? written.trim() : "";
-  const sentence = coldness(secret);
+const COMMA = "contains a comma, which may be two lines of secretHeader joined. Set a secret without one";
+
+type Given = z.infer<typeof partialSchema>;
+
+/** What makes a usable secret unusable for the way in which it is presented. */
+const unfit = (secret: string, { signature, secretHeader }: Given): string | undefined => {
+  if (signature !== undefined) {
+    const key = signingKey(signature, secret);
+    return key.isErr() ? key.error : undefined;
+  }
+  return secretHeader !== undefined && secret.includes(",") ? COMMA : undefined;
+};
+
+const secretOf = (given: Given): Result<string, Fault> => {
+  const secret = typeof given.secret === "string" ? given.secret.trim() : "";
+  const sentence = coldness(secret, UNSERVED) ?? unfit(secret, given);
   return sentence === undefined ? ok(secret) : err(fieldFault("secret", sentence));
+};
+
+//= AUTH-9
+/** The secret from before the rotation, if there is one. Errs when it cannot open the route. */
+const previousOf = (given: Given): Result<string | undefined, Fault> => {
+  if (given.previousSecret === undefined) return ok(undefined);
+  const secret = typeof given.previousSecret === "string" ? given.previousSecret.trim() : "";
+  const sentence = coldness(secret, UNUSED) ?? unfit(secret, given);
+  return sentence === undefined ? ok(secret) : err(fieldFault("previousSecret", sentence));
 };
 
 const pathOf = (id: string, path: string | undefined): Result<string, Fault> => {
@@ -142,13 +189,15 @@ const nonEmpty = (field: "sessionKey" | "controllerId", value: string): Result<s
   value.trim() === "" ? err(fieldFault(field, HINTS[field])) : filledIn(field, value.trim());
 
 /** A route with valid fields, not yet compared with the other routes. */
-export type RouteDraft = {
+export type RouteDraft = DeliveryFields & {
   readonly id: string;
   readonly path: string;
   readonly sessionKey: string;
   readonly controllerId: string;
   /** Errs with why the route is cold. */
   readonly secret: Result<string, Fault>;
+  /** Errs with why it opens nothing. */
+  readonly previousSecret: Result<string | undefined, Fault>;
 };
 
 /** `skipped`: the route does not exist. `cold`: it does not exist until its secret is repaired. */
@@ -156,10 +205,8 @@ export type RouteFault = Fault & { readonly effect: "skipped" | "cold" };
 
 const skipping = (fault: Fault): RouteFault => ({ effect: "skipped", ...fault });
 
-const partialSchema = routeSchema.partial();
-
 /** The fields that have the right shape. */
-const soundOf = (entry: object, faulty: ReadonlySet<string | undefined>): z.infer<typeof partialSchema> => {
+const soundOf = (entry: object, faulty: ReadonlySet<string | undefined>): Given => {
   const sound = Object.entries(entry).filter(([name]) => isField(name) && !faulty.has(name));
   return partialSchema.safeParse(Object.fromEntries(sound)).data ?? {};
 };
@@ -173,16 +220,16 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
   const controllerId =
     given.controllerId === undefined ? ok(`webhooks/${id}`) : nonEmpty("controllerId", given.controllerId);
   const path = pathOf(id, given.path);
-  const secret = secretOf(given.secret);
+  const secret = secretOf(given);
+  const deliveries = deliveryFields(given);
   const further = Object.entries({ sessionKey, controllerId, path, secret }).flatMap(([name, value]): RouteFault[] =>
     value.isOk() || faulty.has(name) ? [] : [{ effect: name === "secret" ? "cold" : "skipped", ...value.error }],
   );
-  const all = [...faults.map(skipping), ...further];
-  return all.some(({ effect }) => effect === "skipped")
-    ? err(all)
-    : Result.combine([sessionKey, controllerId, path])
-        .map((values) => ({ id, sessionKey: values[0], controllerId: values[1], path: values[2], secret }))
-        .mapErr(() => all);
+  const all = [...faults.map(skipping), ...further, ...(deliveries.isErr() ? deliveries.error.map(skipping) : [])];
+  const isSkipped = all.some(({ effect }) => effect === "skipped");
+  if (isSkipped || sessionKey.isErr() || controllerId.isErr() || path.isErr() || deliveries.isErr()) return err(all);
+  const texts = { id, sessionKey: sessionKey.value, controllerId: controllerId.value, path: path.value };
+  return ok({ ...texts, secret, previousSecret: previousOf(given), ...deliveries.value });
 };
 
 /** Errs with everything that is wrong. Strings are trimmed and defaults filled in (M-4, M-7). */

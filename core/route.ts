@@ -3,7 +3,26 @@
 import { err, ok, type Result } from "neverthrow";
 import { canonicalPath } from "./path.ts";
 import type { Rejection } from "./rejection.ts";
+import type { Rule } from "./mapping.ts";
 import type { SecretDigest } from "./secret.ts";
+import type { SchemeName, SigningKey } from "./signature.ts";
+
+/** What opens a route. Where there are two secrets or keys, the second is the one before the last rotation. */
+export type Credential =
+  | {
+      readonly kind: "secret";
+      readonly secrets: readonly SecretDigest[];
+      /** One more header field that may carry the secret, in lower case. */
+      readonly header: string | undefined;
+    }
+  | { readonly kind: "signature"; readonly scheme: SchemeName; readonly keys: readonly SigningKey[] };
+
+/** What a route makes of bodies that are not actions. */
+export type Deliveries = {
+  readonly rules: readonly Rule[];
+  /** Whether a body that no rule takes may be a caller's action. */
+  readonly allowActions: boolean;
+};
 
 export type Route = {
   readonly id: string;
@@ -12,8 +31,14 @@ export type Route = {
   /** The session that owns the flows: what the route is trusted to act for (M-5, M-10). Never shown to a caller. */
   readonly sessionKey: string;
   readonly controllerId: string;
-  readonly secret: SecretDigest;
+  readonly credential: Credential;
+  readonly maxBodyBytes: number;
+  /** Undefined: each body is an action. */
+  readonly deliveries: Deliveries | undefined;
 };
+
+/** Whether what opens the route is proved by the body. */
+export const isSigned = ({ credential }: Route): boolean => credential.kind === "signature";
 
 /** Live routes by canonical path. */
 export type Routes = ReadonlyMap<string, Route>;

@@ -137,7 +137,15 @@ export const SCHEMES = {
 
 export type SchemeName = keyof typeof SCHEMES;
 
+const isScheme = (name: string): name is SchemeName => Object.hasOwn(SCHEMES, name);
+
+export const SCHEME_NAMES: readonly SchemeName[] = Object.keys(SCHEMES).filter(isScheme);
+
 const ROWS: Readonly<Record<SchemeName, Scheme>> = SCHEMES;
+
+/** Header fields, by lower-case name, that hold a scheme's signatures. */
+export const signatureHeaders = (scheme: SchemeName): readonly string[] =>
+  ROWS[scheme].spellings.map(({ signature }) => signature);
 
 /** Bytes that a key must have at least; a shorter one can be guessed. */
 const MIN_KEY_BYTES = 16;
@@ -290,16 +298,15 @@ export const isTimely = ({ scheme }: Claim, payload: unknown, now: number): bool
   return typeof sent === "number" && Number.isSafeInteger(sent) && Math.abs(now - sent) <= TOLERANCE_S * 1000;
 };
 
-/** The delivery's id: the one that the head names, or the one in the signed body, where the scheme keeps it there. */
+//= ONCE-4
+/** The delivery's id, where the signature proves it: the one in the head, or the one in the body. */
 export const deliveryId = ({ scheme, id }: Claim, payload: unknown): string | undefined => {
-  const { idMember } = ROWS[scheme];
+  const { idMember, signsId } = ROWS[scheme];
+  if (!signsId) return undefined;
   if (idMember === undefined) return id;
   const named = own(payload, idMember);
   return typeof named === "string" && ID.test(named) ? named : undefined;
 };
-
-/** Whether the same signed bytes may come with another id: then the bytes are what names the delivery. */
-export const isIdUnproved = ({ scheme }: Claim): boolean => !ROWS[scheme].signsId;
 
 /** Header fields by name. */
 export type SignedHeaders = Readonly<Record<string, string>>;

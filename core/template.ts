@@ -2,11 +2,11 @@
 // configuration is loaded. Filling it in reads own members and joins texts and does nothing else.
 
 import { err, ok, type Result } from "neverthrow";
-import { type JsonValue, parseJson, stringifyJson } from "./json.ts";
-import { isNamed, own } from "./own.ts";
+import { jsonMember, type JsonValue, parseJson, stringifyJson } from "./json.ts";
+import { isNamed } from "./own.ts";
 
 /** What a delivery offers to a mapping. `header`: by lower-case name. */
-export type Source = { readonly payload: unknown; readonly header: (name: string) => string | undefined };
+export type Source = { readonly payload: JsonValue; readonly header: (name: string) => string | undefined };
 
 type Members = readonly (string | number)[];
 
@@ -62,10 +62,10 @@ export const parsePath = (written: string): Path | undefined => {
 
 //= MAP-1
 /** What stands at a path; undefined when nothing does. */
-export const readPath = (path: Path, { payload, header }: Source): unknown => {
+export const readPath = (path: Path, { payload, header }: Source): JsonValue | undefined => {
   if (path.from === "headers") return header(path.name);
-  let value = payload;
-  for (const member of path.members) value = own(value, member);
+  let value: JsonValue | undefined = payload;
+  for (const member of path.members) value = jsonMember(value, member);
   return value;
 };
 
@@ -156,8 +156,8 @@ const charge = (value: unknown, budget: Budget): boolean => {
 };
 
 /** The first value that is there. `null` counts only where nothing else is tried. */
-const valueOf = ({ paths, otherwise }: Placeholder, source: Source): unknown => {
-  let last: unknown;
+const valueOf = ({ paths, otherwise }: Placeholder, source: Source): JsonValue | undefined => {
+  let last: JsonValue | undefined;
   for (const path of paths) {
     const value = readPath(path, source);
     if (value !== undefined && value !== null) return value;
@@ -171,7 +171,7 @@ const textOf = (value: unknown): string | undefined => {
   return isNamed(value) ? stringifyJson(value) : String(value);
 };
 
-const charged = (placeholder: Placeholder, source: Source, budget: Budget): Result<unknown, FillFault> => {
+const charged = (placeholder: Placeholder, source: Source, budget: Budget): Result<JsonValue, FillFault> => {
   const value = valueOf(placeholder, source);
   if (value === undefined) return err({ path: placeholder.written, reason: "missing" });
   return charge(value, budget) ? ok(value) : err({ path: placeholder.written, reason: "too_large" });
@@ -204,6 +204,5 @@ export const fillText = (template: Template, source: Source, budget: Budget): Re
 export const fill = (template: Template, source: Source, budget: Budget): Result<JsonValue, FillFault> => {
   const [only, ...more] = template;
   if (only === undefined || typeof only === "string" || more.length > 0) return fillText(template, source, budget);
-  // boundary: the payload came out of JSON.parse, and headers and literals are scalars.
-  return charged(only, source, budget).map((value) => value as JsonValue);
+  return charged(only, source, budget);
 };

@@ -1,5 +1,5 @@
 // One request, from its head to its answer: the only place that joins the core to limits, a store, a clock and a log.
-// locate ▶ limits.admit ▶ admit ▶ body ▶ accept ▶ store ▶ answer ▶ deliver ▶ limits.release
+// locate ▶ limits.admit ▶ admit ▶ body ▶ prove ▶ accept ▶ store ▶ answer ▶ deliver ▶ limits.release
 
 import { err, ok, type Result } from "neverthrow";
 import {
@@ -8,12 +8,17 @@ import {
   type Admitted,
   type Answer,
   answer,
+  answerIgnored,
   answerRejection,
   type AuditEvent,
+  type AuthenticatedRoute,
   type BodyFault,
+  type BodyLimits,
+  bodyLimits,
   locate,
   type Located,
   type Primitives,
+  prove,
   type Rejection,
   type RequestHead,
   routeName,
@@ -23,6 +28,7 @@ import {
 import { adopt, type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
+import { BodyBudget, type BodyTicket } from "./body-budget.ts";
 import { readVerdict } from "./check-verdict.ts";
 import { type CallFailure, withDeadline } from "./deadline.ts";
 import { createExecute } from "./execute.ts";
@@ -38,6 +44,8 @@ export type BridgeOptions = {
   readonly primitives: Primitives;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
+  /** Milliseconds since the epoch, for the times that signatures hold. Default: the system's. */
+  readonly time?: () => number;
   readonly log: Log;
   /** Gets one event for each answer, for access logs and metrics. */
   readonly onEvent?: ((event: AuditEvent) => void) | undefined;
@@ -46,8 +54,8 @@ export type BridgeOptions = {
 /** Where a request goes: a POST to a route, or why it goes nowhere. */
 export type Location = Result<Located, Rejection>;
 
-/** Reads the body, at most the core's limits; resolves when it is complete, refused or gone. Rejects with a Misuse. */
-export type ReadBody = () => Promise<Result<Uint8Array, BodyFault>>;
+/** Reads the body within its limits and its room; resolves when it is complete, refused or gone. Rejects with a Misuse. */
+export type ReadBody = (limits: BodyLimits, ticket: BodyTicket) => Promise<Result<Uint8Array, BodyFault>>;
 
 /** Writes the answer; returns, or resolves, once it has left the process or nobody takes it any more. */
 export type Deliver = (answer: Answer) => Awaitable<void>;
@@ -78,7 +86,8 @@ const attempt = (call: () => unknown, failed: (error: unknown) => void): void =>
 };
 
 export const createBridge = (options: BridgeOptions): Bridge => {
-  const { routes, store, limits, primitives, clock, log, onEvent } = options;
+  const { routes, store, limits, primitives, clock, time = Date.now, log, onEvent } = options;
+  const bodies = new BodyBudget(clock);
   const execute = createExecute(store, log);
 
   const report = (error: unknown, located?: Located): void => {
@@ -91,21 +100,23 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     attempt(() => log.errorSometimes(line, `${whose} ${route} ${said}`), tellAlways);
   };
 
-  const defect = (error: unknown, located: Located, admitted?: Admitted): Answer => {
+  const defect = (error: unknown, located: Located, authenticated?: AuthenticatedRoute): Answer => {
     report(error, located);
-    return answerRejection(INTERNAL, located, admitted);
+    return answerRejection(INTERNAL, located, authenticated);
   };
 
   /** The request goes on, whatever the limits make of the call. */
   const tell = (located: Located, call: () => unknown): void => attempt(call, (error) => report(error, located));
 
-  const release = (located: Located): void => tell(located, () => limits.release(located));
+  const confirm = (located: Located): void => tell(located, () => limits.confirm(located, clock()));
+
+  const release = (located: Located, isProved: boolean): void => tell(located, () => limits.release(located, isProved));
 
   const tryAdmit = (located: Located, verdict: Verdict): Result<Admitted, Answer> => {
     try {
-      const admitted = admit(located, verdict, primitives.sha256);
+      const admitted = admit(located, verdict, primitives.sha256, time());
       if (admitted.isErr()) return err(answerRejection(admitted.error, located));
-      tell(located, () => limits.confirm(located, clock()));
+      if (admitted.value.proof.kind === "authenticated") confirm(located);
       return ok(admitted.value);
     } catch (error) {
       return err(defect(error, located));
@@ -115,7 +126,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   /** Only an admitted request keeps the slot that the limits gave it. */
   const judge = (located: Located, verdict: Verdict): Result<Admitted, Answer> => {
     const entered = tryAdmit(located, verdict);
-    if (entered.isErr() && verdict.kind === "admitted") release(located);
+    if (entered.isErr() && verdict.kind === "admitted") release(located, false);
     return entered;
   };
 
@@ -132,20 +143,30 @@ export const createBridge = (options: BridgeOptions): Bridge => {
         () => limits.admit(located, clock()),
         LIMITS_DEADLINE_MS,
         (late) => {
-          if (readVerdict(late)?.kind === "admitted") release(located);
+          if (readVerdict(late)?.kind === "admitted") release(located, false);
         },
       ),
       (said) => heard(located, said),
     );
 
-  const carryOut = async (admitted: Admitted, readBody: ReadBody): Promise<Answer> => {
+  const carryOut = async (admitted: Admitted, readBody: ReadBody, ticket: BodyTicket): Promise<Answer> => {
+    const { located, proof } = admitted;
+    let authenticated = proof.kind === "authenticated" ? proof.authenticated : undefined;
     try {
-      const command = accept(admitted, await readBody(), primitives);
-      if (command.isErr()) return answerRejection(command.error, admitted.located, admitted);
+      const proved = prove(admitted, await readBody(bodyLimits(admitted), ticket), primitives.hmacSha256);
+      if (proved.isErr()) return answerRejection(proved.error, located, authenticated);
+      if (authenticated === undefined) {
+        ticket.prove();
+        confirm(located);
+      }
+      authenticated = proved.value.authenticated;
+      const command = accept(proved.value, primitives, time());
+      if (command.isErr()) return answerRejection(command.error, located, authenticated);
+      if (command.value === undefined) return answerIgnored(proved.value);
       const outcome = execute(command.value);
       return answer(command.value, isPromiseLike(outcome) ? await outcome : outcome);
     } catch (error) {
-      return defect(error, admitted.located, admitted);
+      return defect(error, located, authenticated);
     }
   };
 
@@ -171,10 +192,12 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     const entering = enter(location.value);
     const entered = isPromiseLike(entering) ? await entering : entering;
     if (entered.isErr()) return send(entered.error, deliver);
+    const ticket = bodies.ticket(entered.value);
     try {
-      await send(await carryOut(entered.value, readBody), deliver);
+      await send(await carryOut(entered.value, readBody, ticket), deliver);
     } finally {
-      release(location.value);
+      ticket.end();
+      release(location.value, ticket.isProved);
     }
   };
 

@@ -109,11 +109,11 @@ type Read = { readonly [part: string]: unknown };
 const kindsOf = ({ action }: FlowAction): readonly Kind[] => OUTCOME_KINDS[action];
 
 //= VIEW-4, REPLY-3
-const outcomeOf = (action: FlowAction, outcome: Read): Outcome | undefined => {
+const outcomeOf = (action: FlowAction, outcome: Read, isNamed: boolean): Outcome | undefined => {
   const said = outcome["kind"];
   const kind = kindsOf(action).find((one) => one === said);
   if (kind === undefined) return undefined;
-  const flowId = "flowId" in action ? action.flowId : undefined;
+  const flowId = isNamed && "flowId" in action ? action.flowId : undefined;
   const copy: { [part: string]: unknown } = { kind };
   for (const [name, part] of PARTS[kind]) {
     const read = part(outcome[name], flowId);
@@ -127,14 +127,18 @@ const outcomeOf = (action: FlowAction, outcome: Read): Outcome | undefined => {
 
 const failureOf = (error: unknown): StoreFailure | undefined => STORE_FAILURES.find((one) => one === error);
 
-/** A copy of a store's answer to `action`, or undefined when it cannot be passed on. Total, whatever `answer` is. */
+/**
+ * A copy of a store's answer to `action`, or undefined when it cannot be passed on. Total, whatever `answer` is. `isNamed`:
+ * whether the action names its flow; otherwise a key does, which the store alone can follow.
+ */
 export const checkOutcome = (
   action: FlowAction,
   answer: Result<Outcome, StoreFailure>,
+  isNamed: boolean = true,
 ): Result<Outcome, StoreFailure> | undefined => {
   try {
     if (answer.isOk()) {
-      const outcome = outcomeOf(action, answer.value);
+      const outcome = outcomeOf(action, answer.value, isNamed);
       return outcome === undefined ? undefined : ok(outcome);
     }
     const failure = failureOf(answer.error);

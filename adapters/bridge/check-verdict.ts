@@ -3,11 +3,12 @@
 import { isNamed, type Verdict } from "../../core/index.ts";
 
 const ADMITTED: Verdict = { kind: "admitted" };
+const KNOWN: Verdict = { kind: "admitted", isKnown: true };
 
 const read = (said: unknown): Verdict | undefined => {
   if (!isNamed(said)) return undefined;
   const kind = said["kind"];
-  if (kind === "admitted") return ADMITTED;
+  if (kind === "admitted") return said["isKnown"] === true ? KNOWN : ADMITTED;
   if (kind !== "rate_limited" && kind !== "too_many_in_flight") return undefined;
   const retryAfterMs = said["retryAfterMs"];
   return typeof retryAfterMs === "number" && Number.isFinite(retryAfterMs) ? { kind, retryAfterMs } : undefined;

@@ -1,7 +1,7 @@
 // Carries a command out: one call of the store, under a deadline. What the store throws or says ends here.
 
 import { err, type Result } from "neverthrow";
-import { type Command, type Outcome, printable, routeName, type StoreFailure } from "../../core/index.ts";
+import { type Command, NO_DELIVERY, type Outcome, printable, routeName, type StoreFailure } from "../../core/index.ts";
 import { type Awaitable, mapAwaitable } from "../flows/awaitable.ts";
 import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import { checkOutcome } from "./check-outcome.ts";
@@ -42,7 +42,8 @@ export type Execute = (command: Command) => Awaitable<Result<Outcome, StoreFailu
 //= SCOPE-1, SLOT-4
 export const createExecute =
   (store: FlowStore, log: Log, deadlineMs: number = STORE_DEADLINE_MS): Execute =>
-  ({ route, action }) => {
+  ({ route, action, delivery }) => {
+    if (delivery !== NO_DELIVERY && store.takesDeliveries !== true) return err("idempotency_unavailable");
     const report: Report = (what, detail) => {
       const said = OWN.has(what) ? what : scrub(what, [route.sessionKey]);
       const topic = `route ${printable(routeName(route))} ${action.action}: ${said}`;
@@ -50,12 +51,12 @@ export const createExecute =
     };
     const check = (result: Result<Result<Outcome, StoreFailure>, CallFailure>): Result<Outcome, StoreFailure> => {
       if (result.isErr()) return err(failureOf(result.error, deadlineMs, report));
-      const answer = checkOutcome(action, result.value);
+      const answer = checkOutcome(action, result.value, delivery.bind === undefined);
       if (answer === undefined) report(REPORTS.nonsense, new Sentence("the whole answer"));
       return answer ?? err("bad_host_answer");
     };
     return mapAwaitable(
-      withDeadline(() => store.execute(route.sessionKey, action, report), deadlineMs),
+      withDeadline(() => store.execute(route.sessionKey, action, report, delivery), deadlineMs),
       check,
     );
   };

@@ -57,7 +57,9 @@ export class Log {
   /** Every answer at debug level; refusals that an operator should see also as warnings. */
   audit(event: AuditEvent): void {
     this.#say("debug", () => auditLine(event));
-    const { code = "", routeId = "" } = event;
+    const { code = "", routeId = "", secret } = event;
+    if (secret !== undefined && this.#isDue(`previous secret ${routeId}`))
+      this.#rationed("info", `a sender still uses the previousSecret of its route (${auditLine(event)})`);
     const notice = NOTEWORTHY.get(code);
     if (notice !== undefined && this.#isDue(`${code} ${routeId}`))
       this.#rationed("warn", `${notice} (${auditLine(event)})`);
@@ -74,7 +76,7 @@ export class Log {
     if (this.#isDue(topic)) this.#rationed("error", line);
   }
 
-  #rationed(level: "warn" | "error", line: string): void {
+  #rationed(level: "info" | "warn" | "error", line: string): void {
     this.write(level, `${line}; more of these are not shown for a minute`);
   }
 

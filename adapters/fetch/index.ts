@@ -54,6 +54,6 @@ export const createFetchHandler = (options: EmbedOptions): FetchHandler => {
         resolve(response);
         return sent;
       };
-      void handle(locate(headOf(request, sender)), () => readBody(request), deliver);
+      void handle(locate(headOf(request, sender)), (limits, ticket) => readBody(request, limits, ticket), deliver);
     });
 };

@@ -1,6 +1,6 @@
 // The core's primitives on what every Fetch host has: no Node.
 
-import { type Primitives, sha256 } from "../../core/index.ts";
+import { hmacSha256, type Primitives, sha256 } from "../../core/index.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -12,4 +12,4 @@ const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
   }
 };
 
-export const webPrimitives: Primitives = { sha256, decodeUtf8 };
+export const webPrimitives: Primitives = { sha256, hmacSha256, decodeUtf8 };

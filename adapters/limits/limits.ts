@@ -8,10 +8,13 @@ import type { Located, Verdict } from "../../core/index.ts";
 import type { Awaitable } from "../flows/awaitable.ts";
 
 export interface Limits {
-  /** Counts a request and, if its window has room, takes a slot. `now`: monotonic milliseconds. */
+  /**
+   * Counts a request and, if its window has room, takes a slot. On a signed route it says whether it knows the client, and
+   * keeps part of the peer's slots free for clients that it knows (SIGN-5). `now`: monotonic milliseconds.
+   */
   admit(located: Located, now: number): Awaitable<Verdict>;
   /** The client has shown the route's secret: from now on, where there is room, strangers cannot push its bucket out. */
   confirm(located: Located, now: number): Awaitable<void>;
-  /** Gives the slot of an admitted request back; called once for each. */
-  release(located: Located): Awaitable<void>;
+  /** Gives the slot of an admitted request back; called once for each. `isProved`: whether it has been confirmed. */
+  release(located: Located, isProved: boolean): Awaitable<void>;
 }

@@ -4,8 +4,10 @@
 import {
   type Bucket,
   isLive,
+  isSigned,
   type Located,
   mayTakeSlot,
+  mayTakeUnproved,
   SLOT_RETRY_MS,
   type SlotRule,
   SLOTS,
@@ -36,6 +38,8 @@ export type LimitsState = {
   /** Held slots by client and route, and by peer and route. */
   readonly clientSlots: Map<string, number>;
   readonly peerSlots: Map<string, number>;
+  /** Those of a peer and signed route whose requests have not proved themselves yet. */
+  readonly unprovedSlots: Map<string, number>;
 };
 
 export const emptyState = (): LimitsState => ({
@@ -44,6 +48,7 @@ export const emptyState = (): LimitsState => ({
   overflow: new Map(),
   clientSlots: new Map(),
   peerSlots: new Map(),
+  unprovedSlots: new Map(),
 });
 
 /** How much is let in. Every route has RULES; smaller ones are for exploring all states. */
@@ -52,6 +57,7 @@ export type Rules = { readonly window: WindowRule; readonly slots: SlotRule };
 export const RULES: Rules = { window: WINDOW, slots: SLOTS };
 
 const ADMITTED: Verdict = { kind: "admitted" };
+const KNOWN: Verdict = { kind: "admitted", isKnown: true };
 const NO_SLOT: Verdict = { kind: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
 
 const addSlot = (slots: Map<string, number>, key: string, held: number): void => void slots.set(key, held + 1);
@@ -78,19 +84,25 @@ export class MemoryLimits implements Limits {
   admit(located: Located, now: number): Verdict {
     const { bucket, passes } = this.#count(located, now);
     if (!passes) return { kind: "rate_limited", retryAfterMs: bucket.endsAt - now };
-    const { clientSlots, peerSlots } = this.state;
+    const { clientSlots, peerSlots, unprovedSlots, known } = this.state;
     const client = clientSlots.get(located.clientKey) ?? 0;
     const peer = peerSlots.get(located.peerKey) ?? 0;
     if (!mayTakeSlot({ client, peer }, this.#rules.slots)) return NO_SLOT;
+    const isDue = isSigned(located.route);
+    const isKnown = isDue && known.has(located.clientKey);
+    const unproved = isDue ? (unprovedSlots.get(located.peerKey) ?? 0) : 0;
+    if (!mayTakeUnproved(unproved, isKnown, this.#rules.slots)) return NO_SLOT;
+    if (isDue) addSlot(unprovedSlots, located.peerKey, unproved);
     addSlot(clientSlots, located.clientKey, client);
     addSlot(peerSlots, located.peerKey, peer);
-    return ADMITTED;
+    return isKnown ? KNOWN : ADMITTED;
   }
 
   //= LIMIT-4, LIMIT-5
   /** Keeps the client among the known ones, where there is room; its count goes with it. */
-  confirm({ clientKey, route }: Located, now: number): void {
-    const { strangers, known, overflow } = this.state;
+  confirm({ clientKey, peerKey, route }: Located, now: number): void {
+    const { strangers, known, overflow, unprovedSlots } = this.state;
+    if (isSigned(route)) dropSlot(unprovedSlots, peerKey);
     if (known.has(clientKey)) return;
     if (known.size >= this.#capacity && !this.#evictKnown(now)) return;
     const bucket = strangers.get(clientKey) ?? overflow.get(route.id);
@@ -100,7 +112,8 @@ export class MemoryLimits implements Limits {
   }
 
   //= SLOT-3
-  release({ clientKey, peerKey }: Located): void {
+  release({ clientKey, peerKey, route }: Located, isProved: boolean): void {
+    if (!isProved && isSigned(route)) dropSlot(this.state.unprovedSlots, peerKey);
     dropSlot(this.state.clientSlots, clientKey);
     dropSlot(this.state.peerSlots, peerKey);
   }

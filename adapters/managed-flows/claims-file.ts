@@ -63,7 +63,7 @@ PRAGMA application_id = ${String(APPLICATION_ID)};
 PRAGMA user_version = ${String(VERSION)};
 `;
 
-//= CLAIM-1
+//= ONCE-6
 /** What is committed is on the disk, also after a power cut. */
 const SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;";
 
@@ -176,7 +176,7 @@ const createPrivately = (file: string): void => {
   if (statSync(file, { throwIfNoEntry: false }) === undefined) closeSync(openSync(file, "wx", 0o600));
 };
 
-//= CLAIM-6
+//= ONCE-7
 const checkHeader = (database: DatabaseSync): void => {
   const [application, version] = [numberOf(database, "application_id"), numberOf(database, "user_version")];
   const isEmpty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
@@ -254,15 +254,21 @@ export type ClaimsFileOptions = {
 };
 
 export class ClaimsFile {
-  readonly #file: () => string;
+  readonly #find: () => string;
+  #found: string | undefined;
   readonly now: () => number;
   #open: Open | undefined;
   #failed: { readonly at: number; readonly fault: ClaimsFault } | undefined;
   #claims = 0;
 
   constructor({ file, now = Date.now }: ClaimsFileOptions) {
-    this.#file = file;
+    this.#find = file;
     this.now = now;
+  }
+
+  /** Found once, because a host may have to look for it. */
+  #file(): string {
+    return (this.#found ??= this.#find());
   }
 
   /** Tells the files of one process apart. */
@@ -287,7 +293,7 @@ export class ClaimsFile {
     });
   }
 
-  //= CLAIM-1, CLAIM-2
+  //= ONCE-6
   /** Writes the claim in place of what is there; answers with its stamp. `binds`: whether it also claims the text. */
   claim({ routeId, owner, once, bind }: ClaimName, plan: Plan, binds: boolean): Result<number, ClaimsFault> {
     return this.#transact("BEGIN IMMEDIATE", ({ run }) => {
@@ -302,7 +308,7 @@ export class ClaimsFile {
     });
   }
 
-  //= CLAIM-4
+  //= ONCE-6
   settle({ routeId, owner, once, bind }: ClaimName, { record, binding }: Settlement): Result<void, ClaimsFault> {
     return this.#transact("BEGIN IMMEDIATE", ({ run }) => {
       const now = this.now();
@@ -328,7 +334,7 @@ export class ClaimsFile {
     }
   }
 
-  //= CLAIM-5
+  //= ONCE-5
   /** To count all records costs as much as many writes, so it is done with every hundredth claim. */
   #trim(routeId: string, now: number): void {
     const { run } = this.#opened();
@@ -350,7 +356,7 @@ export class ClaimsFile {
     return this.#open;
   }
 
-  //= CLAIM-6
+  //= ONCE-7
   /** One transaction, on the disk when it answers. What it throws undoes it, and is the operator's to read. */
   #transact<T>(begin: string, work: (open: Open) => T): Result<T, ClaimsFault> {
     if (this.#failed !== undefined && performance.now() - this.#failed.at < RETRY_MS) return err(this.#failed.fault);

@@ -86,7 +86,7 @@ const walk = async (
   }
 };
 
-//= CLAIM-1, CLAIM-5
+//= ONCE-6
 /** The outcome of the delivery. Rejects when the host fails; what became of it is then found out with the next try. */
 export const deliver = async (request: DeliverRequest, claims: ClaimsFile): Promise<Result<Outcome, StoreFailure>> => {
   const { owner, action, delivery, report } = request;

@@ -24,7 +24,7 @@ const table = (): Map<string, Held> => shared.held;
 /** Milliseconds by which stamps may run ahead of the clock; those of a clock that was set back do not count. */
 export const STAMPS_AHEAD_MS = 60_000;
 
-//= CLAIM-2
+//= ONCE-6
 /** A time for a flow, `now` or soon after, that no other flow of this process has, and that is at least `floor`. */
 export const nextStamp = (now: number, floor: number = 0): number => {
   const last = shared.stamp > now + STAMPS_AHEAD_MS ? 0 : shared.stamp;

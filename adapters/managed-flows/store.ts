@@ -141,7 +141,7 @@ class Bindings {
   }
 }
 
-//= CLAIM-2
+//= ONCE-6
 /** A flow that is made without a claim must not have the time of one that is claimed. */
 const plainMarks = ({ action }: FlowAction, now: number): Marks => {
   const createdAt = action === "create_flow" ? plainStamp(now) : undefined;

@@ -4,9 +4,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { err, ok, type Result } from "neverthrow";
 import type { ReadBody } from "../bridge/bridge.ts";
+import type { BodyTicket } from "../bridge/body-budget.ts";
 import { BodyBuffer } from "../bridge/body-buffer.ts";
 import { bodyWasRead } from "../bridge/misuse.ts";
-import { BODY_DEADLINE_MS, type BodyFault, MAX_BODY_BYTES, own } from "../../core/index.ts";
+import { type BodyFault, type BodyLimits, own } from "../../core/index.ts";
 
 /** Bytes that the head announces; 0 when it says nothing. */
 export const declaredLength = ({ headers }: IncomingMessage): number => Number(headers["content-length"] ?? 0);
@@ -19,9 +20,14 @@ const isTaken = ({ readableDidRead, readableEncoding }: IncomingMessage): boolea
  * The body when all of it is in the stream's buffer: it needs neither listeners nor a timer. Undefined while some of it has
  * not come, and when other code has made the stream flow, because then it is given to listeners piece by piece.
  */
-const readBuffered = (request: IncomingMessage): Result<Uint8Array, BodyFault> | undefined => {
+const readBuffered = (
+  request: IncomingMessage,
+  maxBytes: number,
+  ticket: BodyTicket,
+): Result<Uint8Array, BodyFault> | undefined => {
   if (!request.complete || request.readableFlowing === true) return undefined;
-  if (request.readableLength > MAX_BODY_BYTES) return err("too_large");
+  if (request.readableLength > maxBytes) return err("too_large");
+  if (!ticket.take(request.readableLength)) return err("no_room");
   const bytes: unknown = request.read();
   return ok(bytes instanceof Uint8Array ? bytes : new Uint8Array());
 };
@@ -29,11 +35,13 @@ const readBuffered = (request: IncomingMessage): Result<Uint8Array, BodyFault> |
 const readArriving = (
   request: IncomingMessage,
   announced: number,
-  deadlineMs: number,
+  { maxBytes, deadlineMs }: BodyLimits,
+  ticket: BodyTicket,
 ): Promise<Result<Uint8Array, BodyFault>> =>
   new Promise((resolve, reject) => {
-    const buffer = new BodyBuffer(announced);
+    const buffer = new BodyBuffer(maxBytes, ticket, announced);
     const stop = (): void => {
+      ticket.giveWay = undefined;
       clearTimeout(timer);
       request.off("data", take).off("end", end).off("close", gone);
     };
@@ -43,7 +51,8 @@ const readArriving = (
     };
     const take = (piece: unknown): void => {
       if (piece instanceof Uint8Array) {
-        if (!buffer.add(piece)) settle(err("too_large"));
+        const fault = buffer.add(piece);
+        if (fault !== undefined) settle(err(fault));
       } else {
         stop();
         reject(bodyWasRead());
@@ -51,24 +60,28 @@ const readArriving = (
     };
     const end = (): void => settle(ok(buffer.bytes));
     const gone = (): void => settle(err("gone"));
-    const timer = setTimeout(() => settle(err("timeout")), deadlineMs);
+    const late = (): void => settle(err("timeout"));
+    const timer = setTimeout(late, deadlineMs);
+    if (!ticket.take(0)) return settle(err("no_room"));
+    ticket.giveWay = late;
     request.on("data", take).on("end", end).on("close", gone);
   });
 
-//= BODY-2, BODY-3
+//= BODY-2, BODY-3, BODY-8
 /**
  * Resolves once: with the bytes, or with the reason why there are none. Leaves no listener and no timer behind.
  * Rejects with a Misuse when other code has read the body or decodes it.
  */
 export const readBody = async (
   request: IncomingMessage,
-  deadlineMs: number = BODY_DEADLINE_MS,
+  limits: BodyLimits,
+  ticket: BodyTicket,
 ): Promise<Result<Uint8Array, BodyFault>> => {
   const announced = declaredLength(request);
-  if (announced > MAX_BODY_BYTES) return err("too_large");
+  if (announced > limits.maxBytes) return err("too_large");
   if (isTaken(request)) throw bodyWasRead();
   if (request.destroyed) return err("gone");
-  return readBuffered(request) ?? readArriving(request, announced, deadlineMs);
+  return readBuffered(request, limits.maxBytes, ticket) ?? readArriving(request, announced, limits, ticket);
 };
 
 /** Whether the client waits for `100 Continue`. Node has no public field for it. */
@@ -81,7 +94,7 @@ export const awaitsContinue = (request: IncomingMessage, response: ServerRespons
 /** Reads the body of an admitted request. A client that waits is told to send it, unless it announces too much. */
 export const bodyReader =
   (request: IncomingMessage, response: ServerResponse): ReadBody =>
-  () => {
-    if (awaitsContinue(request, response) && declaredLength(request) <= MAX_BODY_BYTES) response.writeContinue();
-    return readBody(request);
+  (limits, ticket) => {
+    if (awaitsContinue(request, response) && declaredLength(request) <= limits.maxBytes) response.writeContinue();
+    return readBody(request, limits, ticket);
   };

@@ -1,8 +1,8 @@
 // Node's own SHA-256 and UTF-8 decoder behind the core's interface: the same results, native.
 
 import { isAscii, isUtf8 } from "node:buffer";
-import { hash } from "node:crypto";
-import type { Primitives, Sha256 } from "../../core/index.ts";
+import { createHmac, hash } from "node:crypto";
+import type { HmacSha256, Primitives, Sha256 } from "../../core/index.ts";
 
 /** The digest as a text and back is four times as fast as the digest as a buffer, which Node makes outside its heap. */
 const sha256: Sha256 = (bytes) => {
@@ -19,4 +19,10 @@ const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
   return isUtf8(buffer) ? buffer.toString("utf8") : undefined;
 };
 
-export const nodePrimitives: Primitives = { sha256, decodeUtf8 };
+const hmacSha256: HmacSha256 = (key, parts) => {
+  const code = createHmac("sha256", key);
+  for (const part of parts) code.update(part);
+  return code.digest();
+};
+
+export const nodePrimitives: Primitives = { sha256, hmacSha256, decodeUtf8 };

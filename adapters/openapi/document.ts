@@ -48,10 +48,21 @@ const REQUEST_BODY: Json = {
   content: { "application/json": { schema: ref("schemas", "Action"), examples } },
 };
 
+const IDEMPOTENCY: Json = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  description:
+    "Makes an action that changes something safe to repeat: for 24 hours the same key on the same route has one effect and one answer. 1 to 255 printable ASCII characters, quoted or not.",
+  schema: { type: "string", minLength: 1 },
+  example: "order-4711",
+};
+
 const operation = (operationId: string, summary: string): Json => ({
   operationId,
   summary,
   description: "Carries out one action on the flows of the route's session.",
+  parameters: [ref("parameters", "IdempotencyKey")],
   requestBody: ref("requestBodies", "Action"),
   responses: RESPONSE_REFS,
 });
@@ -98,6 +109,7 @@ export const openapiDocument = ({ server, paths, version }: OpenapiOptions): obj
   paths: paths.length === 0 ? anyRoute : pathItems(paths),
   components: {
     securitySchemes: SECURITY_SCHEMES,
+    parameters: { IdempotencyKey: IDEMPOTENCY },
     requestBodies: { Action: REQUEST_BODY },
     responses: RESPONSES,
     schemas: { ...REQUEST_SCHEMAS, ...REPLY_SCHEMAS, ...RESULT_SCHEMAS, ...VIEW_SCHEMAS },

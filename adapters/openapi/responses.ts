@@ -1,23 +1,32 @@
 // The answers by status: the codes and results that the samples have, and what the caller should do.
 
-import { BODY_DEADLINE_MS, MAX_BODY_BYTES } from "../../core/index.ts";
+import { BODY_DEADLINE_MS, MAX_BODY_BYTES, UNPROVED_DEADLINE_MS } from "../../core/index.ts";
 import { type Json, exactly, object, oneOf, ref, describe, TEXT } from "./schema.ts";
 import { type Sample, SAMPLES } from "./samples.ts";
 
 /** The name of each status, and what to do about it. */
 const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>> = {
-  200: ["Done", "The action was carried out. `result` describes the outcome."],
+  200: [
+    "Done",
+    "The action was carried out, now or, with `Idempotent-Replayed: true`, by an earlier request with the same idempotency key. `result` describes the outcome. `ignored`: a delivery that asks for nothing.",
+  ],
   202: ["CancelPending", "The cancellation is stored. The flow ends when its tasks have ended."],
   400: ["BadRequest", "Correct the request: `result.field` names the faulty field, `error` says what is wrong."],
   401: ["Unauthorized", "Send the route's secret. The answer is the same for a missing and a wrong secret."],
   404: ["NotFound", "`route_not_found`: check the path. `not_found`: the route's session has no such flow."],
   405: ["MethodNotAllowed", "Use POST."],
-  408: ["RequestTimeout", `Send the whole body within ${String(BODY_DEADLINE_MS / 1000)} seconds.`],
+  408: [
+    "RequestTimeout",
+    `Send the whole body within ${String(BODY_DEADLINE_MS / 1000)} seconds; of a signed route, within ${String(UNPROVED_DEADLINE_MS / 1000)}.`,
+  ],
   409: [
     "Conflict",
-    "The state of the flow does not allow the action. After `revision_conflict`, read `result.current`, decide again and send its `revision`. Do not repeat a request after another code.",
+    "The state of the flow does not allow the action. After `revision_conflict`, read `result.current`, decide again and send its `revision`. After `idempotency_in_progress`, wait the seconds in `Retry-After`, then repeat the request. Do not repeat it after another code.",
   ],
-  413: ["PayloadTooLarge", `Send at most ${String(MAX_BODY_BYTES)} bytes.`],
+  413: [
+    "PayloadTooLarge",
+    `Send at most ${String(MAX_BODY_BYTES)} bytes, or what the route's \`maxBodyBytes\` allows.`,
+  ],
   415: [
     "UnsupportedMediaType",
     "Send `Content-Type: application/json` once, as UTF-8, without `Content-Encoding`. `result.field` names the header.",
@@ -31,7 +40,7 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],
   503: [
     "StoreUnavailable",
-    "The store is busy or full, or has lost its file. Most likely nothing was written: read the flow before you send the request again.",
+    "`overloaded` and `idempotency_unavailable`: nothing was done; wait the seconds in `Retry-After`, then send the request again. Otherwise the store is busy or full, or has lost its file; most likely nothing was written: read the flow before you send the request again.",
   ],
   504: ["OutcomeUnknown", "The flow store did not answer in time. Read the flow before you send the request again."],
 };
@@ -39,6 +48,11 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
 const HEADERS: Readonly<Record<string, Json>> = {
   "Retry-After": { description: "Seconds to wait.", schema: { type: "integer", minimum: 1 }, example: 42 },
   "WWW-Authenticate": { description: "How to authenticate.", schema: TEXT, example: "Bearer" },
+  "Idempotent-Replayed": {
+    description: "`true`: the answer of an earlier request.",
+    schema: { type: "string", enum: ["true"] },
+    example: "true",
+  },
   Allow: { description: "The method that is allowed.", schema: TEXT, example: "POST" },
 };
 
@@ -59,7 +73,11 @@ const envelope = (status: number, samples: readonly Sample[]): Json => {
   const codes = codesOf(samples);
   const code = codes.length === 0 ? {} : { code: oneOf(codes) };
   const result = resultOf(samples);
-  if (status < 400) return object({ ok: exactly(true), routeId, ...code, result });
+  const isAlways = samples.every((sample) => sample.code !== undefined);
+  if (status < 400) {
+    const said = { ok: exactly(true), routeId, ...(isAlways ? code : {}), result };
+    return object(said, isAlways ? {} : code);
+  }
   const error = describe(TEXT, "What is wrong, as a sentence.");
   return object({ ok: exactly(false), ...code, error, result }, { routeId });
 };

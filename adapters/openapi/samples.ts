@@ -75,6 +75,9 @@ const pending = viewsAfter("cancel_flow", 1).map(({ flow, task }) =>
 );
 
 const bound = viewsAfter("create_flow").map(({ flow }) => answered("existing", { kind: "existing", flow }));
+const replayed = viewsAfter("create_flow").map(({ flow }) =>
+  answered("replayed", { kind: "created", flow, replayed: true }),
+);
 const ignored = refused({ kind: "ignored" });
 
 const conflict = viewsAfter("finish_flow").map(({ flow }) =>
@@ -110,7 +113,7 @@ const refusals: readonly Outcome[] = [
 
 /** Every status with each of its codes and kinds of result. The best example of a code comes first. */
 export const SAMPLES: readonly Sample[] = [
-  ...[...successes, bound, pending, conflict].flatMap((example) =>
+  ...[...successes, bound, replayed, pending, conflict].flatMap((example) =>
     example.match(
       (sample) => [sample],
       () => [],

@@ -3,7 +3,7 @@
 /** A schema, or any other part of the document: plain JSON. */
 export type Json = { readonly [member: string]: unknown };
 
-type Kind = "schemas" | "responses" | "requestBodies";
+type Kind = "schemas" | "responses" | "requestBodies" | "parameters";
 
 export const pointer = (kind: Kind, name: string): string => `#/components/${kind}/${name}`;
 export const ref = (kind: Kind, name: string): Json => ({ $ref: pointer(kind, name) });

@@ -123,7 +123,7 @@ const stepOf = (code: Code): string =>
   match(code)
     .with("route_not_found", "method_not_allowed", () => "locate")
     .with("rate_limited", "unsupported_media_type", "too_many_in_flight", "unauthorized", () => "admit")
-    .with("payload_too_large", "request_timeout", () => "body")
+    .with("payload_too_large", "request_timeout", "overloaded", () => "body")
     .with("invalid_json", "invalid_request", "mapping_failed", () => "accept")
     .with("idempotency_key_reused", "idempotency_in_progress", "idempotency_unavailable", () => "execute")
     .with("persist_failed", "bad_host_answer", "outcome_unknown", () => "execute")

@@ -1,7 +1,7 @@
 // Generators for the properties. They are rich, because a property is only as good as its inputs.
 
 import fc from "fast-check";
-import { type Config, loadConfig, type RequestHead, type Routes, sha256 } from "../../core/index.ts";
+import { type Config, hmacSha256, loadConfig, type RequestHead, type Routes, sha256 } from "../../core/index.ts";
 
 export const ROUTE_A = { id: "zapier", sessionKey: "agent:main:owner-a", secret: "secret-of-route-a-0123456789" };
 export const ROUTE_B = { id: "ci", sessionKey: "agent:main:owner-b", secret: "secret-of-route-b-0123456789" };
@@ -30,7 +30,7 @@ export const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
   }
 };
 
-export const primitives = { sha256, decodeUtf8 };
+export const primitives = { sha256, hmacSha256, decodeUtf8 };
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -3,15 +3,20 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   authenticate,
+  type Credential,
   credentialOf,
   digestSecret,
+  MAX_BODY_BYTES,
   MAX_SECRET_BYTES,
   type Route,
   resolveRoute,
+  type SecretDigest,
   sha256,
 } from "../../core/index.ts";
 import { head, load, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
+
+const opening = (...secrets: readonly SecretDigest[]): Credential => ({ kind: "secret", secrets, header: undefined });
 
 /** Any text is a secret here. Which ones a configuration may have is not the question. */
 const routeWith = (secret: string): Route => ({
@@ -19,7 +24,9 @@ const routeWith = (secret: string): Route => ({
   path: "/r",
   sessionKey: "s",
   controllerId: "c",
-  secret: digestSecret(secret, sha256),
+  credential: opening(digestSecret(secret, sha256)),
+  maxBodyBytes: MAX_BODY_BYTES,
+  deliveries: undefined,
 });
 
 const ROUTE = routeWith("x");
@@ -171,7 +178,7 @@ test("AUTH-3: a comparison reads every byte of both digests, wherever and howeve
       const other = Uint8Array.from(kept);
       for (const [index, value] of changed) other[index] = value;
       const reads: [number[], number[]] = [[], []];
-      const route = { ...ROUTE, secret: digestSecret("x", () => watched(kept, reads[0])) };
+      const route = { ...ROUTE, credential: opening(digestSecret("x", () => watched(kept, reads[0]))) };
       const credential = isBeyondAscii ? "Bearer \u0141" : "Bearer y";
       const { header } = head({ headers: { authorization: credential } });
       const isOpen = authenticate(route, header, () => watched(other, reads[1])).isOk();
@@ -207,12 +214,12 @@ test("AUTH-3: a digest of another length never matches, and a route shows neithe
   ]) {
     expect(route && authenticate(route, header, (data) => cut(sha256(data))).isErr()).toBe(true);
   }
-  expect(JSON.stringify(route?.secret)).toBe("{}");
+  expect(JSON.stringify(route?.credential)).toBe('{"kind":"secret","secrets":[{}]}');
   expect(resolveRoute(new Map(), "/x")._unsafeUnwrapErr()).toEqual({ code: "route_not_found" });
 });
 
 test("AUTH-1: a route with a blank secret, which no configuration makes, opens to no credential", () => {
-  const route = { ...ROUTE, secret: digestSecret("", sha256) };
+  const route = { ...ROUTE, credential: opening(digestSecret("", sha256)) };
   for (const credential of ["", " ", "\t", "\u00a0", "\u00a0 \u00a0"]) {
     for (const name of ["authorization", "x-openclaw-webhook-secret"]) {
       const value = name === "authorization" ? `Bearer ${credential}` : credential;
@@ -222,7 +229,7 @@ test("AUTH-1: a route with a blank secret, which no configuration makes, opens t
 });
 
 test("AUTH-4: white space of Latin-1 around a credential is dropped", () => {
-  const route = { ...ROUTE, secret: digestSecret("s\u00e9cret", sha256) };
+  const route = { ...ROUTE, credential: opening(digestSecret("s\u00e9cret", sha256)) };
   for (const credential of ["s\u00e9cret", "\u00a0s\u00e9cret", "s\u00e9cret\u00a0\u00a0"]) {
     expect(authenticate(route, () => `Bearer ${credential}`, sha256).isOk()).toBe(true);
   }

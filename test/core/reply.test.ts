@@ -184,7 +184,8 @@ test("REPLY-1: each header is in exactly the replies that need it", () => {
     expect(Object.isFrozen(headers)).toBe(true);
     expect([code, "Allow" in headers]).toEqual([code, code === "method_not_allowed"]);
     expect([code, "WWW-Authenticate" in headers]).toEqual([code, code === "unauthorized"]);
-    expect([code, "Retry-After" in headers]).toEqual([code, false]);
+    const isSoon = ["overloaded", "idempotency_in_progress", "idempotency_unavailable"].includes(code);
+    expect([code, headers["Retry-After"]]).toEqual([code, isSoon ? "1" : undefined]);
     expect(replyToRejection({ code, retryAfterMs: 1 }).headers["Retry-After"]).toBe("1");
   }
 });
@@ -210,8 +211,13 @@ test("REPLY-1: each refusal has its status and its own sentence", () => {
     "401 unauthorized",
     "413 payload_too_large",
     "408 request_timeout",
+    "503 overloaded",
     "400 invalid_json",
     "400 invalid_request",
+    "422 mapping_failed",
+    "422 idempotency_key_reused",
+    "409 idempotency_in_progress",
+    "503 idempotency_unavailable",
     "503 persist_failed",
     "502 bad_host_answer",
     "504 outcome_unknown",

@@ -277,11 +277,11 @@ test("SIGN-3: the time inside Linear's body is near, in milliseconds; other sche
   }
 });
 
-test("DELIVERY-1: the id is the head's, Stripe's is the body's", () => {
+test("ONCE-4: only an id that the signature proves is the delivery's: the head's, and Stripe's in the body", () => {
   for (const name of NAMES) {
     const { [name]: field } = IDS;
     const claim: Claim = { scheme: name, before: bytes(""), digests: [], id: field === undefined ? undefined : "head" };
-    const expected = name === "stripe" ? "body" : field === undefined ? undefined : "head";
+    const expected = name === "stripe" ? "body" : name === "standard" ? "head" : undefined;
     expect(deliveryId(claim, { id: "body" })).toBe(expected);
   }
   const stripe: Claim = { scheme: "stripe", before: bytes(""), digests: [], id: undefined };

@@ -7,6 +7,7 @@ import {
   type Admitted,
   type Answer,
   answer,
+  answerIgnored,
   answerRejection,
   auditLine,
   type BodyFault,
@@ -14,6 +15,7 @@ import {
   isJsonMediaType,
   locate,
   type Outcome,
+  prove,
   REJECTIONS,
   type RequestHead,
   sha256,
@@ -39,6 +41,7 @@ import {
 import { runs } from "../support/runs.ts";
 
 const ADMITTED: Verdict = { kind: "admitted" };
+const NOW = 1_790_000_000_000;
 const LIMITED: Verdict = { kind: "rate_limited", retryAfterMs: 58_001 };
 const BUSY: Verdict = { kind: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
 
@@ -56,10 +59,16 @@ const run = (
   const commands: Command[] = [];
   const located = locate(ROUTES, request);
   if (located.isErr()) return { answer: answerRejection(located.error), commands };
-  const admitted = admit(located.value, verdict, sha256);
+  const admitted = admit(located.value, verdict, sha256, NOW);
   if (admitted.isErr()) return { answer: answerRejection(admitted.error, located.value), commands };
-  const command = accept(admitted.value, body, primitives);
-  if (command.isErr()) return { answer: answerRejection(command.error, located.value, admitted.value), commands };
+  const { proof } = admitted.value;
+  const shown = proof.kind === "authenticated" ? proof.authenticated : undefined;
+  const proved = prove(admitted.value, body, primitives.hmacSha256);
+  if (proved.isErr()) return { answer: answerRejection(proved.error, located.value, shown), commands };
+  const command = accept(proved.value, primitives, NOW);
+  const { authenticated } = proved.value;
+  if (command.isErr()) return { answer: answerRejection(command.error, located.value, authenticated), commands };
+  if (command.value === undefined) return { answer: answerIgnored(proved.value), commands };
   commands.push(command.value);
   return { answer: answer(command.value, host(command.value)), commands };
 };
@@ -512,10 +521,9 @@ test("CONFIG-6: a new flow gets the route's controller when it names none, and n
 });
 
 test("AUTH-1: an admitted request carries the proof that it has shown the secret of its route", () => {
-  const admitted = locate(ROUTES, head()).andThen((located) => admit(located, ADMITTED, sha256));
+  const admitted = locate(ROUTES, head()).andThen((located) => admit(located, ADMITTED, sha256, NOW));
   const { located, proof } = admitted._unsafeUnwrap();
-  expect([proof.kind, proof.authenticated.route, located.route.id]).toEqual([
-    "authenticated",
+  expect([proof.kind === "authenticated" && proof.authenticated.route, located.route.id]).toEqual([
     located.route,
     ROUTE_A.id,
   ]);

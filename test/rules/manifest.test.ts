@@ -31,12 +31,19 @@ test("CONFIG-1: every field of a route has a label and a help text, and the secr
   for (const field of ["routes", ...Object.keys(routeSchema.shape).map((name) => `routes.*.${name}`)]) {
     expect([field, typeof hints[field]?.label, typeof hints[field]?.help]).toEqual([field, "string", "string"]);
   }
-  expect(hints["routes.*.secret"]?.sensitive).toBe(true);
+  const sensitive = Object.entries(hints).flatMap(([path, hint]) => (hint.sensitive === true ? [path] : []));
+  expect(sensitive).toEqual(["routes.*.secret", "routes.*.previousSecret"]);
 });
 
 test("ROUTE-3: an unresolved secret is isolated to its route", () => {
   expect(manifest["configContracts"]).toEqual({
-    secretInputs: { paths: [{ path: "routes.*.secret", expected: "string", ownerKind: "route" }] },
+    secretInputs: {
+      paths: ["secret", "previousSecret"].map((field) => ({
+        path: `routes.*.${field}`,
+        expected: "string",
+        ownerKind: "route",
+      })),
+    },
   });
 });
 

@@ -58,7 +58,7 @@ export const startServer = async (
   const server: Server = createServer((request, response) => {
     void handle(
       locate(headOf(request, () => clientOf(request), recordedHeader(request))),
-      () => readBody(request, deadlines.body),
+      (limits, ticket) => readBody(request, { ...limits, deadlineMs: deadlines.body ?? limits.deadlineMs }, ticket),
       ({ reply }) => respond(request, response, reply, { send: 20_000, linger: 1000, ...deadlines }),
     );
   });

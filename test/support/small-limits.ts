@@ -47,12 +47,20 @@ export const locatedOf = (request: Request): Located => {
 export const clientKeyOf = (client: number, route: string): string => `10.0.0.${String(client)} ${route}`;
 export const peerKeyOf = (peer: number, route: string): string => `127.0.0.${String(peer)} ${route}`;
 
-export const copyOf = ({ strangers, known, overflow, clientSlots, peerSlots }: LimitsState): LimitsState => ({
+export const copyOf = ({
+  strangers,
+  known,
+  overflow,
+  clientSlots,
+  peerSlots,
+  unprovedSlots,
+}: LimitsState): LimitsState => ({
   strangers: new Map(strangers),
   known: new Map(known),
   overflow: new Map(overflow),
   clientSlots: new Map(clientSlots),
   peerSlots: new Map(peerSlots),
+  unprovedSlots: new Map(unprovedSlots),
 });
 
 /** What one request was told, and where it was counted. */
@@ -86,16 +94,16 @@ export class SmallLimits {
     const table = new MemoryLimits(this.#capacity, this.#rules, after);
     const verdict = table.admit(located, now);
     const counted = written(after, located);
-    const admitted = admit(located, verdict, sha256);
+    const admitted = admit(located, verdict, sha256, 0);
     if (admitted.isOk()) table.confirm(located, now);
-    else if (verdict.kind === "admitted") table.release(located);
+    else if (verdict.kind === "admitted") table.release(located, false);
     return { after, ...counted, verdict: admitted.isOk() ? "admitted" : admitted.error.code };
   }
 
   /** One request's end. */
   release(before: LimitsState, located: Located): LimitsState {
     const after = copyOf(before);
-    new MemoryLimits(this.#capacity, this.#rules, after).release(located);
+    new MemoryLimits(this.#capacity, this.#rules, after).release(located, true);
     return after;
   }
 }

@@ -51,37 +51,42 @@ const proxiesOf = (written: unknown): Result<readonly string[], string> => {
   return parsed.success ? ok(parsed.data) : err("has trustedProxies that are not a list of strings: correct them");
 };
 
+/** Fields of a route that hold a secret. */
+const FIELDS = ["secret", "previousSecret"] as const;
+
 /** A route's reference to a secret. */
 type Reference = {
+  readonly field: (typeof FIELDS)[number];
   readonly ref: SecretRef;
-  /** The route with a secret in it. */
-  readonly fill: (secret: unknown) => unknown;
   /** What stands in the route when the SecretRef does not resolve. */
   readonly unresolved: unknown;
   /** Written `$NAME`. */
   readonly isBare: boolean;
 };
 
-type Entry = { readonly id: string; readonly route: unknown; readonly reference?: Reference };
+type Entry = { readonly id: string; readonly route: unknown; readonly references: readonly Reference[] };
 
-const referenceIn = (route: object, written: unknown, secrets: unknown): Reference | undefined => {
-  const fill = (secret: unknown): unknown => ({ ...route, secret });
-  const shorthand = shorthandOf(own(written, "secret"));
+const referenceIn = (
+  field: Reference["field"],
+  route: object,
+  written: unknown,
+  secrets: unknown,
+): Reference | undefined => {
+  const shorthand = shorthandOf(own(written, field));
   if (shorthand !== undefined) {
     const { name, text, isBare } = shorthand;
     const ref = { source: "env", provider: envAlias(secrets), id: name } as const;
     // left as a string, `$NAME` would become a secret that anyone can guess
-    return { ref, fill, unresolved: isBare ? ref : text, isBare };
+    return { field, ref, unresolved: isBare ? ref : text, isBare };
   }
-  const ref = asSecretRef(own(route, "secret"));
-  return ref && { ref, fill, unresolved: ref, isBare: false };
+  const ref = asSecretRef(own(route, field));
+  return ref && { field, ref, unresolved: ref, isBare: false };
 };
 
 const entryOf = (id: string, written: unknown, secrets: unknown, env: Env): Entry => {
   const route = substitute(written, env);
-  if (!isObject(route) || own(route, "enabled") === false) return { id, route };
-  const reference = referenceIn(route, written, secrets);
-  return reference === undefined ? { id, route } : { id, route, reference };
+  if (!isObject(route) || own(route, "enabled") === false) return { id, route, references: [] };
+  return { id, route, references: FIELDS.flatMap((field) => referenceIn(field, route, written, secrets) ?? []) };
 };
 
 const BARE =
@@ -89,25 +94,37 @@ const BARE =
 
 const QUOTED = /^(["'])[^]*\1$/u;
 
-const quoteAdvice = (id: string): string =>
-  `route ${problemName(id)} advice: secret begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
+const quoteAdvice = (id: string, field: string): string =>
+  `route ${problemName(id)} advice: ${field} begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
 
-type Resolved = { readonly id: string; readonly route: unknown; readonly line?: string; readonly advice?: string };
+/** A field with what stands in it, and what there is to say of it. */
+type Filled = { readonly value: unknown; readonly line?: string; readonly advice?: string };
 
-//= CONFIG-1, CONFIG-2
-const resolveEntry = (
-  { id, route, reference }: Entry,
+type Resolved = { readonly id: string; readonly route: unknown; readonly filled: readonly Filled[] };
+
+//= CONFIG-1, CONFIG-2, AUTH-9
+const fill = (
+  id: string,
+  { field, ref, unresolved, isBare }: Reference,
   secretOf: (ref: SecretRef) => Result<string, CliFault>,
-): Resolved => {
-  if (reference === undefined) return { id, route };
-  return secretOf(reference.ref).match<Resolved>(
-    (secret) => ({ id, route: reference.fill(secret), ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id) }) }),
+): Filled =>
+  secretOf(ref).match<Filled>(
+    (secret) => ({ value: secret, ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id, field) }) }),
     ({ sentence }) => {
-      const reason = reference.isBare ? BARE : sentence;
-      const line = `route ${problemName(id)} skipped: secret could not be resolved: ${reason}`;
-      return { id, route: reference.fill(reference.unresolved), line };
+      const reason = `${field} could not be resolved: ${isBare ? BARE : sentence}`;
+      if (field === "secret") return { value: unresolved, line: `route ${problemName(id)} skipped: ${reason}` };
+      return { value: undefined, advice: `route ${problemName(id)} advice: ${reason}` };
     },
   );
+
+const resolveEntry = (
+  { id, route, references }: Entry,
+  secretOf: (ref: SecretRef) => Result<string, CliFault>,
+): Resolved => {
+  if (!isObject(route) || references.length === 0) return { id, route, filled: [] };
+  const filled = references.map((reference) => fill(id, reference, secretOf));
+  const fields = Object.fromEntries(references.map(({ field }, place) => [field, filled[place]?.value]));
+  return { id, route: { ...route, ...fields }, filled };
 };
 
 const resolveRoutes = async (
@@ -117,14 +134,15 @@ const resolveRoutes = async (
 ): Promise<Omit<ServerConfig, "trustedProxies">> => {
   if (!isObject(written)) return { config: { routes: written }, unresolved: [], advice: [] };
   const entries = Object.entries(written).map(([id, route]) => entryOf(id, route, secrets, env));
-  const refs = entries.flatMap(({ reference }) => (reference === undefined ? [] : [reference.ref]));
+  const refs = entries.flatMap(({ references }) => references.map(({ ref }) => ref));
   const advice: string[] = [];
   const secretOf = await openSecrets(refs, secrets, env, (sentence) => void advice.push(sentence));
   const resolved = entries.map((entry) => resolveEntry(entry, secretOf));
+  const filled = resolved.flatMap((entry) => entry.filled);
   return {
     config: { routes: Object.fromEntries(resolved.map(({ id, route }) => [id, route])) },
-    unresolved: resolved.flatMap(({ line }) => (line === undefined ? [] : [line])),
-    advice: [...advice, ...resolved.flatMap((entry) => entry.advice ?? [])],
+    unresolved: filled.flatMap(({ line }) => line ?? []),
+    advice: [...advice, ...filled.flatMap((one) => one.advice ?? [])],
   };
 };
 

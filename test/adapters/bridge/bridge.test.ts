@@ -63,9 +63,9 @@ class CountedLimits implements Limits {
     this.#table.confirm(located, now);
   }
 
-  release(located: Located): void {
+  release(located: Located, isProved: boolean): void {
     this.released += 1;
-    this.#table.release(located);
+    this.#table.release(located, isProved);
   }
 
   get held(): number {
@@ -337,9 +337,9 @@ describe.each(Object.keys(LIMITS))("limits that answer %s", (when) => {
 
   test("AUTH-1, BODY-1: the body of a request without the secret is not read", async () => {
     let reads = 0;
-    const body: ReadBody = () => {
+    const body: ReadBody = (limits, ticket) => {
       reads += 1;
-      return LIST();
+      return LIST(limits, ticket);
     };
     const { reply } = await answerTo(
       rig({ limits: newLimits(), store: { execute: boom } }),
@@ -384,7 +384,7 @@ const broken = (changes: Partial<Limits>): { readonly counted: CountedLimits; re
   const limits: Limits = {
     admit: (...request) => counted.admit(...request),
     confirm: (...request) => counted.confirm(...request),
-    release: (located) => counted.release(located),
+    release: (...request) => counted.release(...request),
     ...changes,
   };
   return { counted, limits };

@@ -11,7 +11,7 @@ import { afterAll, expect, test } from "vitest";
 import { explainOf } from "../../../adapters/cli/config/explain.ts";
 import { readConfigFile, type ServerConfig } from "../../../adapters/cli/config/file.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
-import { type Config, isSecret, loadConfig } from "../../../core/index.ts";
+import { authenticate, type Config, loadConfig } from "../../../core/index.ts";
 import { isRoot, NOBODY, runCli } from "../../support/command-line.ts";
 import { runs } from "../../support/runs.ts";
 
@@ -50,7 +50,8 @@ const load = ({ config }: ServerConfig): Config => loadConfig(config, nodePrimit
 /** Whether the route at the default path of `id` accepts this secret. */
 const takes = (config: Config, id: string, secret: string): boolean => {
   const live = config.routes.get(`/plugins/webhooks/${id}`);
-  return live !== undefined && isSecret(live.secret, secret, nodePrimitives.sha256);
+  const header = (name: string): string | undefined => (name === "authorization" ? `Bearer ${secret}` : undefined);
+  return live !== undefined && authenticate(live, header, nodePrimitives.sha256).isOk();
 };
 
 /** The secret of the one route after reading. */

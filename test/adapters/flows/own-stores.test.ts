@@ -11,6 +11,7 @@ import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { readBody as readNodeBody } from "../../../adapters/node/body.ts";
 import { createFlow, type Outcome, type StoreFailure, viewFlow } from "../../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import { LIMITS, ticket } from "../../support/bodies.ts";
 import { changingThen } from "../../support/thenable.ts";
 
 const SESSION = ROUTE_A.sessionKey;
@@ -238,7 +239,7 @@ test.each([
   const { readBody } = await import("../../../adapters/fetch/body.ts");
   const body = new ReadableStream({ pull: (controller) => controller.enqueue(chunk()) });
   const request = { bodyUsed: false, headers: new Headers(), body } as unknown as Request;
-  const read = await readBody(request, 30);
+  const read = await readBody(request, { ...LIMITS, deadlineMs: 30 }, ticket());
   expect(read.isErr()).toBe(true);
   expect(status).toBe(408);
 });
@@ -247,11 +248,11 @@ test("BODY-1: a body that other code is already reading is reported as misuse by
   const { readBody } = await import("../../../adapters/fetch/body.ts");
   const request = new Request("http://host.test/", { method: "POST", body: "{}" });
   request.body?.getReader();
-  await expect(readBody(request)).rejects.toThrow("before all body parsers");
+  await expect(readBody(request, LIMITS, ticket())).rejects.toThrow("before all body parsers");
 });
 
 test("BODY-1: a body that arrives as text is reported as misuse, too", async () => {
   const request = new IncomingMessage(new Socket());
   request.setEncoding("utf8");
-  await expect(readNodeBody(request)).rejects.toThrow("before all body parsers");
+  await expect(readNodeBody(request, LIMITS, ticket())).rejects.toThrow("before all body parsers");
 });

@@ -47,9 +47,9 @@ const located = ({ client, route, good }: Request): Located => {
 /** One request up to its body, as the bridge runs it: undefined means that it holds a slot. */
 const send = (table: MemoryLimits, request: Located, now: number): Rejection | undefined => {
   const verdict = table.admit(request, now);
-  const admitted = admit(request, verdict, nodePrimitives.sha256);
+  const admitted = admit(request, verdict, nodePrimitives.sha256, 0);
   if (admitted.isOk()) table.confirm(request, now);
-  else if (verdict.kind === "admitted") table.release(request);
+  else if (verdict.kind === "admitted") table.release(request, true);
   return admitted.isOk() ? undefined : admitted.error;
 };
 
@@ -124,7 +124,7 @@ class Watch {
     if (isFull) expect(refused?.retryAfterMs).toBe(SLOT_RETRY_MS);
     if (refused !== undefined) return;
     if (hold) this.open.push(one);
-    else this.table.release(one);
+    else this.table.release(one, true);
   }
 
   #held({ clientKey, peerKey }: Located): { readonly client: number; readonly peer: number } {
@@ -136,7 +136,7 @@ class Watch {
 
   release(index: number): void {
     const [one] = this.open.splice(index % Math.max(1, this.open.length), 1);
-    if (one !== undefined) this.table.release(one);
+    if (one !== undefined) this.table.release(one, true);
   }
 
   check(): void {
@@ -199,7 +199,7 @@ test("LIMIT-5: a client that has authenticated is served, whatever strangers sen
         const table = new MemoryLimits(CAPACITY);
         const friend = located({ client: 0, route: 0, good: true });
         expect(send(table, friend, 0)).toBe(undefined);
-        table.release(friend);
+        table.release(friend, true);
         for (const client of floods)
           for (let n = 0; n < 130; n += 1) send(table, located({ client, route: 0, good: false }), later);
         expect(send(table, friend, later)).toBe(undefined);
@@ -240,12 +240,12 @@ test("LIMIT-5: 20,000 distinct clients leave a table of the same size", () => {
 test("SLOT-2: a slot that is released twice does not free another one", () => {
   const table = new MemoryLimits();
   const one = located({ client: 0, route: 0, good: true });
-  table.release(one);
+  table.release(one, true);
   expect(heldBy(table, one)).toEqual({ client: 0, peer: 0 });
   send(table, one, 0);
   send(table, one, 0);
   expect(heldBy(table, one)).toEqual({ client: 2, peer: 2 });
-  table.release(one);
+  table.release(one, true);
   expect(heldBy(table, one)).toEqual({ client: 1, peer: 1 });
 });
 
@@ -259,10 +259,10 @@ test("SLOT-1: behind one proxy each client has eight slots, and all together hav
     expect(send(table, behind(client, "127.0.0.1"), 0)?.code).toBe("too_many_in_flight");
     const refused = send(table, behind(client + 100, "127.0.0.1"), 0)?.code;
     expect(refused).toBe(client < 7 ? undefined : "too_many_in_flight");
-    if (refused === undefined) table.release(behind(client + 100, "127.0.0.1"));
+    if (refused === undefined) table.release(behind(client + 100, "127.0.0.1"), true);
   }
   expect(send(table, behind(200, "127.0.0.2"), 0)).toBe(undefined);
-  table.release(behind(3, "127.0.0.1"));
+  table.release(behind(3, "127.0.0.1"), true);
   expect(send(table, behind(201, "127.0.0.1"), 0)).toBe(undefined);
 });
 

@@ -158,7 +158,7 @@ const text = (answer: Outcome | string): string => {
   return JSON.stringify(plain);
 };
 
-describe("CLAIM-1, CLAIM-2, ONCE-1, ONCE-2, BIND-1: the store of a Gateway", { timeout: 60_000 }, () => {
+describe("ONCE-6, ONCE-1, ONCE-2, BIND-1: the store of a Gateway", { timeout: 60_000 }, () => {
   let lab = new Lab();
   flowStoreSuite(test, {
     open: () => {
@@ -200,7 +200,7 @@ const stateOf = async (lab: Lab): Promise<string> => {
   return JSON.stringify([flows, summaries]);
 };
 
-test("CLAIM-3: a call that failed is reconciled: whether the host did it or not, it is done once and answered alike", async () => {
+test("ONCE-6: a call that failed is reconciled: whether the host did it or not, it is done once and answered alike", async () => {
   const troubles = fc.array(fc.constantFrom<Trouble>("throws before", "throws after"), { minLength: 1, maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(fc.nat(9), troubles, fc.boolean(), async (which, planned, isReloaded) => {
@@ -227,7 +227,7 @@ test("CLAIM-3: a call that failed is reconciled: whether the host did it or not,
   );
 }, 60_000);
 
-test("CLAIM-3: what cannot be known is outcome_unknown each time, and changes nothing", async () => {
+test("ONCE-6: what cannot be known is outcome_unknown each time, and changes nothing", async () => {
   for (const which of [1, 3]) {
     const lab = new Lab();
     const flowId = String(flowOf(await lab.ask(CREATE))?.["flowId"]);
@@ -246,7 +246,7 @@ test("CLAIM-3: what cannot be known is outcome_unknown each time, and changes no
   }
 });
 
-test("CLAIM-3: a revision that another writer took was not written by the claim", async () => {
+test("ONCE-6: a revision that another writer took was not written by the claim", async () => {
   const lab = new Lab();
   const flowId = String(flowOf(await lab.ask(CREATE))?.["flowId"]);
   const action: FlowAction = { action: "finish_flow", flowId, expectedRevision: 0 };
@@ -256,7 +256,7 @@ test("CLAIM-3: a revision that another writer took was not written by the claim"
   expect(await lab.ask(action, withKey("k"))).toMatchObject({ kind: "not_applied", refusal: "revision_conflict" });
 });
 
-test("ONCE-2, CLAIM-1: one request of a key runs; one that is late is looked for and never run again", async () => {
+test("ONCE-2, ONCE-6: one request of a key runs; one that is late is looked for and never run again", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   try {
     const lab = new Lab();
@@ -303,7 +303,7 @@ test("BIND-1: of many creates for one text at once, and an action between them, 
   );
 });
 
-test("BIND-1, CLAIM-3: a create that a crash kept from being bound is found by the next request of its text", async () => {
+test("BIND-1, ONCE-6: a create that a crash kept from being bound is found by the next request of its text", async () => {
   const nexts: readonly FlowAction[] = [CREATE, { action: "finish_flow", flowId: "-", expectedRevision: 0 }];
   for (const next of nexts) {
     for (const trouble of ["throws before", "throws after"] as const) {
@@ -319,7 +319,7 @@ test("BIND-1, CLAIM-3: a create that a crash kept from being bound is found by t
   }
 });
 
-test("BIND-1: an action about a bound flow is tried again against other writers, four times at most", async () => {
+test("BIND-2: an action about a bound flow is tried again against other writers, four times at most", async () => {
   const lab = new Lab();
   await lab.ask(CREATE, withBind("b"));
   const wait: FlowAction = { action: "set_waiting", flowId: "-", expectedRevision: 0 };
@@ -342,7 +342,7 @@ test("ONCE-1, BIND-1: keys and texts of one route or owner say nothing on anothe
 });
 
 test(
-  "CLAIM-5: a route keeps 10,000 records, and each for a day; an open one is not dropped for room",
+  "ONCE-5: a route keeps 10,000 records, and each for a day; an open one is not dropped for room",
   { timeout: 120_000 },
   async () => {
     const lab = new Lab();
@@ -371,7 +371,7 @@ test(
   },
 );
 
-describe("CLAIM-6: a file that cannot be used", () => {
+describe("ONCE-7: a file that cannot be used", () => {
   /** What can be wrong, and a word of the sentence about it. */
   const FAULTS: readonly (readonly [what: string, break_: (file: string) => void, said: RegExp])[] = [
     [

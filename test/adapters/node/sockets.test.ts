@@ -5,6 +5,7 @@ import { type AddressInfo, connect, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
 import { MAX_BODY_BYTES, SLOTS } from "../../../core/index.ts";
+import { LIMITS, ticket } from "../../support/bodies.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { createNodeListener, readBody } from "../../../adapters/node/index.ts";
 import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
@@ -209,7 +210,7 @@ test("SLOT-2: after a client hangs up while the store works, its slot is held un
 test("SLOT-2: a client that hung up before its body was read does not hold a slot until the deadline", async () => {
   let seen: Promise<unknown> | undefined;
   const own = createServer((request) => {
-    seen = new Promise((resolve) => request.once("close", () => resolve(readBody(request))));
+    seen = new Promise((resolve) => request.once("close", () => resolve(readBody(request, LIMITS, ticket()))));
     request.socket.destroy();
   });
   await new Promise<void>((resolve) => own.listen(0, "127.0.0.1", resolve));
@@ -231,11 +232,13 @@ const complete = (body: string): IncomingMessage => {
 test("BODY-2: a body that arrived before it is read is read whole, once, and within the limit", async () => {
   for (const size of [0, 1, MAX_BODY_BYTES]) {
     const request = complete("x".repeat(size));
-    expect(Buffer.from((await readBody(request))._unsafeUnwrap()).toString()).toBe("x".repeat(size));
-    if (size > 0) await expect(readBody(request)).rejects.toThrow("body");
+    expect(Buffer.from((await readBody(request, LIMITS, ticket()))._unsafeUnwrap()).toString()).toBe("x".repeat(size));
+    if (size > 0) await expect(readBody(request, LIMITS, ticket())).rejects.toThrow("body");
   }
-  expect((await readBody(complete("x".repeat(MAX_BODY_BYTES + 1))))._unsafeUnwrapErr()).toBe("too_large");
-  expect((await readBody(complete("{}").destroy()))._unsafeUnwrapErr()).toBe("gone");
+  expect((await readBody(complete("x".repeat(MAX_BODY_BYTES + 1)), LIMITS, ticket()))._unsafeUnwrapErr()).toBe(
+    "too_large",
+  );
+  expect((await readBody(complete("{}").destroy(), LIMITS, ticket()))._unsafeUnwrapErr()).toBe("gone");
 });
 
 /** What a host's own code may do to a request, before or after the bridge has begun to read it. */
@@ -288,7 +291,7 @@ test("BODY-1: a body that other code makes come as text while it is read is that
 
 test("SLOT-2: a request that is ended as soon as its body is read for is gone at once", async () => {
   const request = new IncomingMessage(new Socket());
-  const reading = readBody(request);
+  const reading = readBody(request, LIMITS, ticket());
   request.destroy();
   expect((await reading)._unsafeUnwrapErr()).toBe("gone");
 });

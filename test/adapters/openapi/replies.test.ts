@@ -82,11 +82,20 @@ test("a refusal matches the document, with its headers", () => {
       expect([code, faultsOfReply(replyToRejection(rejection))]).toEqual([code, undefined]);
       expect([code, faultsOfReply(replyToRejection(rejection, "zapier"))]).toEqual([code, undefined]);
     }
-    const isLimit = code === "rate_limited" || code === "too_many_in_flight";
-    const { status, headers } = replyToRejection({ code, ...(isLimit ? { retryAfterMs: 1 } : {}) });
-    const own = Object.keys(headers).filter((name) => name !== "Content-Type" && name !== "Cache-Control");
-    expect([code, Object.keys(responseOf(String(status)).headers ?? {})]).toEqual([code, own]);
   }
+});
+
+test("a status has the headers that one of its refusals has, and no other", () => {
+  const headersOf = (code: keyof typeof REJECTIONS): readonly string[] => {
+    const isLimit = code === "rate_limited" || code === "too_many_in_flight";
+    const names = Object.keys(replyToRejection({ code, ...(isLimit ? { retryAfterMs: 1 } : {}) }).headers);
+    return names.filter((name) => name !== "Content-Type" && name !== "Cache-Control");
+  };
+  for (const [status, codes] of Map.groupBy(namesOf(REJECTIONS), (code) => String(REJECTIONS[code].status))) {
+    const own = [...new Set(codes.flatMap(headersOf))];
+    expect([status, Object.keys(responseOf(status).headers ?? {})]).toEqual([status, own]);
+  }
+  expect(Object.keys(responseOf("200").headers ?? {})).toEqual(["Idempotent-Replayed"]);
 });
 
 test("each status has exactly the codes that the tables of refusals give it", () => {
@@ -95,6 +104,7 @@ test("each status has exactly the codes that the tables of refusals give it", ()
     ...Object.entries(REJECTIONS).map(([code, { status }]) => `${String(status)} ${code}`),
     ...rows.map(({ status, code }) => `${String(status)} ${code}`),
     "409 create_rejected",
+    "200 ignored",
   ];
   const documented = STATUSES.flatMap((status) => {
     const codes = follow("#/properties/code/enum", DOCUMENT.components.schemas[bodySchemaOf(status)]);
@@ -117,10 +127,13 @@ test("every code and every action's success has an example, and each example mat
     const { examples, schema } = responseOf(status).content["application/json"];
     const codes = follow("#/properties/code/enum", DOCUMENT.components.schemas[bodySchemaOf(status)]);
     expect(schema.$ref).toBe(`#/components/schemas/${bodySchemaOf(status)}`);
-    expect(Object.keys(examples).toSorted()).toEqual(Object.values(members(codes ?? Object.keys(ACTIONS))).toSorted());
+    const successes = status === "200" ? [...Object.keys(ACTIONS), "existing", "replayed"] : [];
+    const names = [...successes, ...Object.values(members(codes))];
+    expect(Object.keys(examples).toSorted()).toEqual(names.toSorted());
     for (const [name, { value }] of Object.entries(examples)) {
       expect([name, faultsByStatus.get(status)?.(value)]).toEqual([name, undefined]);
-      if (codes !== undefined) expect(value).toMatchObject({ ok: status === "202", code: name });
+      const code = successes.includes(name) ? undefined : name;
+      expect([follow("#/ok", value), follow("#/code", value)]).toEqual([status < "300", code]);
       const isKnown = !["route_not_found", "unauthorized"].includes(name) && !["405", "415", "429"].includes(status);
       expect([name, follow("#/routeId", value)]).toEqual([name, isKnown ? "zapier" : undefined]);
     }

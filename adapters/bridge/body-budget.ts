@@ -1,0 +1,135 @@
+// The room that bodies take in memory, for one bridge: bounded in all, and more narrowly for senders that have not proved
+// themselves, so that strangers with large or slow bodies can take neither the memory nor the place of proved senders.
+
+import type { Admitted } from "../../core/index.ts";
+
+/** `all`: bytes of all bodies. `unproved`, `client`: of unproved bodies, in all and of one client; `bodies`: their number. */
+export type Room = {
+  readonly all: number;
+  readonly unproved: number;
+  readonly client: number;
+  readonly bodies: number;
+};
+
+//= BODY-8, SIGN-5
+export const ROOM: Room = { all: 67_108_864, unproved: 33_554_432, client: 26_214_400, bodies: 128 };
+
+/** Milliseconds for which an unproved body may come before it gives way to another one. */
+const GRACE_MS = 1000;
+
+/** What one body takes. `isKnown`: its client has proved itself before, so that only the bound on all bodies counts. */
+export class BodyTicket {
+  readonly #budget: BodyBudget;
+  readonly client: string;
+  readonly since: number;
+  bytes = 0;
+  #isOver = false;
+  isProved: boolean;
+  readonly isKnown: boolean;
+  /** Set while the body is coming: ends it as one that came too slowly. */
+  giveWay: (() => void) | undefined;
+
+  constructor(budget: BodyBudget, client: string, isProved: boolean, isKnown: boolean, since: number) {
+    this.#budget = budget;
+    this.client = client;
+    this.isProved = isProved;
+    this.isKnown = isKnown;
+    this.since = since;
+  }
+
+  /** Takes room for `bytes` more; false, and takes nothing, when there is none. */
+  take(bytes: number): boolean {
+    return !this.#isOver && this.#budget.take(this, bytes);
+  }
+
+  /** The body has proved its sender: from now on only the bound on all bodies counts it. */
+  prove(): void {
+    this.#budget.leave(this);
+    this.isProved = true;
+  }
+
+  /** Gives the room back. */
+  end(): void {
+    this.#isOver = true;
+    this.#budget.end(this);
+  }
+}
+
+export class BodyBudget {
+  readonly #room: Room;
+  readonly #now: () => number;
+  #all = 0;
+  #unproved = 0;
+  readonly #byClient = new Map<string, number>();
+  /** Oldest first. */
+  readonly #coming = new Set<BodyTicket>();
+
+  /** `now`: monotonic milliseconds. */
+  constructor(now: () => number, room: Room = ROOM) {
+    this.#now = now;
+    this.#room = room;
+  }
+
+  /** Bytes that are taken. */
+  get taken(): number {
+    return this.#all;
+  }
+
+  ticket({ located, proof }: Admitted): BodyTicket {
+    if (proof.kind === "authenticated") return new BodyTicket(this, located.client, true, false, 0);
+    return new BodyTicket(this, located.client, false, proof.isKnown, this.#now());
+  }
+
+  //= BODY-8, SIGN-5
+  take(ticket: BodyTicket, bytes: number): boolean {
+    const isStranger = !ticket.isProved && !ticket.isKnown;
+    if (isStranger && !this.#admits(ticket, bytes)) return false;
+    if (this.#all + bytes > this.#room.all) return false;
+    this.#all += bytes;
+    ticket.bytes += bytes;
+    if (isStranger) this.#count(ticket, bytes);
+    return true;
+  }
+
+  /** Whether there is room for a stranger's bytes, if need be the room of one that has been slow. */
+  #admits(ticket: BodyTicket, bytes: number): boolean {
+    if ((this.#byClient.get(ticket.client) ?? 0) + bytes > this.#room.client) return false;
+    while (!this.#hasRoom(ticket, bytes)) if (!this.#displaceSlowest(ticket)) return false;
+    return true;
+  }
+
+  #hasRoom(ticket: BodyTicket, bytes: number): boolean {
+    const isOneMore = !this.#coming.has(ticket);
+    return this.#unproved + bytes <= this.#room.unproved && (!isOneMore || this.#coming.size < this.#room.bodies);
+  }
+
+  #displaceSlowest(newcomer: BodyTicket): boolean {
+    const [oldest] = this.#coming;
+    if (oldest === undefined || oldest === newcomer || this.#now() - oldest.since < GRACE_MS) return false;
+    const { giveWay } = oldest;
+    oldest.end();
+    giveWay?.();
+    return true;
+  }
+
+  #count(ticket: BodyTicket, bytes: number): void {
+    this.#coming.add(ticket);
+    this.#unproved += bytes;
+    this.#byClient.set(ticket.client, (this.#byClient.get(ticket.client) ?? 0) + bytes);
+  }
+
+  /** Ends what the narrower bounds count of a ticket. */
+  leave(ticket: BodyTicket): void {
+    if (!this.#coming.delete(ticket)) return;
+    this.#unproved -= ticket.bytes;
+    const rest = (this.#byClient.get(ticket.client) ?? 0) - ticket.bytes;
+    if (rest > 0) this.#byClient.set(ticket.client, rest);
+    else this.#byClient.delete(ticket.client);
+  }
+
+  end(ticket: BodyTicket): void {
+    this.leave(ticket);
+    this.#all -= ticket.bytes;
+    ticket.bytes = 0;
+  }
+}

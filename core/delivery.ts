@@ -1,0 +1,64 @@
+// What a request brings beside its action: the name under which it may be repeated, and the key of the flow that it is about.
+
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { ok, type Result } from "neverthrow";
+import type { FlowAction } from "./action.ts";
+import { IDEMPOTENCY_KEY, idempotencyKey } from "./idempotency-key.ts";
+import { DELIVERY_ACTIONS, type DeliveryAction } from "./mapping.ts";
+import type { Proved } from "./prove.ts";
+import type { Fault } from "./rejection.ts";
+import type { Sha256 } from "./secret.ts";
+import { type Claim, deliveryId } from "./signature.ts";
+
+/** Keys of one route mean nothing on another. */
+export type Delivery = {
+  readonly routeId: string;
+  /** Names the request: a repeat has the same key. `fingerprint`: the SHA-256 of its body, hexadecimal. */
+  readonly once: { readonly key: string; readonly fingerprint: string } | undefined;
+  /** The text that the flow is bound to, or found by. */
+  readonly bind: string | undefined;
+};
+
+/** Of a request that brings nothing but its action. */
+export const NO_DELIVERY: Delivery = { routeId: "", once: undefined, bind: undefined };
+
+/** An action that may be repeated under a key; the others change nothing. */
+export type Repeatable = Extract<FlowAction, { readonly action: DeliveryAction }>;
+
+export const isRepeatable = (action: FlowAction): action is Repeatable =>
+  DELIVERY_ACTIONS.some((one) => one === action.action);
+
+//= ONCE-4
+/**
+ * The name of a signed request is the id that its signature proves, else its signed bytes, so that nobody can send them again
+ * under another id. The first word keeps names of different origin apart.
+ */
+const signedName = (claim: Claim, payload: unknown, fingerprint: string): string => {
+  const id = deliveryId(claim, payload);
+  return id === undefined ? `body ${fingerprint}` : `id ${id}`;
+};
+
+/** The name of a request that is not signed, if it has one. */
+const keyName = ({ located }: Proved): Result<string | undefined, Fault> =>
+  idempotencyKey(located.head.header(IDEMPOTENCY_KEY)).map((key) => (key === undefined ? undefined : `key ${key}`));
+
+//= ONCE-1, ONCE-4
+/** What the request brings beside its action. Errs when its `Idempotency-Key` is malformed. */
+export const deliveryOf = (
+  proved: Proved,
+  payload: unknown,
+  { action, bind }: { readonly action: FlowAction; readonly bind: string | undefined },
+  hash: Sha256,
+): Result<Delivery, Fault> => {
+  if (!isRepeatable(action)) return ok(NO_DELIVERY);
+  const { claim, body, authenticated } = proved;
+  const routeId = authenticated.route.id;
+  if (claim !== undefined) {
+    const fingerprint = bytesToHex(hash(body));
+    return ok({ routeId, once: { key: signedName(claim, payload, fingerprint), fingerprint }, bind });
+  }
+  return keyName(proved).map((key) => {
+    if (key !== undefined) return { routeId, once: { key, fingerprint: bytesToHex(hash(body)) }, bind };
+    return bind === undefined ? NO_DELIVERY : { routeId, once: undefined, bind };
+  });
+};
