@@ -66,12 +66,15 @@ export type Step =
   | { readonly kind: "answer"; readonly answer: Result<Outcome, StoreFailure> }
   /** Claims the request's key, and the text that it binds if `binds`. Answers with a stamp that no other claim has. */
   | { readonly kind: "claim"; readonly plan: Plan; readonly binds: boolean; readonly next: (stamp: number) => Step }
-  /** When that fails, the request is answered with `orElse`; undefined: it goes on. */
+  /**
+   * Answers with the outcome that the record had already, as JSON, if it had one. When it fails, the request is answered with
+   * `orElse`; undefined: it goes on.
+   */
   | {
       readonly kind: "settle";
       readonly settlement: Settlement;
       readonly orElse: StoreFailure | undefined;
-      readonly next: () => Step;
+      readonly next: (earlier: string | undefined) => Step;
     }
   | {
       readonly kind: "ask";
@@ -131,16 +134,30 @@ const bindingAfter = (outcome: Outcome, stamp: number | undefined): Settlement["
 };
 
 /** Settles what there is to settle. */
-const settled = (settlement: Settlement, orElse: StoreFailure | undefined, next: () => Step): Step =>
-  Object.values(settlement).every((part) => part === undefined) ? next() : { kind: "settle", settlement, orElse, next };
+const settled = (
+  settlement: Settlement,
+  orElse: StoreFailure | undefined,
+  next: (earlier: string | undefined) => Step,
+): Step =>
+  Object.values(settlement).every((part) => part === undefined)
+    ? next(undefined)
+    : { kind: "settle", settlement, orElse, next };
+
+//= ONCE-2, ONCE-3
+const replay = (action: Repeatable, saved: string): Step => {
+  const outcome = parseJson(saved)
+    .mapErr(() => undefined)
+    .andThen((json) => readSavedOutcome(action, json).mapErr(() => undefined));
+  return outcome.isOk() ? answered({ ...outcome.value, replayed: true }) : failed("bad_host_answer");
+};
 
 //= ONCE-6
 /**
- * The last step of a request that was carried out: no caller is told an outcome before its record is kept. `stamp`: of the
- * binding that the request is about, if it is about one.
+ * The last step of a request that was carried out: no caller is told an outcome before its record is kept, or another one than
+ * the record has. `stamp`: of the binding that the request is about, if it is about one.
  */
 const done = (
-  { delivery }: ClaimRequest,
+  { action, delivery }: ClaimRequest,
   outcome: Outcome,
   stamp?: number,
   orElse: StoreFailure = "outcome_unknown",
@@ -153,7 +170,9 @@ const done = (
     ...(text === undefined ? {} : { record: { outcome: text } }),
     ...(binding === undefined ? {} : { binding }),
   };
-  return settled(settlement, isSaved ? orElse : undefined, () => answered(outcome));
+  return settled(settlement, isSaved ? orElse : undefined, (earlier) =>
+    earlier === undefined ? answered(outcome) : replay(action, earlier),
+  );
 };
 
 const isConflict = (outcome: Outcome): boolean => "refusal" in outcome && outcome.refusal === "revision_conflict";
@@ -254,14 +273,6 @@ const fresh = (request: ClaimRequest, binding: Binding | undefined): Step => {
     if (flow === undefined) return attempt(request, plain);
     return done(request, { kind: "existing", flow }, undefined, "idempotency_unavailable");
   });
-};
-
-//= ONCE-2, ONCE-3
-const replay = (action: Repeatable, saved: string): Step => {
-  const outcome = parseJson(saved)
-    .mapErr(() => undefined)
-    .andThen((json) => readSavedOutcome(action, json).mapErr(() => undefined));
-  return outcome.isOk() ? answered({ ...outcome.value, replayed: true }) : failed("bad_host_answer");
 };
 
 /** What the host has done is answered; what it has not done is done now, unless the first call may still do it. */

@@ -309,17 +309,32 @@ export class ClaimsFile {
   }
 
   //= ONCE-6
-  settle({ routeId, owner, once, bind }: ClaimName, { record, binding }: Settlement): Result<void, ClaimsFault> {
+  /** Answers with the outcome that the record had already: then it keeps that one. */
+  settle(name: ClaimName, { record, binding }: Settlement): Result<string | undefined, ClaimsFault> {
     return this.#transact("BEGIN IMMEDIATE", ({ run }) => {
-      const now = this.now();
-      if (once !== undefined && record !== undefined) {
-        if (record === "forget") run.forget.run(routeId, owner, once.key);
-        else run.keep.run(routeId, owner, once.key, once.fingerprint, now, record.outcome, now - RECORD_MS);
+      const { routeId, owner, once, bind } = name;
+      if (bind !== undefined && binding !== undefined) {
+        const { stamp, flowId } = binding;
+        if (flowId === undefined) run.unbind.run(routeId, owner, bind, stamp);
+        else run.bind.run(routeId, owner, bind, stamp, flowId);
       }
-      if (bind === undefined || binding === undefined) return;
-      const { stamp, flowId } = binding;
-      if (flowId === undefined) run.unbind.run(routeId, owner, bind, stamp);
-      else run.bind.run(routeId, owner, bind, stamp, flowId);
+      if (once === undefined || record === undefined) return undefined;
+      if (record === "forget") {
+        run.forget.run(routeId, owner, once.key);
+        return undefined;
+      }
+      const now = this.now();
+      const { changes } = run.keep.run(
+        routeId,
+        owner,
+        once.key,
+        once.fingerprint,
+        now,
+        record.outcome,
+        now - RECORD_MS,
+      );
+      const row = changes === 0 ? run.record.get(routeId, owner, once.key) : undefined;
+      return row === undefined ? undefined : optional(row, "outcome");
     });
   }
 

@@ -81,7 +81,7 @@ const walk = async (
         tell(kept.error);
         if (step.orElse !== undefined) return err(step.orElse);
       }
-      step = step.next();
+      step = step.next(kept.unwrapOr(undefined));
     }
   }
 };
