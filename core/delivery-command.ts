@@ -95,7 +95,7 @@ const aboutFlow = (action: FlowAction, { flowId, revision }: FlowRecord): FlowAc
 };
 
 /** What was executed is kept: an answer of 2xx, 404 or 409. What was not written is not, so that a retry runs again. */
-const isKept = (outcome: Outcome): boolean =>
+export const isKept = (outcome: Outcome): boolean =>
   outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed");
 
 //= ONCE-1

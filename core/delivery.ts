@@ -4,7 +4,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import { ok, type Result } from "neverthrow";
 import type { FlowAction } from "./action.ts";
 import { IDEMPOTENCY_KEY, idempotencyKey } from "./idempotency-key.ts";
-import { DELIVERY_ACTIONS } from "./mapping.ts";
+import { DELIVERY_ACTIONS, type DeliveryAction } from "./mapping.ts";
 import type { Proved } from "./prove.ts";
 import type { Fault } from "./rejection.ts";
 import type { Sha256 } from "./secret.ts";
@@ -22,8 +22,11 @@ export type Delivery = {
 /** Of a request that brings nothing but its action. */
 export const NO_DELIVERY: Delivery = { routeId: "", once: undefined, bind: undefined };
 
-/** Whether an action may be repeated under a key; the others change nothing. */
-export const isRepeatable = ({ action }: FlowAction): boolean => DELIVERY_ACTIONS.some((one) => one === action);
+/** An action that may be repeated under a key; the others change nothing. */
+export type Repeatable = Extract<FlowAction, { readonly action: DeliveryAction }>;
+
+export const isRepeatable = (action: FlowAction): action is Repeatable =>
+  DELIVERY_ACTIONS.some((one) => one === action.action);
 
 //= ONCE-4
 /**

@@ -34,6 +34,8 @@ export * from "./outcome.ts";
 export * from "./saved-outcome.ts";
 export * from "./flow-command.ts";
 export * from "./delivery-command.ts";
+export * from "./claim.ts";
+export * from "./claim-steps.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./answer.ts";

@@ -118,8 +118,9 @@ export const OUTCOME_KINDS = {
 export type OutcomeOf<Kinds extends Kind> = Extract<Outcome, { readonly kind: Kinds }>;
 
 /**
- * Why a store has no outcome: `persist_failed` (it is busy or full, and most likely wrote nothing), `bad_host_answer` (it
- * failed, or answered nonsense), or `outcome_unknown` (it did not answer in time). A caller must read before it retries.
+ * Why a store has no outcome: `idempotency_unavailable` (it can keep no record of the request, and did nothing),
+ * `persist_failed` (it is busy or full, and most likely wrote nothing), `bad_host_answer` (it failed, or answered nonsense), or
+ * `outcome_unknown` (it did not answer in time, or a claim was left open). A caller must read before it retries.
  */
 export const STORE_FAILURES = [
   "idempotency_key_reused",

@@ -39,17 +39,23 @@ const ABOUT = (flowId: string): readonly FlowAction[] => [
   { action: "run_task", flowId, runtime: "acp", task: "Once" },
 ];
 
+/** A store that cannot wait may say that the first request is not finished. */
+const IN_PROGRESS = "idempotency_in_progress";
+
 /** A repeat changes nothing and is answered as the first request was, many at once too. */
 export const repeatsOnce =
   (writers: number): Property =>
   async (store, [a]) => {
     const ask = deliverAs(store, a);
     const routeId = freshRoute();
+    const before = await countOf(store, a);
     for (const [place, key] of KEYS.entries()) {
-      const answers = await Promise.all(Array.from({ length: writers }, () => ask(CREATE, once(routeId, key))));
-      for (const answer of answers)
+      const atOnce = await Promise.all(Array.from({ length: writers }, () => ask(CREATE, once(routeId, key))));
+      const answers = atOnce.filter((answer) => answer !== IN_PROGRESS);
+      check(answers.length > 0, "one of many requests at once is carried out");
+      for (const answer of [...answers, await ask(CREATE, once(routeId, key))])
         same(answer, answers[0], `a repeat under the key ${JSON.stringify(key.slice(0, 9))}`);
-      same(await countOf(store, a), place + 1, "each key makes one flow");
+      same(await countOf(store, a), before + place + 1, "each key makes one flow");
     }
     for (const action of ABOUT((await create(askAs(store, a))).flowId)) {
       const first = await ask(action, once(routeId, action.action));
@@ -63,11 +69,12 @@ export const repeatsOnce =
 export const refusesReuse: Property = async (store, [a]) => {
   const ask = deliverAs(store, a);
   const routeId = freshRoute();
+  const before = await countOf(store, a);
   await ask(CREATE, once(routeId, "k"));
   same(await ask(CREATE, once(routeId, "k", "other")), "idempotency_key_reused", "the same key with another body");
-  same(await countOf(store, a), 1, "a refused reuse makes nothing");
+  same(await countOf(store, a), before + 1, "a refused reuse makes nothing");
   await ask(CREATE, once(freshRoute(), "k"));
-  same(await countOf(store, a), 2, "the same key on another route");
+  same(await countOf(store, a), before + 2, "the same key on another route");
 };
 
 const flowIdIn = (answer: Awaited<ReturnType<AskDelivery>>): string =>

@@ -21,6 +21,7 @@ export const REPORTS = {
   nonsense: "the host answered nonsense in",
   said: "the host said",
   failed: "the store failed",
+  unkept: "no record of a request can be kept",
 } as const;
 
 /** Tells the operator what went wrong behind a failure; it is scrubbed and rationed before it is written. */

@@ -34,6 +34,7 @@ export interface PluginApi {
   readonly pluginConfig?: unknown;
   readonly runtime: {
     readonly config: { readonly current: () => unknown };
+    readonly state?: { readonly resolveStateDir: (env: NodeJS.ProcessEnv) => string };
     readonly tasks: {
       readonly async?: { readonly managedFlows: { bindSession(owner: { sessionKey: string }): BoundFlows } };
       readonly managedFlows: { bindSession(owner: { sessionKey: string }): BoundFlows & Canceller };

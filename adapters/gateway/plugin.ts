@@ -1,10 +1,12 @@
 // The Gateway plugin: registers the routes and joins the core to the Gateway's HTTP surface and flow API.
 
+import { join } from "node:path";
 import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
 import { createBridge, isOurs } from "../bridge/bridge.ts";
 import { Log } from "../bridge/log.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import type { Binding } from "../managed-flows/api.ts";
+import { ClaimsFile } from "../managed-flows/claims-file.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
 import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, respond } from "../node/index.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
@@ -27,6 +29,19 @@ const bindFlows =
   };
 
 const isBelow = (path: string): boolean => path.startsWith(`${DEFAULT_PREFIX}/`) || path === DEFAULT_PREFIX;
+
+/** The folder of the plugin's own below the Gateway's state, which the manifest declares as a backup resource, and its file. */
+const DELIVERIES = ["openclaw-webhooks", "deliveries.sqlite"];
+
+//= ONCE-7
+/** Opened by the first request that has a key, so that an operator who never gets one has no file. */
+const claimsOf = (runtime: PluginApi["runtime"]): ClaimsFile =>
+  new ClaimsFile({
+    file: () => {
+      if (runtime.state === undefined) throw new Error("this Gateway names no folder for its state");
+      return join(runtime.state.resolveStateDir(process.env), ...DELIVERIES);
+    },
+  });
 
 /** One prefix route for all paths below the default one, exact routes for those elsewhere so that 10,000 routes are one registration. */
 const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler): void => {
@@ -76,9 +91,10 @@ const start = (api: PluginApi, log: Log): void => {
     health.update(broken);
   };
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems }, api.pluginConfig);
+  const claims = claimsOf(runtime);
   const { locate, handle } = createBridge({
     routes: () => live.config.routes,
-    store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current }),
+    store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current, claims }),
     limits: new MemoryLimits(),
     primitives: nodePrimitives,
     clock,
@@ -110,9 +126,13 @@ const start = (api: PluginApi, log: Log): void => {
     stop: () => {
       live.dispose();
       health.attach(undefined);
+      claims.close();
     },
   });
-  api.lifecycle?.onDispose?.(() => live.dispose());
+  api.lifecycle?.onDispose?.(() => {
+    live.dispose();
+    claims.close();
+  });
   registerPaths(api, live.config, handler);
 };
 

@@ -1,14 +1,14 @@
 // The slice of the Gateway's task API that the bridge uses, typed by ourselves: every answer is `unknown` until it is
 // decoded. test/systems/gateway/real-host.ts proves that the real types fit.
 
-import type { ActionName, ActionOf, CreateFlow } from "../../core/index.ts";
+import type { ActionName, ActionOf, CreateFlow, Marks } from "../../core/index.ts";
 
-/** The fields of an action. */
-type Params<Name extends ActionName> = Omit<ActionOf<Name>, "action">;
+/** The fields of an action, and times that the Gateway takes in place of its own. */
+type Params<Name extends ActionName> = Omit<ActionOf<Name>, "action"> & Marks;
 
 /** One session's flows; the answers may be values or promises. */
 export interface BoundFlows {
-  tryCreateManaged(params: Omit<CreateFlow, "action">): unknown;
+  tryCreateManaged(params: Omit<CreateFlow, "action"> & Marks): unknown;
   get(flowId: string): unknown;
   list(): unknown;
   findLatest(): unknown;

@@ -1,21 +1,35 @@
 // The Gateway's managed TaskFlows behind the port: one call of its flow API for each command, with every answer decoded (M-16).
+// A delivery is claimed in a file of the plugin's own before the call.
 
 import { err, ok, type Result } from "neverthrow";
-import type { FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
-import { isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
-import { type FlowStore, REPORTS, Sentence } from "../flows/flow-store.ts";
+import {
+  type FlowAction,
+  isRepeatable,
+  type Marks,
+  NO_DELIVERY,
+  NO_MARKS,
+  type Outcome,
+  type StoreFailure,
+} from "../../core/index.ts";
+import { type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
+import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import type { Binding } from "./api.ts";
+import type { ClaimsFile } from "./claims-file.ts";
 import { decode } from "./decode.ts";
+import { deliver } from "./deliver.ts";
+import { noteStamp, plainStamp } from "./in-flight.ts";
 
 export type ManagedFlowsOptions = {
   /** Binds the Gateway's flow API to one session; may throw. */
   readonly bind: (sessionKey: string) => Binding;
   /** The Gateway's live configuration, which its `cancel` wants. */
   readonly hostConfig: () => unknown;
+  /** Where deliveries are claimed. Without it the store takes none. */
+  readonly claims?: ClaimsFile | undefined;
 };
 
 /** The call of the flow API that carries the action out. */
-const call = (action: FlowAction, { flows, canceller }: Binding, hostConfig: () => unknown): unknown => {
+const call = (action: FlowAction, marks: Marks, { flows, canceller }: Binding, hostConfig: () => unknown): unknown => {
   switch (action.action) {
     case "create_flow":
       return flows.tryCreateManaged({
@@ -26,6 +40,7 @@ const call = (action: FlowAction, { flows, canceller }: Binding, hostConfig: () 
         currentStep: action.currentStep ?? undefined,
         stateJson: action.stateJson,
         waitJson: action.waitJson,
+        ...marks,
       });
     case "get_flow":
       return flows.get(action.flowId);
@@ -46,6 +61,7 @@ const call = (action: FlowAction, { flows, canceller }: Binding, hostConfig: () 
         waitJson: action.waitJson,
         blockedTaskId: action.blockedTaskId,
         blockedSummary: action.blockedSummary,
+        ...marks,
       });
     case "resume_flow":
       return flows.resume({
@@ -54,12 +70,14 @@ const call = (action: FlowAction, { flows, canceller }: Binding, hostConfig: () 
         status: action.status,
         currentStep: action.currentStep,
         stateJson: action.stateJson,
+        ...marks,
       });
     case "finish_flow":
       return flows.finish({
         flowId: action.flowId,
         expectedRevision: action.expectedRevision,
         stateJson: action.stateJson,
+        ...marks,
       });
     case "fail_flow":
       return flows.fail({
@@ -68,9 +86,10 @@ const call = (action: FlowAction, { flows, canceller }: Binding, hostConfig: () 
         stateJson: action.stateJson,
         blockedTaskId: action.blockedTaskId,
         blockedSummary: action.blockedSummary,
+        ...marks,
       });
     case "request_cancel":
-      return flows.requestCancel({ flowId: action.flowId, expectedRevision: action.expectedRevision });
+      return flows.requestCancel({ flowId: action.flowId, expectedRevision: action.expectedRevision, ...marks });
     case "cancel_flow":
       return canceller().cancel({ flowId: action.flowId, cfg: hostConfig() });
     case "run_task":
@@ -122,28 +141,53 @@ class Bindings {
   }
 }
 
+//= ONCE-6
+/** A flow that is made without a claim must not have the time of one that is claimed. */
+const plainMarks = ({ action }: FlowAction, now: number): Marks => {
+  const createdAt = action === "create_flow" ? plainStamp(now) : undefined;
+  return createdAt === undefined ? NO_MARKS : { createdAt };
+};
+
+const noted = (answer: Result<Outcome, StoreFailure>): Result<Outcome, StoreFailure> => {
+  if (answer.isOk() && answer.value.kind === "created") noteStamp(Number(answer.value.flow.json["createdAt"]));
+  return answer;
+};
+
 //= SCOPE-1
 /** The Gateway as a store of flows. */
-export const gatewayFlows = ({ bind, hostConfig }: ManagedFlowsOptions): FlowStore => {
+export const gatewayFlows = ({ bind, hostConfig, claims }: ManagedFlowsOptions): FlowStore => {
   const bindings = new Bindings(bind);
   const failed = (owner: string, error: unknown): never => {
     bindings.forget(owner);
     throw error;
   };
+  const ask = (
+    owner: string,
+    action: FlowAction,
+    marks: Marks,
+    report: Report,
+  ): Awaitable<Result<Outcome, StoreFailure>> => {
+    const read = (answer: unknown): Result<Outcome, StoreFailure> => {
+      const decoded = decode(action, answer, (prose) => report(REPORTS.said, prose));
+      if (decoded.isOk()) return ok(decoded.value);
+      report(REPORTS.nonsense, new Sentence(decoded.error.field || "the whole answer"));
+      return err("bad_host_answer");
+    };
+    try {
+      const outcome = mapAwaitable(call(action, marks, bindings.of(owner), hostConfig), read);
+      return isPromiseLike(outcome) ? outcome.catch((error: unknown) => failed(owner, error)) : outcome;
+    } catch (error) {
+      return failed(owner, error);
+    }
+  };
   return {
-    execute: (owner, action, report) => {
-      const read = (answer: unknown): Result<Outcome, StoreFailure> => {
-        const decoded = decode(action, answer, (prose) => report(REPORTS.said, prose));
-        if (decoded.isOk()) return ok(decoded.value);
-        report(REPORTS.nonsense, new Sentence(decoded.error.field || "the whole answer"));
-        return err("bad_host_answer");
-      };
-      try {
-        const outcome = mapAwaitable(call(action, bindings.of(owner), hostConfig), read);
-        return isPromiseLike(outcome) ? outcome.catch((error: unknown) => failed(owner, error)) : outcome;
-      } catch (error) {
-        return failed(owner, error);
-      }
+    takesDeliveries: claims !== undefined,
+    execute: (owner, action, report, delivery = NO_DELIVERY) => {
+      const isPlain = delivery.once === undefined && delivery.bind === undefined;
+      if (claims === undefined || !isRepeatable(action)) return ask(owner, action, NO_MARKS, report);
+      if (isPlain) return mapAwaitable(ask(owner, action, plainMarks(action, claims.now()), report), noted);
+      const askHost = (asked: FlowAction, marks: Marks) => ask(owner, asked, marks, report);
+      return deliver({ owner, action, delivery, report, askHost }, claims);
     },
   };
 };

@@ -1,9 +1,9 @@
 // A host for tests: the Gateway's flow API as gateway-semantics describes it, on core/lifecycle and a Map. Its records carry
-// owners and requesters as the Gateway's do, so that a leak would show. Reuse of task records by runId is left out.
+// owners and requesters as the Gateway's do, so that a leak would show. As the Gateway does, it stores times that it is told.
 
 import { randomUUID } from "node:crypto";
 import type { BoundFlows, Binding } from "../../adapters/managed-flows/api.ts";
-import { createFlow, type FlowEvent, type FlowRecord, isEnded, transition } from "../../core/index.ts";
+import { createFlow, type FlowEvent, type FlowRecord, isEnded, type Marks, transition } from "../../core/index.ts";
 
 type Stored = { flow: FlowRecord; readonly ownerKey: string };
 type Task = {
@@ -12,6 +12,12 @@ type Task = {
   readonly runtime: string;
   readonly status: string;
 };
+
+/** The times that the caller wants stored. */
+const marked = ({ createdAt, updatedAt, endedAt, cancelRequestedAt }: Marks): Marks =>
+  Object.fromEntries(
+    Object.entries({ createdAt, updatedAt, endedAt, cancelRequestedAt }).filter(([, time]) => time !== undefined),
+  );
 
 const REASONS: Readonly<Record<string, string>> = {
   not_managed: "Flow does not accept managed child tasks.",
@@ -50,7 +56,7 @@ export class ModelHost {
       [...this.#stored.values()].filter((stored) => stored.ownerKey === sessionKey).toReversed();
     const newest = (found: readonly Stored[]): object | undefined =>
       found[0] === undefined ? undefined : show(found[0]);
-    const mutate = (asked: { flowId: string; expectedRevision: number }, action: string): object => {
+    const mutate = (asked: { flowId: string; expectedRevision: number } & Marks, action: string): object => {
       const stored = owned(asked.flowId);
       if (stored === undefined) return { applied: false, code: "not_found" };
       const result = transition(
@@ -60,12 +66,12 @@ export class ModelHost {
         this.#now(),
       );
       if (result.isErr()) return { applied: false, code: result.error, current: show(stored) };
-      stored.flow = result.value.flow;
+      stored.flow = { ...result.value.flow, ...marked(asked) };
       return { applied: true, flow: show(stored) };
     };
     const flows: BoundFlows = {
       tryCreateManaged: (asked) => {
-        const flow = createFlow(randomUUID(), { ...asked, action: "create_flow" }, this.#now());
+        const flow = createFlow(randomUUID(), { ...asked, action: "create_flow" }, asked.createdAt ?? this.#now());
         const stored = { flow, ownerKey: sessionKey };
         this.#stored.set(flow.flowId, stored);
         return show(stored);
@@ -97,7 +103,7 @@ export class ModelHost {
         if (asked.childSessionKey !== undefined) {
           return { found: true, created: false, reason: "Task backing ownership could not be verified.", flow };
         }
-        return { found: true, created: true, flow, task: this.#addTask(asked, sessionKey) };
+        return { found: true, created: true, flow, task: this.#sameRun(asked) ?? this.#addTask(asked, sessionKey) };
       },
     };
     return { flows, canceller: () => ({ cancel: ({ flowId }) => this.#cancel(owned(flowId), show) }) };
@@ -124,6 +130,16 @@ export class ModelHost {
     stored.flow = result.value.flow;
     const reason = result.value.pending ? { reason: "One or more child tasks are still active." } : {};
     return { found: true, cancelled: !result.value.pending, ...reason, flow: show(stored), tasks };
+  }
+
+  /** TASK-1, without the merging of what is missing. */
+  #sameRun({ flowId, runId, runtime, label, task }: Parameters<BoundFlows["runTask"]>[0]): Task | undefined {
+    return this.#tasks.find(
+      (one) =>
+        runId !== undefined &&
+        [one.parentFlowId, one["runId"], one.runtime].join() === [flowId, runId, runtime].join() &&
+        (runtime === "acp" || (one["label"] === label && one["task"] === task)),
+    );
   }
 
   #addTask(asked: Parameters<BoundFlows["runTask"]>[0], ownerKey: string): Task {

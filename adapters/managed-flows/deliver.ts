@@ -1,0 +1,119 @@
+// Carries a delivery out, step by step as the core decides: asks the file of claims, the host, and which requests this process
+// is at.
+
+import { createHash } from "node:crypto";
+import { err, type Result } from "neverthrow";
+import {
+  beginClaim,
+  type Delivery,
+  type FlowAction,
+  type Holder,
+  type Marks,
+  type Outcome,
+  type Repeatable,
+  type Step,
+  type StoreFailure,
+} from "../../core/index.ts";
+import type { Awaitable } from "../flows/awaitable.ts";
+import { type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
+import type { ClaimName, ClaimsFault, ClaimsFile } from "./claims-file.ts";
+import { hold, holderOf, waitFor } from "./in-flight.ts";
+
+export type DeliverRequest = {
+  readonly owner: string;
+  readonly action: Repeatable;
+  readonly delivery: Delivery;
+  readonly report: Report;
+  /** May throw or reject: then the claim stays open. */
+  readonly askHost: (action: FlowAction, marks: Marks) => Awaitable<Result<Outcome, StoreFailure>>;
+};
+
+/** Milliseconds for which a request waits for another one that makes the flow of the same text. */
+const MAKER_WAIT_MS = 5000;
+
+/** The same for each repeat of a request, and for no other. */
+const runIdOf = ({ routeId, owner, once }: ClaimName): string =>
+  `webhooks-${createHash("sha256")
+    .update(JSON.stringify([routeId, owner, once?.key]))
+    .digest("hex")
+    .slice(0, 32)}`;
+
+/** Who makes a flow for the same text, once nobody does or it takes too long. `take` is called before anybody else can ask. */
+const makerOf = async (name: string, take: (maker: Holder) => void): Promise<Holder> => {
+  const latest = performance.now() + MAKER_WAIT_MS;
+  let maker = holderOf(name);
+  while (maker === "running" && performance.now() < latest) {
+    await waitFor(name, latest - performance.now());
+    maker = holderOf(name);
+  }
+  take(maker);
+  return maker;
+};
+
+const NOTHING = (): void => undefined;
+
+/** Takes the name unless another request has it. */
+const take = (name: string | undefined, holder: Holder): (() => void) =>
+  name === undefined || holder !== "nobody" ? NOTHING : hold(name);
+
+/** Asks what one step wants to know, until there is an answer. */
+const walk = async (
+  first: Step,
+  { askHost, report }: DeliverRequest,
+  name: ClaimName,
+  claims: ClaimsFile,
+): Promise<Result<Outcome, StoreFailure>> => {
+  const tell = ({ advice }: ClaimsFault): void => report(REPORTS.unkept, new Sentence(advice));
+  for (let step = first; ;) {
+    if (step.kind === "answer") return step.answer;
+    if (step.kind === "ask") {
+      step = step.next(await askHost(step.action, step.marks));
+    } else if (step.kind === "claim") {
+      const stamp = claims.claim(name, step.plan, step.binds);
+      if (stamp.isErr()) {
+        tell(stamp.error);
+        return err("idempotency_unavailable");
+      }
+      step = step.next(stamp.value);
+    } else {
+      const kept = claims.settle(name, step.settlement);
+      if (kept.isErr()) {
+        tell(kept.error);
+        if (step.orElse !== undefined) return err(step.orElse);
+      }
+      step = step.next(kept.unwrapOr(undefined));
+    }
+  }
+};
+
+//= ONCE-6
+/** The outcome of the delivery. Rejects when the host fails; what became of it is then found out with the next try. */
+export const deliver = async (request: DeliverRequest, claims: ClaimsFile): Promise<Result<Outcome, StoreFailure>> => {
+  const { owner, action, delivery, report } = request;
+  const { routeId, once, bind } = delivery;
+  const name: ClaimName = { routeId, owner, once, bind };
+  const nameOf = (kind: string, key: string): string => JSON.stringify([claims.id, kind, routeId, owner, key]);
+  const keyName = once === undefined ? undefined : nameOf("key", once.key);
+  const bindName = bind === undefined ? undefined : nameOf("bind", bind);
+  const holder = keyName === undefined ? "nobody" : holderOf(keyName);
+  const releaseKey = take(keyName, holder);
+  let releaseBind = NOTHING;
+  try {
+    const takeBind = (maker: Holder): void => {
+      if (action.action === "create_flow") releaseBind = take(bindName, maker);
+    };
+    const isWaiting = bindName !== undefined && holder === "nobody";
+    const maker = isWaiting ? await makerOf(bindName, takeBind) : "nobody";
+    if (maker === "running") return err("idempotency_in_progress");
+    const kept = claims.look(name);
+    if (kept.isErr()) {
+      report(REPORTS.unkept, new Sentence(kept.error.advice));
+      return err("idempotency_unavailable");
+    }
+    const first = beginClaim({ action, delivery, runId: runIdOf(name), now: claims.now(), holder, maker }, kept.value);
+    return await walk(first, request, name, claims);
+  } finally {
+    releaseBind();
+    releaseKey();
+  }
+};

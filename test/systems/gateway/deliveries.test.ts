@@ -1,0 +1,235 @@
+// Requests with a key in a real Gateway that is killed again and again: one effect for each key, one answer, nothing lost.
+// GATEWAY_KILLS: how often it is killed. GATEWAY_REPEATS: how often each key is sent.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Answer, Gateway, gatewayConfig, type HostName, PACKED } from "./harness.ts";
+
+const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
+const KILLS = Number(process.env["GATEWAY_KILLS"] ?? 3);
+const REPEATS = Number(process.env["GATEWAY_REPEATS"] ?? 200);
+const SENDERS = 8;
+
+const SECRET = "deliveries-secret-0123456789";
+const HOOK = "/plugins/webhooks/hook";
+const FILE = join("openclaw-webhooks", "deliveries.sqlite");
+const CREATE = { action: "create_flow", goal: "Once" };
+const LIST = { action: "list_flows" };
+
+let gateway: Gateway;
+before(async () => {
+  gateway = await Gateway.start(HOST, gatewayConfig({ hook: { sessionKey: "agent:main:hook", secret: SECRET } }), [
+    PACKED,
+  ]);
+});
+after(() => gateway.discard());
+
+let clients = 0;
+const newClient = (): string => `10.9.${String((clients >> 8) & 255)}.${String(clients++ & 255)}`;
+
+const ask = async (body: unknown, key?: string): Promise<Answer> => {
+  const headers = {
+    "content-type": "application/json",
+    authorization: `Bearer ${SECRET}`,
+    "x-forwarded-for": newClient(),
+    ...(key === undefined ? {} : { "idempotency-key": key }),
+  };
+  const sent = await fetch(gateway.base + HOOK, { method: "POST", headers, body: JSON.stringify(body) });
+  const text = await sent.text();
+  const isJson = sent.headers.get("content-type")?.startsWith("application/json") === true;
+  return { status: sent.status, headers: sent.headers, text, json: isJson ? (JSON.parse(text) as Answer["json"]) : {} };
+};
+
+type Flow = { readonly flowId: string; readonly revision: number; readonly goal: string; readonly createdAt: number };
+const flowIn = ({ json }: Answer): Flow => (json as { result: { flow: Flow } }).result.flow;
+const flows = async (): Promise<readonly Flow[]> =>
+  ((await ask(LIST)).json as { result: { flows: readonly Flow[] } }).result.flows;
+
+/** Statuses that say what was done. */
+const DEFINITE: ReadonlySet<number> = new Set([200, 202, 404, 409]);
+const isDefinite = ({ status, json }: Answer): boolean =>
+  DEFINITE.has(status) && json["code"] !== "idempotency_in_progress" && json["result"] !== undefined;
+
+test("ONCE-6: no file is made before a key is sent; then it is the user's own, and below the state folder", async () => {
+  const made = (): readonly string[] => globSync("openclaw-webhooks/*", { cwd: gateway.state });
+  await ask(CREATE);
+  assert.deepEqual(made(), []);
+  const first = await ask(CREATE, "first");
+  const again = await ask(CREATE, '"first"');
+  assert.deepEqual([again.text, again.headers.get("idempotent-replayed")], [first.text, "true"]);
+  assert.equal(first.headers.get("idempotent-replayed"), null);
+  assert.equal((await ask({ ...CREATE, goal: "Other" }, "first")).json["code"], "idempotency_key_reused");
+  const modes = made().map((name) => statSync(join(gateway.state, name)).mode & 0o777);
+  assert.deepEqual([...new Set(modes)], [0o600]);
+  assert.equal(statSync(join(gateway.state, "openclaw-webhooks")).mode & 0o777, 0o700);
+  assert.ok(!readFileSync(join(gateway.state, FILE)).includes(SECRET));
+});
+
+/** The requests of one key, and what they have been answered. */
+type Story = { readonly key: string; readonly body: object; left: number; readonly answers: Set<string> };
+
+const DEADLINE_MS = 60_000 + KILLS * 180_000;
+
+test(
+  `ONCE-2, ONCE-6: keys that ${String(SENDERS)} senders repeat across ${String(KILLS)} kill -9 have one effect and one answer`,
+  { timeout: DEADLINE_MS },
+  async () => {
+    const newFlows = (length: number): Promise<readonly Flow[]> =>
+      Promise.all(Array.from({ length }, async () => flowIn(await ask(CREATE))));
+    const targets = await newFlows(30);
+    const unfinished = [...(await newFlows(40))];
+    const finished: Flow[] = [];
+    const before = (await flows()).length;
+    let made = 0;
+    const stories: Story[] = [];
+    const newStory = (): Story => {
+      const number = (made += 1);
+      const target = targets[number % targets.length];
+      const ending = number % 4 === 3 ? unfinished.pop() : undefined;
+      if (ending !== undefined) finished.push(ending);
+      const goal = `Flow of key ${String(number)}`;
+      const bodies: readonly object[] = [
+        { action: "create_flow", goal },
+        { action: "create_flow", goal, stateJson: { number } },
+        { action: "run_task", flowId: target?.flowId, runtime: "acp", task: goal },
+      ];
+      const story: Story = {
+        key: `key ${String(number)}`,
+        body:
+          ending === undefined
+            ? (bodies[number % bodies.length] ?? CREATE)
+            : { action: "finish_flow", flowId: ending.flowId, expectedRevision: 0 },
+        left: REPEATS,
+        answers: new Set(),
+      };
+      stories.push(story);
+      return story;
+    };
+    const over = new AbortController();
+    let [sent, cutOff, inProgress, unknown] = [0, 0, 0, 0];
+    const current: Story[] = Array.from({ length: SENDERS / 2 }, newStory);
+    /** Two senders repeat the same key at random moments. */
+    const sender = async (place: number): Promise<void> => {
+      while (!over.signal.aborted) {
+        let story = current[place % current.length] ?? newStory();
+        if (story.left <= 0) current[place % current.length] = story = newStory();
+        sent += 1;
+        try {
+          const answer = await ask(story.body, story.key);
+          story.left -= 1 + Math.floor(Math.random() * 40);
+          if (isDefinite(answer)) story.answers.add(answer.text);
+          else if (answer.json["code"] === "outcome_unknown") unknown += 1;
+          else inProgress += 1;
+        } catch {
+          cutOff += 1;
+          await sleep(20);
+        }
+      }
+    };
+    const senders = Array.from({ length: SENDERS }, (_, place) => sender(place));
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await sleep(300 + Math.random() * 1500);
+      await gateway.kill();
+      await gateway.boot();
+    }
+    await sleep(500);
+    over.abort();
+    await Promise.all(senders);
+    for (const story of stories) {
+      const answer = await ask(story.body, story.key);
+      assert.ok(isDefinite(answer), `${story.key}: ${String(answer.status)} ${answer.text}`);
+      story.answers.add(answer.text);
+    }
+    const counted = `${String(sent)} sent, ${String(cutOff)} cut off, ${String(inProgress)} refused, ${String(unknown)} unknown`;
+    console.log(`# ${String(stories.length)} keys, ${counted}`);
+    for (const { key, answers } of stories) assert.equal(answers.size, 1, `${key}: ${[...answers].join("\n")}`);
+    const goals = (await flows()).map(({ goal }) => goal).filter((goal) => goal.startsWith("Flow of key"));
+    const creates = stories.filter(({ body }) => (body as { action: string }).action === "create_flow");
+    assert.deepEqual(goals.length, new Set(goals).size, "no key made two flows");
+    assert.equal(goals.length, creates.length);
+    assert.equal((await flows()).length, before + creates.length);
+    const ended = new Map((await flows()).map(({ flowId, revision }) => [flowId, revision]));
+    for (const { flowId } of finished) assert.equal(ended.get(flowId), 1, "a flow is finished once");
+    const tasks = stories.length - creates.length - finished.length;
+    let total = 0;
+    for (const { flowId } of targets) {
+      const { json } = await ask({ action: "get_task_summary", flowId });
+      total += (json as { result: { summary: { total: number } } }).result.summary.total;
+    }
+    assert.equal(total, tasks, "one task for each key");
+  },
+);
+
+test(
+  "ONCE-6: a claim that a kill left open is reconciled by what the Gateway has stored",
+  { timeout: 300_000 },
+  async () => {
+    const made = flowIn(await ask({ ...CREATE, goal: "Reconciled" }, "open create"));
+    const target = flowIn(await ask(CREATE));
+    const finish = { action: "finish_flow", flowId: target.flowId, expectedRevision: 0 };
+    const finished = await ask(finish, "open finish");
+    const cancelled = flowIn(await ask(CREATE));
+    const cancel = { action: "cancel_flow", flowId: cancelled.flowId };
+    await ask(cancel, "open cancel");
+    await gateway.kill();
+    const database = new DatabaseSync(join(gateway.state, FILE));
+    const plans: Readonly<Record<string, object>> = {
+      "key open create": { does: "create_flow", controllerId: "webhooks/hook", goal: "Reconciled" },
+      "key open finish": { does: "finish_flow", flowId: target.flowId, expectedRevision: 0 },
+      "key open cancel": { does: "cancel_flow", flowId: cancelled.flowId },
+    };
+    for (const [key, plan] of Object.entries(plans)) {
+      const { changes } = database
+        .prepare("UPDATE records SET outcome = NULL, plan = ? WHERE key = ?")
+        .run(JSON.stringify(plan), key);
+      assert.equal(Number(changes), 1);
+    }
+    database.close();
+    await gateway.boot();
+    const count = (await flows()).length;
+    const found = await ask({ ...CREATE, goal: "Reconciled" }, "open create");
+    assert.deepEqual([flowIn(found).flowId, found.headers.get("idempotent-replayed")], [made.flowId, "true"]);
+    assert.equal((await ask(finish, "open finish")).text, finished.text);
+    assert.equal(flowIn(await ask(cancel, "open cancel")).flowId, cancelled.flowId);
+    assert.equal((await flows()).length, count);
+  },
+);
+
+test(
+  "ONCE-7: a file of a newer version refuses keys with one line in the log, and nothing else",
+  { timeout: 300_000 },
+  async () => {
+    await gateway.kill();
+    const database = new DatabaseSync(join(gateway.state, FILE));
+    database.exec("PRAGMA user_version = 99");
+    database.close();
+    await gateway.boot();
+    for (let tries = 0; tries < 3; tries += 1) {
+      const refused = await ask(CREATE, "refused");
+      assert.deepEqual(
+        [refused.status, refused.json["code"], refused.headers.get("retry-after")],
+        [503, "idempotency_unavailable", "1"],
+      );
+    }
+    assert.equal((await ask(CREATE)).status, 200);
+    const lines = gateway.log.split("\n").filter((line) => line.includes("newer version of this plugin"));
+    assert.equal(lines.length, 1, gateway.log.slice(-3000));
+  },
+);
+
+test("the file is in a backup of the Gateway, as a snapshot", { timeout: 300_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "backup-"));
+  const said = await gateway.cli("backup", "create", "--output", folder, "--json");
+  const [archive = ""] = globSync("*.tar.gz", { cwd: folder });
+  const { stdout } = await promisify(execFile)("tar", ["-tzf", join(folder, archive)], { maxBuffer: 64 << 20 });
+  const names = stdout.split("\n").filter((name) => name.includes("openclaw-webhooks/deliveries.sqlite"));
+  assert.equal(names.length, 1, `${said.slice(0, 2000)}\n${names.join("\n")}`);
+  rmSync(folder, { recursive: true });
+});
