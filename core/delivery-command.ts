@@ -41,9 +41,10 @@ export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Del
   };
 };
 
-/** A record counts until its time is over; a clock that went back keeps it. */
-const isLive = (saved: SavedRecord | undefined, now: number): saved is SavedRecord =>
-  saved !== undefined && now < saved.at + RECORD_MS;
+//= ONCE-8
+/** A record counts for its owner, until its time is over; a clock that went back keeps it. */
+const isLive = (saved: SavedRecord | undefined, owner: string, now: number): saved is SavedRecord =>
+  saved !== undefined && saved.owner === owner && now < saved.at + RECORD_MS;
 
 const refused = (outcome: Decision["outcome"]): Decision => ({ outcome, writes: [] });
 
@@ -100,7 +101,7 @@ export const isKept = (outcome: Outcome): boolean =>
 
 //= ONCE-1
 /** The decision with its record, in the same transaction. */
-const kept = (decided: Decision, { routeId, once }: Delivery, now: number): Decision => {
+const kept = (decided: Decision, owner: string, { routeId, once }: Delivery, now: number): Decision => {
   const { outcome, writes } = decided;
   if (once === undefined || outcome.isErr() || !isKept(outcome.value)) return decided;
   const text = stringifyJson(saveOutcome(outcome.value));
@@ -109,7 +110,7 @@ const kept = (decided: Decision, { routeId, once }: Delivery, now: number): Deci
     kind: "put_record",
     routeId,
     key: once.key,
-    saved: { fingerprint: once.fingerprint, outcome: text, at: now },
+    saved: { owner, fingerprint: once.fingerprint, outcome: text, at: now },
   };
   return { outcome, writes: [...writes, record] };
 };
@@ -124,7 +125,7 @@ export const decideDelivery = (
   now: number,
 ): Decision => {
   const { once, bind } = delivery;
-  if (once !== undefined && isLive(stored.saved, now)) return replay(action, stored.saved, once.fingerprint);
+  if (once !== undefined && isLive(stored.saved, ids.owner, now)) return replay(action, stored.saved, once.fingerprint);
   const decided = bind === undefined ? decide(action, stored, ids, now) : bound(action, stored, ids, delivery, now);
-  return kept(decided, delivery, now);
+  return kept(decided, ids.owner, delivery, now);
 };

@@ -35,8 +35,13 @@ export type Needs = {
   readonly saved: { readonly routeId: string; readonly key: string } | undefined;
 };
 
-/** What is kept of a request that was carried out. `outcome`: JSON; `at`: milliseconds since the epoch. */
-export type SavedRecord = { readonly fingerprint: string; readonly outcome: string; readonly at: number };
+/** What is kept of a request that was carried out for `owner`. `outcome`: JSON; `at`: milliseconds since the epoch. */
+export type SavedRecord = {
+  readonly owner: string;
+  readonly fingerprint: string;
+  readonly outcome: string;
+  readonly at: number;
+};
 
 /** What the store found. */
 export type Stored = {

@@ -108,7 +108,13 @@ export const BUGS: readonly Bug[] = [
   {
     name: "a peer's slot kept after the request",
     clause: "SLOT-3",
-    code: [{ file: "adapters/limits/memory.ts", was: "    dropSlot(this.state.peerSlots, peerKey);\n", becomes: "" }],
+    code: [
+      {
+        file: "adapters/limits/memory.ts",
+        was: "    if (isProved || !isSigned(route)) dropSlot(this.state.peerSlots, peerKey);\n",
+        becomes: "",
+      },
+    ],
     model: {
       file: "spec/limits.qnt",
       was: "peerSlots: dropSlot(limits.peerSlots, slot.peer) }",
@@ -122,7 +128,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/bridge.ts",
-        was: `    if (entered.isErr() && verdict.kind === "admitted") release(located);\n`,
+        was: `    if (entered.isErr() && verdict.kind === "admitted") release(located, false);\n`,
         becomes: "",
       },
     ],
@@ -140,13 +146,15 @@ export const BUGS: readonly Bug[] = [
       {
         file: "adapters/bridge/bridge.ts",
         was: `    try {
-      await send(await carryOut(entered.value, readBody), deliver);
+      await send(await carryOut(entered.value, readBody, ticket), deliver);
     } finally {
-      release(location.value);
+      ticket.end();
+      release(location.value, ticket.isProved);
     }`,
-        becomes: `    const prepared = await carryOut(entered.value, readBody);
+        becomes: `    const prepared = await carryOut(entered.value, readBody, ticket);
     await send(prepared, deliver);
-    if (prepared.event.code !== "request_timeout") release(location.value);`,
+    ticket.end();
+    if (prepared.event.code !== "request_timeout") release(location.value, ticket.isProved);`,
       },
     ],
     model: {
@@ -162,8 +170,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/bridge.ts",
-        was: "      release(location.value);\n",
-        becomes: "      release(location.value);\n      release(location.value);\n",
+        was: "      release(location.value, ticket.isProved);\n",
+        becomes: "      release(location.value, ticket.isProved);\n      release(location.value, ticket.isProved);\n",
       },
     ],
     model: {
@@ -179,10 +187,10 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/admit.ts",
-        was: "  const media = checkMediaType(head.header);\n",
-        becomes: `  const early = authenticate(route, head.header, hash);
+        was: "  const media = checkMediaType(located.head.header);\n",
+        becomes: `  const early = proofOf(located, false, hash, now);
   if (early.isErr()) return err(early.error);
-  const media = checkMediaType(head.header);
+  const media = checkMediaType(located.head.header);
 `,
       },
     ],
@@ -244,8 +252,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/authenticate.ts",
-        was: "return isPossible && isSecret(route.secret, credential, hash)",
-        becomes: "return isPossible || isSecret(route.secret, credential, hash)",
+        was: "return isPossible ? proof(route, placeOf(secrets, credential, hash)) : err(UNAUTHORIZED);",
+        becomes: "return isPossible ? proof(route, 0) : err(UNAUTHORIZED);",
       },
     ],
     model: {
@@ -262,8 +270,10 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/route-config.ts",
-        was: `return placeholder === undefined ? undefined :`,
-        becomes: `return placeholder !== "is a reference that was not replaced by its value" ? undefined :`,
+        was: `return placeholder === undefined
+    ? undefined`,
+        becomes: `return placeholder !== "is a reference that was not replaced by its value"
+    ? undefined`,
       },
     ],
     model: {
@@ -617,8 +627,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/execute.ts",
-        was: "store.execute(route.sessionKey, action, report)",
-        becomes: `store.execute("agent:main:main", action, report)`,
+        was: "store.execute(route.sessionKey, action, report, delivery)",
+        becomes: `store.execute("agent:main:main", action, report, delivery)`,
       },
     ],
     model: {
@@ -668,8 +678,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/answer.ts",
-        was: "replyToRejection(rejection, admitted?.proof.authenticated.route.id)",
-        becomes: "replyToRejection(rejection, (admitted?.proof.authenticated.route ?? located?.route)?.id)",
+        was: "isNamed ? authenticated?.route.id : undefined",
+        becomes: "(authenticated?.route ?? located?.route)?.id",
       },
     ],
     model: {
@@ -729,7 +739,13 @@ export const BUGS: readonly Bug[] = [
   {
     name: "the first of two credential headers counts",
     clause: "AUTH-7",
-    code: [{ file: "adapters/node/head.ts", was: "lines.length > 1 ? lines", becomes: "lines.length > 2 ? lines" }],
+    code: [
+      {
+        file: "adapters/node/head.ts",
+        was: "if (lines.length > 1) return lines;",
+        becomes: "if (lines.length > 2) return lines;",
+      },
+    ],
     model: {
       file: "spec/route.qnt",
       was: "first.concat([44, 32]).concat(second)",
@@ -1068,6 +1084,121 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a header of the route's own that was sent twice",
+    clause: "AUTH-8",
+    code: [{ file: "core/authenticate.ts", was: 'value.includes(",") ? "" : value', becomes: "value" }],
+  },
+  {
+    name: "the use of a previous secret not told",
+    clause: "AUTH-9",
+    code: [
+      { file: "core/answer.ts", was: "authenticated?.isPrevious === true ?", becomes: "authenticated === undefined ?" },
+    ],
+  },
+  {
+    name: "a plain secret taken on a signed route",
+    clause: "SIGN-6",
+    code: [
+      {
+        file: "core/admit.ts",
+        was: "    .mapErr(() => UNAUTHORIZED);",
+        becomes: `    .orElse(() =>
+      head.header("authorization") === undefined
+        ? err(UNAUTHORIZED)
+        : ok<Proof>({ kind: "signature_due", claim: { scheme: credential.scheme, before: new Uint8Array(), digests: [], id: undefined }, isKnown }),
+    );`,
+      },
+      {
+        file: "core/prove.ts",
+        was: "signed.isErr() ? err(signed.error)",
+        becomes: "signed.isErr() && proof.claim.digests.length > 0 ? err(signed.error)",
+      },
+    ],
+  },
+  {
+    name: "strangers hold the slots of their peer",
+    clause: "SIGN-5",
+    code: [
+      {
+        file: "adapters/limits/memory.ts",
+        was: "const peer = isDue ? 0 : (peerSlots.get(located.peerKey) ?? 0);",
+        becomes: "const peer = isDue ? clientSlots.size : (peerSlots.get(located.peerKey) ?? 0);",
+      },
+    ],
+  },
+  {
+    name: "a slow body of a stranger keeps its room",
+    clause: "SIGN-5",
+    code: [
+      {
+        file: "adapters/bridge/body-budget.ts",
+        was: "if (oldest === undefined || oldest === newcomer) return false;",
+        becomes: "if (oldest !== newcomer || oldest === newcomer) return false;",
+      },
+    ],
+  },
+  {
+    name: "a route's own size of bodies not held",
+    clause: "BODY-7",
+    code: [
+      { file: "core/prove.ts", was: "maxBytes: located.route.maxBodyBytes,", becomes: "maxBytes: MOST_BODY_BYTES," },
+      {
+        file: "core/prove.ts",
+        was: "body.value.length > located.route.maxBodyBytes",
+        becomes: "body.value.length > MOST_BODY_BYTES",
+      },
+    ],
+  },
+  {
+    name: "bodies without a bound in memory",
+    clause: "BODY-8",
+    code: [
+      {
+        file: "adapters/bridge/body-budget.ts",
+        was: "if (this.#all + bytes > this.#room.all) return false;\n",
+        becomes: "",
+      },
+    ],
+  },
+  {
+    name: "a caller's action taken beside rules",
+    clause: "MAP-5",
+    code: [
+      {
+        file: "core/accept.ts",
+        was: "route.deliveries.allowActions && isNamedAction(body)",
+        becomes: "isNamedAction(body)",
+      },
+    ],
+  },
+  {
+    name: "a request with a key carried out without a record",
+    clause: "ONCE-7",
+    code: [
+      {
+        file: "adapters/bridge/execute.ts",
+        was: 'if (delivery !== NO_DELIVERY && store.takesDeliveries !== true) return err("idempotency_unavailable");\n',
+        becomes: "",
+      },
+    ],
+  },
+  {
+    name: "a 503 kept as the answer",
+    clause: "ONCE-3",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: `outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed")`,
+        becomes: `outcome.kind !== "ignored"`,
+      },
+    ],
+  },
+  {
+    name: "replay across owners",
+    clause: "ONCE-8",
+    code: [{ file: "core/delivery-command.ts", was: "saved.owner === owner && ", becomes: "" }],
+  },
+  {
     name: "replay across routes",
     clause: "ONCE-8",
     code: [
@@ -1152,8 +1283,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/template.ts",
-        was: "value = own(value, member);",
-        becomes: "value = (value as { readonly [name: string]: unknown } | undefined)?.[member];",
+        was: "value = jsonMember(value, member);",
+        becomes: "value = (value as { readonly [name: string]: JsonValue } | undefined)?.[member];",
       },
     ],
     model: {

@@ -163,9 +163,14 @@ test("ONCE-3: what was saved reads back as the same answer, and nothing else rea
 
 test("ONCE-3: a record that cannot be read is a failure of the store, not a second effect", () => {
   const rows = new Rows();
-  rows.records.set("r k", { fingerprint: "f", outcome: "{", at: NOW });
+  rows.records.set("r k", { owner: OWNER, fingerprint: "f", outcome: "{", at: NOW });
   expect(rows.ask(CREATE, once("k"))).toBe("bad_host_answer");
-  rows.records.set("r k", { fingerprint: "f", outcome: '{"kind":"created","flow":{"flowId":7}}', at: NOW });
+  rows.records.set("r k", {
+    owner: OWNER,
+    fingerprint: "f",
+    outcome: '{"kind":"created","flow":{"flowId":7}}',
+    at: NOW,
+  });
   expect(rows.ask(CREATE, once("k"))).toBe("bad_host_answer");
   expect(rows.flows.size).toBe(0);
 });
@@ -208,4 +213,14 @@ test("ONCE-2: when an edited rule makes another action of the same delivery, its
   const { writes } = rows;
   expect(rows.ask(parsed({ action: "cancel_flow", flowId: "it" }), once("k"))).toBe("idempotency_key_reused");
   expect(rows.writes).toBe(writes);
+});
+
+test("ONCE-8: a record of another session, which the route had before, is none", () => {
+  const rows = new Rows();
+  const before = rows.ask(CREATE, once("k"));
+  for (const [key, saved] of rows.records) rows.records.set(key, { ...saved, owner: "agent:main:before" });
+  expect(bodyOf(rows.ask(CREATE, once("k")))).not.toBe(bodyOf(before));
+  expect(rows.flows.size).toBe(2);
+  const own = rows.records.get("r k")?.owner;
+  expect(own).toBe(OWNER);
 });

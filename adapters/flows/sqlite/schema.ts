@@ -53,6 +53,7 @@ const REPEATABLE = `
 CREATE TABLE records (
   route_id TEXT NOT NULL,
   key TEXT NOT NULL,
+  owner TEXT NOT NULL,
   fingerprint TEXT NOT NULL,
   outcome TEXT NOT NULL,
   at INTEGER NOT NULL,

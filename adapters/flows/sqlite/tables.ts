@@ -48,10 +48,10 @@ export const STATEMENTS = {
     WHERE bindings.route_id = ? AND bindings.key = ? AND flows.owner = ?`,
   bind: `INSERT INTO bindings (route_id, key, flow_id) VALUES (?, ?, ?)
     ON CONFLICT (route_id, key) DO UPDATE SET flow_id = excluded.flow_id`,
-  record: "SELECT fingerprint, outcome, at FROM records WHERE route_id = ? AND key = ?",
-  putRecord: `INSERT INTO records (route_id, key, fingerprint, outcome, at) VALUES (?, ?, ?, ?, ?)
+  record: "SELECT owner, fingerprint, outcome, at FROM records WHERE route_id = ? AND key = ?",
+  putRecord: `INSERT INTO records (route_id, key, owner, fingerprint, outcome, at) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (route_id, key) DO UPDATE
-    SET fingerprint = excluded.fingerprint, outcome = excluded.outcome, at = excluded.at`,
+    SET owner = excluded.owner, fingerprint = excluded.fingerprint, outcome = excluded.outcome, at = excluded.at`,
   dropExpired: `DELETE FROM records WHERE route_id = ?1 AND key IN
     (SELECT key FROM records WHERE route_id = ?1 AND at <= ?2 ORDER BY at LIMIT 2)`,
   dropOldest: `DELETE FROM records WHERE route_id = ?1 AND at <
@@ -134,7 +134,7 @@ export class SqliteTables {
   //= ONCE-5
   /** To count all records costs as much as a hundred writes, so it is done with every hundredth. */
   #putRecord({ routeId, key, saved }: Extract<Write, { readonly kind: "put_record" }>): void {
-    this.#run.putRecord.run(routeId, key, saved.fingerprint, saved.outcome, saved.at);
+    this.#run.putRecord.run(routeId, key, saved.owner, saved.fingerprint, saved.outcome, saved.at);
     this.#run.dropExpired.run(routeId, saved.at - RECORD_MS);
     this.#puts += 1;
     if (this.#puts % 100 === 0) this.#run.dropOldest.run(routeId);

@@ -91,7 +91,7 @@ test("ORDER-2: a signed route checks in its order, each check before what comes 
   expect(await code('{"a":1,"b":"x"}', sign('{"a":1,"b":"x"}'))).toBe(undefined);
 });
 
-test("SIGN-6, AUTH-6: a signature opens the route of its scheme and key, and no other", async () => {
+test("SIGN-6, AUTH-6: a signature opens the route of its scheme and key, and no other; a plain secret opens none of them", async () => {
   const { send } = rig({
     ...ROUTES,
     other: { sessionKey: SESSION, secret: "another-secret-0123456789", signature: "github" },
@@ -102,6 +102,11 @@ test("SIGN-6, AUTH-6: a signature opens the route of its scheme and key, and no 
       const { status } = await send(route, body, signed(scheme, body));
       expect([scheme, route, status]).toEqual([scheme, route, route === scheme ? 200 : 401]);
     }
+    for (const headers of [
+      { authorization: `Bearer ${SECRETS[scheme]}` },
+      { "x-openclaw-webhook-secret": SECRETS[scheme] },
+    ])
+      expect([scheme, (await send(scheme, body, headers)).status]).toEqual([scheme, 401]);
   }
 });
 

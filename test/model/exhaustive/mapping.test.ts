@@ -1,7 +1,7 @@
 // All lists of three rules over a few conditions, and all deliveries that these conditions can tell apart.
 
 import { expect, test } from "vitest";
-import { mapDelivery, parseRules, type Source } from "../../../core/index.ts";
+import { type JsonValue, mapDelivery, parseRules, type Source } from "../../../core/index.ts";
 
 /** `undefined`: not asked about. */
 const EVENTS = [undefined, "push", ["push", "ping"], true] as const;
@@ -21,7 +21,7 @@ const ACTIONS = ["create_flow", "finish_flow", "cancel_flow"] as const;
 /** A member that could choose something is in every payload, and none may. */
 const delivery = (event: string | undefined, kind: unknown): Source => ({
   payload: {
-    ...(kind === undefined ? {} : { kind }),
+    ...(kind === undefined ? {} : { kind: kind as JsonValue }),
     action: "fail_flow",
     sessionKey: "other",
     controllerId: "other",
