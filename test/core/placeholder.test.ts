@@ -146,11 +146,16 @@ const FORMS: readonly (readonly [taken: string, kind: string, beside: string])[]
   ["...k9F2x", "hidden secret", "k9F2x...Q7/a"],
   ["kkk", "repeated", "k9F"],
   ["ßßß", "repeated", "ßSS"],
+  ["k-k", "repeated", "k-9"],
+  ["***", "repeated", "kk"],
   ["ZAPIER_SECRET", "example", "k9F2x-ZAPIER_SECRET"],
   ["ZAPIER_2_TOKEN", "example", "ZAPIER_2_TOKEN-k9F2x"],
   ["changeme".repeat(8), "example", `${"changeme".repeat(8)}a`],
   ["c2VjcmV0", "example", "k9F2x!c2VjcmV0"],
   ["c2VjcmV0==", "example", "c2VjcmV0!k9F2x"],
+  // `changeme` with a line break, and beside it with a control character in front and behind; `>>>secret???`
+  ["Y2hhbmdlbWUK", "example", "AWNoYW5nZW1l"],
+  ["Pj4-c2VjcmV0Pz8_", "example", "Y2hhbmdlbWUB"],
   [`secret${"!".repeat(12)}`, "example", `secret${"!".repeat(13)}`],
 ];
 
@@ -316,6 +321,8 @@ test("CONFIG-9: an id, a session, a controller or a path of more than 4,096 char
     expect(problems.map(problemLine)).toEqual([
       `route r skipped: ${field} is longer than 4096 characters. Set a shorter one.`,
     ]);
+    for (const id of ["r".repeat(4096), ` ${"r".repeat(4096)} `])
+      expect(load({ routes: { [id]: { ...good, path: "/in" } } }).problems).toEqual([]);
     const ids = load({ routes: { ["r".repeat(4097)]: { ...good, path: "/in" } } });
     expect(ids.problems.map(problemLine)).toEqual([
       `route ${"r".repeat(4096)}... skipped: id is longer than 4096 characters. Set a shorter one.`,
