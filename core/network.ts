@@ -24,19 +24,19 @@ const pair = (high: string, low: string): string => ((Number(high) << 8) | Numbe
 /** The eight groups of an IPv6 address, or undefined. */
 const ipv6Groups = (text: string): readonly string[] | undefined => {
   const plain = text.replace(TAIL, (_, a: string, b: string, c: string, d: string) => `${pair(a, b)}:${pair(c, d)}`);
-  const [head = "", tail, ...more] = plain.split("::");
-  const left = groupsOf(head);
-  const right = groupsOf(tail ?? "");
-  const missing = 8 - left.length - right.length;
-  if (more.length > 0 || (tail === undefined ? missing !== 0 : missing < 1)) return undefined;
-  const groups = [...left, ...Array.from({ length: missing }, () => "0"), ...right];
+  const sides = plain.split("::").map(groupsOf);
+  const missing = 8 - sides.flat().length;
+  if (sides.length > 2 || (sides.length === 1 ? missing !== 0 : missing < 1)) return undefined;
+  const zeros = Array.from({ length: missing }, () => "0");
+  const groups = sides.flatMap((side, index) => (index === 0 ? side : [...zeros, ...side]));
   return groups.every((group) => GROUP.test(group)) ? groups.map(shorten) : undefined;
 };
 
-const dotted = (high: string, low: string): string => {
-  const bits = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
-  return bits.flatMap((both) => [both >> 8, both & 255]).join(".");
-};
+const dotted = (groups: readonly string[]): string =>
+  groups
+    .map((group) => Number.parseInt(group, 16))
+    .flatMap((both) => [both >> 8, both & 255])
+    .join(".");
 
 /** What stands before the IPv4 address that an address means: mapped, NAT64, translated (RFC 4291, 6052, 2765). */
 const EMBEDDING: readonly string[] = ["0:0:0:0:0:ffff", "64:ff9b:0:0:0:0", "0:0:0:0:ffff:0"];
@@ -48,10 +48,11 @@ const COMPATIBLE = "0:0:0:0:0:0";
 const LOCAL_NAT64 = "64:ff9b:1";
 
 const ipv6Network = (groups: readonly string[]): string => {
-  const [a = "", b = "", c = "", d = "", e = "", f = "", high = "", low = ""] = groups;
-  const prefix = `${a}:${b}:${c}:${d}:${e}:${f}`;
-  if (EMBEDDING.includes(prefix) || (prefix === COMPATIBLE && high !== "0")) return dotted(high, low);
-  return `${a}:${b}:${c}` === LOCAL_NAT64 ? groups.join(":") : `${groups.slice(0, 4).join(":")}::/64`;
+  const prefix = groups.slice(0, 6).join(":");
+  const isEmbedding = EMBEDDING.includes(prefix) || (prefix === COMPATIBLE && groups[6] !== "0");
+  if (isEmbedding) return dotted(groups.slice(6));
+  const isLocal = groups.slice(0, 3).join(":") === LOCAL_NAT64;
+  return isLocal ? groups.join(":") : `${groups.slice(0, 4).join(":")}::/64`;
 };
 
 /** An address without what platforms write around it: white space, brackets, a port, a zone. */
@@ -66,9 +67,8 @@ const UNKNOWN = "unknown";
 
 //= LIMIT-6
 /** The counting key of an address, with or without a port: `unknown` for all that is not an address. */
-export const networkOf = (given: string | undefined): string => {
-  const address = given ?? "";
-  if (address.length > MAX_LENGTH) return UNKNOWN;
+export const networkOf = (address: string | undefined): string => {
+  if (address === undefined || address.length > MAX_LENGTH) return UNKNOWN;
   // almost every address that is looked at is its own key
   if (IPV4.test(address)) return address;
   const bare = bareAddress(address);

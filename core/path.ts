@@ -11,6 +11,7 @@ const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]+/iu;
 const IGNORED = /[\t\n\r]/gu;
 const SINGLE_DOT = /^(?:\.|%2e)$/iu;
 const DOUBLE_DOT = /^(?:\.|%2e){2}$/iu;
+const DOTS_AT_END = /\/(?:\.|%2e){1,2}$/iu;
 const QUERY = /[?#].*/su;
 
 /** A request target without the scheme and host of its absolute form. */
@@ -28,18 +29,16 @@ const withoutEnd = (path: string): string => {
 //= ROUTE-1
 /**
  * Resolves dot segments as a URL parser does: encoded dots count as dots, empty segments count as segments, and a path that
- * ends in dots ends in a slash.
+ * ends in dots ends in a slash. May leave more slashes at the start, where one is as good as many.
  */
 const resolveDots = (path: string): string => {
   const kept: string[] = [];
-  const segments = path.replace(IGNORED, "").replaceAll("\\", "/").split("/").slice(1);
-  for (const segment of segments) {
+  const plain = path.replace(IGNORED, "").replaceAll("\\", "/");
+  for (const segment of plain.split("/")) {
     if (DOUBLE_DOT.test(segment)) kept.pop();
     else if (!SINGLE_DOT.test(segment)) kept.push(segment);
   }
-  const last = segments.at(-1) ?? "";
-  const slash = kept.length > 0 && (SINGLE_DOT.test(last) || DOUBLE_DOT.test(last)) ? "/" : "";
-  return `/${kept.join("/")}${slash}`;
+  return `/${kept.join("/")}${DOTS_AT_END.test(plain) ? "/" : ""}`;
 };
 
 /** Lower case, no query, dot segments resolved, single slashes, no slash at the end. */

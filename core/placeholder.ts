@@ -158,11 +158,11 @@ const SIXES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 /** What a text in base64 or base64url says, if that is printable ASCII; else nothing. */
 const decoded = (text: string): string => {
-  const [, letters = ""] = /^([\w+/-]{4,400})={0,2}$/u.exec(text) ?? [];
+  const letters = /^[\w+/-]{4,400}(?=={0,2}$)/u.exec(text)?.[0] ?? "";
   const bits = Array.from(letters.replaceAll("-", "+").replaceAll("_", "/"), (letter) =>
     SIXES.indexOf(letter).toString(2).padStart(6, "0"),
   ).join("");
-  const codes = (bits.match(/.{8}/gu) ?? []).map((byte) => Number.parseInt(byte, 2));
+  const codes = Array.from(bits.matchAll(/.{8}/gu), ([byte]) => Number.parseInt(byte, 2));
   const plain = String.fromCharCode(...codes).trim();
   return /^[ -~]{3,}$/u.test(plain) ? plain : "";
 };

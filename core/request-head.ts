@@ -56,8 +56,7 @@ const isUtf8 = (contentType: string = ""): boolean =>
 const isPlain = (contentEncoding: string = ""): boolean =>
   contentEncoding.split(",").every((coding) => ["", "identity"].includes(coding.trim().toLowerCase()));
 
-const refused = (fault?: Fault): Rejection =>
-  fault === undefined ? { code: "unsupported_media_type" } : { code: "unsupported_media_type", fault };
+const refused = (fault: Fault): Rejection => ({ code: "unsupported_media_type", fault });
 
 const CHARSET = refused({ field: "content-type", sentence: "The charset must be utf-8. Send the JSON as UTF-8" });
 const ENCODING = refused({
@@ -77,7 +76,7 @@ const isChunked = (transferEncoding: string = "chunked"): boolean =>
 /** Errs with unsupported_media_type unless the head says that the body is JSON, in UTF-8 and not compressed. */
 export const checkMediaType = (header: RequestHead["header"]): Result<void, Rejection> => {
   const type = header("content-type");
-  if (!isJsonMediaType(type)) return err(refused());
+  if (!isJsonMediaType(type)) return err({ code: "unsupported_media_type" });
   if (!isUtf8(type)) return err(CHARSET);
   if (!isChunked(header("transfer-encoding"))) return err(CODING);
   return isPlain(header("content-encoding")) ? ok() : err(ENCODING);

@@ -90,7 +90,7 @@ const NAMES_OF_SOURCES = "env, file or exec, and in a Gateway also store";
 /** Which part of a SecretRef is at fault. */
 const partFault = (ref: object, issue: z.core.$ZodIssue): string => {
   if (issue.code === "unrecognized_keys") return `${printable(issue.keys.join(", "))} does not belong to it`;
-  const part = String(issue.path[0] ?? "");
+  const part = String(issue.path[0]);
   if (own(ref, part) === undefined) return `${part} is missing`;
   return part === "source" ? "there is no such source" : `${part} must be a string`;
 };
@@ -114,7 +114,7 @@ const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
       fieldFault(printable(key), "is not a field of a route. Remove it or correct its name"),
     );
   }
-  const field = String(issue.path[0] ?? "");
+  const field = String(issue.path[0]);
   return [isField(field) ? fieldFault(field, hintOf(field, own(entry, field))) : NOT_AN_OBJECT];
 };
 

@@ -150,6 +150,8 @@ test("ROUTE-1: the longest path, endless encoding, and edge cases", () => {
   expect(canonicalPath("/..").unwrapOr("none")).toBe("/");
   expect(canonicalPath("/a%20//..").unwrapOr("none")).toBe("/a ");
   expect(canonicalPath("/a%20/.").unwrapOr("none")).toBe("/a ");
+  expect(canonicalPath("/a%20/b/..").unwrapOr("none")).toBe("/a ");
+  for (const mark of ["%3F", "%23"]) expect(canonicalPath(`/a${mark}b/c`).unwrapOr("none")).toBe("/a");
   expect(canonicalPath("?q").unwrapOr("none")).toBe("/");
   expect(canonicalPath("/a/http://host/b").unwrapOr("none")).toBe("/a/http:/host/b");
 });

@@ -114,6 +114,58 @@ test("CONFIG-8: references, redaction marks, runs of one character and examples 
   }
 });
 
+/** A text that only one part of a form takes, and beside it one that this part must leave alone. */
+const FORMS: readonly (readonly [taken: string, kind: string, beside: string])[] = [
+  ["$(k9F2xQ7a)", "reference", "$(9021837465)"],
+  ["$[k9F2xQ7a]", "reference", "[k9F2xQ7a]"],
+  ["%(k9F2xQ7a)s", "reference", "k9F2xQ7a)s"],
+  ["{%k9F2xQ7a%}", "reference", "k9F2xQ7a%}"],
+  ["<%k9F2xQ7a%>", "reference", "k9F2xQ7a%>"],
+  ["see $(name) there", "reference", "see $(ab) there"],
+  ["process.env.TOKEN", "reference", "k9F2x-process.env.TOKEN"],
+  ["env::TOKEN", "reference", "env::TOKEN-k9F2x"],
+  ["ref+vault://a/b", "reference", "k9F2x-op://vault/item"],
+  ["arn:aws-cn:ssm:x", "reference", "op://vault/item k9F2x"],
+  ["projects/zap/secrets/s", "reference", "projects/zap/k9F2x/secrets/s"],
+  ["{{0}}", "reference", "{{0}}-k9F2x"],
+  ["%24NAME", "reference", "%26NAME"],
+  ["%3Cname%3E", "reference", "%3Dname%3E"],
+  ["%5Bname%5D", "reference", "%5Ename%5D"],
+  ["<<name>>", "reference", "mind the <gap>"],
+  ["<name12>", "reference", "<gap> in mind"],
+  ["<name-2026>", "reference", "<name-2026k>"],
+  ["<itsOwnName>", "reference", "<itsOwNName>"],
+  [`"'$NAME'"`, "reference", `"'$NAME'k9F2x`],
+  ["[redacted-k9F2x", "hidden secret", "k9F2x-redacted-Q7a"],
+  ["[ redacted-k9F2x", "hidden secret", "k9F2x redacted-Q7a"],
+  ["k9F2x-redact]", "hidden secret", "k9F2x-redact/Q7a]"],
+  ["k9F2x-redacted ]", "hidden secret", "k9F2x-redacted Q7a]"],
+  ["****k9F2xQ7a", "hidden secret", "*k9F2xQ7a"],
+  ["k9F2xQ7a****", "hidden secret", "k9F2x****Q7a"],
+  ["k9F2x...", "hidden secret", "k9/F2x...Q7a"],
+  ["...k9F2x", "hidden secret", "k9F2x...Q7/a"],
+  ["kkk", "repeated", "k9F"],
+  ["ßßß", "repeated", "ßSS"],
+  ["k-k", "repeated", "k-9"],
+  ["***", "repeated", "kk"],
+  ["ZAPIER_SECRET", "example", "k9F2x-ZAPIER_SECRET"],
+  ["ZAPIER_2_TOKEN", "example", "ZAPIER_2_TOKEN-k9F2x"],
+  ["changeme".repeat(8), "example", `${"changeme".repeat(8)}a`],
+  ["c2VjcmV0", "example", "k9F2x!c2VjcmV0"],
+  ["c2VjcmV0==", "example", "c2VjcmV0!k9F2x"],
+  // `changeme` with a line break, and beside it with a control character in front and behind; `>>>secret???`
+  ["Y2hhbmdlbWUK", "example", "AWNoYW5nZW1l"],
+  ["Pj4-c2VjcmV0Pz8_", "example", "Y2hhbmdlbWUB"],
+  [`secret${"!".repeat(12)}`, "example", `secret${"!".repeat(13)}`],
+];
+
+test("CONFIG-8: each part of a form takes what it is for, and leaves what is beside it", () => {
+  for (const [taken, kind, beside] of FORMS) {
+    expect([taken, placeholderIn(taken)]).toEqual([taken, expect.stringContaining(kind)]);
+    expect([beside, placeholderIn(beside)]).toEqual([beside, undefined]);
+  }
+});
+
 test("CONFIG-8: a placeholder makes its route cold, with one line that does not show it", () => {
   for (const secret of [...REFERENCES, ...MARKS, ...RUNS, ...EXAMPLES]) {
     for (const written of [secret, ` ${secret}\n`]) {
@@ -220,6 +272,26 @@ test("CONFIG-9: a reference in a session, a controller or a path is a problem of
   }
 });
 
+/** The same for a part of a session, a controller or a path. */
+const NAMED_FORMS: readonly (readonly [taken: string, beside: string])[] = [
+  ["a ${x", "a ${1"],
+  ["a@@name@@", "a@@name@"],
+  ["a%NAME1%", "a%NAME1!"],
+  ["__NAME__", "__NAME_"],
+  ["MY_SESSION_KEY", "my-SESSION_KEY"],
+  ["replaceme", "placeme"],
+  ["a $( name )", "name $( )"],
+  ["a $( x1 )", "a $( 1x )"],
+  ["a $( x )", "a $( 123 )"],
+];
+
+test("CONFIG-9: each part of a form takes what it is for, and leaves what is beside it", () => {
+  for (const [taken, beside] of NAMED_FORMS) {
+    expect([taken, hasReference(`agent:main:${taken}`)]).toEqual([taken, true]);
+    expect([beside, hasReference(`agent:main:${beside}`)]).toEqual([beside, false]);
+  }
+});
+
 /** What a pair of brackets with a name in it looks like, as a pattern that is slow on long texts. */
 const PAIRS = ["${ }", "$( )", "$[ ]", "#{ }", "%{ }", "@{ }", "{{ }}", "{% %}", "<% %>", "[[ ]]", "%( )s"];
 const SLOW = ((inner: string): RegExp => {
@@ -249,6 +321,8 @@ test("CONFIG-9: an id, a session, a controller or a path of more than 4,096 char
     expect(problems.map(problemLine)).toEqual([
       `route r skipped: ${field} is longer than 4096 characters. Set a shorter one.`,
     ]);
+    for (const id of ["r".repeat(4096), ` ${"r".repeat(4096)} `])
+      expect(load({ routes: { [id]: { ...good, path: "/in" } } }).problems).toEqual([]);
     const ids = load({ routes: { ["r".repeat(4097)]: { ...good, path: "/in" } } });
     expect(ids.problems.map(problemLine)).toEqual([
       `route ${"r".repeat(4096)}... skipped: id is longer than 4096 characters. Set a shorter one.`,

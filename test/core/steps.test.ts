@@ -387,7 +387,12 @@ test("BODY-6: a charset other than UTF-8 is a 415 that names Content-Type, in an
   expect(mediaAnswer({ "content-type": "application/json; xcharset=latin1" })).toEqual(
     mediaAnswer({ "content-type": "application/json" }),
   );
-  expect(mediaAnswer({ "content-type": "application/json; charset =latin1" })[0]).toBe("unsupported_media_type");
+  for (const charset of ["charset=utf-8", "charset =utf-8", "charset= utf8", "charset \t=\t utf-8"])
+    expect([charset, mediaAnswer({ "content-type": `application/json; ${charset}` })[0]]).toEqual([charset, undefined]);
+  for (const charset of ["charset =latin1", "charset=utf-8x", "charset=xutf-8", "charset=charset=utf-8"]) {
+    const [code] = mediaAnswer({ "content-type": `application/json; ${charset}` });
+    expect([charset, code]).toEqual([charset, "unsupported_media_type"]);
+  }
   expect(mediaAnswer({ "content-type": "application/json; charset=utf-8; charset=utf-16" })[0]).toBe(
     "unsupported_media_type",
   );

@@ -200,6 +200,29 @@ test("CALL-2: a proxy of the environment is used, in either case, and one that r
   }
 });
 
+test("CALL-3: an answer without the JSON of a route may be of the proxy, which is named", async () => {
+  const proxy = await http((request, response) =>
+    response.writeHead(request.url?.startsWith("http://failing.example/") === true ? 503 : 404).end("no"),
+  );
+  const what = (host: string, status: number): string =>
+    `http://${host}/plugins/webhooks/zapier answered ${String(status)} without the JSON of a webhook route. The answer may be of the proxy that HTTP_PROXY names`;
+  expect(await list("http://hooks.example", { HTTP_PROXY: proxy })).toMatchObject({
+    status: 3,
+    error: `${what("hooks.example", 404)}. Check that it is the URL of a webhook route.\n`,
+  });
+  expect(await list("http://failing.example", { HTTP_PROXY: proxy })).toMatchObject({
+    status: 4,
+    error: `${what("failing.example", 503)}. list_flows changes nothing: call it again.\n`,
+  });
+});
+
+test("call: an answer without a result shows null, and one without words shows unknown ones", async () => {
+  const bare = await http((_, response) => response.end('{"ok":true}'));
+  expect(await list(bare)).toEqual({ status: 0, out: "null\n", error: "" });
+  const wordless = await http((_, response) => response.writeHead(400).end('{"ok":false,"code":7,"result":{}}'));
+  expect(await list(wordless)).toEqual({ status: 1, out: "{}\n", error: "400 unknown: unknown\n" });
+});
+
 test("CALL-2: a server on this machine is not called through a proxy elsewhere", async () => {
   const { url, seen } = await noting();
   for (const proxy of ["http://192.0.2.1:3128", "proxy.example", "socks5://proxy.example:1"]) {

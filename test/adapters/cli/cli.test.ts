@@ -89,6 +89,27 @@ test("CALL-1: the secret comes from the named variable or from a file, never fro
   }
 });
 
+test("CALL-1: a secret that is missing or cannot be sent is told of by where it should be", async () => {
+  const list = async (args: readonly string[], env: Io["env"] = {}): Promise<string> =>
+    (await cli(["call", "zapier", "list_flows", ...args], { env })).error;
+  const control =
+    "The secret contains a control character, such as a line break, which no header can carry. Remove it.\n";
+  expect(await list(["--secret-env", "MINE"], SECRET)).toBe(
+    "The environment variable MINE is not set or empty. Set it to the secret, or use --secret-file.\n",
+  );
+  expect(await list([], { OPENCLAW_WEBHOOK_SECRET: "a\nb" })).toBe(control);
+  const ofFile = async (name: string, text: string): Promise<string> => {
+    const file = write(name, text);
+    return (await list(["--secret-file", file], SECRET)).replace(file, "FILE");
+  };
+  expect(await ofFile("blank", " \n")).toBe("The secret file FILE is empty. Put the secret into it.\n");
+  expect(await ofFile("two-lines", "a\nb")).toBe(control);
+  expect(await ofFile("long", "x".repeat(64 * 1024 + 1))).toBe(
+    "The secret file FILE is longer than 64 KiB: shorten it.\n",
+  );
+  expect(await ofFile("full", `${"x".repeat(64 * 1024 - 1)}\u0001`)).toBe(control);
+});
+
 test("call: a refusal is printed with advice", async () => {
   const { url } = await started();
   const call = (...args: readonly string[]): Promise<Ran> => cli(["call", ...args, "--url", url], { env: SECRET });
@@ -196,7 +217,7 @@ test.each(["0.0.0.0", "::", "192.0.2.1", "example.org", "127.evil.example", "loc
 const served = async (
   args: readonly string[],
   ask: (text: string) => Promise<void>,
-  setup: Pick<Partial<Io>, "env" | "isTerminal"> = {},
+  setup: Pick<Partial<Io>, "env" | "isTerminal" | "onDefect"> = {},
 ): Promise<Ran> => {
   let [out, error] = ["", ""];
   const stops: ((isFirst: boolean) => void)[] = [];
@@ -206,6 +227,7 @@ const served = async (
     env: setup.env ?? {},
     input: () => Promise.resolve(""),
     isTerminal: setup.isTerminal ?? false,
+    ...(setup.onDefect && { onDefect: setup.onDefect }),
     onStop: (handle) => {
       stops.push(handle);
       return () => undefined;
@@ -228,6 +250,28 @@ test("SERVE-1: with --public it listens on other addresses, and warns that nothi
 });
 
 const urlIn = (said: string): string => /https?:\/\/[^\s",/]+/u.exec(said)?.[0] ?? "";
+
+test("SERVE-7, AUDIT-1: what nothing has caught is logged without session keys and without a flood, and the server goes on", async () => {
+  let defect: ((error: unknown) => void) | undefined;
+  const onDefect: Io["onDefect"] = (handle) => {
+    defect = handle;
+    return () => (defect = undefined);
+  };
+  const ran = await served(
+    ["--db", join(folder, "defect.db")],
+    async (said) => {
+      for (let times = 0; times < 100; times += 1) defect?.(new TypeError("no agent:main:main here"));
+      expect((await fetch(`${urlIn(said)}/readyz`)).status).toBe(200);
+    },
+    { onDefect },
+  );
+  const told = ran.error.split("\n").filter((line) => line.includes("an error in the server"));
+  expect([ran.status, ...told.map((line): unknown => JSON.parse(line))]).toMatchObject([
+    0,
+    { message: "an error in the server, which goes on: no [hidden] here; more of these are not shown for a minute" },
+  ]);
+  expect(defect).toBeUndefined();
+});
 
 test("serve: the printed curl line works, and a stop ends with status 0", async () => {
   const file = join(folder, "demo.db");
@@ -591,6 +635,41 @@ test("serve: a start that makes its database says so, once; backup says which fo
   expect((await backup(below)).error).toBe(
     `${below} is not in a folder (ENOTDIR). Correct the path, or name another file.\n`,
   );
+});
+
+test("serve: a port and a time to keep connections are taken within their ranges, and refused beside them", async () => {
+  const serve = (option: string, value: string): Promise<Ran> => cli(["serve", "--tls-cert", "x", option, value]);
+  const port = "It must be a number from 0 to 65535.";
+  const seconds = "It must be a number of seconds from 1 to 3600.";
+  for (const [option, sentence, good, bad] of [
+    ["--port", port, ["0", "8787", "65535"], ["65536", "-1", "1.5", "8787x", "x8787", "", " 1", "0x10", "100000"]],
+    ["--keep-alive", seconds, ["1", "125", "3600"], ["0", "3601", "-1", "1.5", "60s", "s60", "", " 1", "0x10", "1e1"]],
+  ] as const) {
+    for (const value of good) {
+      const { status, error } = await serve(option, value);
+      expect([value, status, error]).toEqual([value, 1, "--tls-cert and --tls-key must be given together.\n"]);
+    }
+    for (const value of bad) {
+      const { status, error } = await serve(option, value);
+      expect([value, status, error.slice(-sentence.length - 2)]).toEqual([value, 2, ` ${sentence}\n`]);
+    }
+  }
+});
+
+test("a defect ends a command with one line, which says what it is and not what it holds", async () => {
+  for (const [thrown, name] of [
+    [new RangeError(ROUTE_A.secret), "RangeError"],
+    [ROUTE_A.secret, "string"],
+  ] as const) {
+    const out = (): never => {
+      throw thrown;
+    };
+    expect(await cli(["openapi"], { out })).toEqual({
+      status: 1,
+      out: "",
+      error: `Unexpected error. This is a defect; please report it: ${name}\n`,
+    });
+  }
 });
 
 test("help and version end with status 0, and help names every command and the exit statuses", async () => {

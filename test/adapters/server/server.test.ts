@@ -1,8 +1,10 @@
 // The standalone server, run in this process: health, stopping, sweeping, and listening.
 
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
+import { connect as connectTls } from "node:tls";
 import { err, ok } from "neverthrow";
 import { expect, test } from "vitest";
 import { startSweeping } from "../../../adapters/flows/sweeper.ts";
@@ -11,6 +13,7 @@ import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { createNodeListener } from "../../../adapters/node/index.ts";
 import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import * as certificates from "../../support/certificates.ts";
 
 const HEADERS = { "content-type": "application/json", authorization: `Bearer ${ROUTE_A.secret}` };
 const LIST = '{"action":"list_flows"}';
@@ -113,6 +116,32 @@ test("an address that cannot be listened on gives the system's error code", asyn
   const options = { listener, host: "127.0.0.1", port, isReady: () => true };
   expect((await startServer(options))._unsafeUnwrapErr()).toEqual({ code: "EADDRINUSE" });
   taken.close();
+});
+
+test("SERVE-3: new connections get the renewed certificate, and one that does not fit its key changes nothing", async () => {
+  const { KEY } = certificates;
+  const listener = createNodeListener({ config: CONFIG, flows: memoryFlows(), logger });
+  const options = { listener, host: "127.0.0.1", port: 0, isReady: () => true };
+  const server = (await startServer({ ...options, tls: { cert: certificates.GOOD, key: KEY } }))._unsafeUnwrap();
+  const shown = async (): Promise<string> => {
+    const socket = connectTls({ port: Number(new URL(server.url).port), host: "127.0.0.1", rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    const { raw } = socket.getPeerCertificate();
+    socket.destroy();
+    return new X509Certificate(raw).serialNumber;
+  };
+  const serialOf = (pem: string): string => new X509Certificate(pem).serialNumber;
+  expect(await shown()).toBe(serialOf(certificates.GOOD));
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const other = privateKey.export({ type: "pkcs8", format: "pem" });
+  expect(server.renew({ cert: certificates.EARLY, key: other }).isErr()).toBe(true);
+  expect(await shown()).toBe(serialOf(certificates.GOOD));
+  expect(server.renew({ cert: certificates.OTHER_NAME, key: KEY }).isOk()).toBe(true);
+  expect(await shown()).toBe(serialOf(certificates.OTHER_NAME));
+  await server.stop(0);
+  const plain = (await startServer(options))._unsafeUnwrap();
+  expect(plain.renew({ cert: certificates.GOOD, key: KEY }).isOk()).toBe(true);
+  await plain.stop(0);
 });
 
 test("an IPv6 address is in brackets in the URL", async () => {
