@@ -492,7 +492,7 @@ const SETTINGS: readonly (readonly [name: string, setting: Setting])[] = [
   ["two creates", { sent: plain(CREATE, CREATE), hasFlow: false, ...most, writers: 0 }],
   ["two creates for one text", { sent: bound(CREATE, CREATE), hasFlow: false, ...most }],
   ["a create and a finish for one text", { sent: bound(CREATE, finish), hasFlow: false, ...some, sends: most.sends }],
-  ["a finish and a wait at one revision", { sent: plain(finish, wait), hasFlow: true, ...some }],
+  ["a wait and a finish at one revision", { sent: plain(wait, finish), hasFlow: true, ...some }],
   // a host knows a run for longer than a day
   ["a cancel and a task", { sent: plain(cancel, run), hasFlow: true, ...most, writers: 0, days: 0 }],
 ];
