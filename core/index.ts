@@ -37,6 +37,7 @@ export * from "./delivery-command.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./answer.ts";
+export * from "./explain-route.ts";
 export * from "./placeholder.ts";
 export * from "./configured-path.ts";
 export * from "./delivery-config.ts";

@@ -308,6 +308,29 @@ export const deliveryId = ({ scheme, id }: Claim, payload: unknown): string | un
   return typeof named === "string" && ID.test(named) ? named : undefined;
 };
 
+/** What a delivery says of itself, proved or not. `at`: milliseconds since the epoch. */
+export type Stated = { readonly id: string | undefined; readonly at: number | undefined };
+
+const statedTime = (row: Scheme, fields: Fields, header: Header): number | undefined => {
+  const written = fields.time === undefined ? row.form(header(fields.signature) ?? "")?.time : header(fields.time);
+  return written !== undefined && DECIMAL.test(written.trim()) ? Number(written) * 1000 : undefined;
+};
+
+/** Id and time as the head names them, or as the body does where the scheme has its time there; for a dry run only. */
+export const statedBy = (scheme: SchemeName, header: Header, payload: unknown): Stated => {
+  const row = ROWS[scheme];
+  const isSent = ({ signature, id, time }: Fields): boolean =>
+    [signature, id, time].some((name) => name !== undefined && header(name) !== undefined);
+  const fields = row.spellings.find(isSent) ?? row.spellings[0];
+  const id = fields?.id === undefined ? undefined : header(fields.id)?.trim();
+  const sent = row.timeMember === undefined ? undefined : own(payload, row.timeMember);
+  const inHead = fields === undefined || !row.isTimed ? undefined : statedTime(row, fields, header);
+  return {
+    id: id !== undefined && isId(id, row) ? id : undefined,
+    at: typeof sent === "number" && Number.isSafeInteger(sent) ? sent : inHead,
+  };
+};
+
 /** Header fields by name. */
 export type SignedHeaders = Readonly<Record<string, string>>;
 

@@ -10,6 +10,8 @@ export type Io = {
   readonly env: Env;
   /** Standard input, to its end. */
   readonly input: () => Promise<string>;
+  /** The same as bytes. Default: the bytes of the text. */
+  readonly inputBytes?: () => Promise<Uint8Array>;
   /** Whether standard error is a terminal that a person reads. */
   readonly isTerminal: boolean;
   /** Calls `handle` at the first request to stop and at the second one. Returns a function that ends the watch. */

@@ -1,6 +1,6 @@
 // Runs the command line in this process.
 
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import type { Io } from "./io.ts";
 import { run } from "./program.ts";
@@ -45,6 +45,7 @@ process.exitCode = await run(process.argv.slice(2), {
   error: writer(process.stderr),
   env: process.env,
   input: () => text(process.stdin),
+  inputBytes: () => buffer(process.stdin),
   isTerminal: process.stderr.isTTY,
   hasRoom: () => process.stderr.writableLength <= MAX_WAITING,
   onStop: watchStops,

@@ -12,6 +12,7 @@ import { LOG_LEVELS } from "./log.ts";
 import { openapi } from "./commands/openapi.ts";
 import { KEEP_ALIVE_MS } from "../server/server.ts";
 import { serve, type ServeOptions } from "./commands/serve.ts";
+import { tryDelivery, type TryOptions } from "./commands/try.ts";
 import { VERSION } from "./version.ts";
 
 const port = (written: string): number => {
@@ -40,6 +41,15 @@ FIELDS are name=text for a string and name:=json for any other value:
 The secret comes from an environment variable or a file, never from the command line.
 HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server on this machine never leaves it.
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, or a 5xx: the action may have been carried out.`;
+
+const TRY_HELP = `
+Checks the signature, tries the rules of the route and prints the action, and does nothing. A header is one of the delivery's:
+  openclaw-webhooks try routes.json5 github --body delivery.json --header 'X-GitHub-Event: pull_request'
+Content-Type is application/json unless it is given. An old delivery can be tried: of its time it is only said that it is old.
+Exit status: 0 there is an action, or the delivery is ignored; 1 it would be refused; 2 wrong usage.`;
+
+/** For an option that may be given several times. */
+const collected = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 //= CALL-1
 /** A usage error on one line: without the value of an unknown option, which may be a secret. */
@@ -99,6 +109,19 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .command("check <file>")
     .description("list the problems of a configuration; exit status 1 if there is one")
     .action(ends((file: string) => check(file, io), EXIT.refused));
+  program
+    .command("try <file> <route>")
+    .description("say what a delivery to a route of a configuration would do, without doing it")
+    .requiredOption("--body <file>", "the delivery's body, byte for byte; - reads it from standard input")
+    .addOption(
+      new Option("--header <line>", "one of its headers; may be given several times")
+        .argParser(collected)
+        .default([], "none"),
+    )
+    .addHelpText("after", TRY_HELP)
+    .action(
+      ends((file: string, route: string, options: TryOptions) => tryDelivery(file, route, options, io), EXIT.refused),
+    );
   program
     .command("call <route> <action> [fields...]")
     .description("send one action to a route")

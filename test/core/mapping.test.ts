@@ -7,7 +7,6 @@ import {
   MAX_JOINED_TEXT,
   parseAction,
   parsePath,
-  type JsonValue,
   parseRules,
   parseTemplate,
   readPath,
@@ -16,8 +15,8 @@ import {
 } from "../../core/index.ts";
 import { wildText } from "./arbitraries.ts";
 
-const source = (payload: JsonValue, headers: Readonly<Record<string, string>> = {}): Source => ({
-  payload,
+const source = (payload: unknown, headers: Readonly<Record<string, string>> = {}): Source => ({
+  payload: payload as JsonValue,
   header: (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),
 });
 

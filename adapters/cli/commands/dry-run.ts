@@ -1,0 +1,122 @@
+// What a delivery would do, found by the steps of a real request: locate, admit, prove, accept. Where its credential is missing or
+// wrong, the same steps run once more with one that is made for this run, so that the rules are tried all the same.
+
+import { randomBytes } from "node:crypto";
+import { ok, type Result } from "neverthrow";
+import {
+  accept,
+  admit,
+  type Command,
+  credentialOf,
+  digestSecret,
+  locate,
+  type Proved,
+  prove,
+  type Rejection,
+  type RequestHead,
+  type Route,
+  signatureHeaders,
+  signDelivery,
+  signingKey,
+  statedBy,
+} from "../../../core/index.ts";
+import { nodePrimitives } from "../../node/index.ts";
+
+type Header = RequestHead["header"];
+
+/** `payload`: the body's JSON, undefined when it is none. */
+export type Sent = { readonly header: Header; readonly body: Uint8Array; readonly payload: unknown };
+
+/**
+ * How the credential stands. `late`: right, but signed at a time that is `awayMs` from now. `timeless`: right, but without the time
+ * that its scheme wants in the body. `unread`: the request is refused before its credential is looked at.
+ */
+export type Standing =
+  | { readonly kind: "right"; readonly isPrevious: boolean }
+  | { readonly kind: "late"; readonly isPrevious: boolean; readonly awayMs: number }
+  | { readonly kind: "absent" | "wrong" | "timeless" }
+  | { readonly kind: "unread" };
+
+/** `outcome`: what the rules make of the delivery, as if its credential and its time were right. */
+export type DryRun = {
+  readonly standing: Standing;
+  readonly outcome: Result<Command | undefined, Rejection>;
+};
+
+type Passed = { readonly proved: Proved | undefined; readonly outcome: DryRun["outcome"] };
+
+const { sha256, hmacSha256 } = nodePrimitives;
+
+const pass = (route: Route, { header, body }: Sent, now: number): Passed => {
+  const head: RequestHead = { method: "POST", target: route.path, header, client: undefined, peer: undefined };
+  const proved = locate(new Map([[route.path, route]]), head)
+    .andThen((located) => admit(located, { kind: "admitted" }, sha256, now))
+    .andThen((admitted) => prove(admitted, ok(body), hmacSha256));
+  return {
+    proved: proved.unwrapOr(undefined),
+    outcome: proved.andThen((one) => accept(one, nodePrimitives, now)),
+  };
+};
+
+const isRefused = ({ outcome }: Passed): boolean => outcome.isErr() && outcome.error.code === "unauthorized";
+
+const isGiven = ({ credential }: Route, { header }: Sent): boolean =>
+  credential.kind === "secret"
+    ? credentialOf(header, credential.header) !== ""
+    : signatureHeaders(credential.scheme).some((name) => header(name) !== undefined);
+
+/** Stands for the id of a delivery that names none. */
+const NO_ID = "<id>";
+
+const over = (header: Header, fields: Readonly<Record<string, string>>): Header => {
+  const set = new Map(Object.entries(fields));
+  return (name) => set.get(name) ?? header(name);
+};
+
+/** The delivery as one that proves itself to the route, by a key of 32 bytes that nobody else has. */
+const vouchedFor = (route: Route, sent: Sent, at: number): { readonly route: Route; readonly sent: Sent } => {
+  const secret = randomBytes(32).toString("base64");
+  const { credential } = route;
+  if (credential.kind === "secret") {
+    const secrets = [digestSecret(secret, sha256)];
+    const header = over(sent.header, { authorization: `Bearer ${secret}` });
+    return { route: { ...route, credential: { ...credential, secrets } }, sent: { ...sent, header } };
+  }
+  const { scheme } = credential;
+  const { id = NO_ID } = statedBy(scheme, sent.header, sent.payload);
+  return signingKey(scheme, secret)
+    .map((key) => {
+      const fields = signDelivery(scheme, key, { id, now: at }, sent.body, hmacSha256);
+      return {
+        route: { ...route, credential: { ...credential, keys: [key] } },
+        sent: { ...sent, header: over(sent.header, fields) },
+      };
+    })
+    .unwrapOr({ route, sent });
+};
+
+const isPrevious = ({ proved }: Passed): boolean => proved?.authenticated.isPrevious === true;
+
+/** Of a request that was not refused for its credential. */
+const standingOf = (passed: Passed): Standing =>
+  passed.proved === undefined ? { kind: "unread" } : { kind: "right", isPrevious: isPrevious(passed) };
+
+const timeOf = ({ credential }: Route, { header, payload }: Sent): number | undefined =>
+  credential.kind === "secret" ? undefined : statedBy(credential.scheme, header, payload).at;
+
+/** `now`: milliseconds since the epoch. */
+export const dryRun = (route: Route, sent: Sent, now: number): DryRun => {
+  const real = pass(route, sent, now);
+  if (!isRefused(real)) return { standing: standingOf(real), outcome: real.outcome };
+  const at = timeOf(route, sent) ?? now;
+  const then = pass(route, sent, at);
+  if (!isRefused(then)) {
+    return {
+      standing: { kind: "late", isPrevious: isPrevious(then), awayMs: Math.abs(now - at) },
+      outcome: then.outcome,
+    };
+  }
+  const vouched = vouchedFor(route, sent, at);
+  const kind = then.proved !== undefined ? "timeless" : isGiven(route, sent) ? "wrong" : "absent";
+  return { standing: { kind }, outcome: pass(vouched.route, vouched.sent, at).outcome };
+};
