@@ -48,6 +48,9 @@ const MAX_SIGNATURES = 8;
 /** Characters of a header field that belongs to a signature. */
 const MAX_FIELD_LENGTH = 4096;
 
+/** What a host puts between the values of a header field that was sent twice. No scheme writes it. */
+const JOINED = ", ";
+
 const NOTHING = (): string => "";
 
 /** The rest of each item that starts with `start`. */
@@ -211,18 +214,20 @@ type Header = (name: string) => string | undefined;
 const spellingOf = ({ spellings }: Scheme, header: Header): Fields | undefined =>
   spellings.find(({ signature }) => header(signature) !== undefined);
 
-const bounded = (value: string | undefined): string | undefined =>
-  value === undefined || value.length > MAX_FIELD_LENGTH ? undefined : value.trim();
+/** What a header field says; undefined when it is missing, overlong, or was sent twice, so that two readers could differ. */
+const fieldOf = (name: string, header: Header): string | undefined => {
+  const value = header(name);
+  return value === undefined || value.length > MAX_FIELD_LENGTH || value.includes(JOINED) ? undefined : value.trim();
+};
 
 /** A signed id with a full stop would let a signed text be cut in two ways. */
 const isId = (id: string, { signsId }: Scheme): boolean => ID.test(id) && !(signsId && id.includes("."));
 
 /** The id that the head names; undefined when it names none, an error when it is malformed or a signed one is missing. */
 const idOf = (scheme: Scheme, { id }: Fields, header: Header): Result<string | undefined, "unproved"> => {
-  if (id === undefined) return ok(undefined);
-  const value = bounded(header(id));
-  if (value === undefined) return scheme.signsId ? err("unproved") : ok(undefined);
-  return isId(value, scheme) ? ok(value) : err("unproved");
+  if (id === undefined || (header(id) === undefined && !scheme.signsId)) return ok(undefined);
+  const value = fieldOf(id, header);
+  return value !== undefined && isId(value, scheme) ? ok(value) : err("unproved");
 };
 
 /** The time that is signed, as it is written, or an empty text when the head holds none; an error when it is far or malformed. */
@@ -234,20 +239,20 @@ const timeOf = (
   now: number,
 ): Result<string, "unproved"> => {
   if (!scheme.isTimed) return ok("");
-  const written = time === undefined ? held.time : bounded(header(time));
+  const written = time === undefined ? held.time : fieldOf(time, header);
   if (written === undefined || !DECIMAL.test(written)) return err("unproved");
   return isNear(Number(written), now) ? ok(written) : err("unproved");
 };
 
 //= SIGN-3
 /**
- * What the head of a signed request claims, or `unproved`: a header field is missing or malformed, or the time is more than 300
- * seconds away. `now`: milliseconds since the epoch.
+ * What the head of a signed request claims, or `unproved`: a header field is missing, malformed or was sent twice, or the time is
+ * more than 300 seconds away. `now`: milliseconds since the epoch.
  */
 export const readSignature = (scheme: SchemeName, header: Header, now: number): Result<Claim, "unproved"> => {
   const row = ROWS[scheme];
   const fields = spellingOf(row, header);
-  const value = bounded(fields === undefined ? undefined : header(fields.signature));
+  const value = fields === undefined ? undefined : fieldOf(fields.signature, header);
   const held = value === undefined ? undefined : row.form(value);
   if (fields === undefined || held === undefined || held.digests.length === 0) return err("unproved");
   return idOf(row, fields, header).andThen((id) =>

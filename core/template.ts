@@ -2,7 +2,7 @@
 // configuration is loaded. Filling it in reads own members and joins texts and does nothing else.
 
 import { err, ok, type Result } from "neverthrow";
-import { jsonMember, type JsonValue, parseJson, stringifyJson } from "./json.ts";
+import { jsonMember, type JsonValue, MAX_REQUEST_DEPTH, parseJson, stringifyJson } from "./json.ts";
 import { isNamed } from "./own.ts";
 
 /** What a delivery offers to a mapping. `header`: by lower-case name. */
@@ -143,14 +143,15 @@ export type FillFault = { readonly path: string; readonly reason: "missing" | "t
 /** UTF-16 units and members that may still be mapped, so that a payload cannot be multiplied by a template. */
 export type Budget = { left: number };
 
-/** Takes what a value weighs off the budget, and stops when it is used up. */
-const charge = (value: unknown, budget: Budget): boolean => {
+/** Takes what a value weighs off the budget; false when that is used up, or when the value nests too deep for a request. */
+const charge = (value: unknown, budget: Budget, depth = 1): boolean => {
   budget.left -= typeof value === "string" ? value.length + 1 : 1;
   if (budget.left < 0) return false;
   if (!isNamed(value)) return true;
+  if (depth > MAX_REQUEST_DEPTH) return false;
   for (const name in value) {
     budget.left -= name.length;
-    if (!charge(value[name], budget)) return false;
+    if (!charge(value[name], budget, depth + 1)) return false;
   }
   return true;
 };

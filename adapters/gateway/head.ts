@@ -9,7 +9,7 @@ import type { RequestHead } from "../../core/index.ts";
 export const recordedHeader =
   ({ headers }: IncomingMessage): RequestHead["header"] =>
   (name) => {
-    if (name === "content-encoding" || name === "transfer-encoding") return undefined;
+    if (name === "content-encoding" || name === "transfer-encoding" || !Object.hasOwn(headers, name)) return undefined;
     const [value] = [headers[name] ?? []].flat();
     return name === "content-type" ? value?.split(";", 1).join("") : value;
   };

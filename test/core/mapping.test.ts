@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   fill,
-  type JsonValue,
   mapDelivery,
   MAX_JOINED_TEXT,
   parseAction,
   parsePath,
+  type JsonValue,
   parseRules,
   parseTemplate,
   readPath,
@@ -15,6 +15,7 @@ import {
 } from "../../core/index.ts";
 import { wildText } from "./arbitraries.ts";
 
+/** Any JSON, of which fast-check has a type of its own. */
 const source = (payload: unknown, headers: Readonly<Record<string, string>> = {}): Source => ({
   payload: payload as JsonValue,
   header: (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined),

@@ -15,7 +15,7 @@ import {
   SLOTS,
   WINDOW,
 } from "../../../core/index.ts";
-import { head, PATH_A, PATH_B, ROUTE_A, ROUTE_B, ROUTES } from "../../core/arbitraries.ts";
+import { head, load, PATH_A, PATH_B, ROUTE_A, ROUTE_B, ROUTES } from "../../core/arbitraries.ts";
 import { runs } from "../../support/runs.ts";
 
 const { limit: WINDOW_LIMIT, ms: WINDOW_MS } = WINDOW;
@@ -316,4 +316,64 @@ test("LIMIT-5: a known client removes no other client, and only a new window mov
   expect([...known]).toEqual([...at([1], 0), [keyOf(2), { endsAt: 5 + WINDOW_MS, count: 3 }]]);
   send(table, located({ client: 1, route: 0, good: false }), WINDOW_MS + 1);
   expect([...known.keys()]).toEqual([keyOf(2), keyOf(1)]);
+});
+
+const SIGNED = load({
+  routes: { hub: { sessionKey: "agent:main:hub", secret: "signing-secret-0123456789", signature: "github" } },
+}).routes;
+
+const delivery = (client: number, peer = "127.0.0.1"): Located =>
+  locate(SIGNED, head({ target: "/plugins/webhooks/hub", client: `10.9.${String(client)}.1`, peer }))._unsafeUnwrap();
+
+const unprovedOf = ({ state }: MemoryLimits): number => [...state.unprovedSlots.values()].reduce((a, b) => a + b, 0);
+
+test("SIGN-5: of a peer's 64 slots strangers hold 32 until they are proved, and known clients all that are left", () => {
+  const table = new MemoryLimits();
+  const friend = delivery(100);
+  expect(table.admit(friend, 0)).toEqual({ kind: "admitted" });
+  table.confirm(friend, 0);
+  table.release(friend, true);
+  const strangers = Array.from({ length: SLOTS.unproved }, (_, place) => delivery(place));
+  for (const stranger of strangers) expect(table.admit(stranger, 0)).toEqual({ kind: "admitted" });
+  expect(table.admit(delivery(50), 0).kind).toBe("too_many_in_flight");
+  for (let held = 0; held < SLOTS.client; held += 1) {
+    expect(table.admit(friend, 0)).toEqual({ kind: "admitted", isKnown: true });
+    table.confirm(friend, 0);
+  }
+  expect(table.admit(friend, 0).kind).toBe("too_many_in_flight");
+  expect(table.admit(delivery(51, "127.0.0.2"), 0).kind).toBe("admitted");
+  const [first, second] = strangers;
+  if (first !== undefined) table.confirm(first, 0);
+  expect(table.admit(delivery(52), 0).kind).toBe("admitted");
+  if (second !== undefined) table.release(second, false);
+  expect(table.admit(delivery(53), 0).kind).toBe("admitted");
+  expect(table.admit(delivery(54), 0).kind).toBe("too_many_in_flight");
+});
+
+test("SIGN-5, SLOT-3: the unproved slots that are counted are those that are held", () => {
+  const step = fc.record({ client: fc.nat({ max: 3 }), act: fc.constantFrom("admit", "admit", "confirm", "release") });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const table = new MemoryLimits();
+      const open: { readonly located: Located; isProved: boolean }[] = [];
+      for (const { client, act } of steps) {
+        const located = delivery(client);
+        const mine = open.findIndex((one) => one.located.clientKey === located.clientKey);
+        const one = open[mine];
+        if (act === "admit" && table.admit(located, 0).kind === "admitted") open.push({ located, isProved: false });
+        if (act === "confirm" && one?.isProved === false) {
+          one.isProved = true;
+          table.confirm(one.located, 0);
+        }
+        if (act === "release" && one !== undefined) {
+          open.splice(mine, 1);
+          table.release(one.located, one.isProved);
+        }
+        expect(unprovedOf(table)).toBe(open.filter(({ isProved }) => !isProved).length);
+      }
+      for (const { located, isProved } of open) table.release(located, isProved);
+      expect([unprovedOf(table), sizeOf(table).slots]).toEqual([0, 0]);
+    }),
+    { numRuns: runs(200) },
+  );
 });

@@ -35,6 +35,15 @@ test("AUTH-7, BODY-6: inside a Gateway headers are read as its bundled plugin re
   expect(recordedHeader(request({}))("content-type")).toBe(undefined);
 });
 
+test("MAP-1: a header field that was not sent is not one of the prototype's names", () => {
+  const sent = request({});
+  const names = ["__proto__", "constructor", "toString", "hasownproperty"];
+  expect(names.map(headOf(sent).header)).toEqual(names.map(() => undefined));
+  expect(names.map(recordedHeader(sent))).toEqual(names.map(() => undefined));
+  const named = request({ headers: { constructor: "a" } });
+  expect([headOf(named).header("constructor"), recordedHeader(named)("constructor")]).toEqual(["a", "a"]);
+});
+
 test("BODY-5: only valid UTF-8 is decoded, and a byte order mark stays", () => {
   expect(nodePrimitives.decodeUtf8(bytes("a\u00e9\u{1f600}"))).toBe("a\u00e9\u{1f600}");
   expect(nodePrimitives.decodeUtf8(bytes("\ufeffx"))).toBe("\ufeffx");
