@@ -73,7 +73,7 @@ const cli = async (args: readonly string[]): Promise<{ readonly status: number; 
     out: (text) => (out += text),
     error: (text) => (out += text),
     env: { PATH: process.env["PATH"], OPENCLAW_WEBHOOK_SECRET: SECRET },
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: false,
     onStop: () => () => undefined,
   });
