@@ -53,7 +53,10 @@ test("call: the action is sent with the given fields, and its result is printed"
   expect(line.out.split("\n")).toHaveLength(2);
   expect(JSON.parse(line.out)).toEqual({ ok: true, routeId: "zapier", result: { flow } });
   const data = JSON.stringify({ flowId: flow.flowId, expectedRevision: 9 });
-  const options = { env: SECRET, input: async () => JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
+  const options = {
+    env: SECRET,
+    input: async () => Buffer.from(JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 })),
+  };
   const stale = await call(`${url}${PATH_A}`, "finish_flow", "--data", data);
   expect(stale.status).toBe(1);
   expect(JSON.parse(stale.out)).toMatchObject({ applied: false, current: flow });
@@ -204,7 +207,7 @@ const served = async (
     out: (text) => (out += text),
     error: (text) => (error += text),
     env: setup.env ?? {},
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: setup.isTerminal ?? false,
     onStop: (handle) => {
       stops.push(handle);
@@ -459,7 +462,7 @@ test("SERVE-2: a second request to stop ends at once", async () => {
     out: () => undefined,
     error: (text) => (error += text),
     env: {},
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: false,
     onStop: (handle) => {
       stops.push(handle);
@@ -596,7 +599,7 @@ test("serve: a start that makes its database says so, once; backup says which fo
 test("help and version end with status 0, and help names every command and the exit statuses", async () => {
   const help = await cli(["--help"]);
   expect([help.status, help.error]).toEqual([0, ""]);
-  for (const name of ["serve", "check", "call", "openapi"]) expect(help.out).toContain(name);
+  for (const name of ["serve", "backup", "check", "call", "sign", "openapi"]) expect(help.out).toContain(name);
   expect((await cli(["call", "--help"])).out).toContain("Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer.");
   expect((await cli(["serve", "--help"])).out).toContain("GET /healthz");
   expect((await cli(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/u);

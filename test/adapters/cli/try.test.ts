@@ -230,10 +230,10 @@ test("a body that is not read ends as the request would, and bytes are taken as 
   expect([long.status, long.out]).toEqual([1, expect.stringContaining("refused with 413 payload_too_large: ")]);
   const body = '{"kind":"made","n":1}';
   const options = Object.entries(signed("github", body)).flatMap(([name, value]) => ["--header", `${name}: ${value}`]);
-  const piped = await cli(["try", CONFIG, "github", "--body", "-", ...options], { input: () => Promise.resolve(body) });
+  const piped = await cli(["try", CONFIG, "github", "--body", "-", ...options], {
+    input: () => Promise.resolve(Buffer.from(body)),
+  });
   expect([piped.status, piped.out]).toEqual([0, expect.stringMatching(/^signature: right\n/u)]);
-  const exact = { inputBytes: () => Promise.resolve(Buffer.from(body)) };
-  expect((await cli(["try", CONFIG, "github", "--body", "-", ...options], exact)).out).toBe(piped.out);
 });
 
 test("what cannot be tried is said in one sentence, without a header's value", async () => {
