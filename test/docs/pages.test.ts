@@ -1,8 +1,8 @@
 // The pages that users read, performed: each fenced block is run, loaded or compared below, and a block that nothing here
-// claims fails. docs/integrations.md has tests of its own, which claim each of its blocks in the same way.
+// claims fails. docs/integrations.md and the pages of deliveries have tests of their own, which do the same.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -282,10 +282,10 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/server.md, Backup and restore: sh 2": restored,
 };
 
-/** docs/integrations.md: see test/systems/integrations. */
-const PAGES = ["README.md", "ARCHITECTURE.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)].filter(
-  (page) => page !== "docs/integrations.md",
-);
+/** Performed by test/systems/integrations and deliveries.test.ts. */
+const ELSEWHERE = /^docs\/(?:integrations\.md|deliveries\b)/u;
+
+const PAGES = ["README.md", "ARCHITECTURE.md", ...filesIn("docs", ".md")].filter((page) => !ELSEWHERE.test(page));
 
 const named = (page: string, { heading, blocks }: Section): readonly (readonly [string, string])[] =>
   blocks.map(({ language, code }, index) => [`${page}, ${heading}: ${language} ${String(index + 1)}`, code]);
