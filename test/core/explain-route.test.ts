@@ -125,8 +125,16 @@ test("SIGN-3: what a signed delivery states is its id and its time", () => {
         const stated = statedBy(scheme, (name) => headers[name], body);
         const isTimed = !["github", "shopify"].includes(scheme);
         const isNamed = ["standard", "github", "shopify"].includes(scheme);
-        expect(stated).toEqual({ id: isNamed ? id : undefined, at: isTimed ? at * 1000 : undefined });
-        expect(statedBy(scheme, () => undefined, null)).toEqual({ id: undefined, at: undefined });
+        expect(stated).toEqual({ id: isNamed ? id : undefined, at: isTimed ? at * 1000 : undefined, lacks: [] });
+        const lacks = {
+          standard: ["id", "time"],
+          stripe: ["time"],
+          slack: ["time"],
+          github: [],
+          shopify: [],
+          linear: [],
+        };
+        expect(statedBy(scheme, () => undefined, null)).toEqual({ id: undefined, at: undefined, lacks: lacks[scheme] });
       },
     ),
   );

@@ -18,6 +18,7 @@ import {
   signatureHeaders,
   signDelivery,
   signingKey,
+  type Stated,
   statedBy,
 } from "../../../core/index.ts";
 import { nodePrimitives } from "../../node/index.ts";
@@ -28,13 +29,15 @@ type Header = RequestHead["header"];
 export type Sent = { readonly header: Header; readonly body: Uint8Array; readonly payload: unknown };
 
 /**
- * How the credential stands. `late`: right, but signed at a time that is `awayMs` from now. `timeless`: right, but without the time
+ * How the credential stands. `late`: right, but signed at a time that is `awayMs` from now. `wrong`: perhaps because the head
+ * lacks what is signed. `timeless`: right, but without the time
  * that its scheme wants in the body. `unread`: the request is refused before its credential is looked at.
  */
 export type Standing =
   | { readonly kind: "right"; readonly isPrevious: boolean }
   | { readonly kind: "late"; readonly isPrevious: boolean; readonly awayMs: number }
-  | { readonly kind: "absent" | "wrong" | "timeless" }
+  | { readonly kind: "wrong"; readonly lacks: Stated["lacks"] }
+  | { readonly kind: "absent" | "timeless" }
   | { readonly kind: "unread" };
 
 /** `outcome`: what the rules make of the delivery, as if its credential and its time were right. */
@@ -101,14 +104,16 @@ const isPrevious = ({ proved }: Passed): boolean => proved?.authenticated.isPrev
 const standingOf = (passed: Passed): Standing =>
   passed.proved === undefined ? { kind: "unread" } : { kind: "right", isPrevious: isPrevious(passed) };
 
-const timeOf = ({ credential }: Route, { header, payload }: Sent): number | undefined =>
-  credential.kind === "secret" ? undefined : statedBy(credential.scheme, header, payload).at;
+const NOTHING: Stated = { id: undefined, at: undefined, lacks: [] };
+
+const statedIn = ({ credential }: Route, { header, payload }: Sent): Stated =>
+  credential.kind === "secret" ? NOTHING : statedBy(credential.scheme, header, payload);
 
 /** `now`: milliseconds since the epoch. */
 export const dryRun = (route: Route, sent: Sent, now: number): DryRun => {
   const real = pass(route, sent, now);
   if (!isRefused(real)) return { standing: standingOf(real), outcome: real.outcome };
-  const at = timeOf(route, sent) ?? now;
+  const { at = now, lacks } = statedIn(route, sent);
   const then = pass(route, sent, at);
   if (!isRefused(then)) {
     return {
@@ -117,6 +122,7 @@ export const dryRun = (route: Route, sent: Sent, now: number): DryRun => {
     };
   }
   const vouched = vouchedFor(route, sent, at);
-  const kind = then.proved !== undefined ? "timeless" : isGiven(route, sent) ? "wrong" : "absent";
-  return { standing: { kind }, outcome: pass(vouched.route, vouched.sent, at).outcome };
+  const { outcome } = pass(vouched.route, vouched.sent, at);
+  if (then.proved !== undefined) return { standing: { kind: "timeless" }, outcome };
+  return { standing: isGiven(route, sent) ? { kind: "wrong", lacks } : { kind: "absent" }, outcome };
 };

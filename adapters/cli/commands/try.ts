@@ -101,7 +101,9 @@ const standingText = (standing: Exclude<Standing, { kind: "unread" }>, headers: 
     case "timeless":
       return "right, but the body does not hold the time of sending, so the delivery would be refused";
     case "wrong":
-      return WRONG;
+      return standing.lacks.length > 0
+        ? `wrong, because the headers do not hold the ${standing.lacks.join(" and the ")} that is signed with the body`
+        : WRONG;
   }
 };
 

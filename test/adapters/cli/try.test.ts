@@ -196,6 +196,24 @@ test.each(SCHEME_NAMES)("SIGN-3: %s: a recorded delivery is tried, and its age i
   }
 });
 
+test.each([
+  ["webhook-timestamp", "time"],
+  ["webhook-id", "id"],
+])("standard: without %s it is said what is not there", async (name, what) => {
+  const body = '{"kind":"made","n":1}';
+  const headers = Object.entries(signed("standard", body)).filter(([one]) => one !== name);
+  const ran = await tried("standard", body, Object.fromEntries(headers));
+  expect([ran.status, ran.out]).toEqual([
+    1,
+    expect.stringMatching(
+      new RegExp(
+        `^signature: wrong, because the headers do not hold the ${what} that is signed with the body\ndeliveries\\[0\\] holds\n`,
+        "u",
+      ),
+    ),
+  ]);
+});
+
 test("linear: a body without the time of sending is a refusal", async () => {
   const body = '{"kind":"made","n":1}';
   const ran = await tried("linear", body, signed("linear", body));
