@@ -30,8 +30,8 @@ export type Sent = { readonly header: Header; readonly body: Uint8Array; readonl
 
 /**
  * How the credential stands. `late`: right, but signed at a time that is `awayMs` from now. `wrong`: perhaps because the head
- * lacks what is signed. `timeless`: right, but without the time
- * that its scheme wants in the body. `unread`: the request is refused before its credential is looked at.
+ * lacks what is signed. `timeless`: right, but without the time that its scheme wants in the body. `unread`: the request is
+ * refused before its credential is looked at.
  */
 export type Standing =
   | { readonly kind: "right"; readonly isPrevious: boolean }
@@ -40,9 +40,10 @@ export type Standing =
   | { readonly kind: "absent" | "timeless" }
   | { readonly kind: "unread" };
 
-/** `outcome`: what the rules make of the delivery, as if its credential and its time were right. */
+/** `outcome`: what the rules make of the delivery, as if its credential and its time were right. `header`: what they read. */
 export type DryRun = {
   readonly standing: Standing;
+  readonly header: Header;
   readonly outcome: Result<Command | undefined, Rejection>;
 };
 
@@ -68,11 +69,11 @@ const isGiven = ({ credential }: Route, { header }: Sent): boolean =>
     ? credentialOf(header, credential.header) !== ""
     : signatureHeaders(credential.scheme).some((name) => header(name) !== undefined);
 
-/** Stands for the id of a delivery that names none. */
+/** Stands for the id of a delivery that names none, where an id is signed. */
 const NO_ID = "<id>";
 
-const over = (header: Header, fields: Readonly<Record<string, string>>): Header => {
-  const set = new Map(Object.entries(fields));
+const over = (header: Header, fields: readonly (readonly [name: string, value: string])[]): Header => {
+  const set = new Map(fields);
   return (name) => set.get(name) ?? header(name);
 };
 
@@ -82,14 +83,15 @@ const vouchedFor = (route: Route, sent: Sent, at: number): { readonly route: Rou
   const { credential } = route;
   if (credential.kind === "secret") {
     const secrets = [digestSecret(secret, sha256)];
-    const header = over(sent.header, { authorization: `Bearer ${secret}` });
+    const header = over(sent.header, [["authorization", `Bearer ${secret}`]]);
     return { route: { ...route, credential: { ...credential, secrets } }, sent: { ...sent, header } };
   }
   const { scheme } = credential;
-  const { id = NO_ID } = statedBy(scheme, sent.header, sent.payload);
+  const { id = NO_ID, lacks } = statedBy(scheme, sent.header, sent.payload);
   return signingKey(scheme, secret)
     .map((key) => {
-      const fields = signDelivery(scheme, key, { id, now: at }, sent.body, hmacSha256);
+      const all = Object.entries(signDelivery(scheme, key, { id, now: at }, sent.body, hmacSha256));
+      const fields = all.filter(([, value]) => value !== NO_ID || lacks.includes("id"));
       return {
         route: { ...route, credential: { ...credential, keys: [key] } },
         sent: { ...sent, header: over(sent.header, fields) },
@@ -112,17 +114,17 @@ const statedIn = ({ credential }: Route, { header, payload }: Sent): Stated =>
 /** `now`: milliseconds since the epoch. */
 export const dryRun = (route: Route, sent: Sent, now: number): DryRun => {
   const real = pass(route, sent, now);
-  if (!isRefused(real)) return { standing: standingOf(real), outcome: real.outcome };
+  const { header } = sent;
+  if (!isRefused(real)) return { standing: standingOf(real), header, outcome: real.outcome };
   const { at = now, lacks } = statedIn(route, sent);
   const then = pass(route, sent, at);
   if (!isRefused(then)) {
-    return {
-      standing: { kind: "late", isPrevious: isPrevious(then), awayMs: Math.abs(now - at) },
-      outcome: then.outcome,
-    };
+    const standing = { kind: "late", isPrevious: isPrevious(then), awayMs: Math.abs(now - at) } as const;
+    return { standing, header, outcome: then.outcome };
   }
   const vouched = vouchedFor(route, sent, at);
   const { outcome } = pass(vouched.route, vouched.sent, at);
-  if (then.proved !== undefined) return { standing: { kind: "timeless" }, outcome };
-  return { standing: isGiven(route, sent) ? { kind: "wrong", lacks } : { kind: "absent" }, outcome };
+  const missed: Standing = isGiven(route, sent) ? { kind: "wrong", lacks } : { kind: "absent" };
+  const standing: Standing = then.proved === undefined ? missed : { kind: "timeless" };
+  return { standing, header: vouched.sent.header, outcome };
 };

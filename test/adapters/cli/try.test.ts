@@ -44,7 +44,7 @@ const deliveries = [
   },
 ];
 
-const routes = {
+const routes: Readonly<Record<string, object>> = {
   ...Object.fromEntries(
     SCHEME_NAMES.map((scheme) => [
       scheme,
@@ -207,11 +207,30 @@ test.each([
     1,
     expect.stringMatching(
       new RegExp(
-        `^signature: wrong, because the headers do not hold the ${what} that is signed with the body\ndeliveries\\[0\\] holds\n`,
+        `^signature: wrong, .*: the headers do not hold the ${what} that is signed with the body\ndeliveries\\[0\\] holds\n`,
         "u",
       ),
     ),
   ]);
+});
+
+test("AUTH-2: a wrong secret is a refusal, and the rules are tried all the same", async () => {
+  const wrong = await tried("plain", '{"kind":"made","n":1}', { "X-Token": `${KEY}x` });
+  expect([wrong.status, wrong.out]).toEqual([
+    1,
+    expect.stringMatching(/^secret: wrong, so the delivery would be refused\ndeliveries\[0\] holds\n/u),
+  ]);
+});
+
+test("an id that no signature covers is not made up: a rule that reads it has what the headers give", async () => {
+  const rule = { when: { "headers.x-github-delivery": true }, do: { action: "create_flow", goal: "x" } };
+  const file = write("ids.json", JSON.stringify({ routes: { a: { ...routes["github"], deliveries: [rule] } } }));
+  const bare = await tried("a", "{}", {}, file);
+  expect(bare.out.split("\n").slice(1, 3)).toEqual([
+    "deliveries[0] does not hold: headers.x-github-delivery is missing",
+    "ignored: no rule takes it, and the answer is 200",
+  ]);
+  expect((await tried("a", "{}", { "X-GitHub-Delivery": "one" }, file)).out).toContain("deliveries[0] holds\n");
 });
 
 test("linear: a body without the time of sending is a refusal", async () => {
