@@ -14,14 +14,10 @@ export type Room = {
 //= BODY-8, SIGN-5
 export const ROOM: Room = { all: 67_108_864, unproved: 33_554_432, client: 26_214_400, bodies: 128 };
 
-/** Milliseconds for which an unproved body may come before it gives way to another one. */
-const GRACE_MS = 1000;
-
 /** What one body takes. `isKnown`: its client has proved itself before, so that only the bound on all bodies counts. */
 export class BodyTicket {
   readonly #budget: BodyBudget;
   readonly client: string;
-  readonly since: number;
   bytes = 0;
   #isOver = false;
   isProved: boolean;
@@ -29,17 +25,19 @@ export class BodyTicket {
   /** Set while the body is coming: ends it as one that came too slowly. */
   giveWay: (() => void) | undefined;
 
-  constructor(budget: BodyBudget, client: string, isProved: boolean, isKnown: boolean, since: number) {
+  constructor(budget: BodyBudget, client: string, isProved: boolean, isKnown: boolean) {
     this.#budget = budget;
     this.client = client;
     this.isProved = isProved;
     this.isKnown = isKnown;
-    this.since = since;
   }
 
-  /** Takes room for `bytes` more; false, and takes nothing, when there is none. */
-  take(bytes: number): boolean {
-    return !this.#isOver && this.#budget.take(this, bytes);
+  /**
+   * Takes room for `bytes` more; false, and takes nothing, when there is none. `isWhole`: they are all there and are proved or
+   * refused in this turn, so that only the bound on all bodies counts.
+   */
+  take(bytes: number, isWhole: boolean = false): boolean {
+    return !this.#isOver && this.#budget.take(this, bytes, isWhole);
   }
 
   /** The body has proved its sender: from now on only the bound on all bodies counts it. */
@@ -57,16 +55,13 @@ export class BodyTicket {
 
 export class BodyBudget {
   readonly #room: Room;
-  readonly #now: () => number;
   #all = 0;
   #unproved = 0;
   readonly #byClient = new Map<string, number>();
   /** Oldest first. */
   readonly #coming = new Set<BodyTicket>();
 
-  /** `now`: monotonic milliseconds. */
-  constructor(now: () => number, room: Room = ROOM) {
-    this.#now = now;
+  constructor(room: Room = ROOM) {
     this.#room = room;
   }
 
@@ -76,13 +71,13 @@ export class BodyBudget {
   }
 
   ticket({ located, proof }: Admitted): BodyTicket {
-    if (proof.kind === "authenticated") return new BodyTicket(this, located.client, true, false, 0);
-    return new BodyTicket(this, located.client, false, proof.isKnown, this.#now());
+    if (proof.kind === "authenticated") return new BodyTicket(this, located.client, true, false);
+    return new BodyTicket(this, located.client, false, proof.isKnown);
   }
 
   //= BODY-8, SIGN-5
-  take(ticket: BodyTicket, bytes: number): boolean {
-    const isStranger = !ticket.isProved && !ticket.isKnown;
+  take(ticket: BodyTicket, bytes: number, isWhole: boolean): boolean {
+    const isStranger = !isWhole && !ticket.isProved && !ticket.isKnown;
     if (isStranger && !this.#admits(ticket, bytes)) return false;
     if (this.#all + bytes > this.#room.all) return false;
     this.#all += bytes;
@@ -91,10 +86,10 @@ export class BodyBudget {
     return true;
   }
 
-  /** Whether there is room for a stranger's bytes, if need be the room of one that has been slow. */
+  /** Whether there is room for a stranger's bytes, if need be that of older ones: an honest body is short-lived. */
   #admits(ticket: BodyTicket, bytes: number): boolean {
     if ((this.#byClient.get(ticket.client) ?? 0) + bytes > this.#room.client) return false;
-    while (!this.#hasRoom(ticket, bytes)) if (!this.#displaceSlowest(ticket)) return false;
+    while (!this.#hasRoom(ticket, bytes)) if (!this.#displaceOldest(ticket)) return false;
     return true;
   }
 
@@ -103,9 +98,9 @@ export class BodyBudget {
     return this.#unproved + bytes <= this.#room.unproved && (!isOneMore || this.#coming.size < this.#room.bodies);
   }
 
-  #displaceSlowest(newcomer: BodyTicket): boolean {
+  #displaceOldest(newcomer: BodyTicket): boolean {
     const [oldest] = this.#coming;
-    if (oldest === undefined || oldest === newcomer || this.#now() - oldest.since < GRACE_MS) return false;
+    if (oldest === undefined || oldest === newcomer) return false;
     const { giveWay } = oldest;
     oldest.end();
     giveWay?.();

@@ -23,6 +23,7 @@ import {
   type RequestHead,
   routeName,
   type Routes,
+  SLOT_RETRY_MS,
   type Verdict,
 } from "../../core/index.ts";
 import { adopt, type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
@@ -74,6 +75,7 @@ export const isOurs = (location: Location): boolean => location.isOk() || locati
 export const LIMITS_DEADLINE_MS = 5000;
 
 const INTERNAL: Rejection = { code: "internal" };
+const NO_SLOT: Rejection = { code: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
 
 /** Limits or a handler that fail must not lose the caller's answer. What they return may be a promise that rejects. */
 const attempt = (call: () => unknown, failed: (error: unknown) => void): void => {
@@ -87,7 +89,7 @@ const attempt = (call: () => unknown, failed: (error: unknown) => void): void =>
 
 export const createBridge = (options: BridgeOptions): Bridge => {
   const { routes, store, limits, primitives, clock, time = Date.now, log, onEvent } = options;
-  const bodies = new BodyBudget(clock);
+  const bodies = new BodyBudget();
   const execute = createExecute(store, log);
 
   const report = (error: unknown, located?: Located): void => {
@@ -109,6 +111,14 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   const tell = (located: Located, call: () => unknown): void => attempt(call, (error) => report(error, located));
 
   const confirm = (located: Located): void => tell(located, () => limits.confirm(located, clock()));
+
+  //= SIGN-5
+  /** Takes the slot that a signed request gets with its proof. Throws when the limits fail. */
+  const takeSlot = async (located: Located): Promise<boolean> => {
+    const said = await withDeadline<unknown>(() => limits.confirm(located, clock()), LIMITS_DEADLINE_MS);
+    if (said.isErr()) throw said.error.kind === "late" ? lateLimits() : said.error.error;
+    return said.value !== false;
+  };
 
   const release = (located: Located, isProved: boolean): void => tell(located, () => limits.release(located, isProved));
 
@@ -156,8 +166,8 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       const proved = prove(admitted, await readBody(bodyLimits(admitted), ticket), primitives.hmacSha256);
       if (proved.isErr()) return answerRejection(proved.error, located, authenticated);
       if (authenticated === undefined) {
+        if (!(await takeSlot(located))) return answerRejection(NO_SLOT, located, proved.value.authenticated);
         ticket.prove();
-        confirm(located);
       }
       authenticated = proved.value.authenticated;
       const command = accept(proved.value, primitives, time());

@@ -7,7 +7,6 @@ import {
   isSigned,
   type Located,
   mayTakeSlot,
-  mayTakeUnproved,
   SLOT_RETRY_MS,
   type SlotRule,
   SLOTS,
@@ -38,8 +37,6 @@ export type LimitsState = {
   /** Held slots by client and route, and by peer and route. */
   readonly clientSlots: Map<string, number>;
   readonly peerSlots: Map<string, number>;
-  /** Those of a peer and signed route whose requests have not proved themselves yet. */
-  readonly unprovedSlots: Map<string, number>;
 };
 
 export const emptyState = (): LimitsState => ({
@@ -48,7 +45,6 @@ export const emptyState = (): LimitsState => ({
   overflow: new Map(),
   clientSlots: new Map(),
   peerSlots: new Map(),
-  unprovedSlots: new Map(),
 });
 
 /** How much is let in. Every route has RULES; smaller ones are for exploring all states. */
@@ -84,38 +80,47 @@ export class MemoryLimits implements Limits {
   admit(located: Located, now: number): Verdict {
     const { bucket, passes } = this.#count(located, now);
     if (!passes) return { kind: "rate_limited", retryAfterMs: bucket.endsAt - now };
-    const { clientSlots, peerSlots, unprovedSlots, known } = this.state;
+    const { clientSlots, peerSlots, known } = this.state;
     const client = clientSlots.get(located.clientKey) ?? 0;
-    const peer = peerSlots.get(located.peerKey) ?? 0;
-    if (!mayTakeSlot({ client, peer }, this.#rules.slots)) return NO_SLOT;
+    // strangers hold no slots of a peer that proved senders could want
     const isDue = isSigned(located.route);
-    const isKnown = isDue && known.has(located.clientKey);
-    const unproved = isDue ? (unprovedSlots.get(located.peerKey) ?? 0) : 0;
-    if (!mayTakeUnproved(unproved, isKnown, this.#rules.slots)) return NO_SLOT;
-    if (isDue) addSlot(unprovedSlots, located.peerKey, unproved);
+    const peer = isDue ? 0 : (peerSlots.get(located.peerKey) ?? 0);
+    if (!mayTakeSlot({ client, peer }, this.#rules.slots)) return NO_SLOT;
     addSlot(clientSlots, located.clientKey, client);
+    if (isDue) return known.has(located.clientKey) ? KNOWN : ADMITTED;
     addSlot(peerSlots, located.peerKey, peer);
-    return isKnown ? KNOWN : ADMITTED;
+    return ADMITTED;
   }
 
   //= LIMIT-4, LIMIT-5
   /** Keeps the client among the known ones, where there is room; its count goes with it. */
-  confirm({ clientKey, peerKey, route }: Located, now: number): void {
-    const { strangers, known, overflow, unprovedSlots } = this.state;
-    if (isSigned(route)) dropSlot(unprovedSlots, peerKey);
+  confirm({ clientKey, peerKey, route }: Located, now: number): boolean {
+    this.#remember(clientKey, route.id, now);
+    return !isSigned(route) || this.#takePeerSlot(peerKey);
+  }
+
+  //= SLOT-3
+  release({ clientKey, peerKey, route }: Located, isProved: boolean): void {
+    dropSlot(this.state.clientSlots, clientKey);
+    if (isProved || !isSigned(route)) dropSlot(this.state.peerSlots, peerKey);
+  }
+
+  #remember(clientKey: string, routeId: string, now: number): void {
+    const { strangers, known, overflow } = this.state;
     if (known.has(clientKey)) return;
     if (known.size >= this.#capacity && !this.#evictKnown(now)) return;
-    const bucket = strangers.get(clientKey) ?? overflow.get(route.id);
+    const bucket = strangers.get(clientKey) ?? overflow.get(routeId);
     if (bucket === undefined) return;
     strangers.delete(clientKey);
     known.set(clientKey, bucket);
   }
 
-  //= SLOT-3
-  release({ clientKey, peerKey, route }: Located, isProved: boolean): void {
-    if (!isProved && isSigned(route)) dropSlot(this.state.unprovedSlots, peerKey);
-    dropSlot(this.state.clientSlots, clientKey);
-    dropSlot(this.state.peerSlots, peerKey);
+  //= SLOT-1, SIGN-5
+  #takePeerSlot(peerKey: string): boolean {
+    const peer = this.state.peerSlots.get(peerKey) ?? 0;
+    const isFree = mayTakeSlot({ client: 0, peer }, this.#rules.slots);
+    if (isFree) addSlot(this.state.peerSlots, peerKey, peer);
+    return isFree;
   }
 
   #count({ clientKey, route }: Located, now: number): { readonly bucket: Bucket; readonly passes: boolean } {

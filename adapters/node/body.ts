@@ -27,7 +27,7 @@ const readBuffered = (
 ): Result<Uint8Array, BodyFault> | undefined => {
   if (!request.complete || request.readableFlowing === true) return undefined;
   if (request.readableLength > maxBytes) return err("too_large");
-  if (!ticket.take(request.readableLength)) return err("no_room");
+  if (!ticket.take(request.readableLength, true)) return err("no_room");
   const bytes: unknown = request.read();
   return ok(bytes instanceof Uint8Array ? bytes : new Uint8Array());
 };
@@ -80,6 +80,8 @@ export const readBody = async (
   const announced = declaredLength(request);
   if (announced > limits.maxBytes) return err("too_large");
   if (isTaken(request)) throw bodyWasRead();
+  // a body that came along with its head is in the buffer once the parser has had its turn
+  if (!ticket.isProved) await undefined;
   if (request.destroyed) return err("gone");
   return readBuffered(request, limits.maxBytes, ticket) ?? readArriving(request, announced, limits, ticket);
 };

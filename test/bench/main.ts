@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { installHost } from "../systems/gateway/harness.ts";
+import { measureDeliveries } from "./deliveries.ts";
 import { measureGateway, measureStarts } from "./gateway.ts";
 import { measureCrowd, measureRoutes } from "./growth.ts";
 import { measureHeads } from "./heads.ts";
@@ -17,7 +18,7 @@ import { SCENARIOS } from "./scenarios.ts";
 import { measureSockets, measureSqlite, type Raced } from "./sockets.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PARTS = ["host", "in-process", "heads", "growth", "sockets", "sqlite", "gateway"] as const;
+const PARTS = ["host", "in-process", "heads", "growth", "sockets", "sqlite", "deliveries", "gateway"] as const;
 
 const USAGE = `usage: npm run bench -- [part ...] [--only <text>] [--quick] [--plot]
   parts    ${PARTS.join(", ")}; default: all, about 35 minutes
@@ -138,6 +139,13 @@ const sqlite = async (): Promise<void> => {
   rmSync(folder, { recursive: true, force: true });
 };
 
+const deliveries = async (): Promise<void> => {
+  line("\nCreates on an SQLite file, the flush to the disk included: time ÷ that of a plain create");
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  for (const one of await measureDeliveries(folder, values.quick ? 15 : 45)) line(name(one.name), show(one.ratio));
+  rmSync(folder, { recursive: true, force: true });
+};
+
 const gateway = async (): Promise<void> => {
   line("\nIn a real Gateway, CPU ÷ /healthz: 401, get_flow");
   for await (const { plugin, routes, unauthorized, get } of measureGateway([1, 100, 1000])) {
@@ -154,7 +162,7 @@ const gateway = async (): Promise<void> => {
   }
 };
 
-const RUN = { host, "in-process": inProcess, heads, growth, sockets, sqlite, gateway } as const;
+const RUN = { host, "in-process": inProcess, heads, growth, sockets, sqlite, deliveries, gateway } as const;
 
 console.log(
   "Medians of paired rounds, in parentheses their middle half. OpenClaw is in test/systems/host, or is installed there now.",

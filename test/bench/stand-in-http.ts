@@ -13,10 +13,10 @@ const parsed = (text: string): string => Buffer.from(text, "latin1").toString("l
 
 /** Node's own request, with its body in the stream's buffer as when it came along with the head. */
 export class StandInRequest extends IncomingMessage {
-  constructor({ headers, body }: Asked) {
+  constructor({ headers, body }: Asked, target: string = PATH) {
     super(SOCKET as unknown as Socket);
     this.method = "POST";
-    this.url = parsed(PATH);
+    this.url = parsed(target);
     this.httpVersion = "1.1";
     const all: Record<string, string> = { host: "127.0.0.1", "user-agent": "bench", accept: "*/*" };
     for (const [name, value] of Object.entries(headers)) all[name] = parsed(value);
@@ -39,8 +39,11 @@ class StandInResponse extends EventEmitter {
   #hasHead = false;
   readonly #ended: (status: number) => void;
 
-  constructor(ended: (status: number) => void) {
+  readonly req: StandInRequest;
+
+  constructor(request: StandInRequest, ended: (status: number) => void) {
     super();
+    this.req = request;
     this.#ended = ended;
   }
   setHeader(): this {
@@ -72,7 +75,8 @@ class StandInResponse extends EventEmitter {
 /** Resolves to the status. */
 export const send = (handler: Handler, request: StandInRequest): Promise<number> =>
   new Promise((resolve) => {
-    void handler(request as unknown as IncomingMessage, new StandInResponse(resolve) as unknown as ServerResponse);
+    const response = new StandInResponse(request, resolve);
+    void handler(request as unknown as IncomingMessage, response as unknown as ServerResponse);
   });
 
 export const ask = (handler: Handler, asked: Asked): Promise<number> => send(handler, new StandInRequest(asked));

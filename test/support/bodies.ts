@@ -5,4 +5,4 @@ import { BODY_DEADLINE_MS, type BodyLimits, MAX_BODY_BYTES } from "../../core/in
 export const LIMITS: BodyLimits = { maxBytes: MAX_BODY_BYTES, deadlineMs: BODY_DEADLINE_MS };
 
 /** A ticket of a bridge that has nothing else to hold. */
-export const ticket = (): BodyTicket => new BodyTicket(new BodyBudget(() => 0), "", true, false, 0);
+export const ticket = (): BodyTicket => new BodyTicket(new BodyBudget(), "", true, false);

@@ -47,20 +47,12 @@ export const locatedOf = (request: Request): Located => {
 export const clientKeyOf = (client: number, route: string): string => `10.0.0.${String(client)} ${route}`;
 export const peerKeyOf = (peer: number, route: string): string => `127.0.0.${String(peer)} ${route}`;
 
-export const copyOf = ({
-  strangers,
-  known,
-  overflow,
-  clientSlots,
-  peerSlots,
-  unprovedSlots,
-}: LimitsState): LimitsState => ({
+export const copyOf = ({ strangers, known, overflow, clientSlots, peerSlots }: LimitsState): LimitsState => ({
   strangers: new Map(strangers),
   known: new Map(known),
   overflow: new Map(overflow),
   clientSlots: new Map(clientSlots),
   peerSlots: new Map(peerSlots),
-  unprovedSlots: new Map(unprovedSlots),
 });
 
 /** What one request was told, and where it was counted. */

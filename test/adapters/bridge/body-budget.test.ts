@@ -9,8 +9,8 @@ const ROOM: Room = { all: 100, unproved: 60, client: 40, bodies: 4 };
 
 type Kind = "proved" | "known" | "stranger";
 
-const ticketOf = (budget: BodyBudget, kind: Kind, client: string, now = 0): BodyTicket =>
-  new BodyTicket(budget, client, kind === "proved", kind === "known", now);
+const ticketOf = (budget: BodyBudget, kind: Kind, client: string): BodyTicket =>
+  new BodyTicket(budget, client, kind === "proved", kind === "known");
 
 type Step = { readonly at: number; readonly bytes: number; readonly act: "take" | "prove" | "end" };
 
@@ -27,13 +27,11 @@ const kinds = fc.array(fc.constantFrom<Kind>("proved", "known", "stranger", "str
 test("BODY-8, SIGN-5: whatever comes in which order, no bound is exceeded, and all room comes back", () => {
   fc.assert(
     fc.property(kinds, fc.array(step, { maxLength: 60 }), (made, steps) => {
-      let now = 0;
-      const budget = new BodyBudget(() => now, ROOM);
+      const budget = new BodyBudget(ROOM);
       const tickets = made.map((kind, place) => ticketOf(budget, kind, `c${String(place % 3)}`));
       const displaced = new Set<BodyTicket>();
       for (const ticket of tickets) ticket.giveWay = () => void displaced.add(ticket);
       for (const { at, bytes, act } of steps) {
-        now += 300;
         const ticket = tickets[at % tickets.length];
         if (ticket === undefined) continue;
         const before = ticket.bytes;
@@ -62,51 +60,45 @@ test("BODY-8, SIGN-5: whatever comes in which order, no bound is exceeded, and a
   );
 });
 
-test("SIGN-5: strangers cannot take the room of proved and known senders, in bytes or in number", () => {
-  const budget = new BodyBudget(() => 0, ROOM);
+test("SIGN-5: strangers cannot take the room of proved and known senders, nor that of a body that is all there", () => {
+  const budget = new BodyBudget(ROOM);
   const strangers = Array.from({ length: 20 }, (_, place) => ticketOf(budget, "stranger", String(place)));
-  expect(strangers.filter((one) => one.take(5)).length).toBe(ROOM.bodies);
-  expect(strangers[0]?.take(31)).toBe(true);
-  expect(strangers[1]?.take(30)).toBe(false);
+  for (const one of strangers) expect(one.take(15)).toBe(true);
+  expect(budget.taken).toBe(ROOM.unproved);
   for (const kind of ["proved", "known"] as const) {
     const ticket = ticketOf(budget, kind, "0");
     expect(ticket.take(40)).toBe(true);
     ticket.end();
   }
+  const whole = ticketOf(budget, "stranger", "0");
+  expect(whole.take(40, true)).toBe(true);
+  expect(strangers.filter((one) => one.bytes > 0).length).toBe(ROOM.bodies);
+  expect(ticketOf(budget, "proved", "0").take(1)).toBe(false);
 });
 
-test("SIGN-5: the oldest stranger that has been coming for a second gives way to the next, and is told once", () => {
-  let now = 0;
-  const budget = new BodyBudget(() => now, ROOM);
+test("SIGN-5: the oldest body of a stranger gives way to a new one, for its place and for its bytes, and is told once", () => {
+  const budget = new BodyBudget(ROOM);
   const told: number[] = [];
-  const tickets = Array.from({ length: 5 }, (_, place) => {
-    const ticket = ticketOf(budget, "stranger", String(place), place * 100);
+  const tickets = Array.from({ length: 6 }, (_, place) => {
+    const ticket = ticketOf(budget, "stranger", String(place));
     ticket.giveWay = () => void told.push(place);
     return ticket;
   });
-  const [oldest, next, , , late] = tickets;
-  now = 400;
   for (const ticket of tickets.slice(0, 4)) expect(ticket.take(10)).toBe(true);
-  now = 999;
-  expect(late?.take(0)).toBe(false);
-  now = 1000;
-  expect(late?.take(0)).toBe(true);
-  expect([told, oldest?.bytes, oldest?.take(1), next?.bytes]).toEqual([[0], 0, false, 10]);
-  oldest?.end();
-  now = 1100;
-  expect(late?.take(31)).toBe(true);
+  expect(tickets[4]?.take(0)).toBe(true);
+  expect([told, tickets[0]?.bytes, tickets[0]?.take(1), tickets[1]?.bytes]).toEqual([[0], 0, false, 10]);
+  expect(tickets[4]?.take(40)).toBe(true);
   expect(told).toEqual([0, 1]);
+  expect(tickets[4]?.take(1)).toBe(false);
+  expect([told, tickets[5]?.take(21)]).toEqual([[0, 1, 2, 3, 4], true]);
 });
 
 test("SIGN-5: a body that has proved its sender gives way to nobody", () => {
-  let now = 0;
-  const budget = new BodyBudget(() => now, ROOM);
+  const budget = new BodyBudget(ROOM);
   const proved = ticketOf(budget, "stranger", "a");
   proved.giveWay = () => expect.unreachable();
   expect(proved.take(40)).toBe(true);
   proved.prove();
-  now = 10_000;
-  const others = Array.from({ length: 6 }, (_, place) => ticketOf(budget, "stranger", String(place), now));
-  expect(others.filter((one) => one.take(10)).length).toBe(ROOM.bodies);
+  for (let place = 0; place < 20; place += 1) expect(ticketOf(budget, "stranger", String(place)).take(15)).toBe(true);
   expect(proved.bytes).toBe(40);
 });

@@ -58,9 +58,9 @@ class CountedLimits implements Limits {
     return verdict;
   }
 
-  confirm(located: Located, now: number): void {
+  confirm(located: Located, now: number): boolean {
     this.confirmed.push(located.clientKey);
-    this.#table.confirm(located, now);
+    return this.#table.confirm(located, now);
   }
 
   release(located: Located, isProved: boolean): void {

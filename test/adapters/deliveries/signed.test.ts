@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { SCHEME_NAMES, type SchemeName } from "../../../core/index.ts";
 import { rig, SECRETS, signed } from "../../support/deliveries.ts";
 import { runs } from "../../support/runs.ts";
@@ -186,4 +187,48 @@ test("BODY-7: a route takes bodies of the size that it allows, and says how larg
   expect(await sent("small", 1001)).toEqual([413, "The body is larger than 1,000 bytes."]);
   expect(await sent("large", 1_000_000)).toBe(200);
   expect(await sent("large", 1_000_001)).toEqual([413, "The body is larger than 1,000,000 bytes."]);
+});
+
+test.each<readonly [string, () => boolean | Promise<boolean>, number, boolean]>([
+  ["gives a slot", () => true, 200, true],
+  ["gives a slot later", () => Promise.resolve(true), 200, true],
+  ["has no slot left", () => false, 429, false],
+  ["has no slot left, as it says later", () => Promise.resolve(false), 429, false],
+  [
+    "fails",
+    () => {
+      throw new Error("boom");
+    },
+    500,
+    false,
+  ],
+  ["fails later", () => Promise.reject(new Error("boom")), 500, false],
+])("SIGN-5, SLOT-2: a proved request whose limit %s", async (_, confirm, status, isHeld) => {
+  const released: boolean[] = [];
+  let asked = 0;
+  const flows = memoryFlows();
+  const { send } = rig(
+    { it: { sessionKey: SESSION, secret: SECRETS.github, signature: "github" } },
+    {
+      limits: {
+        admit: () => ({ kind: "admitted" }),
+        confirm,
+        release: (_at, isProved) => void released.push(isProved),
+      },
+      flows: {
+        takesDeliveries: true,
+        execute: (...command) => {
+          asked += 1;
+          return flows.execute(...command);
+        },
+      },
+    },
+  );
+  const body = JSON.stringify({ action: "create_flow", goal: "g" });
+  expect((await send("it", body, {})).status).toBe(401);
+  expect((await send("it", body, signed("github", body, { secret: "another-secret-0123456789" }))).status).toBe(401);
+  expect([released, asked]).toEqual([[false, false], 0]);
+  const { status: said, headers } = await send("it", body, signed("github", body));
+  expect([said, headers.get("retry-after")]).toEqual([status, status === 429 ? "1" : null]);
+  expect([released, asked]).toEqual([[false, false, isHeld], isHeld ? 1 : 0]);
 });

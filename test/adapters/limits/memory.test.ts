@@ -325,32 +325,30 @@ const SIGNED = load({
 const delivery = (client: number, peer = "127.0.0.1"): Located =>
   locate(SIGNED, head({ target: "/plugins/webhooks/hub", client: `10.9.${String(client)}.1`, peer }))._unsafeUnwrap();
 
-const unprovedOf = ({ state }: MemoryLimits): number => [...state.unprovedSlots.values()].reduce((a, b) => a + b, 0);
-
-test("SIGN-5: of a peer's 64 slots strangers hold 32 until they are proved, and known clients all that are left", () => {
+test("SLOT-1, SIGN-5: strangers hold no slot of their peer; a proved request takes one, if one is left", () => {
   const table = new MemoryLimits();
-  const friend = delivery(100);
-  expect(table.admit(friend, 0)).toEqual({ kind: "admitted" });
-  table.confirm(friend, 0);
-  table.release(friend, true);
-  const strangers = Array.from({ length: SLOTS.unproved }, (_, place) => delivery(place));
+  const strangers = Array.from({ length: 100 }, (_, place) => delivery(place));
   for (const stranger of strangers) expect(table.admit(stranger, 0)).toEqual({ kind: "admitted" });
-  expect(table.admit(delivery(50), 0).kind).toBe("too_many_in_flight");
-  for (let held = 0; held < SLOTS.client; held += 1) {
-    expect(table.admit(friend, 0)).toEqual({ kind: "admitted", isKnown: true });
-    table.confirm(friend, 0);
-  }
-  expect(table.admit(friend, 0).kind).toBe("too_many_in_flight");
-  expect(table.admit(delivery(51, "127.0.0.2"), 0).kind).toBe("admitted");
-  const [first, second] = strangers;
-  if (first !== undefined) table.confirm(first, 0);
-  expect(table.admit(delivery(52), 0).kind).toBe("admitted");
-  if (second !== undefined) table.release(second, false);
-  expect(table.admit(delivery(53), 0).kind).toBe("admitted");
-  expect(table.admit(delivery(54), 0).kind).toBe("too_many_in_flight");
+  expect([table.state.clientSlots.size, table.state.peerSlots.size]).toEqual([100, 0]);
+  const places = strangers.map((stranger) => table.confirm(stranger, 0));
+  expect(places.filter((isTaken) => isTaken).length).toBe(SLOTS.peer);
+  expect(table.confirm(delivery(0, "127.0.0.2"), 0)).toBe(true);
+  for (const [place, stranger] of strangers.entries()) table.release(stranger, places[place] === true);
+  table.release(delivery(0, "127.0.0.2"), true);
+  expect(sizeOf(table).slots).toBe(0);
 });
 
-test("SIGN-5, SLOT-3: the unproved slots that are counted are those that are held", () => {
+test("SLOT-1, SIGN-5: a client has eight slots on a signed route, and is known there once it has proved itself", () => {
+  const table = new MemoryLimits();
+  const friend = delivery(1);
+  for (let held = 0; held < SLOTS.client; held += 1) expect(table.admit(friend, 0)).toEqual({ kind: "admitted" });
+  expect(table.admit(friend, 0).kind).toBe("too_many_in_flight");
+  table.release(friend, false);
+  expect(table.confirm(friend, 0)).toBe(true);
+  expect(table.admit(friend, 0)).toEqual({ kind: "admitted", isKnown: true });
+});
+
+test("SLOT-3, SIGN-5: the slots that are counted on a signed route are those that are held", () => {
   const step = fc.record({ client: fc.nat({ max: 3 }), act: fc.constantFrom("admit", "admit", "confirm", "release") });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -361,18 +359,18 @@ test("SIGN-5, SLOT-3: the unproved slots that are counted are those that are hel
         const mine = open.findIndex((one) => one.located.clientKey === located.clientKey);
         const one = open[mine];
         if (act === "admit" && table.admit(located, 0).kind === "admitted") open.push({ located, isProved: false });
-        if (act === "confirm" && one?.isProved === false) {
-          one.isProved = true;
-          table.confirm(one.located, 0);
-        }
+        if (act === "confirm" && one?.isProved === false) one.isProved = table.confirm(one.located, 0);
         if (act === "release" && one !== undefined) {
           open.splice(mine, 1);
           table.release(one.located, one.isProved);
         }
-        expect(unprovedOf(table)).toBe(open.filter(({ isProved }) => !isProved).length);
+        expect(heldBy(table, located)).toEqual({
+          client: open.filter((other) => other.located.clientKey === located.clientKey).length,
+          peer: open.filter(({ isProved }) => isProved).length,
+        });
       }
       for (const { located, isProved } of open) table.release(located, isProved);
-      expect([unprovedOf(table), sizeOf(table).slots]).toEqual([0, 0]);
+      expect(sizeOf(table).slots).toBe(0);
     }),
     { numRuns: runs(200) },
   );

@@ -157,7 +157,7 @@ const LIMITER = ["a client is limited", "newcomers share a bucket", "a client is
 const WINDOW = { limit: 2, ms: 2 };
 
 const MANY: Scale = {
-  rules: { window: WINDOW, slots: { client: 1, peer: 4, unproved: 1 } },
+  rules: { window: WINDOW, slots: { client: 1, peer: 4 } },
   capacity: 1,
   requests: requestsOf([1, 2], ["a", "b"], [1]),
   waits: [1, 2],
@@ -168,7 +168,7 @@ const MANY: Scale = {
 /** The last is for long campaigns. */
 const SCALES: Readonly<Record<string, Scale>> = {
   "3 clients on 1 route": {
-    rules: { window: WINDOW, slots: { client: 1, peer: 4, unproved: 1 } },
+    rules: { window: WINDOW, slots: { client: 1, peer: 4 } },
     capacity: 1,
     requests: requestsOf([1, 2, 3], ["a"], [1]),
     waits: [1, 2],
@@ -177,11 +177,11 @@ const SCALES: Readonly<Record<string, Scale>> = {
   },
   "2 clients on 2 routes": {
     ...MANY,
-    rules: { window: { limit: 2, ms: 1 }, slots: { client: 1, peer: 4, unproved: 1 } },
+    rules: { window: { limit: 2, ms: 1 }, slots: { client: 1, peer: 4 } },
     waits: [1],
   },
   "slots of 2 peers on 2 routes": {
-    rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3, unproved: 1 } },
+    rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3 } },
     capacity: 1,
     requests: requestsOf([1], ["a", "b"], [1, 2]),
     waits: [],
@@ -189,7 +189,7 @@ const SCALES: Readonly<Record<string, Scale>> = {
     reached: ["a slot is refused", "every slot is given back"],
   },
   "slots of 3 clients behind a peer": {
-    rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3, unproved: 1 } },
+    rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3 } },
     capacity: 1,
     requests: requestsOf([1, 2, 3], ["a"], [1]),
     waits: [],

@@ -7,7 +7,7 @@ import { clientKeyOf, locatedOf, peerKeyOf, type Request, SmallLimits } from "..
 import { tracesOf } from "./traces.ts";
 
 /** The scale of spec/limits.qnt. */
-const RULES: Rules = { window: { limit: 2, ms: 4 }, slots: { client: 2, peer: 3, unproved: 1 } };
+const RULES: Rules = { window: { limit: 2, ms: 4 }, slots: { client: 2, peer: 3 } };
 const CAPACITY = 2;
 
 type Key = readonly [number, string];

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -58,6 +58,12 @@ export class Standalone {
   /** Sends a signal that does not end it. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Bytes of memory that the process has now. */
+  get memory(): number {
+    const status = readFileSync(`/proc/${String(this.#child.pid)}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/u.exec(status)?.[1]) * 1024;
   }
 
   get isRunning(): boolean {
