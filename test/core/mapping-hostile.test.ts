@@ -87,7 +87,7 @@ test("MAP-2: a mapping reads no more than body times placeholders, and never mor
       // what goes beyond the bound ends the mapping: one value more, of which the names have been listed
       expect(steps).toBeLessThanOrEqual(Math.min(count * each, A_MEMBER * MAX_MAPPED + count * A_PATH + each));
     }),
-    { numRuns: runs(30) },
+    { numRuns: runs(40) },
   );
 });
 
