@@ -14,7 +14,7 @@ import { run } from "../../../adapters/cli/program.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { createNodeListener } from "../../../adapters/node/index.ts";
 import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
-import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import { bytes, CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
@@ -55,7 +55,7 @@ test("call: the action is sent with the given fields, and its result is printed"
   const data = JSON.stringify({ flowId: flow.flowId, expectedRevision: 9 });
   const options = {
     env: SECRET,
-    input: async () => Buffer.from(JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 })),
+    input: async () => bytes(JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 })),
   };
   const stale = await call(`${url}${PATH_A}`, "finish_flow", "--data", data);
   expect(stale.status).toBe(1);
