@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import JSON5 from "json5";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { ROOM } from "../../adapters/bridge/body-budget.ts";
 import {
   BODY_DEADLINE_MS,
   DELIVERY_ACTIONS,
@@ -179,6 +180,10 @@ test("the figures are those of the code", () => {
   const bounds = { MAX_BODY_BYTES, MAX_JOINED_TEXT, MAX_KEY, MAX_MAPPED, MAX_RECORDS, MOST_BODY_BYTES, TOLERANCE_S };
   for (const [name, bound] of Object.entries(bounds))
     expect([name, page]).toEqual([name, expect.stringContaining(grouped(bound))]);
+  expect(page).toContain(`${String(ROOM.all / 1024 / 1024)} MiB of memory`);
+  expect(page).toContain(
+    `${String(ROOM.unproved / 1024 / 1024)} MiB and are at most ${String(ROOM.bodies)}, of one client ${grouped(ROOM.client)}`,
+  );
   expect(page).toContain(
     `within ${String(UNPROVED_DEADLINE_MS / 1000)} seconds instead of ${String(BODY_DEADLINE_MS / 1000)}`,
   );
