@@ -18,7 +18,7 @@ import {
 import { parseJson, stringifyJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
 import { readSavedOutcome, saveOutcome } from "./saved-outcome.ts";
-import { viewFlow } from "./view.ts";
+import { type BadRecord, viewFlow } from "./view.ts";
 
 /** Milliseconds for which a record is kept: 24 hours. */
 export const RECORD_MS = 86_400_000;
@@ -47,12 +47,16 @@ const isLive = (saved: SavedRecord | undefined, now: number): saved is SavedReco
 
 const refused = (outcome: Decision["outcome"]): Decision => ({ outcome, writes: [] });
 
+/** A rule that was edited may make another action of the same delivery. */
+const faultOfSaved = ({ field }: BadRecord): "idempotency_key_reused" | "bad_host_answer" =>
+  field === "kind" ? "idempotency_key_reused" : "bad_host_answer";
+
 //= ONCE-2, ONCE-3
 const replay = (action: FlowAction, saved: SavedRecord, fingerprint: string): Decision => {
   if (saved.fingerprint !== fingerprint) return refused(err("idempotency_key_reused"));
   const outcome = parseJson(saved.outcome)
     .mapErr(() => "bad_host_answer" as const)
-    .andThen((json) => readSavedOutcome(action, json).mapErr(() => "bad_host_answer" as const));
+    .andThen((json) => readSavedOutcome(action, json).mapErr(faultOfSaved));
   return refused(outcome.map((read): Outcome => ({ ...read, replayed: true })));
 };
 

@@ -27,3 +27,6 @@ export const idempotencyKey = (value: string | undefined): Result<string | undef
   const key = value.length > 2 * MAX_KEY_LENGTH + 2 ? undefined : unquoted(value.trim());
   return key !== undefined && key.length <= MAX_KEY_LENGTH && PRINTABLE.test(key) ? ok(key) : err(MALFORMED);
 };
+
+/** The key as the draft says that a client sends it. */
+export const quotedKey = (key: string): string => `"${key.replace(/["\\]/gu, "\\$&")}"`;

@@ -141,6 +141,7 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
     .option("--secret-file <file>", "file that holds the secret")
     .option("--data <json>", "fields as one JSON object; - reads it from standard input")
+    .option("--idempotency-key <key>", "make the call safe to repeat: one effect and one answer for 24 hours")
     .option("--json", "print the whole answer as one line of JSON", false)
     .addHelpText("after", CALL_HELP)
     .action(

@@ -201,3 +201,11 @@ test("BIND-1, ONCE-2: a repeated delivery is a replay even after its flow has en
   expect(rows.ask(FINISH, both("d3"))).toEqual({ kind: "ignored" });
   expect([...rows.records.keys()]).toEqual(["r d1", "r d2"]);
 });
+
+test("ONCE-2: when an edited rule makes another action of the same delivery, its key counts as used, and nothing is done", () => {
+  const rows = new Rows();
+  rows.ask(CREATE, once("k"));
+  const { writes } = rows;
+  expect(rows.ask(parsed({ action: "cancel_flow", flowId: "it" }), once("k"))).toBe("idempotency_key_reused");
+  expect(rows.writes).toBe(writes);
+});

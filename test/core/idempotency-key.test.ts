@@ -1,14 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { idempotencyKey } from "../../core/index.ts";
+import { idempotencyKey, quotedKey } from "../../core/index.ts";
 
 const printable = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 255 });
-const quoted = (key: string): string => `"${key.replaceAll(/["\\]/gu, (one) => `\\${one}`)}"`;
 
 test("ONCE-4: a key is the same key quoted and bare, with white space around it", () => {
   fc.assert(
     fc.property(printable, fc.constantFrom("", " ", "\t "), (key, space) => {
-      expect(idempotencyKey(`${space}${quoted(key)}${space}`)._unsafeUnwrap()).toBe(key);
+      expect(idempotencyKey(`${space}${quotedKey(key)}${space}`)._unsafeUnwrap()).toBe(key);
       fc.pre(key.trim() === key && !key.startsWith('"'));
       expect(idempotencyKey(`${space}${key}${space}`)._unsafeUnwrap()).toBe(key);
     }),
@@ -29,7 +28,7 @@ test("ONCE-4: an empty, overlong, unprintable or half-quoted key is malformed, a
     "a\u0000",
     "a\u007f",
     "x".repeat(256),
-    quoted("x".repeat(256)),
+    quotedKey("x".repeat(256)),
     "x".repeat(600),
   ];
   for (const value of bad) {

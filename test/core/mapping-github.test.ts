@@ -1,30 +1,15 @@
 // All example payloads that GitHub's own package has, signed as GitHub signs them, through ten rules.
 
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { sign } from "@octokit/webhooks-methods";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type JsonValue, mapDelivery, own, parseAction, parseRules, type Source } from "../../core/index.ts";
+import { type GithubDelivery, githubDeliveries } from "../support/github-deliveries.ts";
 import { GITHUB_RULES } from "../support/github-rules.ts";
 import { bytes } from "./arbitraries.ts";
 import { check, keyOf } from "./signing.ts";
 
-type Delivery = { readonly event: string; readonly body: string };
-
-/** github.com and each release of GitHub's server that the package knows. */
-const FOLDER = dirname(dirname(fileURLToPath(import.meta.resolve("@octokit/webhooks-examples"))));
-const definitionsIn = (folder: string) =>
-  JSON.parse(readFileSync(join(FOLDER, folder, "index.json"), "utf8")) as readonly {
-    readonly name: string;
-    readonly examples: readonly unknown[];
-  }[];
-const DELIVERIES: readonly Delivery[] = readdirSync(FOLDER, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .flatMap(({ name }) => definitionsIn(name))
-  .flatMap(({ name, examples }) => examples.map((example) => ({ event: name, body: JSON.stringify(example) })));
-
+const DELIVERIES = githubDeliveries();
 const RULES = parseRules(GITHUB_RULES, ["authorization", "x-hub-signature-256"])._unsafeUnwrap();
 
 const sourceOf = (event: string, payload: unknown): Source => ({
@@ -32,7 +17,7 @@ const sourceOf = (event: string, payload: unknown): Source => ({
   header: (name) => (name === "x-github-event" ? event : undefined),
 });
 
-const nameOf = ({ event, body }: Delivery): string => {
+const nameOf = ({ event, body }: GithubDelivery): string => {
   const action = own(JSON.parse(body), "action");
   return typeof action === "string" ? `${event}.${action}` : event;
 };

@@ -29,7 +29,12 @@ export type Rig = {
   readonly handler: FetchHandler;
   readonly events: readonly AuditEvent[];
   readonly lines: readonly string[];
-  readonly send: (route: string, body: string | Uint8Array, headers: Readonly<Record<string, string>>) => Promise<Sent>;
+  readonly send: (
+    route: string,
+    body: string | Uint8Array,
+    headers: Readonly<Record<string, string>>,
+    client?: string,
+  ) => Promise<Sent>;
 };
 
 export const rig = (routes: object, options: Partial<EmbedOptions> = {}): Rig => {
@@ -42,14 +47,14 @@ export const rig = (routes: object, options: Partial<EmbedOptions> = {}): Rig =>
     onEvent: (event) => void events.push(event),
     ...options,
   });
-  const send: Rig["send"] = async (route, body, headers) => {
+  const send: Rig["send"] = async (route, body, headers, client = "203.0.113.7") => {
     const response = await handler(
       new Request(`http://bridge.test/plugins/webhooks/${route}`, {
         method: "POST",
         headers: { "content-type": "application/json", ...headers },
         body,
       }),
-      { client: "203.0.113.7" },
+      { client },
     );
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: JSON.parse(text) as Body, text };

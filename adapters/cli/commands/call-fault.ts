@@ -10,6 +10,9 @@ import { shownUrl } from "./call-target.ts";
 /** Nothing was carried out, as far as this side can tell. */
 export const unreachable = (sentence: string): CliFault => ({ ...fault(sentence), status: EXIT.unreachable });
 
+/** `key`: the idempotency key that the request has, if it has one. */
+export type Repeatable = { readonly action: string; readonly key: string | undefined };
+
 /** Actions that change nothing. */
 const READS: ReadonlySet<string> = new Set([
   "get_flow",
@@ -21,16 +24,23 @@ const READS: ReadonlySet<string> = new Set([
 
 export const changesNothing = (action: string): boolean => READS.has(action);
 
+/** What to do before the same call is made again. */
+export const beforeAgain = ({ key }: Repeatable): string =>
+  key === undefined ? "look at the flow before you call again" : "call again with the same --idempotency-key";
+
 //= CALL-3
 /** The request was sent and its outcome is not known. An action of no known name may write. */
-export const unsure = (what: string, action: string): CliFault => ({
-  ...fault(
-    changesNothing(action)
-      ? `${what}. ${action} changes nothing: call it again`
-      : `${what}; it may have been carried out. Look at the flow before you call again`,
-  ),
-  status: EXIT.unsure,
-});
+export const unsure = (what: string, sent: Repeatable): CliFault => {
+  const next = beforeAgain(sent);
+  return {
+    ...fault(
+      changesNothing(sent.action)
+        ? `${what}. ${sent.action} changes nothing: call it again`
+        : `${what}; it may have been carried out. ${next.charAt(0).toUpperCase()}${next.slice(1)}`,
+    ),
+    status: EXIT.unsure,
+  };
+};
 
 const codeOf = (error: unknown): string => {
   if (!(error instanceof Error)) return "unknown";
@@ -38,7 +48,7 @@ const codeOf = (error: unknown): string => {
 };
 
 /** A request and the name of its action. */
-type Asked = Post & { readonly action: string };
+type Asked = Post & Repeatable;
 
 const NO_WAY = "There is no way to that address from here. Check the address, the network and the firewall";
 
@@ -103,8 +113,9 @@ const failedBefore = ({ target, proxy }: Post, code: string, error: unknown): Cl
 
 const IN_TIME = `within ${String(DEADLINE_MS / 1000)} s`;
 
-const lateFault = ({ target, proxy, action }: Asked, wasSent: boolean): CliFault => {
-  if (wasSent) return unsure(`${shownUrl(target)} was reached: no answer ${IN_TIME}`, action);
+const lateFault = (post: Asked, wasSent: boolean): CliFault => {
+  const { target, proxy } = post;
+  if (wasSent) return unsure(`${shownUrl(target)} was reached: no answer ${IN_TIME}`, post);
   return proxy === undefined
     ? unreachable(`${shownUrl(target)} could not be reached ${IN_TIME}. ${NO_WAY}`)
     : proxyFault(proxy, target, `did not connect ${IN_TIME}`);
@@ -115,12 +126,12 @@ export const explainSend = (post: Asked, { kind, wasSent, error }: SendFault): C
   const shown = shownUrl(post.target);
   const code = codeOf(error);
   if (kind === "too_long")
-    return unsure(`${shown} answered with more than ${String(MAX_ANSWER_BYTES / 1024 / 1024)} MiB`, post.action);
+    return unsure(`${shown} answered with more than ${String(MAX_ANSWER_BYTES / 1024 / 1024)} MiB`, post);
   if (kind === "late") return lateFault(post, wasSent);
   if (!wasSent) return failedBefore(post, code, error);
   return NOT_HTTP.test(code)
     ? unreachable(
         `${shown} was reached, but does not answer in HTTP (${code}). Check that it is the URL of a webhook route`,
       )
-    : unsure(`${shown} closed the connection before its answer was complete (${code})`, post.action);
+    : unsure(`${shown} closed the connection before its answer was complete (${code})`, post);
 };

@@ -1,12 +1,30 @@
 // `openclaw-webhooks call`: sends one action to one route.
 
 import { err, ok, Result } from "neverthrow";
-import { ACTIONS, isObject, own, parseJson, printable, visibleJson } from "../../../core/index.ts";
+import {
+  ACTIONS,
+  IDEMPOTENCY_KEY,
+  idempotencyKey,
+  isObject,
+  own,
+  parseJson,
+  printable,
+  quotedKey,
+  visibleJson,
+} from "../../../core/index.ts";
 import { hideValues } from "../../bridge/scrub.ts";
 import { repeatedNames } from "../config/repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { changesNothing, explainSend, proxyFault, unreachable, unsure } from "./call-fault.ts";
+import {
+  beforeAgain,
+  changesNothing,
+  explainSend,
+  proxyFault,
+  type Repeatable,
+  unreachable,
+  unsure,
+} from "./call-fault.ts";
 import { proxyFor } from "./call-proxy.ts";
 import { readSecret } from "./call-secret.ts";
 import { post, type Post, type Received } from "./call-send.ts";
@@ -17,6 +35,7 @@ export type CallOptions = {
   readonly secretEnv: string;
   readonly secretFile?: string;
   readonly data?: string;
+  readonly idempotencyKey?: string;
   readonly json: boolean;
 };
 
@@ -101,14 +120,14 @@ const locationOf = (location: string, { target, secret }: Call): string => {
 /** Whether the server, or one in front of it, failed at a request that it had taken. */
 const isDoubtful = (status: number): boolean => status >= 500;
 
-const doubtOf = (action: string): string =>
-  changesNothing(action)
-    ? ` (${action} changes nothing; call it again)`
-    : " (it may have been carried out; look at the flow before you call again)";
+const doubtOf = (sent: Repeatable): string =>
+  changesNothing(sent.action)
+    ? ` (${sent.action} changes nothing; call it again)`
+    : ` (it may have been carried out; ${beforeAgain(sent)})`;
 
 /** The answer of a webhook route. Errs with what else answered. */
 const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> => {
-  const { target, proxy, action } = sent;
+  const { target, proxy } = sent;
   const { status, location, text } = received;
   if (location !== undefined) {
     return err(
@@ -124,13 +143,13 @@ const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> =>
   const from = proxy === undefined ? "" : `. The answer may be of the proxy that ${proxy.variable} names`;
   return err(
     isDoubtful(status) || status === 408
-      ? unsure(`${what}${from}`, action)
+      ? unsure(`${what}${from}`, sent)
       : unreachable(`${what}${from}. Check that it is the URL of a webhook route`),
   );
 };
 
 /** A request with its secret as it was read, its action, and the names of its fields. */
-type Call = Post & { readonly secret: string; readonly action: string; readonly fields: readonly string[] };
+type Call = Post & Repeatable & { readonly secret: string; readonly fields: readonly string[] };
 
 const send = async (call: Call): Promise<Result<Answer, CliFault>> =>
   (await post(call)).mapErr((failed) => explainSend(call, failed)).andThen((received) => readAnswer(received, call));
@@ -179,7 +198,7 @@ const hintOf = (code: unknown, sent: Call): string => {
 
 const show = ({ status, body }: Answer, sent: Call, json: boolean, io: Io): Result<number, CliFault> => {
   const isOk = body.ok && status < 400;
-  const doubt = isDoubtful(status) ? doubtOf(sent.action) : undefined;
+  const doubt = isDoubtful(status) ? doubtOf(sent) : undefined;
   return (json ? stringify(body, sent.secret) : stringify(body.result, sent.secret, 2)).map((text) => {
     const [code, sentence] = [body.code, body.error].map((member) => wordOf(member, sent.secret));
     const hint = doubt ?? hintOf(body.code, sent);
@@ -210,11 +229,14 @@ export const call = async (
   if (target.isErr()) return err(target.error);
   const proxy = proxyFor(target.value, io.env);
   if (proxy.isErr()) return err(proxy.error);
+  const key = idempotencyKey(options.idempotencyKey);
+  if (key.isErr()) return err(fault(`--idempotency-key ${key.error.sentence}`));
   const body = JSON.stringify({ ...given.value, action });
   const headers = {
     "content-type": "application/json",
     authorization: headerValue(secret.value),
     "content-length": String(Buffer.byteLength(body)),
+    ...(key.value === undefined ? {} : { [IDEMPOTENCY_KEY]: quotedKey(key.value) }),
   };
   const sent = {
     target: target.value,
@@ -223,6 +245,7 @@ export const call = async (
     proxy: proxy.value,
     secret: secret.value,
     action,
+    key: key.value,
     fields: Object.keys(given.value).filter((name) => name !== "action"),
   };
   return (await send(sent)).andThen((answer) => show(answer, sent, options.json, io));

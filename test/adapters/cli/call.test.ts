@@ -644,3 +644,24 @@ test("call: a body as curl sends it may name the same action; an unknown field i
   expect(await refused("run_task", "statu=x")).toContain("(run_task has no field statu)");
   expect(await refused("an_action_of_later", "gaol=x")).toContain("(name=text sends a string;");
 });
+
+test("CALL-3, ONCE-4: with an idempotency key the call is made safe to repeat, and the advice is to repeat it", async () => {
+  const keys: unknown[] = [];
+  const url = await http((request, response) => {
+    keys.push(request.headers["idempotency-key"]);
+    request.resume().on("end", () => response.socket?.destroy());
+  });
+  const keyed = (key: string): Promise<Ran> =>
+    call(["zapier", "create_flow", "goal=x", "--url", url, "--idempotency-key", key]);
+  const ended = await keyed('order "7"');
+  expect([ended.status, ended.error]).toEqual([
+    4,
+    expect.stringContaining("it may have been carried out. Call again with the same --idempotency-key.\n"),
+  ]);
+  expect(keys).toEqual([String.raw`"order \"7\""`]);
+  expect(await keyed("\u00e9")).toMatchObject({
+    status: 2,
+    error: "--idempotency-key must be 1 to 255 printable ASCII characters, quoted or not.\n",
+  });
+  expect(keys.length).toBe(1);
+});

@@ -10,6 +10,8 @@ import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { ACTIONS, DELIVERY_ACTIONS } from "../../../core/index.ts";
 import { goodBody } from "../../core/arbitraries.ts";
+import { githubDeliveries } from "../../support/github-deliveries.ts";
+import { GITHUB_RULES } from "../../support/github-rules.ts";
 import { rig, type Rig, SECRETS, type Sent, signed } from "../../support/deliveries.ts";
 import { runs } from "../../support/runs.ts";
 
@@ -279,4 +281,22 @@ test("ONCE-7: a store that keeps no records is not asked for a request with a ke
     0,
   ]);
   expect((await send("plain", body, BEARER)).status).toBe(200);
+});
+
+test("MAP-4, ONCE-4: each of GitHub's example payloads is carried out, or ignored, or a replay; none is an error of the bridge", async () => {
+  const { send, lines } = rig({ hub: { ...GITHUB, deliveries: GITHUB_RULES } });
+  const counts = new Map<string, number>();
+  for (const [place, { event, body }] of githubDeliveries().entries()) {
+    const headers = { ...signed("github", body), "x-github-event": event };
+    const client = `10.0.${String(place >> 5)}.1`;
+    const sent = await send("hub", body, headers, client);
+    expect([sent.status, sent.text]).toEqual([200, sent.text]);
+    const again = await send("hub", body, headers, client);
+    if (sent.body.code !== "ignored")
+      expect([again.text, again.headers.get("idempotent-replayed")]).toEqual([sent.text, "true"]);
+    const what = sent.body.code ?? (sent.body.result?.["created"] === false ? "existing" : "done");
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+  }
+  expect([...counts.keys()].toSorted()).toEqual(["done", "existing", "ignored"]);
+  expect(lines).toEqual([]);
 });
