@@ -48,8 +48,14 @@ const workflow = z.strictObject({
   connections: z.record(z.string(), z.strictObject({ main: z.tuple([z.tuple([connection])]) })),
 });
 
-/** What an expression knows: the output of the node before, and the execution that it is in. */
-type Scope = { readonly $json: unknown; readonly $execution: { readonly id: string }; readonly $itemIndex: number };
+/** What an expression knows: the output of the node before, and where it is. */
+type Scope = {
+  readonly $json: unknown;
+  readonly $workflow: { readonly id: string };
+  readonly $execution: { readonly id: string };
+  readonly $runIndex: number;
+  readonly $itemIndex: number;
+};
 
 /** An expression is JavaScript between `={{` and `}}`; any other text stands for itself. */
 const evaluate = (text: string, scope: Scope): string => {
@@ -86,13 +92,13 @@ const persist = async <T>(tries: number, attempt: () => Promise<T>): Promise<T> 
 export const runN8n = async (json: string, credential: HeaderCredential): Promise<readonly unknown[]> => {
   const { nodes, connections } = workflow.parse(JSON.parse(json));
   const answers: unknown[] = [];
-  const $execution = { id: randomUUID() };
+  const where = { $workflow: { id: randomUUID() }, $execution: { id: "1" }, $runIndex: 0, $itemIndex: 0 };
   let at = nodes.find(({ type }) => type === "n8n-nodes-base.manualTrigger")?.name ?? "";
   for (let next = connections[at]; next !== undefined; next = connections[at]) {
     at = next.main[0][0].node;
     const found = nodes.find(({ name }) => name === at);
     if (found?.type !== "n8n-nodes-base.httpRequest") throw new Error(`${at} is no HTTP Request node`);
-    const scope: Scope = { $json: answers.at(-1), $execution, $itemIndex: 0 };
+    const scope: Scope = { $json: answers.at(-1), ...where };
     answers.push(await persist(found.maxTries, () => perform(found.parameters, credential, scope)));
   }
   return answers;
