@@ -39,6 +39,7 @@ export * from "./claim-steps.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./answer.ts";
+export * from "./explain-route.ts";
 export * from "./placeholder.ts";
 export * from "./configured-path.ts";
 export * from "./delivery-config.ts";

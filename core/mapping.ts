@@ -47,7 +47,7 @@ export const ruleSchema = z.strictObject({
 type WrittenRule = z.infer<typeof ruleSchema>;
 
 /** `anyOf`: the values that hold; undefined when it is enough that something is there. */
-type Condition = { readonly path: Path; readonly anyOf: ReadonlySet<unknown> | undefined };
+export type Condition = { readonly path: Path; readonly anyOf: ReadonlySet<unknown> | undefined };
 
 /** A JSON value with templates in the places of its texts. */
 type Tree =
@@ -139,7 +139,8 @@ const conditionOf = (written: string, wanted: unknown, credentials: readonly str
 /** Fields that the bound flow gives, with what stands for them until it is found. */
 const BOUND: Readonly<Record<string, JsonValue>> = { flowId: "by-key", expectedRevision: 0 };
 
-const BOUND_FIELDS: readonly string[] = Object.keys(BOUND);
+/** Names of the fields that a rule's key gives to an action on the flow that it finds. */
+export const BOUND_FIELDS: readonly string[] = Object.keys(BOUND);
 
 const boundFields = (action: DeliveryAction): Rule["fields"] =>
   Object.entries(BOUND).flatMap(([name, value]): Rule["fields"] =>
@@ -222,6 +223,10 @@ const holds = ({ path, anyOf }: Condition, source: Source): boolean => {
   return anyOf === undefined ? value !== undefined : anyOf.has(value);
 };
 
+/** The first condition of a rule that a delivery does not meet; undefined when the rule holds. */
+export const unmetIn = ({ when }: Rule, source: Source): Condition | undefined =>
+  when.find((condition) => !holds(condition, source));
+
 /** A value that a rule needs and that the delivery does not have, or of which it has too much. */
 export type MappingFault = FillFault & { readonly rule: number };
 
@@ -266,7 +271,7 @@ const keyOf = ({ key }: Rule, source: Source, budget: Budget): Result<string | u
 //= MAP-4
 /** What the first rule that holds makes of a delivery, or undefined when none does. */
 export const mapDelivery = (rules: readonly Rule[], source: Source): Result<Mapped, MappingFault> | undefined => {
-  const place = rules.findIndex(({ when }) => when.every((condition) => holds(condition, source)));
+  const place = rules.findIndex((rule) => unmetIn(rule, source) === undefined);
   const rule = rules[place];
   if (rule === undefined) return undefined;
   const budget: Budget = { left: MAX_MAPPED };

@@ -313,6 +313,36 @@ export const deliveryId = ({ scheme, id }: Claim, payload: unknown): string | un
   return typeof named === "string" && ID.test(named) ? named : undefined;
 };
 
+/** What a delivery says of itself, proved or not. `at`: milliseconds since the epoch. `lacks`: what its head should have signed. */
+export type Stated = {
+  readonly id: string | undefined;
+  readonly at: number | undefined;
+  readonly lacks: readonly ("id" | "time")[];
+};
+
+const statedTime = (row: Scheme, fields: Fields, header: Header): number | undefined => {
+  const written = fields.time === undefined ? row.form(header(fields.signature) ?? "")?.time : header(fields.time);
+  return written !== undefined && DECIMAL.test(written.trim()) ? Number(written) * 1000 : undefined;
+};
+
+/** Id and time as the head names them, or as the body does where the scheme has its time there; for a dry run only. */
+export const statedBy = (scheme: SchemeName, header: Header, payload: unknown): Stated => {
+  const row = ROWS[scheme];
+  const isSent = ({ signature, id, time }: Fields): boolean =>
+    [signature, id, time].some((name) => name !== undefined && header(name) !== undefined);
+  const fields = row.spellings.find(isSent) ?? row.spellings[0];
+  const named = fields?.id === undefined ? undefined : header(fields.id)?.trim();
+  const id = named !== undefined && isId(named, row) ? named : undefined;
+  const sent = row.timeMember === undefined ? undefined : own(payload, row.timeMember);
+  const inHead = fields === undefined || !row.isTimed ? undefined : statedTime(row, fields, header);
+  const lacksId = row.signsId && row.idMember === undefined && id === undefined;
+  return {
+    id,
+    at: typeof sent === "number" && Number.isSafeInteger(sent) ? sent : inHead,
+    lacks: [...(lacksId ? (["id"] as const) : []), ...(row.isTimed && inHead === undefined ? (["time"] as const) : [])],
+  };
+};
+
 /** Header fields by name. */
 export type SignedHeaders = Readonly<Record<string, string>>;
 

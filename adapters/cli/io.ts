@@ -9,7 +9,7 @@ export type Io = {
   readonly hasRoom?: () => boolean;
   readonly env: Env;
   /** Standard input, to its end. */
-  readonly input: () => Promise<string>;
+  readonly input: () => Promise<Uint8Array>;
   /** Whether standard error is a terminal that a person reads. */
   readonly isTerminal: boolean;
   /** Calls `handle` at the first request to stop and at the second one. Returns a function that ends the watch. */

@@ -1,6 +1,6 @@
 // Runs the command line in this process.
 
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import type { Io } from "./io.ts";
 import { run } from "./program.ts";
@@ -44,7 +44,7 @@ process.exitCode = await run(process.argv.slice(2), {
   out: writer(process.stdout),
   error: writer(process.stderr),
   env: process.env,
-  input: () => text(process.stdin),
+  input: () => buffer(process.stdin),
   isTerminal: process.stderr.isTTY,
   hasRoom: () => process.stderr.writableLength <= MAX_WAITING,
   onStop: watchStops,

@@ -12,6 +12,8 @@ import { LOG_LEVELS } from "./log.ts";
 import { openapi } from "./commands/openapi.ts";
 import { KEEP_ALIVE_MS } from "../server/server.ts";
 import { serve, type ServeOptions } from "./commands/serve.ts";
+import { SCHEME_LIST, sign, type SignOptions } from "./commands/sign.ts";
+import { tryDelivery, type TryOptions } from "./commands/try.ts";
 import { VERSION } from "./version.ts";
 
 const port = (written: string): number => {
@@ -41,10 +43,30 @@ The secret comes from an environment variable or a file, never from the command 
 HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server on this machine never leaves it.
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, or a 5xx: the action may have been carried out.`;
 
+const TRY_HELP = `
+Checks the signature, tries the rules of the route and prints the action, and does nothing. A header is one of the delivery's:
+  openclaw-webhooks try routes.json5 github --body delivery.json --header 'X-GitHub-Event: pull_request'
+Content-Type is application/json unless it is given. An old delivery can be tried: of its time it is only said that it is old.
+Exit status: 0 there is an action, or the delivery is ignored; 1 it would be refused; 2 wrong usage.`;
+
+/** For an option that may be given several times. */
+const collected = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+const SIGN_HELP = `
+SCHEME is how the provider signs, one of
+  ${SCHEME_LIST}
+Send the file that was signed, byte for byte, and add what is not signed yourself:
+  openclaw-webhooks sign github --body delivery.json |
+    curl -s http://127.0.0.1:8787/plugins/webhooks/github -H @- -H 'X-GitHub-Event: push' --data-binary @delivery.json
+The secret is the route's. It comes from an environment variable or a file, never from the command line.
+A signature that holds a time is good for five minutes. Exit status: 0 done, 2 wrong usage; nothing was printed.`;
+
 //= CALL-1
-/** A usage error on one line: without the value of an unknown option, which may be a secret. */
+/** A usage error on one line: without the value of an unknown option or the words of too many, which may be a secret. */
 const usageError = (text: string): string => {
-  const line = escaped(text.trimEnd().replaceAll("\n", " ")).replace(/(unknown option '[^'=]*)=.*'/u, "$1'");
+  const line = escaped(text.trimEnd().replaceAll("\n", " "))
+    .replace(/(unknown option '[^'=]*)=.*'/u, "$1'")
+    .replace(/^(error: too many arguments .* but got \d+): .*/u, "$1.");
   return line.includes("unknown command '") ? `${line}. Add --help to see the commands.\n` : `${line}\n`;
 };
 
@@ -100,6 +122,19 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .description("list the problems of a configuration; exit status 1 if there is one")
     .action(ends((file: string) => check(file, io), EXIT.refused));
   program
+    .command("try <file> <route>")
+    .description("say what a delivery to a route of a configuration would do, without doing it")
+    .requiredOption("--body <file>", "the delivery's body, byte for byte; - reads it from standard input")
+    .addOption(
+      new Option("--header <line>", "one of its headers; may be given several times")
+        .argParser(collected)
+        .default([], "none"),
+    )
+    .addHelpText("after", TRY_HELP)
+    .action(
+      ends((file: string, route: string, options: TryOptions) => tryDelivery(file, route, options, io), EXIT.refused),
+    );
+  program
     .command("call <route> <action> [fields...]")
     .description("send one action to a route")
     .option("--url <base>", "address of the server", "http://127.0.0.1:8787")
@@ -116,6 +151,15 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
         EXIT.usage,
       ),
     );
+  program
+    .command("sign <scheme>")
+    .description("print the header fields of a signed test delivery, for curl -H @-")
+    .requiredOption("--body <file>", "file with the body, as it will be sent; - reads it from standard input")
+    .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
+    .option("--secret-file <file>", "file that holds the secret")
+    .option("--id <id>", "id of the delivery (default: a new one)")
+    .addHelpText("after", SIGN_HELP)
+    .action(ends((scheme: string, options: SignOptions) => sign(scheme, options, io), EXIT.usage));
   program
     .command("openapi")
     .description("print the OpenAPI 3.1 document of the routes")

@@ -1,13 +1,28 @@
 // The routes as the Gateway's live snapshot has them now. A reloaded secret changes them without a reload of the plugin: the
 // table is made anew when, and only when, the snapshot's block is another object (M-9).
 
-import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
+import {
+  type Config,
+  explainRoute,
+  HIDDEN,
+  hideSessions,
+  loadConfig,
+  printable,
+  type Problem,
+  problemLine,
+  type Route,
+  routeName,
+  type Sha256,
+} from "../../core/index.ts";
+import { hideValues } from "../bridge/scrub.ts";
 import { pluginBlock, UNREADABLE } from "./snapshot.ts";
 
 export type LiveRoutesOptions = {
   readonly sha256: Sha256;
   /** Gets the problems once for each change: all lines that there are now, and which are new or gone. */
   readonly onProblems: (now: readonly string[], added: readonly string[], solved: readonly string[]) => void;
+  /** Gets what there is to say of routes that are signed or have rules, as far as it was not said before. */
+  readonly onRules: (added: readonly string[]) => void;
 };
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
@@ -18,6 +33,13 @@ const lineOf = (problem: Problem): string =>
 
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
+//= AUDIT-1
+/** What the route takes and what its rules do. A rule may have the session key in it. */
+const ruleLines = (route: Route): readonly string[] =>
+  explainRoute(route).map((line) =>
+    hideSessions(hideValues(`route ${printable(routeName(route))}: ${line}`, [route.sessionKey]), HIDDEN),
+  );
+
 //= CONFIG-5
 export class LiveRoutes {
   readonly #options: LiveRoutesOptions;
@@ -25,6 +47,7 @@ export class LiveRoutes {
   #block: unknown = undefined;
   #config: Config = EMPTY;
   #lines: ReadonlySet<string> = new Set();
+  #rules: ReadonlySet<string> = new Set();
 
   /** `block`: the plugin's configuration at registration, when the snapshot may still be the one before. */
   constructor(options: LiveRoutesOptions, block: unknown) {
@@ -65,5 +88,8 @@ export class LiveRoutes {
       [...lines].filter((line) => !before.has(line)),
       [...before].filter((line) => !lines.has(line)),
     );
+    const said = this.#rules;
+    this.#rules = new Set([...this.#config.routes.values()].flatMap(ruleLines));
+    this.#options.onRules([...this.#rules].filter((line) => !said.has(line)));
   }
 }

@@ -90,7 +90,10 @@ const start = (api: PluginApi, log: Log): void => {
     for (const line of solved) log.write("info", `solved: ${line}`);
     health.update(broken);
   };
-  const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems }, api.pluginConfig);
+  const onRules: LiveRoutesOptions["onRules"] = (added) => {
+    for (const line of added) log.write("info", line);
+  };
+  const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
   const claims = claimsOf(runtime);
   const { locate, handle } = createBridge({
     routes: () => live.config.routes,

@@ -11,9 +11,9 @@ export const targetOf = (request: IncomingMessage): string =>
 const linesOf = ({ headers, rawHeaders }: IncomingMessage, name: string): readonly string[] => {
   const isNamed = (other: string): boolean => other.length === name.length && other.toLowerCase() === name;
   const lines = rawHeaders.filter((_, index) => index % 2 === 1 && isNamed(rawHeaders[index - 1] ?? ""));
-  if (lines.length > 1) return lines;
   // frameworks that make requests of their own may fill in `headers` alone
-  return Object.hasOwn(headers, name) ? [headers[name] ?? []].flat() : [];
+  const given = Object.hasOwn(headers, name) ? [headers[name] ?? []].flat() : [];
+  return lines.length > 1 ? lines : given;
 };
 
 /** In no secret, because no header can carry it. */

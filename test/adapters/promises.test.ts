@@ -121,7 +121,7 @@ const served = async (args: readonly string[], look = (): void => undefined) => 
       if (text.includes("listening on")) setImmediate(() => (look(), end()));
     },
     env: { XDG_STATE_HOME: join(folder, "state") },
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: false,
     onStop: (stop) => {
       end = () => stop(true);

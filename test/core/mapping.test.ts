@@ -103,7 +103,8 @@ test("MAP-2: a text without placeholders is itself, and no text makes the parser
 test("MAP-2: a text that is one placeholder keeps the value's type; all others are joined", () => {
   fc.assert(
     fc.property(json, fc.string({ unit: "grapheme-ascii" }), (value, around) => {
-      fc.pre(!around.includes("{{"));
+      // with one more brace the placeholder would begin a place earlier
+      fc.pre(!`${around}{`.includes("{{"));
       const from = source({ value });
       expect(filled("{{payload.value}}", from)._unsafeUnwrap()).toEqual(value);
       const joined = filled(`x${around}{{ payload.value }}`, from);

@@ -1,13 +1,16 @@
 // The pages that users read, performed: each fenced block is run, loaded or compared below, and a block that nothing here
-// claims fails. docs/integrations.md has tests of its own, which claim each of its blocks in the same way.
+// claims fails. docs/integrations.md and the pages of deliveries have tests of their own, which do the same.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage } from "node:http";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { run } from "../../adapters/cli/program.ts";
 import { REJECTIONS } from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
+import { check, keyOf } from "../core/signing.ts";
 import { type Section, sectionsOf } from "../support/markdown.ts";
 import { type Bench, SECRET, startBench } from "../systems/integrations/integrations-server.ts";
 import { movedTo } from "../systems/integrations/integrations.ts";
@@ -73,7 +76,7 @@ const cli = async (args: readonly string[]): Promise<{ readonly status: number; 
     out: (text) => (out += text),
     error: (text) => (out += text),
     env: { PATH: process.env["PATH"], OPENCLAW_WEBHOOK_SECRET: SECRET },
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: false,
     onStop: () => () => undefined,
   });
@@ -181,6 +184,28 @@ const server: Claim = async (code) => {
   expect(await running.end("SIGTERM")).toBe(0);
 };
 
+/** What the page's commands send is a body that its header fields prove. */
+const signs: Claim = async (code) => {
+  const body = written("delivery.json", '{"ref":"refs/heads/main"}\r\n');
+  const received = Promise.withResolvers<{ readonly request: IncomingMessage; readonly raw: Buffer }>();
+  const receiver = createServer((request, response) => {
+    void buffer(request).then((raw) => {
+      response.end();
+      received.resolve({ request, raw });
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+  const { port }: { readonly port: number } = Object(receiver.address());
+  const ran = await bench.sh(movedTo(`http://127.0.0.1:${String(port)}`, code), installed());
+  expect(ran).toEqual({ status: 0, out: "" });
+  const { request, raw } = await received.promise;
+  receiver.close();
+  expect(raw).toEqual(readFileSync(body));
+  expect(request.headers).toMatchObject({ "content-type": "application/json", "x-github-event": "push" });
+  const signature = String(request.headers["x-hub-signature-256"]);
+  expect(check("github", { "x-hub-signature-256": signature }, [keyOf("github", SECRET)], raw)).toBe(0);
+};
+
 /** What a running server has when the backup is made is there after the restore, and nothing that came later. */
 const restored: Claim = async (code) => {
   const env = installed();
@@ -249,6 +274,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/performance.md, Measure it yourself: sh 1": bench25,
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
+  "docs/server.md, Sign a test delivery: sh 1": signs,
   "docs/server.md, Configuration: json5 1": configuration,
   "docs/server.md, Secrets: json5 1": providers,
   "docs/server.md, Network and TLS: sh 1": options,
@@ -256,10 +282,10 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/server.md, Backup and restore: sh 2": restored,
 };
 
-/** docs/integrations.md: see test/systems/integrations. */
-const PAGES = ["README.md", "ARCHITECTURE.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)].filter(
-  (page) => page !== "docs/integrations.md",
-);
+/** Performed by test/systems/integrations and deliveries.test.ts. */
+const ELSEWHERE = /^docs\/(?:integrations\.md|deliveries\b)/u;
+
+const PAGES = ["README.md", "ARCHITECTURE.md", ...filesIn("docs", ".md")].filter((page) => !ELSEWHERE.test(page));
 
 const named = (page: string, { heading, blocks }: Section): readonly (readonly [string, string])[] =>
   blocks.map(({ language, code }, index) => [`${page}, ${heading}: ${language} ${String(index + 1)}`, code]);

@@ -12,7 +12,7 @@ export const cli = async (args: readonly string[], io: Partial<Io> = {}): Promis
     out: (text) => (out += text),
     error: (text) => (error += text),
     env: {},
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: false,
     onStop: () => () => undefined,
     ...io,

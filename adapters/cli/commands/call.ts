@@ -68,7 +68,7 @@ const unambiguous = (text: string, where: string): Result<string, CliFault> => {
 
 const dataOf = async (data: string | undefined, io: Io): Promise<Result<object, CliFault>> => {
   if (data === undefined) return ok({});
-  const text = data === "-" ? await io.input() : data;
+  const text = data === "-" ? new TextDecoder().decode(await io.input()) : data;
   return parseJson(text)
     .mapErr(() => fault("--data is not JSON. Give a JSON object"))
     .andThen((json) => unambiguous(text, "--data").map(() => json))

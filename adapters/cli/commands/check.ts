@@ -1,7 +1,7 @@
 // `openclaw-webhooks check`: lists the problems of a configuration file before it is served.
 
 import type { Result } from "neverthrow";
-import { emptiness, loadConfig, printable, problemLine } from "../../../core/index.ts";
+import { emptiness, explainRoute, loadConfig, printable, problemLine } from "../../../core/index.ts";
 import { refusedProxy, wideProxy } from "../../node/client.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
@@ -11,7 +11,7 @@ import { EXIT, type Io } from "../io.ts";
 
 const countOf = (count: number, name: string): string => `${String(count)} ${name}${count === 1 ? "" : "s"}`;
 
-/** Prints a line for each problem, advice and route, then the counts. The status is `refused` if there is a problem. */
+/** Prints a line for each problem, advice, route and rule, then the counts. The status is `refused` if there is a problem. */
 export const check = async (file: string, io: Io): Promise<Result<number, CliFault>> => {
   const read = await readConfigFile(file, io.env);
   return read.map((server) => {
@@ -25,7 +25,11 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
     const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];
     if (routes.size === 0 && lines.length === 0) lines.push(`${emptiness(config)}.`);
     for (const line of [...lines, ...advice]) io.out(`${line}\n`);
-    for (const { id, path } of routes.values()) io.out(`route ${printable(id)} would be served at ${path}\n`);
+    for (const route of routes.values()) {
+      const name = `route ${printable(route.id)}`;
+      io.out(`${name} would be served at ${route.path}\n`);
+      for (const line of explainRoute(route)) io.out(`${name}: ${line}\n`);
+    }
     io.out(`${file}: ${countOf(routes.size, "route")}, ${countOf(lines.length, "problem")}.\n`);
     return lines.length === 0 ? EXIT.ok : EXIT.refused;
   });

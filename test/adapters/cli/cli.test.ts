@@ -14,7 +14,7 @@ import { run } from "../../../adapters/cli/program.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { createNodeListener } from "../../../adapters/node/index.ts";
 import { type RunningServer, startServer } from "../../../adapters/server/server.ts";
-import { CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
+import { bytes, CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
@@ -53,7 +53,10 @@ test("call: the action is sent with the given fields, and its result is printed"
   expect(line.out.split("\n")).toHaveLength(2);
   expect(JSON.parse(line.out)).toEqual({ ok: true, routeId: "zapier", result: { flow } });
   const data = JSON.stringify({ flowId: flow.flowId, expectedRevision: 9 });
-  const options = { env: SECRET, input: async () => JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 }) };
+  const options = {
+    env: SECRET,
+    input: async () => bytes(JSON.stringify({ flowId: flow.flowId, expectedRevision: 0 })),
+  };
   const stale = await call(`${url}${PATH_A}`, "finish_flow", "--data", data);
   expect(stale.status).toBe(1);
   expect(JSON.parse(stale.out)).toMatchObject({ applied: false, current: flow });
@@ -225,7 +228,7 @@ const served = async (
     out: (text) => (out += text),
     error: (text) => (error += text),
     env: setup.env ?? {},
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: setup.isTerminal ?? false,
     ...(setup.onDefect && { onDefect: setup.onDefect }),
     onStop: (handle) => {
@@ -503,7 +506,7 @@ test("SERVE-2: a second request to stop ends at once", async () => {
     out: () => undefined,
     error: (text) => (error += text),
     env: {},
-    input: () => Promise.resolve(""),
+    input: () => Promise.resolve(new Uint8Array()),
     isTerminal: false,
     onStop: (handle) => {
       stops.push(handle);
@@ -675,7 +678,7 @@ test("a defect ends a command with one line, which says what it is and not what 
 test("help and version end with status 0, and help names every command and the exit statuses", async () => {
   const help = await cli(["--help"]);
   expect([help.status, help.error]).toEqual([0, ""]);
-  for (const name of ["serve", "check", "call", "openapi"]) expect(help.out).toContain(name);
+  for (const name of ["serve", "backup", "check", "call", "sign", "openapi"]) expect(help.out).toContain(name);
   expect((await cli(["call", "--help"])).out).toContain("Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer.");
   expect((await cli(["serve", "--help"])).out).toContain("GET /healthz");
   expect((await cli(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/u);

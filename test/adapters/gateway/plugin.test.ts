@@ -203,7 +203,7 @@ test("CONFIG-5: the table is rebuilt only if the block is another object, and su
   let snapshot: () => unknown = () => snapshotOf(CONFIG);
   const told: (readonly string[])[] = [];
   const onProblems = (...lines: (readonly string[])[]): void => void told.push(...lines);
-  const live = new LiveRoutes({ sha256, onProblems }, CONFIG);
+  const live = new LiveRoutes({ sha256, onProblems, onRules: () => undefined }, CONFIG);
   const current = () => {
     live.follow(readSnapshot(snapshot));
     return live.config;
@@ -225,6 +225,24 @@ test("CONFIG-5: the table is rebuilt only if the block is another object, and su
     snapshot = () => odd;
     expect(current().routes.size).toBe(0);
   }
+});
+
+test("AUDIT-1: rules are explained in the log, once for each change and without the session key", () => {
+  const told: (readonly string[])[] = [];
+  const onRules = (added: readonly string[]): void => void told.push(added);
+  const rule = (key: string) => ({ key, do: { action: "finish_flow" } });
+  const ruled = { sessionKey: ROUTE_A.sessionKey, secret: ROUTE_A.secret };
+  const routes = { zapier: { ...ruled, deliveries: [rule("x agent:main:owner-a")] } };
+  const live = new LiveRoutes({ sha256, onProblems: () => undefined, onRules }, { routes });
+  live.follow(snapshotOf({ routes: { ...routes } }));
+  live.follow(snapshotOf({ routes: { zapier: { ...ruled, deliveries: [rule("x")] } } }));
+  const line = (key: string): string =>
+    `route zapier: deliveries[0]: always: finish_flow of the flow that is bound to key "${key}"`;
+  expect(told).toEqual([["route zapier: takes deliveries with its secret", line("x [hidden]")], [], [line("x")]]);
+  const recorder = new Recorder();
+  recorder.snapshot = snapshotOf({ routes });
+  plugin.register(recorder.api());
+  expect(recorder.lines).toContain(`info [webhooks] ${line("x [hidden]")}`);
 });
 
 test("AUDIT-3: warnings that callers can cause are shown once a minute for each topic, everything at debug level", () => {

@@ -80,13 +80,16 @@ class Context {
   }
 }
 
+/** Variables that GitHub sets for each run. */
+const RUN: Env = { GITHUB_RUN_ID: "16912345678", GITHUB_RUN_ATTEMPT: "1" };
+
 /** With errors fatal, as GitHub runs a script. */
 const runStep = async (step: Step, shared: Env, context: Context, { shell, folder }: Runner): Promise<Ran> => {
   const [script, output] = [join(folder, "script"), join(folder, "output")];
   writeFileSync(script, context.fill(step.run));
   writeFileSync(output, "");
   const env = Object.entries({ ...shared, ...step.env }).map(([name, value]) => [name, context.fill(value)]);
-  const ran = await runIn(folder, { ...Object.fromEntries(env), GITHUB_OUTPUT: output }, shell, ["-e", script]);
+  const ran = await runIn(folder, { ...Object.fromEntries(env), ...RUN, GITHUB_OUTPUT: output }, shell, ["-e", script]);
   context.keep(step.id, readFileSync(output, "utf8"));
   return ran;
 };

@@ -1,0 +1,76 @@
+// What a route takes and what its rules do, in plain words for the operator.
+
+import { stringifyJson } from "./json.ts";
+import type { Condition, Rule } from "./mapping.ts";
+import type { Route } from "./route.ts";
+import { readPath, type Source, type Template } from "./template.ts";
+import { printable } from "./text.ts";
+
+/** UTF-16 units of a key or a value that a sentence shows. */
+const SHOWN = 200;
+
+/** A value as JSON writes it. */
+export const shownValue = (value: unknown): string => {
+  const list = stringifyJson([value]) ?? "[…]";
+  return printable(list.slice(1, -1), SHOWN);
+};
+
+const anyOfText = (values: ReadonlySet<unknown>): string => [...values].map(shownValue).join(" or ");
+
+const conditionText = ({ path, anyOf }: Condition): string =>
+  `${printable(path.written)} is ${anyOf === undefined ? "there" : anyOfText(anyOf)}`;
+
+const written = (template: Template): string =>
+  template.map((part) => (typeof part === "string" ? part : part.written)).join("");
+
+/** What the action is about: the flow of a key, or the one that the rule itself names. */
+const aboutText = ({ action, key, fields }: Rule): string => {
+  if (key !== undefined) {
+    const text = shownValue(written(key));
+    return action === "create_flow" ? `, bound to key ${text}` : ` of the flow that is bound to key ${text}`;
+  }
+  return fields.some(([name]) => name === "flowId") ? " of the flow that do.flowId names" : "";
+};
+
+const ruleText = (rule: Rule): string => {
+  const when = rule.when.length === 0 ? "always" : `when ${rule.when.map(conditionText).join(" and ")}`;
+  return `${when}: ${rule.action}${aboutText(rule)}`;
+};
+
+const takenText = ({ deliveries }: Route): string => {
+  if (deliveries === undefined) return "actions";
+  return deliveries.allowActions ? "deliveries, and actions of callers," : "deliveries";
+};
+
+const credentialText = ({ credential }: Route): string => {
+  if (credential.kind === "secret") {
+    const more = credential.header === undefined ? "" : `, which may stand in the header ${credential.header}`;
+    const previous = credential.secrets.length > 1 ? " or its previousSecret" : "";
+    return `with its secret${previous}${more}`;
+  }
+  const previous = credential.keys.length > 1 ? ", by secret or previousSecret" : "";
+  return `that are signed as ${credential.scheme}${previous}`;
+};
+
+/** How a message calls a rule. */
+export const ruleName = (place: number): string => `deliveries[${String(place)}]`;
+
+const isPlain = ({ credential, deliveries }: Route): boolean =>
+  deliveries === undefined && credential.kind === "secret" && credential.header === undefined;
+
+/** A sentence on what the route takes, and one for each rule. None for a route that takes actions with its secret only. */
+export const explainRoute = (route: Route): readonly string[] => {
+  if (isPlain(route)) return [];
+  const rules = route.deliveries?.rules ?? [];
+  return [
+    `takes ${takenText(route)} ${credentialText(route)}`,
+    ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
+  ];
+};
+
+/** Why a condition does not hold for a delivery. */
+export const explainUnmet = ({ path, anyOf }: Condition, source: Source): string => {
+  const value = readPath(path, source);
+  const wanted = anyOf === undefined ? "" : `, not ${anyOfText(anyOf)}`;
+  return `${printable(path.written)} is ${value === undefined ? "missing" : shownValue(value)}${wanted}`;
+};
