@@ -742,8 +742,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/node/head.ts",
-        was: "if (lines.length > 1) return lines;",
-        becomes: "if (lines.length > 2) return lines;",
+        was: "lines.length > 1 ? lines",
+        becomes: "lines.length > 2 ? lines",
       },
     ],
     model: {

@@ -14,6 +14,7 @@ const asked = (action: string, proxy: typeof PROXY | undefined) => ({
   body: "",
   proxy,
   action,
+  key: undefined,
 });
 
 const failure = (code: unknown): Error => Object.assign(new TypeError("pass-word"), { code });
