@@ -10,6 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SECRETS, signed } from "../../support/deliveries.ts";
 import { type Answer, Gateway, gatewayConfig, type HostName, PACKED } from "./harness.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
@@ -21,11 +22,27 @@ const SECRET = "deliveries-secret-0123456789";
 const HOOK = "/plugins/webhooks/hook";
 const FILE = join("openclaw-webhooks", "deliveries.sqlite");
 const CREATE = { action: "create_flow", goal: "Once" };
+const SESSION = "agent:main:hook";
+
+/** A route of GitHub's, for the same session. */
+const HUB = {
+  sessionKey: SESSION,
+  secret: SECRETS.github,
+  signature: "github",
+  deliveries: [
+    {
+      when: { "payload.state": "opened" },
+      key: "{{payload.goal}}",
+      do: { action: "create_flow", goal: "{{payload.goal}}" },
+    },
+    { when: { "payload.state": "closed" }, key: "{{payload.goal}}", do: { action: "finish_flow" } },
+  ],
+};
 const LIST = { action: "list_flows" };
 
 let gateway: Gateway;
 before(async () => {
-  gateway = await Gateway.start(HOST, gatewayConfig({ hook: { sessionKey: "agent:main:hook", secret: SECRET } }), [
+  gateway = await Gateway.start(HOST, gatewayConfig({ hook: { sessionKey: SESSION, secret: SECRET }, hub: HUB }), [
     PACKED,
   ]);
 });
@@ -34,17 +51,23 @@ after(() => gateway.discard());
 let clients = 0;
 const newClient = (): string => `10.9.${String((clients >> 8) & 255)}.${String(clients++ & 255)}`;
 
-const ask = async (body: unknown, key?: string): Promise<Answer> => {
-  const headers = {
-    "content-type": "application/json",
-    authorization: `Bearer ${SECRET}`,
-    "x-forwarded-for": newClient(),
-    ...(key === undefined ? {} : { "idempotency-key": key }),
-  };
-  const sent = await fetch(gateway.base + HOOK, { method: "POST", headers, body: JSON.stringify(body) });
+const post = async (path: string, body: string, credentials: object): Promise<Answer> => {
+  const headers = { "content-type": "application/json", "x-forwarded-for": newClient(), ...credentials };
+  const sent = await fetch(gateway.base + path, { method: "POST", headers, body });
   const text = await sent.text();
   const isJson = sent.headers.get("content-type")?.startsWith("application/json") === true;
   return { status: sent.status, headers: sent.headers, text, json: isJson ? (JSON.parse(text) as Answer["json"]) : {} };
+};
+
+const ask = (body: unknown, key?: string): Promise<Answer> =>
+  post(HOOK, JSON.stringify(body), {
+    authorization: `Bearer ${SECRET}`,
+    ...(key === undefined ? {} : { "idempotency-key": key }),
+  });
+
+const deliver = (payload: object): Promise<Answer> => {
+  const body = JSON.stringify(payload);
+  return post("/plugins/webhooks/hub", body, signed("github", body));
 };
 
 type Flow = { readonly flowId: string; readonly revision: number; readonly goal: string; readonly createdAt: number };
@@ -72,8 +95,40 @@ test("ONCE-6: no file is made before a key is sent; then it is the user's own, a
   assert.ok(!readFileSync(join(gateway.state, FILE)).includes(SECRET));
 });
 
+test("MAP-5, BIND-1, AUTH-5: signed deliveries create and end a flow of the Gateway, and nothing else opens their route", async () => {
+  const opened = await deliver({ state: "opened", goal: "By delivery" });
+  assert.deepEqual([opened.status, flowIn(opened).goal, flowIn(opened).revision], [200, "By delivery", 0]);
+  const existing = await deliver({ state: "opened", goal: "By delivery", again: true });
+  assert.deepEqual([existing.status, flowIn(existing).flowId], [200, flowIn(opened).flowId]);
+  const repeated = await deliver({ state: "opened", goal: "By delivery" });
+  assert.deepEqual([repeated.text, repeated.headers.get("idempotent-replayed")], [opened.text, "true"]);
+  assert.equal((await deliver({ state: "labeled", goal: "By delivery" })).json["code"], "ignored");
+  assert.equal((await deliver({ state: "opened" })).json["code"], "mapping_failed");
+  const closed = await deliver({ state: "closed", goal: "By delivery" });
+  assert.deepEqual([flowIn(closed).flowId, flowIn(closed).revision], [flowIn(opened).flowId, 1]);
+  assert.equal((await deliver({ state: "closed", goal: "By delivery", late: true })).json["code"], "ignored");
+  for (const credentials of [{}, { authorization: `Bearer ${SECRETS.github}` }, signed("github", "{}")]) {
+    const refused = await post(
+      "/plugins/webhooks/hub",
+      JSON.stringify({ state: "opened", goal: "Forged" }),
+      credentials,
+    );
+    assert.deepEqual([refused.status, refused.json["code"]], [401, "unauthorized"]);
+  }
+  assert.deepEqual(
+    (await flows()).filter(({ goal }) => goal === "Forged"),
+    [],
+  );
+});
+
 /** The requests of one key, and what they have been answered. */
-type Story = { readonly key: string; readonly body: object; left: number; readonly answers: Set<string> };
+type Story = {
+  readonly key: string;
+  readonly send: () => Promise<Answer>;
+  readonly does: "create" | "task" | "finish";
+  left: number;
+  readonly answers: Set<string>;
+};
 
 const DEADLINE_MS = 60_000 + KILLS * 180_000;
 
@@ -95,20 +150,23 @@ test(
       const ending = number % 4 === 3 ? unfinished.pop() : undefined;
       if (ending !== undefined) finished.push(ending);
       const goal = `Flow of key ${String(number)}`;
-      const bodies: readonly object[] = [
-        { action: "create_flow", goal },
-        { action: "create_flow", goal, stateJson: { number } },
-        { action: "run_task", flowId: target?.flowId, runtime: "acp", task: goal },
-      ];
-      const story: Story = {
-        key: `key ${String(number)}`,
-        body:
-          ending === undefined
-            ? (bodies[number % bodies.length] ?? CREATE)
-            : { action: "finish_flow", flowId: ending.flowId, expectedRevision: 0 },
-        left: REPEATS,
-        answers: new Set(),
+      const key = `key ${String(number)}`;
+      const create: Pick<Story, "send" | "does"> = {
+        does: "create",
+        send: () => ask({ action: "create_flow", goal, stateJson: { number } }, key),
       };
+      const kinds: readonly Pick<Story, "send" | "does">[] = [
+        create,
+        { does: "create", send: () => deliver({ state: "opened", goal }) },
+        {
+          does: "task",
+          send: () => ask({ action: "run_task", flowId: target?.flowId, runtime: "acp", task: goal }, key),
+        },
+      ];
+      const finish = { action: "finish_flow", flowId: ending?.flowId, expectedRevision: 0 };
+      const kind =
+        ending === undefined ? kinds[number % kinds.length] : { does: "finish" as const, send: () => ask(finish, key) };
+      const story: Story = { key, ...(kind ?? create), left: REPEATS, answers: new Set() };
       stories.push(story);
       return story;
     };
@@ -122,7 +180,7 @@ test(
         if (story.left <= 0) current[place % current.length] = story = newStory();
         sent += 1;
         try {
-          const answer = await ask(story.body, story.key);
+          const answer = await story.send();
           story.left -= 1 + Math.floor(Math.random() * 40);
           if (isDefinite(answer)) story.answers.add(answer.text);
           else if (answer.json["code"] === "outcome_unknown") unknown += 1;
@@ -143,7 +201,7 @@ test(
     over.abort();
     await Promise.all(senders);
     for (const story of stories) {
-      const answer = await ask(story.body, story.key);
+      const answer = await story.send();
       assert.ok(isDefinite(answer), `${story.key}: ${String(answer.status)} ${answer.text}`);
       story.answers.add(answer.text);
     }
@@ -151,7 +209,7 @@ test(
     console.log(`# ${String(stories.length)} keys, ${counted}`);
     for (const { key, answers } of stories) assert.equal(answers.size, 1, `${key}: ${[...answers].join("\n")}`);
     const goals = (await flows()).map(({ goal }) => goal).filter((goal) => goal.startsWith("Flow of key"));
-    const creates = stories.filter(({ body }) => (body as { action: string }).action === "create_flow");
+    const creates = stories.filter(({ does }) => does === "create");
     assert.deepEqual(goals.length, new Set(goals).size, "no key made two flows");
     assert.equal(goals.length, creates.length);
     assert.equal((await flows()).length, before + creates.length);
