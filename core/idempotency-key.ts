@@ -17,8 +17,11 @@ const MALFORMED: Fault = {
   sentence: "must be 1 to 255 printable ASCII characters, quoted or not",
 };
 
+/** Undefined for what may be two lines of the header, joined. */
+const bare = (value: string): string | undefined => (value.includes(", ") ? undefined : value);
+
 const unquoted = (value: string): string | undefined =>
-  value.startsWith('"') ? QUOTED.exec(value)?.[1]?.replace(/\\(.)/gu, "$1") : value;
+  value.startsWith('"') ? QUOTED.exec(value)?.[1]?.replace(/\\(.)/gu, "$1") : bare(value);
 
 //= ONCE-4
 /** The key that the header's value names; undefined when it was not sent. Errs when it is malformed. */

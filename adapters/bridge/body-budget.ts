@@ -14,14 +14,20 @@ export type Room = {
 //= BODY-8, SIGN-5
 export const ROOM: Room = { all: 67_108_864, unproved: 33_554_432, client: 26_214_400, bodies: 128 };
 
-/** What one body takes. `isKnown`: its client has proved itself before, so that only the bound on all bodies counts. */
+/** What one body takes. `isKnown`: its client has proved itself before, so that it is not counted among the strangers. */
 export class BodyTicket {
   readonly #budget: BodyBudget;
   readonly client: string;
+  readonly isKnown: boolean;
   bytes = 0;
+  /** Of `bytes`, those that count for the client as unproved. */
+  unproved = 0;
   #isOver = false;
   isProved: boolean;
-  readonly isKnown: boolean;
+  /** Whether the request holds a slot of its peer, which a signed one gets with its proof. */
+  hasPeerSlot: boolean;
+  /** Whether the limits have not answered in time: then they give the slots back themselves. */
+  isLate = false;
   /** Set while the body is coming: ends it as one that came too slowly. */
   giveWay: (() => void) | undefined;
 
@@ -29,6 +35,7 @@ export class BodyTicket {
     this.#budget = budget;
     this.client = client;
     this.isProved = isProved;
+    this.hasPeerSlot = isProved;
     this.isKnown = isKnown;
   }
 
@@ -42,6 +49,7 @@ export class BodyTicket {
 
   /** The body has proved its sender: from now on only the bound on all bodies counts it. */
   prove(): void {
+    if (this.isProved) return;
     this.#budget.leave(this);
     this.isProved = true;
   }
@@ -56,9 +64,9 @@ export class BodyTicket {
 export class BodyBudget {
   readonly #room: Room;
   #all = 0;
-  #unproved = 0;
+  #strangers = 0;
   readonly #byClient = new Map<string, number>();
-  /** Oldest first. */
+  /** Of strangers, oldest first. */
   readonly #coming = new Set<BodyTicket>();
 
   constructor(room: Room = ROOM) {
@@ -77,25 +85,26 @@ export class BodyBudget {
 
   //= BODY-8, SIGN-5
   take(ticket: BodyTicket, bytes: number, isWhole: boolean): boolean {
-    const isStranger = !isWhole && !ticket.isProved && !ticket.isKnown;
-    if (isStranger && !this.#admits(ticket, bytes)) return false;
+    const isUnproved = !isWhole && !ticket.isProved;
+    if (isUnproved && !this.#admits(ticket, bytes)) return false;
     if (this.#all + bytes > this.#room.all) return false;
     this.#all += bytes;
     ticket.bytes += bytes;
-    if (isStranger) this.#count(ticket, bytes);
+    if (isUnproved) this.#count(ticket, bytes);
     return true;
   }
 
-  /** Whether there is room for a stranger's bytes, if need be that of older ones: an honest body is short-lived. */
+  /** Whether there is room for unproved bytes, if need be that of older strangers: an honest body is short-lived. */
   #admits(ticket: BodyTicket, bytes: number): boolean {
     if ((this.#byClient.get(ticket.client) ?? 0) + bytes > this.#room.client) return false;
+    if (ticket.isKnown) return true;
     while (!this.#hasRoom(ticket, bytes)) if (!this.#displaceOldest(ticket)) return false;
     return true;
   }
 
   #hasRoom(ticket: BodyTicket, bytes: number): boolean {
     const isOneMore = !this.#coming.has(ticket);
-    return this.#unproved + bytes <= this.#room.unproved && (!isOneMore || this.#coming.size < this.#room.bodies);
+    return this.#strangers + bytes <= this.#room.unproved && (!isOneMore || this.#coming.size < this.#room.bodies);
   }
 
   #displaceOldest(newcomer: BodyTicket): boolean {
@@ -108,18 +117,20 @@ export class BodyBudget {
   }
 
   #count(ticket: BodyTicket, bytes: number): void {
-    this.#coming.add(ticket);
-    this.#unproved += bytes;
+    ticket.unproved += bytes;
     this.#byClient.set(ticket.client, (this.#byClient.get(ticket.client) ?? 0) + bytes);
+    if (ticket.isKnown) return;
+    this.#coming.add(ticket);
+    this.#strangers += bytes;
   }
 
   /** Ends what the narrower bounds count of a ticket. */
   leave(ticket: BodyTicket): void {
-    if (!this.#coming.delete(ticket)) return;
-    this.#unproved -= ticket.bytes;
-    const rest = (this.#byClient.get(ticket.client) ?? 0) - ticket.bytes;
+    if (this.#coming.delete(ticket)) this.#strangers -= ticket.unproved;
+    const rest = (this.#byClient.get(ticket.client) ?? 0) - ticket.unproved;
     if (rest > 0) this.#byClient.set(ticket.client, rest);
     else this.#byClient.delete(ticket.client);
+    ticket.unproved = 0;
   }
 
   end(ticket: BodyTicket): void {

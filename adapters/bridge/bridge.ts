@@ -24,6 +24,7 @@ import {
   routeName,
   type Routes,
   SLOT_RETRY_MS,
+  UNAUTHORIZED,
   type Verdict,
 } from "../../core/index.ts";
 import { adopt, type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
@@ -112,12 +113,20 @@ export const createBridge = (options: BridgeOptions): Bridge => {
 
   const confirm = (located: Located): void => tell(located, () => limits.confirm(located, clock()));
 
-  //= SIGN-5
-  /** Takes the slot that a signed request gets with its proof. Throws when the limits fail. */
-  const takeSlot = async (located: Located): Promise<boolean> => {
-    const said = await withDeadline<unknown>(() => limits.confirm(located, clock()), LIMITS_DEADLINE_MS);
-    if (said.isErr()) throw said.error.kind === "late" ? lateLimits() : said.error.error;
-    return said.value !== false;
+  //= SIGN-5, SLOT-3
+  /** Takes the slot that a signed request gets with its proof. Throws when the limits fail; what they give too late goes back. */
+  const takeSlot = async (located: Located, ticket: BodyTicket): Promise<boolean> => {
+    const said = await withDeadline<unknown>(
+      () => limits.confirm(located, clock()),
+      LIMITS_DEADLINE_MS,
+      (late) => release(located, late !== false),
+    );
+    if (said.isErr()) {
+      ticket.isLate = said.error.kind === "late";
+      throw said.error.kind === "late" ? lateLimits() : said.error.error;
+    }
+    ticket.hasPeerSlot = said.value !== false;
+    return ticket.hasPeerSlot;
   };
 
   const release = (located: Located, isProved: boolean): void => tell(located, () => limits.release(located, isProved));
@@ -165,12 +174,14 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     try {
       const proved = prove(admitted, await readBody(bodyLimits(admitted), ticket), primitives.hmacSha256);
       if (proved.isErr()) return answerRejection(proved.error, located, authenticated);
-      if (authenticated === undefined) {
-        if (!(await takeSlot(located))) return answerRejection(NO_SLOT, located, proved.value.authenticated);
-        ticket.prove();
-      }
+      const isDue = authenticated === undefined;
       authenticated = proved.value.authenticated;
+      ticket.prove();
       const command = accept(proved.value, primitives, time());
+      // a time inside the body belongs to the proof
+      const isProved = command.isOk() || command.error !== UNAUTHORIZED;
+      if (isDue && isProved && !(await takeSlot(located, ticket)))
+        return answerRejection(NO_SLOT, located, authenticated);
       if (command.isErr()) return answerRejection(command.error, located, authenticated);
       if (command.value === undefined) return answerIgnored(proved.value);
       const outcome = execute(command.value);
@@ -207,7 +218,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       await send(await carryOut(entered.value, readBody, ticket), deliver);
     } finally {
       ticket.end();
-      release(location.value, ticket.isProved);
+      if (!ticket.isLate) release(location.value, ticket.hasPeerSlot);
     }
   };
 

@@ -5,10 +5,12 @@ import { err, ok, type Result } from "neverthrow";
 import {
   CANCEL_REFUSALS,
   CREATE_REFUSALS,
+  type Delivery,
   FLOW_STATUSES,
   type FlowAction,
   isView,
   MUTATION_REFUSALS,
+  NO_DELIVERY,
   type Outcome,
   OUTCOME_KINDS,
   STORE_FAILURES,
@@ -104,23 +106,30 @@ const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part]
   ignored: [],
 };
 
+/** Outcomes of a request that a key leads to its flow, and failures of one that may be repeated. */
+const ONLY_BOUND: ReadonlySet<Kind> = new Set<Kind>(["existing", "ignored"]);
+const ONLY_KEYED: ReadonlySet<StoreFailure> = new Set<StoreFailure>(["idempotency_key_reused"]);
+
 type Read = { readonly [part: string]: unknown };
 
 const kindsOf = ({ action }: FlowAction): readonly Kind[] => OUTCOME_KINDS[action];
 
 //= VIEW-4, REPLY-3
-const outcomeOf = (action: FlowAction, outcome: Read, isNamed: boolean): Outcome | undefined => {
+const outcomeOf = (action: FlowAction, outcome: Read, { once, bind }: Delivery): Outcome | undefined => {
   const said = outcome["kind"];
   const kind = kindsOf(action).find((one) => one === said);
-  if (kind === undefined) return undefined;
-  const flowId = isNamed && "flowId" in action ? action.flowId : undefined;
+  if (kind === undefined || (bind === undefined && ONLY_BOUND.has(kind))) return undefined;
+  const flowId = bind === undefined && "flowId" in action ? action.flowId : undefined;
   const copy: { [part: string]: unknown } = { kind };
   for (const [name, part] of PARTS[kind]) {
     const read = part(outcome[name], flowId);
     if (read === BAD) return undefined;
     if (read !== undefined) copy[name] = read;
   }
-  if (outcome["replayed"] === true) copy["replayed"] = true;
+  if (outcome["replayed"] === true) {
+    if (once === undefined) return undefined;
+    copy["replayed"] = true;
+  }
   // boundary: each part is what its row says.
   return copy as Outcome;
 };
@@ -128,21 +137,22 @@ const outcomeOf = (action: FlowAction, outcome: Read, isNamed: boolean): Outcome
 const failureOf = (error: unknown): StoreFailure | undefined => STORE_FAILURES.find((one) => one === error);
 
 /**
- * A copy of a store's answer to `action`, or undefined when it cannot be passed on. Total, whatever `answer` is. `isNamed`:
- * whether the action names its flow; otherwise a key does, which the store alone can follow.
+ * A copy of a store's answer to `action`, or undefined when it cannot be passed on. Total, whatever `answer` is. Where
+ * a key leads to the flow, the store alone can follow it.
  */
 export const checkOutcome = (
   action: FlowAction,
   answer: Result<Outcome, StoreFailure>,
-  isNamed: boolean = true,
+  delivery: Delivery = NO_DELIVERY,
 ): Result<Outcome, StoreFailure> | undefined => {
   try {
     if (answer.isOk()) {
-      const outcome = outcomeOf(action, answer.value, isNamed);
+      const outcome = outcomeOf(action, answer.value, delivery);
       return outcome === undefined ? undefined : ok(outcome);
     }
     const failure = failureOf(answer.error);
-    return failure === undefined ? undefined : err(failure);
+    if (failure === undefined || (delivery.once === undefined && ONLY_KEYED.has(failure))) return undefined;
+    return err(failure);
   } catch {
     return undefined;
   }

@@ -51,7 +51,7 @@ export const createExecute =
     };
     const check = (result: Result<Result<Outcome, StoreFailure>, CallFailure>): Result<Outcome, StoreFailure> => {
       if (result.isErr()) return err(failureOf(result.error, deadlineMs, report));
-      const answer = checkOutcome(action, result.value, delivery.bind === undefined);
+      const answer = checkOutcome(action, result.value, delivery);
       if (answer === undefined) report(REPORTS.nonsense, new Sentence("the whole answer"));
       return answer ?? err("bad_host_answer");
     };

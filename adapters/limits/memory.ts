@@ -54,6 +54,12 @@ export const RULES: Rules = { window: WINDOW, slots: SLOTS };
 
 const ADMITTED: Verdict = { kind: "admitted" };
 const KNOWN: Verdict = { kind: "admitted", isKnown: true };
+/** Milliseconds after the end of its last window for which a client that has proved itself is known. */
+export const KNOWN_MS = 86_400_000;
+
+const isKnown = (bucket: Bucket | undefined, now: number): boolean =>
+  bucket !== undefined && now < bucket.endsAt + KNOWN_MS;
+
 const NO_SLOT: Verdict = { kind: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
 
 const addSlot = (slots: Map<string, number>, key: string, held: number): void => void slots.set(key, held + 1);
@@ -87,7 +93,7 @@ export class MemoryLimits implements Limits {
     const peer = isDue ? 0 : (peerSlots.get(located.peerKey) ?? 0);
     if (!mayTakeSlot({ client, peer }, this.#rules.slots)) return NO_SLOT;
     addSlot(clientSlots, located.clientKey, client);
-    if (isDue) return known.has(located.clientKey) ? KNOWN : ADMITTED;
+    if (isDue) return isKnown(known.get(located.clientKey), now) ? KNOWN : ADMITTED;
     addSlot(peerSlots, located.peerKey, peer);
     return ADMITTED;
   }

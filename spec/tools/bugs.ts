@@ -149,12 +149,12 @@ export const BUGS: readonly Bug[] = [
       await send(await carryOut(entered.value, readBody, ticket), deliver);
     } finally {
       ticket.end();
-      release(location.value, ticket.isProved);
+      if (!ticket.isLate) release(location.value, ticket.hasPeerSlot);
     }`,
         becomes: `    const prepared = await carryOut(entered.value, readBody, ticket);
     await send(prepared, deliver);
     ticket.end();
-    if (prepared.event.code !== "request_timeout") release(location.value, ticket.isProved);`,
+    if (prepared.event.code !== "request_timeout") release(location.value, ticket.hasPeerSlot);`,
       },
     ],
     model: {
@@ -170,8 +170,9 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/bridge.ts",
-        was: "      release(location.value, ticket.isProved);\n",
-        becomes: "      release(location.value, ticket.isProved);\n      release(location.value, ticket.isProved);\n",
+        was: "      if (!ticket.isLate) release(location.value, ticket.hasPeerSlot);\n",
+        becomes:
+          "      release(location.value, ticket.hasPeerSlot);\n      release(location.value, ticket.hasPeerSlot);\n",
       },
     ],
     model: {
