@@ -4,11 +4,11 @@ import { err, ok, type Result } from "neverthrow";
 import { type Action, ACTIONS, type FlowAction, MAX_FIELD, parseAction } from "./action.ts";
 import { type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import { type Delivery, deliveryOf } from "./delivery.ts";
-import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, parseJson } from "./json.ts";
+import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, nestsDeeper, parseJson } from "./json.ts";
 import { mapDelivery, type Mapped, type MappingFault } from "./mapping.ts";
 import { isObject, own } from "./own.ts";
 import type { Primitives } from "./primitives.ts";
-import type { Proved } from "./prove.ts";
+import { MAX_BODY_BYTES, type Proved } from "./prove.ts";
 import type { Fault, Rejection } from "./rejection.ts";
 import type { Route } from "./route.ts";
 import { isTimely } from "./signature.ts";
@@ -49,6 +49,11 @@ const memberFault = (body: unknown): Fault | undefined => {
   return undefined;
 };
 
+/** Levels of a body that is larger than a route has to allow. A smaller one cannot cost much, whatever it holds. */
+const MAX_DEPTH = 10_000;
+
+const TOO_DEEP = invalid({ sentence: "The body nests deeper than 10,000 levels" });
+
 const NOT_UTF8 = invalid({ sentence: "The body is not valid UTF-8" });
 
 /** The action with the route's controller for a flow that names none (M-7). */
@@ -68,6 +73,7 @@ const actionIn = (body: unknown, isPlain: boolean, route: Route): Result<FlowAct
 const REASONS = {
   missing: "is missing, and has no default. Add one with ??, or correct the path",
   too_large: "makes the action too large. Map less of the delivery",
+  unstorable: "holds what cannot be stored: half a character, or a number beyond a double",
 } as const satisfies Record<MappingFault["reason"], string>;
 
 //= MAP-6
@@ -126,6 +132,7 @@ export const accept = (
   const { authenticated, located, body, claim } = proved;
   const text = decodeUtf8(body);
   if (text === undefined) return err(NOT_UTF8);
+  if (body.length > MAX_BODY_BYTES && nestsDeeper(text, MAX_DEPTH)) return err(TOO_DEEP);
   const parsed = parseJson(text.trim());
   if (parsed.isErr()) return err({ code: "invalid_json" });
   const payload = parsed.value;

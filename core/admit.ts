@@ -4,8 +4,8 @@ import { err, ok, type Result } from "neverthrow";
 import { authenticate, type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import { networkOf } from "./network.ts";
 import type { Rejection } from "./rejection.ts";
-import { checkMediaType, type RequestHead } from "./request-head.ts";
-import { resolveRoute, type Route, type Routes } from "./route.ts";
+import { checkMediaType, isForm, type RequestHead } from "./request-head.ts";
+import { isSigned, resolveRoute, type Route, type Routes } from "./route.ts";
 import type { Sha256 } from "./secret.ts";
 import { type Claim, readSignature } from "./signature.ts";
 
@@ -60,6 +60,15 @@ export const locate = (routes: Routes, head: RequestHead): Result<Located, Rejec
   return ok({ route, head, client, clientKey: `${client} ${route.id}`, peerKey: `${peer} ${route.id}` });
 };
 
+/** A provider that sends forms can be told to send JSON. */
+const FORM: Rejection = {
+  code: "unsupported_media_type",
+  fault: {
+    field: "content-type",
+    sentence: "Forms are not read. Set the content type of the webhook to application/json",
+  },
+};
+
 //= ORDER-1, ORDER-2, AUTH-1
 const proofOf = ({ route, head }: Located, isKnown: boolean, hash: Sha256, now: number): Result<Proof, Rejection> => {
   const { credential } = route;
@@ -83,7 +92,7 @@ const proofOf = ({ route, head }: Located, isKnown: boolean, hash: Sha256, now: 
 export const admit = (located: Located, verdict: Verdict, hash: Sha256, now: number): Result<Admitted, Rejection> => {
   if (verdict.kind === "rate_limited") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
   const media = checkMediaType(located.head.header);
-  if (media.isErr()) return err(media.error);
+  if (media.isErr()) return err(isSigned(located.route) && isForm(located.head.header) ? FORM : media.error);
   if (verdict.kind === "too_many_in_flight") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
   const isKnown = verdict.kind === "admitted" && verdict.isKnown === true;
   const proof = proofOf(located, isKnown, hash, now);

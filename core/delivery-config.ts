@@ -27,6 +27,28 @@ export type DeliveryFields = {
 /** Header fields that hold a credential on every route. */
 const CREDENTIALS: readonly string[] = ["authorization", "proxy-authorization", "cookie", "x-openclaw-webhook-secret"];
 
+/** Header fields that mean something else on every route. */
+const TAKEN: readonly string[] = [
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "cookie",
+  "expect",
+  "forwarded",
+  "host",
+  "idempotency-key",
+  "keep-alive",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "x-forwarded-for",
+  "x-openclaw-webhook-secret",
+  "x-real-ip",
+];
+
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/u;
 
 //= AUTH-8
@@ -36,6 +58,7 @@ const headerOf = ({ secretHeader, signature }: Written): Result<string | undefin
   const name = secretHeader.trim().toLowerCase();
   if (!HEADER_NAME.test(name))
     return err({ field, sentence: "is not the name of a header. Write it like X-Gitlab-Token" });
+  if (TAKEN.includes(name)) return err({ field, sentence: "is a header with a meaning of its own. Take another one" });
   return signature === undefined
     ? ok(name)
     : err({
@@ -48,12 +71,12 @@ const headerOf = ({ secretHeader, signature }: Written): Result<string | undefin
 const rulesOf = (
   { deliveries, allowActions, signature }: Written,
   header: string | undefined,
-): Result<Deliveries | undefined, Fault> => {
+): Result<Deliveries | undefined, readonly Fault[]> => {
   if (deliveries === undefined) {
     const sentence = "has no effect, because every route without deliveries takes actions. Remove it";
-    return allowActions === undefined ? ok(undefined) : err({ field: "allowActions", sentence });
+    return allowActions === undefined ? ok(undefined) : err([{ field: "allowActions", sentence }]);
   }
-  if (deliveries.length === 0) return err({ field: "deliveries", sentence: "is empty. Add a rule, or remove it" });
+  if (deliveries.length === 0) return err([{ field: "deliveries", sentence: "is empty. Add a rule, or remove it" }]);
   const signatures = signature === undefined ? [] : signatureHeaders(signature);
   const credentials = [...CREDENTIALS, ...signatures, ...(header === undefined ? [] : [header])];
   return parseRules(deliveries, credentials).map((rules) => ({ rules, allowActions: allowActions === true }));
@@ -64,7 +87,7 @@ export const deliveryFields = (written: Written): Result<DeliveryFields, readonl
   const header = headerOf(written);
   const deliveries = rulesOf(written, header.unwrapOr(undefined));
   if (header.isErr() || deliveries.isErr()) {
-    return err([header, deliveries].flatMap((one) => (one.isErr() ? [one.error] : [])));
+    return err([...(header.isErr() ? [header.error] : []), ...(deliveries.isErr() ? deliveries.error : [])]);
   }
   const { signature, maxBodyBytes = MAX_BODY_BYTES } = written;
   return ok({ signature, secretHeader: header.value, deliveries: deliveries.value, maxBodyBytes });

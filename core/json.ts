@@ -192,6 +192,32 @@ const copyMember = (value: unknown, depth: number, budget: Budget): JsonValue | 
 export const copyHostJson = (value: unknown, members: number = MAX_HOST_MEMBERS): JsonValue | undefined =>
   copyMember(value, 0, { left: members });
 
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
+
+/** Where the text between quotation marks ends that begins at `start`. */
+const endOfText = (text: string, start: number): number => {
+  for (let at = start + 1; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE) return at;
+    if (unit === BACKSLASH) at += 1;
+  }
+  return text.length;
+};
+
+//= BODY-4
+/** Whether the text nests deeper than `levels`, before it is parsed: a megabyte of brackets takes a second to parse. */
+export const nestsDeeper = (text: string, levels: number): boolean => {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE) at = endOfText(text, at);
+    else if (unit === OPEN_LIST || unit === OPEN_OBJECT) depth += 1;
+    else if (unit === CLOSE_LIST || unit === CLOSE_OBJECT) depth -= 1;
+    if (depth > levels) return true;
+  }
+  return false;
+};
+
 //= TOTAL-1
 /** `JSON.parse` as a total function. */
 export const parseJson = (text: string): Result<JsonValue, "not_json"> => {

@@ -5,7 +5,7 @@ import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
 import { ACTIONS, type ActionName } from "./action.ts";
 import { checkRequestJson, type JsonValue } from "./json.ts";
-import { isNamed } from "./own.ts";
+import { isNamed, own } from "./own.ts";
 import type { Fault } from "./rejection.ts";
 import {
   type Budget,
@@ -82,10 +82,10 @@ export const MAX_KEY = 512;
 const isCredential = (path: Path, credentials: readonly string[]): boolean =>
   path.from === "headers" && credentials.includes(path.name);
 
-const templateFault = (part: string): string =>
-  `has a placeholder that cannot be read at ${printable(part)}. Write it like {{payload.a.b[0]}} or {{headers.x ?? "none"}}`;
+const templateFault = (place: number): string =>
+  ` has a placeholder that cannot be read at character ${String(place)}. Write it like {{payload.a.b[0]}} or {{headers.x ?? "none"}}`;
 
-const secretFault = (path: Path): string => `reads ${printable(path.written)}, which holds a credential. Remove it`;
+const secretFault = (path: Path): string => ` reads ${printable(path.written)}, which holds a credential. Remove it`;
 
 const checkedTemplate = (text: string, credentials: readonly string[]): Result<Template, string> =>
   parseTemplate(text)
@@ -112,15 +112,19 @@ const each = <In, Out>(
 
 const membersOf = (value: Mapped["body"], credentials: readonly string[]): Result<Rule["fields"], string> =>
   each(Object.entries(value), ([name, member]) =>
-    treeOf(member, credentials).map((tree): readonly [string, Tree] => [name, tree]),
+    treeOf(member, credentials)
+      .map((tree): readonly [string, Tree] => [name, tree])
+      .mapErr((said) => `.${printable(name)}${said}`),
   );
 
-/** `value` has been checked, so it does not nest too deep. */
+/** Errs with what is to be said behind the field's name. `value` has been checked, so it does not nest too deep. */
 const treeOf = (value: JsonValue, credentials: readonly string[]): Result<Tree, string> => {
   if (typeof value === "string")
     return checkedTemplate(value, credentials).map((template) => ({ kind: "text", template }));
   if (Array.isArray(value)) {
-    return each(value, (item) => treeOf(item, credentials)).map((items) => ({ kind: "list", items }));
+    return each([...value.entries()], ([place, item]) =>
+      treeOf(item, credentials).mapErr((said) => `[${String(place)}]${said}`),
+    ).map((items) => ({ kind: "list", items }));
   }
   return isNamed(value)
     ? membersOf(value, credentials).map((members) => ({ kind: "object", members }))
@@ -131,9 +135,14 @@ const conditionOf = (written: string, wanted: unknown, credentials: readonly str
   const path = parsePath(written);
   if (path === undefined)
     return err(`when.${printable(written)} is not a path. Write it like payload.action or headers.x-github-event`);
-  if (isCredential(path, credentials)) return err(`when.${secretFault(path)}`);
+  if (isCredential(path, credentials)) return err(`when${secretFault(path)}`);
   if (wanted === true) return ok({ path, anyOf: undefined });
-  return ok({ path, anyOf: new Set<unknown>(Array.isArray(wanted) ? wanted : [wanted]) });
+  const anyOf = new Set<unknown>(Array.isArray(wanted) ? wanted : [wanted]);
+  if (path.from === "headers" && ![...anyOf].some((value) => typeof value === "string"))
+    return err(
+      `when.${printable(written)} never holds, because a header is a text. Put its value between quotation marks`,
+    );
+  return ok({ path, anyOf });
 };
 
 /** Fields that the bound flow gives, with what stands for them until it is found. */
@@ -160,7 +169,34 @@ const fieldsFault = ({ do: written, key }: WrittenRule): string | undefined => {
 };
 
 const keyTemplate = (key: string | undefined, credentials: readonly string[]): Result<Template | undefined, string> =>
-  key === undefined ? ok(undefined) : checkedTemplate(key, credentials).mapErr((said) => `key ${said}`);
+  key === undefined ? ok(undefined) : checkedTemplate(key, credentials).mapErr((said) => `key${said}`);
+
+/** A tree without placeholders as the value that it is. */
+const literalOf = (tree: Tree): JsonValue | undefined => {
+  if (tree.kind === "value") return tree.value;
+  if (tree.kind !== "text") return undefined;
+  const [only = "", ...more] = tree.template;
+  return typeof only === "string" && more.length === 0 ? only : undefined;
+};
+
+//= CONFIG-11
+/** A field that every delivery would lack, or have with a value that the action does not take. */
+const valueFault = (action: DeliveryAction, fields: Rule["fields"]): string | undefined => {
+  const given = new Map(fields);
+  for (const [name, schema] of Object.entries<z.ZodType>(ACTIONS[action].shape)) {
+    const tree = given.get(name);
+    const value = tree === undefined ? undefined : literalOf(tree);
+    if (tree !== undefined && value === undefined) continue;
+    const issue = schema.safeParse(value).error?.issues[0];
+    if (issue !== undefined) {
+      return tree === undefined ? `do.${name} is missing. ${action} needs it` : `do.${name}: ${issue.message}`;
+    }
+  }
+  return undefined;
+};
+
+const isBlankKey = (key: Template | undefined): boolean =>
+  key !== undefined && key.every((part) => typeof part === "string" && part.trim() === "");
 
 const parseRule = (written: WrittenRule, credentials: readonly string[]): Result<Rule, string> => {
   const fault = fieldsFault(written);
@@ -169,17 +205,16 @@ const parseRule = (written: WrittenRule, credentials: readonly string[]): Result
   if (json.isErr()) return err("do must hold JSON");
   const when = each(Object.entries(written.when ?? {}), ([path, wanted]) => conditionOf(path, wanted, credentials));
   const key = keyTemplate(written.key, credentials);
-  const tree = treeOf(json.value, credentials).mapErr((said) => `do ${said}`);
+  const tree = treeOf(json.value, credentials).mapErr((said) => `do${said}`);
   if (when.isErr()) return err(when.error);
   if (key.isErr()) return err(key.error);
+  if (isBlankKey(key.value)) return err("key is blank. Write what the flow is about, such as {{payload.id}}");
+  if (tree.isErr()) return err(tree.error);
   const { action } = written.do;
   const bound = written.key === undefined || action === "create_flow" ? [] : boundFields(action);
-  return tree.map((read) => ({
-    when: when.value,
-    key: key.value,
-    action,
-    fields: read.kind === "object" ? [...bound, ...read.members] : bound,
-  }));
+  const fields = tree.value.kind === "object" ? [...bound, ...tree.value.members] : bound;
+  const wrong = valueFault(action, fields);
+  return wrong === undefined ? ok({ when: when.value, key: key.value, action, fields }) : err(wrong);
 };
 
 /** Whether whatever satisfies `later` satisfies `earlier`. */
@@ -192,30 +227,68 @@ const covers = (earlier: Rule, later: Rule): boolean =>
     ),
   );
 
-const RULE = "must be an object with do: { action, … }, and with when and key where they are wanted";
+const HINTS: Readonly<Record<string, string>> = {
+  when: "when must be an object of paths, each with a text, a number, true, false, null, or a list of these that is not empty",
+  key: "key must be a text",
+  do: `do must be an object with an action: ${DELIVERY_ACTIONS.join(", ")}`,
+};
 
-/** The rules as written. Errs with the field at fault: a rule that is malformed, or that an earlier one always comes before. */
+const NOT_A_RULE = "must be an object with do: { action, … }, and with when and key where they are wanted";
+
+/** In the place of a rule that is refused: it comes before no other. */
+const NEVER: Rule = {
+  when: [{ path: { from: "headers", written: "", name: "" }, anyOf: new Set() }],
+  key: undefined,
+  action: "create_flow",
+  fields: [],
+};
+
+const shapeFault = (issue: z.core.$ZodIssue | undefined): string => {
+  if (issue?.code === "unrecognized_keys") {
+    return `${printable(issue.keys.join(", "))} is not a part of a rule. A rule has when, key and do`;
+  }
+  return HINTS[String(issue?.path[0] ?? "")] ?? NOT_A_RULE;
+};
+
+/** The schema drops a member that it cannot hold, such as `__proto__`. */
+const isWhole = (one: unknown, parsed: WrittenRule): boolean =>
+  ["when", "do"].every((name) => namesIn(own(one, name)) === namesIn(own(parsed, name)));
+
+const namesIn = (value: unknown): number => (isNamed(value) ? Object.keys(value).length : 0);
+
+const ruleOf = (one: unknown, credentials: readonly string[]): Result<Rule, string> => {
+  const parsed = ruleSchema.safeParse(one);
+  if (!parsed.success) return err(shapeFault(parsed.error.issues[0]));
+  return isWhole(one, parsed.data)
+    ? parseRule(parsed.data, credentials)
+    : err("has a member that cannot be read. Remove it");
+};
+
+const unreached = (earlier: number, isSame: boolean): string =>
+  `is never reached, because deliveries[${String(earlier)}] holds whenever it does. ${isSame ? "Remove one of the two" : "Put it first"}`;
+
+//= CONFIG-11
+/** The rules as written. Errs with a fault of each rule that is malformed, or that an earlier one always comes before. */
 export const parseRules = (
   written: readonly unknown[],
   credentials: readonly string[],
-): Result<readonly Rule[], Fault> => {
+): Result<readonly Rule[], readonly Fault[]> => {
   const rules: Rule[] = [];
+  const faults: Fault[] = [];
   for (const [place, one] of written.entries()) {
-    const field = `deliveries[${String(place)}]`;
-    const parsed = ruleSchema.safeParse(one);
-    if (!parsed.success) return err({ field, sentence: RULE });
-    const rule = parseRule(parsed.data, credentials);
-    if (rule.isErr()) return err({ field, sentence: rule.error });
-    const earlier = rules.findIndex((before) => covers(before, rule.value));
-    if (earlier >= 0) {
-      return err({
-        field,
-        sentence: `is never reached, because deliveries[${String(earlier)}] holds whenever it does. Put it first`,
-      });
-    }
-    rules.push(rule.value);
+    const rule = ruleOf(one, credentials);
+    const earlier = rule.isErr() ? -1 : rules.findIndex((before) => covers(before, rule.value));
+    const before = rules[earlier];
+    const sentence = rule.isErr()
+      ? rule.error
+      : before === undefined
+        ? undefined
+        : unreached(earlier, covers(rule.value, before));
+    if (sentence !== undefined) faults.push({ field: `deliveries[${String(place)}]`, sentence });
+    // a place in the list is the rule's own, also after one that is refused
+    rules.push(rule.isErr() ? NEVER : rule.value);
   }
-  return ok(rules);
+  return faults.length === 0 ? ok(rules) : err(faults);
 };
 
 const holds = ({ path, anyOf }: Condition, source: Source): boolean => {

@@ -47,6 +47,10 @@ export const isJsonMediaType = (contentType: string = ""): boolean => {
   return !isList && (type === PLAIN || type.endsWith("+json"));
 };
 
+/** Whether the body is said to be a form. */
+export const isForm = (header: RequestHead["header"]): boolean =>
+  header("content-type")?.toLowerCase().startsWith("application/x-www-form-urlencoded") === true;
+
 const UTF8 = /^charset\s*=\s*utf-?8$/u;
 
 const isUtf8 = (contentType: string = ""): boolean =>

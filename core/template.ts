@@ -2,7 +2,7 @@
 // configuration is loaded. Filling it in reads own members and joins texts and does nothing else.
 
 import { err, ok, type Result } from "neverthrow";
-import { jsonMember, type JsonValue, MAX_REQUEST_DEPTH, parseJson, stringifyJson } from "./json.ts";
+import { checkRequestJson, jsonMember, type JsonValue, MAX_REQUEST_DEPTH, parseJson, stringifyJson } from "./json.ts";
 import { isNamed } from "./own.ts";
 
 /** What a delivery offers to a mapping. `header`: by lower-case name. */
@@ -122,13 +122,13 @@ const placeholderAt = (
 };
 
 //= MAP-2
-/** The template of a text. Errs with the part that is not a placeholder. */
-export const parseTemplate = (text: string): Result<Template, string> => {
+/** The template of a text. Errs with the place, counted from 1, of what is not a placeholder. */
+export const parseTemplate = (text: string): Result<Template, number> => {
   const parts: (string | Placeholder)[] = [];
   let from = 0;
   for (let open = text.indexOf("{{"); open >= 0; open = text.indexOf("{{", from)) {
     const found = placeholderAt(text, open);
-    if (found === undefined) return err(text.slice(open, open + 60));
+    if (found === undefined) return err(open + 1);
     if (open > from) parts.push(text.slice(from, open));
     parts.push(found.placeholder);
     from = found.end;
@@ -137,8 +137,8 @@ export const parseTemplate = (text: string): Result<Template, string> => {
   return ok(parts);
 };
 
-/** Why a template cannot be filled in. `path`: as the operator wrote it. */
-export type FillFault = { readonly path: string; readonly reason: "missing" | "too_large" };
+/** Why a template cannot be filled in. `path`: as the operator wrote it. `unstorable`: what JSON cannot keep (BODY-5). */
+export type FillFault = { readonly path: string; readonly reason: "missing" | "too_large" | "unstorable" };
 
 /** UTF-16 units and members that may still be mapped, so that a payload cannot be multiplied by a template. */
 export type Budget = { left: number };
@@ -149,8 +149,9 @@ const charge = (value: unknown, budget: Budget, depth = 1): boolean => {
   if (budget.left < 0) return false;
   if (!isNamed(value)) return true;
   if (depth > MAX_REQUEST_DEPTH) return false;
+  const isList = Array.isArray(value);
   for (const name in value) {
-    budget.left -= name.length;
+    if (!isList) budget.left -= name.length;
     if (!charge(value[name], budget, depth + 1)) return false;
   }
   return true;
@@ -172,10 +173,16 @@ const textOf = (value: unknown): string | undefined => {
   return isNamed(value) ? stringifyJson(value) : String(value);
 };
 
+/** A literal is not named, because a provider reads the fault. */
+const pathsOf = ({ paths }: Placeholder): string => `{{${paths.map(({ written }) => written).join(" ?? ")}}}`;
+
+//= BODY-5
 const charged = (placeholder: Placeholder, source: Source, budget: Budget): Result<JsonValue, FillFault> => {
   const value = valueOf(placeholder, source);
-  if (value === undefined) return err({ path: placeholder.written, reason: "missing" });
-  return charge(value, budget) ? ok(value) : err({ path: placeholder.written, reason: "too_large" });
+  const path = pathsOf(placeholder);
+  if (value === undefined) return err({ path, reason: "missing" });
+  if (!charge(value, budget)) return err({ path, reason: "too_large" });
+  return checkRequestJson(value).mapErr(() => ({ path, reason: "unstorable" as const }));
 };
 
 const partText = (part: string | Placeholder, source: Source, budget: Budget): Result<string, FillFault> =>
@@ -183,7 +190,7 @@ const partText = (part: string | Placeholder, source: Source, budget: Budget): R
     ? ok(part)
     : charged(part, source, budget).andThen((value) => {
         const text = value === null ? undefined : textOf(value);
-        return text === undefined ? err({ path: part.written, reason: "missing" as const }) : ok(text);
+        return text === undefined ? err({ path: pathsOf(part), reason: "missing" as const }) : ok(text);
       });
 
 //= MAP-2
@@ -194,7 +201,7 @@ export const fillText = (template: Template, source: Source, budget: Budget): Re
     const added = partText(part, source, budget);
     if (added.isErr()) return added;
     text += added.value;
-    const path = typeof part === "string" ? "" : part.written;
+    const path = typeof part === "string" ? "" : pathsOf(part);
     if (text.length > MAX_JOINED_TEXT) return err({ path, reason: "too_large" });
   }
   return ok(text);

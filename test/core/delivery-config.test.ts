@@ -83,6 +83,10 @@ test("AUTH-9: a previous secret opens the route beside the new one; one that can
 });
 
 test("AUTH-8: a secret header is the name of a header, in any case, on a route that is not signed", () => {
+  for (const taken of ["Content-Type", "Idempotency-Key", "X-OpenClaw-Webhook-Secret", "Host"])
+    expect(linesOf({ secretHeader: taken })[0]).toMatch(
+      /^route r skipped: secretHeader is a header with a meaning of its own/u,
+    );
   const { credential } = routeOf({ secretHeader: " X-Gitlab-Token " }) ?? {};
   expect(credential).toMatchObject({ kind: "secret", header: "x-gitlab-token" });
   for (const secretHeader of ["x y", "x:y", "\u00e9"])
@@ -98,15 +102,15 @@ test("AUTH-8: a secret header is the name of a header, in any case, on a route t
   expect(linesOf({ secret: `${GOOD.secret},x` })).toEqual([]);
 });
 
-test("CONFIG-11: rules are checked when the configuration is loaded, and the first fault is named with its rule", () => {
+test("CONFIG-11: rules are checked when the configuration is loaded, and each fault is named with its rule", () => {
   const cases: readonly (readonly [deliveries: unknown, line: RegExp])[] = [
     [[], /deliveries is empty/u],
     ["x", /deliveries must be a list of rules/u],
     [[7], /deliveries must be a list of rules/u],
-    [[{}], /deliveries\[0\] must be an object with do/u],
+    [[{}], /deliveries\[0\] do must be an object with an action/u],
     [[RULE, RULE], /deliveries\[1\] is never reached, because deliveries\[0\] holds whenever it does/u],
-    [[{ do: { action: "drop_flow" } }], /deliveries\[0\] must be an object with do/u],
-    [[{ do: { action: "list_flows" } }], /deliveries\[0\] must be an object with do/u],
+    [[{ do: { action: "drop_flow" } }], /deliveries\[0\] do must be an object with an action/u],
+    [[{ do: { action: "list_flows" } }], /deliveries\[0\] do must be an object with an action/u],
     [
       [{ do: { action: "create_flow", goal: "g", flowid: "x" } }],
       /deliveries\[0\] do\.flowid is not a field of create_flow/u,
@@ -116,7 +120,7 @@ test("CONFIG-11: rules are checked when the configuration is loaded, and the fir
     [[{ when: { "payload..a": 1 }, ...RULE }], /deliveries\[0\] when\.payload\.\.a is not a path/u],
     [
       [{ do: { action: "create_flow", goal: "{{payload.a" } }],
-      /deliveries\[0\] do has a placeholder that cannot be read/u,
+      /deliveries\[0\] do\.goal has a placeholder that cannot be read at character 1/u,
     ],
     [[{ key: "{{a}}", ...RULE }], /deliveries\[0\] key has a placeholder that cannot be read/u],
     [[{ do: { action: "create_flow", goal: "{{headers.authorization}}" } }], /which holds a credential/u],
@@ -131,6 +135,24 @@ test("CONFIG-11: rules are checked when the configuration is loaded, and the fir
     expect(routeOf({ deliveries })).toBeUndefined();
   }
   expect(linesOf({ deliveries: [RULE] })).toEqual([]);
+});
+
+test("CONFIG-3, CONFIG-11: no text of a rule is in what is said of it", () => {
+  for (const text of ["{{env.API}} hunter2", "{{agent:main:telegram:12345}}"]) {
+    for (const rule of [{ do: { action: "create_flow", goal: text } }, { key: text, ...RULE }]) {
+      const [line = ""] = linesOf({ deliveries: [rule] });
+      expect(line).toContain("cannot be read at character 1");
+      for (const part of ["env", "hunter2", "telegram"]) expect(line).not.toContain(part);
+    }
+  }
+});
+
+test("CONFIG-2, CONFIG-11: of several bad rules each is named", () => {
+  const deliveries = [{ do: 1 }, RULE, { do: { action: "create_flow" } }];
+  expect(linesOf({ deliveries }).map((line) => /deliveries\[\d\]/u.exec(line)?.[0])).toEqual([
+    "deliveries[0]",
+    "deliveries[2]",
+  ]);
 });
 
 test("MAP-3: no rule reads a header that holds the route's own credential", () => {

@@ -100,7 +100,11 @@ test("MAP-4: the rule that maps a delivery is the first that no condition speaks
 test("AUDIT-2: what a delivery or a rule holds cannot end a line or hide in it", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (wild, sent) => {
-      const rule = { when: { "payload.a": [wild, 1] }, key: wild.replaceAll("{", ""), do: { action: "finish_flow" } };
+      const rule = {
+        when: { "payload.a": [wild, 1] },
+        key: `k${wild.replaceAll("{", "")}`,
+        do: { action: "finish_flow" },
+      };
       const [parsed] = parseRules([rule], [])._unsafeUnwrap();
       const condition = parsed?.when[0];
       if (condition === undefined) throw new Error("no condition");

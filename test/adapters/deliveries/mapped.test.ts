@@ -300,3 +300,40 @@ test("MAP-4, ONCE-4: each of GitHub's example payloads is carried out, or ignore
   expect([...counts.keys()].toSorted()).toEqual(["done", "existing", "ignored"]);
   expect(lines).toEqual([]);
 });
+
+test("BODY-5, MAP-6: what JSON cannot keep gets into no text and no key, so that two things cannot become one", async () => {
+  const { send } = rig({
+    hub: { ...GITHUB, deliveries: [{ key: "{{payload.id}}", do: { action: "create_flow", goal: "n={{payload.n}}" } }] },
+  });
+  const ask = (body: string): Promise<Sent> => send("hub", body, signed("github", body));
+  for (const value of [String.raw`"\ud800"`, String.raw`"a\udfff"`, "1e999", '{"a":1e999}', '{"__proto__":1}']) {
+    for (const body of [`{"id":${value},"n":1}`, `{"id":1,"n":${value}}`]) {
+      const { status, body: said } = await ask(body);
+      expect([body, status, said.code, said.result?.["field"]]).toEqual([body, 422, "mapping_failed", "deliveries[0]"]);
+      expect(said.error).toContain("holds what cannot be stored");
+    }
+  }
+  expect((await ask('{"id":1,"n":1}')).status).toBe(200);
+});
+
+test("BODY-4: a large body that nests without end is refused before it is parsed, brackets in texts aside", async () => {
+  const deliveries = [{ do: { action: "create_flow", goal: "{{payload.goal}}" } }];
+  const { send } = rig({ hub: { ...GITHUB, deliveries, maxBodyBytes: 26_214_400 } });
+  const ask = (body: string): Promise<Sent> => send("hub", body, signed("github", body));
+  const deep = await ask("[".repeat(5_000_000));
+  expect([deep.status, deep.body.error]).toEqual([400, "The body nests deeper than 10,000 levels"]);
+  const text = String.raw`[[{{\"[`.repeat(100_000);
+  const flat = await ask(`{"goal":"g","a":"${text}","b":[${"[],".repeat(50_000)}[]]}`);
+  expect([flat.status, flat.body.result?.flow]).toMatchObject([200, { goal: "g" }]);
+});
+
+test("BODY-6: a provider that sends forms is told to send JSON", async () => {
+  const { send } = rig({ hub: GITHUB, plain: ROUTES.plain });
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+  expect((await send("hub", "payload=%7B%7D", { ...form, ...signed("github", "payload=%7B%7D") })).body).toMatchObject({
+    code: "unsupported_media_type",
+    error: "content-type: Forms are not read. Set the content type of the webhook to application/json",
+    result: { field: "content-type" },
+  });
+  expect((await send("plain", "a=1", { ...form, ...BEARER })).body.result).toEqual({});
+});
