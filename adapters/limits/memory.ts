@@ -84,16 +84,17 @@ export class MemoryLimits implements Limits {
 
   //= LIMIT-2, SLOT-1
   admit(located: Located, now: number): Verdict {
+    const before = this.state.known.get(located.clientKey);
     const { bucket, passes } = this.#count(located, now);
     if (!passes) return { kind: "rate_limited", retryAfterMs: bucket.endsAt - now };
-    const { clientSlots, peerSlots, known } = this.state;
+    const { clientSlots, peerSlots } = this.state;
     const client = clientSlots.get(located.clientKey) ?? 0;
     // strangers hold no slots of a peer that proved senders could want
     const isDue = isSigned(located.route);
     const peer = isDue ? 0 : (peerSlots.get(located.peerKey) ?? 0);
     if (!mayTakeSlot({ client, peer }, this.#rules.slots)) return NO_SLOT;
     addSlot(clientSlots, located.clientKey, client);
-    if (isDue) return isKnown(known.get(located.clientKey), now) ? KNOWN : ADMITTED;
+    if (isDue) return isKnown(before, now) ? KNOWN : ADMITTED;
     addSlot(peerSlots, located.peerKey, peer);
     return ADMITTED;
   }

@@ -102,3 +102,15 @@ test("SIGN-5: a body that has proved its sender gives way to nobody", () => {
   for (let place = 0; place < 20; place += 1) expect(ticketOf(budget, "stranger", String(place)).take(15)).toBe(true);
   expect(proved.bytes).toBe(40);
 });
+
+test("SIGN-5: a known client's unproved bodies have no more room than one body of the largest size", () => {
+  const budget = new BodyBudget(ROOM);
+  const known = Array.from({ length: 3 }, () => ticketOf(budget, "known", "a"));
+  expect(known.map((one) => one.take(20))).toEqual([true, true, false]);
+  known[0]?.prove();
+  expect(known.map((one) => one.take(20))).toEqual([true, true, false]);
+  expect(budget.taken).toBe(80);
+  expect(ticketOf(budget, "known", "b").take(20)).toBe(true);
+  for (const one of known) one.end();
+  expect(ticketOf(budget, "known", "a").take(40)).toBe(true);
+});

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { EmbeddedFlows } from "../../../adapters/flows/embedded-store.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
-import { ACTIONS, DELIVERY_ACTIONS } from "../../../core/index.ts";
+import { ACTIONS, DELIVERY_ACTIONS, err, ok } from "../../../core/index.ts";
 import { goodBody } from "../../core/arbitraries.ts";
 import { githubDeliveries } from "../../support/github-deliveries.ts";
 import { GITHUB_RULES } from "../../support/github-rules.ts";
@@ -336,4 +336,14 @@ test("BODY-6: a provider that sends forms is told to send JSON", async () => {
     result: { field: "content-type" },
   });
   expect((await send("plain", "a=1", { ...form, ...BEARER })).body.result).toEqual({});
+});
+
+test.each<readonly [string, object, unknown]>([
+  ["ignored", { action: "finish_flow", flowId: "x", expectedRevision: 0 }, ok({ kind: "ignored" })],
+  ["a replay", { action: "list_flows" }, ok({ kind: "flows", flows: [], replayed: true })],
+  ["a key that was used", { action: "list_flows" }, err("idempotency_key_reused")],
+])("VIEW-4: a store that answers %s to a request that has no key is not believed", async (_, body, answer) => {
+  const { send } = rig(ROUTES, { flows: { takesDeliveries: true, execute: () => answer as never } });
+  const { status, body: said, headers } = await send("plain", JSON.stringify(body), BEARER);
+  expect([status, said.code, headers.get("idempotent-replayed")]).toEqual([502, "bad_host_answer", null]);
 });

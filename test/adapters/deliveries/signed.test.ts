@@ -1,8 +1,10 @@
 // Signed routes through a whole bridge: what opens them, what does not, and in which order it is found out.
 
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { LIMITS_DEADLINE_MS } from "../../../adapters/bridge/bridge.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
+import type { Limits } from "../../../adapters/limits/limits.ts";
 import { SCHEME_NAMES, type SchemeName } from "../../../core/index.ts";
 import { rig, SECRETS, signed } from "../../support/deliveries.ts";
 import { runs } from "../../support/runs.ts";
@@ -236,4 +238,72 @@ test.each<readonly [string, () => boolean | Promise<boolean>, number, boolean]>(
   const { status: said, headers } = await send("it", body, signed("github", body));
   expect([said, headers.get("retry-after")]).toEqual([status, status === 429 ? "1" : null]);
   expect([released, asked]).toEqual([[false, false, isHeld], isHeld ? 1 : 0]);
+});
+
+/** Limits that let everything in, and whose answer to a proof is given by `confirm`. */
+const limitsWith = (confirm: () => boolean | Promise<boolean>): { limits: Limits; released: boolean[] } => {
+  const released: boolean[] = [];
+  const limits: Limits = {
+    admit: () => ({ kind: "admitted" }),
+    confirm,
+    release: (_at, isProved) => void released.push(isProved),
+  };
+  return { limits, released };
+};
+
+const HUB = { it: { sessionKey: SESSION, secret: SECRETS.github, signature: "github" } };
+
+test("BODY-8: a proved body is counted while its limits take their time", async () => {
+  const { promise: slot, resolve: give } = Promise.withResolvers<boolean>();
+  let [proved, refused] = [0, 0];
+  const { limits } = limitsWith(() => {
+    proved += 1;
+    return slot;
+  });
+  const { send } = rig({ it: { ...HUB.it, maxBodyBytes: 26_214_400 } }, { limits });
+  const body = `${" ".repeat(12_000_000)}{"action":"list_flows"}`;
+  const sending: Promise<unknown>[] = [];
+  for (let place = 1; place <= 8; place += 1) {
+    const sent = send("it", body, signed("github", body), `203.0.113.${String(place)}`);
+    sending.push(sent.then(({ status }) => (refused += status === 503 ? 1 : 0)));
+    await vi.waitFor(() => expect(proved + refused).toBe(place));
+  }
+  expect([proved, refused]).toEqual([5, 3]);
+  give(true);
+  await Promise.all(sending);
+});
+
+test("SLOT-2, SLOT-3: a slot that the limits give too late goes back, once", async () => {
+  vi.useFakeTimers();
+  for (const late of [true, false]) {
+    const { promise: slot, resolve: give } = Promise.withResolvers<boolean>();
+    const { limits, released } = limitsWith(() => slot);
+    const { send } = rig(HUB, { limits });
+    const body = JSON.stringify({ action: "create_flow", goal: "g" });
+    const sending = send("it", body, signed("github", body));
+    await vi.advanceTimersByTimeAsync(LIMITS_DEADLINE_MS);
+    expect([(await sending).status, released]).toEqual([500, []]);
+    give(late);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(released).toEqual([late]);
+  }
+  vi.useRealTimers();
+});
+
+test("SIGN-3, SIGN-5: an old recording whose time is in its body does not make its sender known", async () => {
+  let confirmed = 0;
+  const { limits } = limitsWith(() => {
+    confirmed += 1;
+    return true;
+  });
+  const { send } = rig(ROUTES, { limits });
+  for (const [sentAt, status, times] of [
+    [1, 401, 0],
+    [Date.now(), 200, 1],
+  ] as const) {
+    const body = JSON.stringify({ goal: "g", webhookTimestamp: sentAt });
+    expect([(await send("linear", body, signed("linear", body))).status, confirmed]).toEqual([status, times]);
+  }
+  expect((await send("github", "{", signed("github", "{"))).status).toBe(400);
+  expect(confirmed).toBe(2);
 });

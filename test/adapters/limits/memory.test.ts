@@ -3,13 +3,14 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { emptyState, MemoryLimits, RULES } from "../../../adapters/limits/memory.ts";
+import { emptyState, KNOWN_MS, MemoryLimits, RULES } from "../../../adapters/limits/memory.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
 import {
   admit,
   type Bucket,
   locate,
   type Located,
+  type Verdict,
   type Rejection,
   SLOT_RETRY_MS,
   SLOTS,
@@ -374,4 +375,16 @@ test("SLOT-3, SIGN-5: the slots that are counted on a signed route are those tha
     }),
     { numRuns: runs(200) },
   );
+});
+
+test("SIGN-5: a client is known for a day after its last window, and then a stranger again", () => {
+  const friend = delivery(1);
+  const asked = (now: number): Verdict => {
+    const table = new MemoryLimits();
+    table.admit(friend, 0);
+    table.confirm(friend, 0);
+    return table.admit(friend, now);
+  };
+  expect(asked(WINDOW_MS + KNOWN_MS - 1)).toEqual({ kind: "admitted", isKnown: true });
+  expect(asked(WINDOW_MS + KNOWN_MS)).toEqual({ kind: "admitted" });
 });
