@@ -3,7 +3,7 @@
 import type { Result } from "neverthrow";
 import type { Command } from "./accept.ts";
 import type { Located } from "./admit.ts";
-import { type AuditEvent, routeName } from "./audit.ts";
+import { type AuditEvent, routeName, ruleFault } from "./audit.ts";
 import type { AuthenticatedRoute } from "./authenticate.ts";
 import type { Outcome, StoreFailure } from "./outcome.ts";
 import type { Proved } from "./prove.ts";
@@ -25,8 +25,11 @@ export const answerRejection = (
 ): Answer => {
   const isNamed = rejection.code !== "unauthorized";
   const reply = replyToRejection(rejection, isNamed ? authenticated?.route.id : undefined);
-  const seen = located === undefined ? {} : { routeId: routeName(located.route), client: located.client };
-  return { reply, event: { status: reply.status, code: reply.code, ...seen, ...usedBy(authenticated) } };
+  const event = { status: reply.status, code: reply.code };
+  if (located === undefined) return { reply, event };
+  const { route, client } = located;
+  const why = ruleFault(rejection, route);
+  return { reply, event: { ...event, routeId: routeName(route), client, ...usedBy(authenticated), ...why } };
 };
 
 //= REPLY-1

@@ -1,9 +1,10 @@
 // What may be logged about a request: names and codes, never a secret, digest, session key, owner or body.
 
 import type { ActionName } from "./action.ts";
+import type { Rejection } from "./rejection.ts";
 import type { Route } from "./route.ts";
 import { hideSessions, isSessionKey } from "./session-key.ts";
-import { printable } from "./text.ts";
+import { clip, printable } from "./text.ts";
 
 /** Stands in a log line for a text that must not be there. */
 export const HIDDEN = "[hidden]";
@@ -37,14 +38,29 @@ export type AuditEvent = {
   readonly secret?: "previous";
   /** Set when the answer is that of an earlier request. */
   readonly replayed?: true;
+  /** Why a rule made no action of a delivery, as `ruleFault` gives it. */
+  readonly fault?: string;
+};
+
+/** UTF-16 units of a rule's fault. */
+const MAX_FAULT = 500;
+
+//= AUDIT-1
+/** Which rule failed at a delivery and why, in the words of the rule: never a value of the delivery, nor the session key. */
+export const ruleFault = ({ code, fault }: Rejection, { sessionKey }: Route): Pick<AuditEvent, "fault"> => {
+  if (code !== "mapping_failed" || fault === undefined) return {};
+  const { field = "a rule", sentence } = fault;
+  const said = holdsKey(sentence, sessionKey) ? HIDDEN : hideSessions(sentence, HIDDEN);
+  return { fault: clip(`${field}: ${said}`, MAX_FAULT) };
 };
 
 //= AUDIT-2
 /** The event as one line of printable ASCII. */
-export const auditLine = ({ status, code, routeId, action, client, secret, replayed }: AuditEvent): string => {
+export const auditLine = ({ status, code, routeId, action, client, secret, replayed, fault }: AuditEvent): string => {
   const route = routeId === undefined ? "" : `route=${printable(routeId)} `;
   const named = action === undefined ? "" : `action=${action} `;
   const from = client === undefined ? "" : `client=${printable(client)} `;
   const more = `${secret === undefined ? "" : ` secret=${secret}`}${replayed === undefined ? "" : " replayed"}`;
-  return `${route}${named}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}${more}`;
+  const why = fault === undefined ? "" : ` ${printable(fault, MAX_FAULT)}`;
+  return `${route}${named}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}${more}${why}`;
 };

@@ -2,6 +2,7 @@
 
 import { stringifyJson } from "./json.ts";
 import type { Condition, Rule } from "./mapping.ts";
+import { MAX_BODY_BYTES } from "./prove.ts";
 import type { Route } from "./route.ts";
 import { readPath, type Source, type Template } from "./template.ts";
 import { printable } from "./text.ts";
@@ -55,15 +56,25 @@ const credentialText = ({ credential }: Route): string => {
 /** How a message calls a rule. */
 export const ruleName = (place: number): string => `deliveries[${String(place)}]`;
 
-const isPlain = ({ credential, deliveries }: Route): boolean =>
-  deliveries === undefined && credential.kind === "secret" && credential.header === undefined;
+const grouped = (figure: number): string => String(figure).replace(/\B(?=(?:\d{3})+$)/gu, ",");
 
-/** A sentence on what the route takes, and one for each rule. None for a route that takes actions with its secret only. */
+/** Nothing when it is what every route allows. */
+const bodyText = ({ maxBodyBytes }: Route): string =>
+  maxBodyBytes === MAX_BODY_BYTES ? "" : `, in bodies of at most ${grouped(maxBodyBytes)} bytes`;
+
+const isPlain = ({ credential, deliveries, maxBodyBytes }: Route): boolean =>
+  deliveries === undefined &&
+  maxBodyBytes === MAX_BODY_BYTES &&
+  credential.kind === "secret" &&
+  credential.header === undefined &&
+  credential.secrets.length === 1;
+
+/** A sentence on what the route takes, and one for each rule. None for a route that takes actions with one secret only. */
 export const explainRoute = (route: Route): readonly string[] => {
   if (isPlain(route)) return [];
   const rules = route.deliveries?.rules ?? [];
   return [
-    `takes ${takenText(route)} ${credentialText(route)}`,
+    `takes ${takenText(route)} ${credentialText(route)}${bodyText(route)}`,
     ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
   ];
 };

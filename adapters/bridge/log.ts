@@ -17,9 +17,16 @@ const NOTICE_MS = 60_000;
 /** Topics that are warned of in that time. Warnings of further ones are counted, and share one line. */
 const MAX_TOPICS = 1000;
 
+/** Refusals by which a sender that does not read answers loses what it sent, or that strangers cause. */
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
   ["unauthorized", "a request with a missing or wrong secret was refused"],
   ["rate_limited", "a client reached the rate limit"],
+  ["unsupported_media_type", "a body that is not plain JSON in UTF-8 was refused"],
+  ["payload_too_large", "a body that is longer than its route allows was refused"],
+  ["overloaded", "a body was refused, because too many are being received at once"],
+  ["mapping_failed", "a delivery was refused, because its rule makes no valid action of it"],
+  ["idempotency_key_reused", "a request was refused, because its name was used for another body or action"],
+  ["idempotency_unavailable", "a request was refused, because no record of it can be kept"],
 ]);
 
 /** Whether a warning of that moment still keeps the next one back. */

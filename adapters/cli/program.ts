@@ -46,8 +46,10 @@ Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, or a 5
 const TRY_HELP = `
 Checks the signature, tries the rules of the route and prints the action, and does nothing. A header is one of the delivery's:
   openclaw-webhooks try routes.json5 github --body delivery.json --header 'X-GitHub-Event: pull_request'
-Content-Type is application/json unless it is given. An old delivery can be tried: of its time it is only said that it is old.
-Exit status: 0 there is an action, or the delivery is ignored; 1 it would be refused; 2 wrong usage.`;
+Content-Type is application/json unless it is given. An old delivery, one without its signature, and a route whose secret is
+not set can be tried: the first line says what stands against it.
+Exit status: 0 it would be carried out or ignored, were its time right and its signature there; 1 it would be refused, or cannot
+be tried; 2 wrong usage.`;
 
 /** For an option that may be given several times. */
 const collected = (value: string, before: readonly string[]): readonly string[] => [...before, value];

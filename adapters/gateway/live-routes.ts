@@ -1,20 +1,8 @@
 // The routes as the Gateway's live snapshot has them now. A reloaded secret changes them without a reload of the plugin: the
 // table is made anew when, and only when, the snapshot's block is another object (M-9).
 
-import {
-  type Config,
-  explainRoute,
-  HIDDEN,
-  hideSessions,
-  loadConfig,
-  printable,
-  type Problem,
-  problemLine,
-  type Route,
-  routeName,
-  type Sha256,
-} from "../../core/index.ts";
-import { hideValues } from "../bridge/scrub.ts";
+import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
+import { ruleLines } from "../bridge/rule-lines.ts";
 import { pluginBlock, UNREADABLE } from "./snapshot.ts";
 
 export type LiveRoutesOptions = {
@@ -32,13 +20,6 @@ const lineOf = (problem: Problem): string =>
   problem.effect === "cold" ? `${problemLine(problem)} Then run: openclaw secrets reload.` : problemLine(problem);
 
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
-
-//= AUDIT-1
-/** What the route takes and what its rules do. A rule may have the session key in it. */
-const ruleLines = (route: Route): readonly string[] =>
-  explainRoute(route).map((line) =>
-    hideSessions(hideValues(`route ${printable(routeName(route))}: ${line}`, [route.sessionKey]), HIDDEN),
-  );
 
 //= CONFIG-5
 export class LiveRoutes {

@@ -50,7 +50,13 @@ test("a route with rules is explained by a sentence on what it takes and one for
 
 test.each([
   [{}, []],
-  [{ maxBodyBytes: 1000 }, []],
+  [{ maxBodyBytes: 262_144 }, []],
+  [{ maxBodyBytes: 1000 }, ["takes actions with its secret, in bodies of at most 1,000 bytes"]],
+  [{ previousSecret: `${SECRET}-0` }, ["takes actions with its secret or its previousSecret"]],
+  [
+    { signature: "github", maxBodyBytes: 26_214_400 },
+    ["takes actions that are signed as github, in bodies of at most 26,214,400 bytes"],
+  ],
   [{ signature: "slack" }, ["takes actions that are signed as slack"]],
   [
     { signature: "slack", previousSecret: `${SECRET}-0` },

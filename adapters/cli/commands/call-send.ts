@@ -18,8 +18,13 @@ export type Post = {
   readonly proxy: Proxy | undefined;
 };
 
-/** `location`: where the answer redirects to. */
-export type Received = { readonly status: number; readonly location?: string; readonly text: string };
+/** `location`: where the answer redirects to. `isReplayed`: it is the answer of an earlier request. */
+export type Received = {
+  readonly status: number;
+  readonly location?: string;
+  readonly isReplayed?: boolean;
+  readonly text: string;
+};
 
 /** `wasSent`: the request had left, so it may have been carried out. `error`: of Node, for `failed`. */
 export type SendFault = {
@@ -78,7 +83,10 @@ export const post = (request: Post): Promise<Result<Received, SendFault>> =>
       const { statusCode: status = 0, headers } = response;
       const { location } = headers;
       if (status >= 300 && status < 400 && location !== undefined) end(ok({ status, location, text: "" }));
-      else readText(response, (text) => end(ok({ status, text })), failed);
+      else {
+        const isReplayed = headers["idempotent-replayed"] === "true";
+        readText(response, (text) => end(ok({ status, isReplayed, text })), failed);
+      }
     });
     sending.end(request.body);
   });

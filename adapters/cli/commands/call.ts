@@ -94,7 +94,7 @@ const fieldsOf = (action: string, data: object, members: Members): Result<object
     : err(fault(`${both} is given in --data and as a field. Keep one`));
 };
 
-type Answer = { readonly status: number; readonly body: Envelope };
+type Answer = { readonly status: number; readonly isReplayed: boolean; readonly body: Envelope };
 
 /** The answer of a webhook route. Its members are what some server sent. */
 type Envelope = { readonly ok: boolean; readonly code?: unknown; readonly error?: unknown; readonly result?: unknown };
@@ -128,7 +128,7 @@ const doubtOf = (sent: Repeatable): string =>
 /** The answer of a webhook route. Errs with what else answered. */
 const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> => {
   const { target, proxy } = sent;
-  const { status, location, text } = received;
+  const { status, location, isReplayed = false, text } = received;
   if (location !== undefined) {
     return err(
       unreachable(
@@ -137,7 +137,7 @@ const readAnswer = (received: Received, sent: Call): Result<Answer, CliFault> =>
     );
   }
   const body = parseJson(text);
-  if (body.isOk() && isEnvelope(body.value)) return ok({ status, body: body.value });
+  if (body.isOk() && isEnvelope(body.value)) return ok({ status, isReplayed, body: body.value });
   if (proxy !== undefined && status === 407) return err(proxyFault(proxy, target, "refused the request (407)"));
   const what = `${shownUrl(target)} answered ${String(status)} without the JSON of a webhook route`;
   const from = proxy === undefined ? "" : `. The answer may be of the proxy that ${proxy.variable} names`;
@@ -196,13 +196,16 @@ const hintOf = (code: unknown, sent: Call): string => {
   return unknownFields(sent) || " (name=text sends a string; name:=7 sends a number or other JSON)";
 };
 
-const show = ({ status, body }: Answer, sent: Call, json: boolean, io: Io): Result<number, CliFault> => {
+const REPLAYED = "This is the answer of an earlier call with the same key. Nothing was done again.\n";
+
+const show = ({ status, isReplayed, body }: Answer, sent: Call, json: boolean, io: Io): Result<number, CliFault> => {
   const isOk = body.ok && status < 400;
   const doubt = isDoubtful(status) ? doubtOf(sent) : undefined;
   return (json ? stringify(body, sent.secret) : stringify(body.result, sent.secret, 2)).map((text) => {
     const [code, sentence] = [body.code, body.error].map((member) => wordOf(member, sent.secret));
     const hint = doubt ?? hintOf(body.code, sent);
     if (!isOk && (!json || doubt !== undefined)) io.error(`${String(status)} ${code}: ${sentence}${hint}\n`);
+    if (isReplayed) io.error(REPLAYED);
     io.out(text);
     return isOk ? EXIT.ok : doubt === undefined ? EXIT.refused : EXIT.unsure;
   });

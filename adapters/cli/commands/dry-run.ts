@@ -15,6 +15,7 @@ import {
   type Rejection,
   type RequestHead,
   type Route,
+  SCHEME_NAMES,
   signatureHeaders,
   signDelivery,
   signingKey,
@@ -29,14 +30,16 @@ type Header = RequestHead["header"];
 export type Sent = { readonly header: Header; readonly body: Uint8Array; readonly payload: unknown };
 
 /**
- * How the credential stands. `late`: right, but signed at a time that is `awayMs` from now. `wrong`: perhaps because the head
- * lacks what is signed. `timeless`: right, but without the time that its scheme wants in the body. `unread`: the request is
- * refused before its credential is looked at.
+ * How the credential stands. `late`: right, but signed at a time that is `aheadMs` ahead of now, or behind it where that is
+ * negative. `wrong`: perhaps because the head lacks what is signed. `foreign`: there is none, but `given` has one of another kind.
+ * `timeless`: right, but without the time that its scheme wants in the body. `unread`: the request is refused before its
+ * credential is looked at.
  */
 export type Standing =
   | { readonly kind: "right"; readonly isPrevious: boolean }
-  | { readonly kind: "late"; readonly isPrevious: boolean; readonly awayMs: number }
+  | { readonly kind: "late"; readonly isPrevious: boolean; readonly aheadMs: number }
   | { readonly kind: "wrong"; readonly lacks: Stated["lacks"] }
+  | { readonly kind: "foreign"; readonly given: string }
   | { readonly kind: "absent" | "timeless" }
   | { readonly kind: "unread" };
 
@@ -68,6 +71,18 @@ const isGiven = ({ credential }: Route, { header }: Sent): boolean =>
   credential.kind === "secret"
     ? credentialOf(header, credential.header) !== ""
     : signatureHeaders(credential.scheme).some((name) => header(name) !== undefined);
+
+/** Header fields that hold a credential on some other route. A signed route takes no secret. */
+const foreignTo = ({ credential }: Route): readonly string[] => {
+  const signatures = SCHEME_NAMES.flatMap(signatureHeaders);
+  return credential.kind === "secret" ? signatures : [...signatures, "authorization", "x-openclaw-webhook-secret"];
+};
+
+const missed = (route: Route, sent: Sent, lacks: Stated["lacks"]): Standing => {
+  if (isGiven(route, sent)) return { kind: "wrong", lacks };
+  const given = foreignTo(route).find((name) => sent.header(name) !== undefined);
+  return given === undefined ? { kind: "absent" } : { kind: "foreign", given };
+};
 
 /** Stands for the id of a delivery that names none, where an id is signed. */
 const NO_ID = "<id>";
@@ -119,12 +134,11 @@ export const dryRun = (route: Route, sent: Sent, now: number): DryRun => {
   const { at = now, lacks } = statedIn(route, sent);
   const then = pass(route, sent, at);
   if (!isRefused(then)) {
-    const standing = { kind: "late", isPrevious: isPrevious(then), awayMs: Math.abs(now - at) } as const;
+    const standing = { kind: "late", isPrevious: isPrevious(then), aheadMs: at - now } as const;
     return { standing, header, outcome: then.outcome };
   }
   const vouched = vouchedFor(route, sent, at);
   const { outcome } = pass(vouched.route, vouched.sent, at);
-  const missed: Standing = isGiven(route, sent) ? { kind: "wrong", lacks } : { kind: "absent" };
-  const standing: Standing = then.proved === undefined ? missed : { kind: "timeless" };
+  const standing: Standing = then.proved === undefined ? missed(route, sent, lacks) : { kind: "timeless" };
   return { standing, header: vouched.sent.header, outcome };
 };

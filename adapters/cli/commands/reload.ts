@@ -3,6 +3,7 @@
 import type { Result } from "neverthrow";
 import { UNSERVED } from "../../../core/index.ts";
 import type { Logger } from "../../bridge/log.ts";
+import { ruleLines } from "../../bridge/rule-lines.ts";
 import type { RunningServer } from "../../server/server.ts";
 import type { Prints } from "../watch.ts";
 import type { ReadFault, Served } from "./served.ts";
@@ -19,6 +20,14 @@ const reasonOf = (line: string): string =>
   line
     .replace(/^(?:route (.*?) )?skipped: /su, (_, id?: string) => (id === undefined ? "" : `Route ${id}: `))
     .replace(UNSERVED, "");
+
+const rulesOf = ({ config }: Served): readonly string[] => [...config.routes.values()].flatMap(ruleLines);
+
+/** What there is to say of rules that are new, and of those that are gone. */
+const changes = (before: readonly string[], now: readonly string[]): readonly string[] => [
+  ...before.filter((line) => !now.includes(line)).map((line) => `no longer: ${line}`),
+  ...now.filter((line) => !before.includes(line)),
+];
 
 /** What is served at the moment. */
 export class Live {
@@ -76,6 +85,7 @@ export class Live {
     this.#served = read.value;
     for (const line of advice.filter(isNew)) logger.warn(line);
     logger.info(`reloaded: ${String(config.routes.size)} route${config.routes.size === 1 ? "" : "s"}`);
+    for (const line of changes(rulesOf(before), rulesOf(read.value))) logger.info(line);
     if (idle !== undefined) logger.warn(idle);
   }
 }

@@ -4,6 +4,7 @@ import { err, ok, type Result } from "neverthrow";
 import { DEFAULT_PREFIX, HIDDEN, holdsKey, printable, type Route, routeName } from "../../../core/index.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { Log } from "../../bridge/log.ts";
+import { ruleLines } from "../../bridge/rule-lines.ts";
 import { scrub } from "../../bridge/scrub.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
@@ -175,7 +176,10 @@ const runServer = async (
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });
   if (options.config === undefined) io.out(banner(url, demo.secret, file));
-  for (const route of config.routes.values()) logger.info(routeLine(route));
+  for (const route of config.routes.values()) {
+    logger.info(routeLine(route));
+    for (const line of ruleLines(route)) logger.info(line);
+  }
   if (opened.value.isNew) logger.info(`made a new database ${file}`);
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);

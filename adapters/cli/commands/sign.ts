@@ -27,6 +27,16 @@ const isScheme = (name: string): name is SchemeName => Object.hasOwn(SCHEMES, na
 
 export const SCHEME_LIST = Object.keys(SCHEMES).join(", ");
 
+/** Providers that sign as Standard Webhooks say. */
+const STANDARD: readonly string[] = ["gitlab", "svix", "openai", "supabase", "polar", "standard-webhooks"];
+
+const noScheme = (name: string): CliFault => {
+  const hint = STANDARD.includes(name.toLowerCase())
+    ? ". This provider signs as standard. Write that"
+    : ". Write one of them";
+  return fault(`SCHEME is not one of ${SCHEME_LIST}${hint}`);
+};
+
 const BAD_ID =
   "--id is not an id of a delivery. Give 1 to 255 printable ASCII characters without spaces, and for standard without a full stop";
 
@@ -62,7 +72,7 @@ const signed = (
 //= SIGN-1
 /** Prints the header fields of a delivery of `options.body`, one on a line, as `curl -H @-` reads them. */
 export const sign = async (scheme: string, options: SignOptions, io: Io): Promise<Result<number, CliFault>> => {
-  if (!isScheme(scheme)) return err(fault(`SCHEME is not one of ${SCHEME_LIST}. Write one of them`));
+  if (!isScheme(scheme)) return err(noScheme(scheme));
   const secret = await readSecret(options, io.env);
   const key = secret.andThen((text) => signingKey(scheme, text).mapErr((said) => fault(`The secret ${said}`)));
   if (key.isErr()) return err(key.error);

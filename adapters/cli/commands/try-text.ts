@@ -47,25 +47,44 @@ const wrongText = (lacks: readonly string[], { credential }: Route): string => {
     : `${WRONG}: a signature is over the body byte for byte, and goes with the headers of its delivery`;
 };
 
+const lateText = (aheadMs: number): string => {
+  const side = aheadMs < 0 ? "behind" : "ahead of";
+  return `its time is ${lengthOf(Math.abs(aheadMs))} ${side} this clock, more than ${String(TOLERANCE_S / 60)} minutes, so it would be refused now`;
+};
+
+const foreignText = (given: string, { credential }: Route): string => {
+  const taken = credential.kind === "secret" ? "its secret" : credential.scheme;
+  const hint = credential.kind === "secret" ? "" : " and nothing else";
+  return `${WRONG}: the delivery has ${given}; the route takes ${taken}${hint}`;
+};
+
 const standingWords = (standing: Exclude<Standing, { kind: "unread" }>, route: Route): string => {
   const previous = "isPrevious" in standing && standing.isPrevious ? ", by previousSecret" : "";
   switch (standing.kind) {
     case "right":
       return `right${previous}`;
     case "late":
-      return `right${previous}, but its time is ${lengthOf(standing.awayMs)} away, more than ${String(TOLERANCE_S / 60)} minutes, so it would be refused now`;
+      return `right${previous}, but ${lateText(standing.aheadMs)}`;
     case "absent":
       return `not given (${proofOf(route).headers}), so it is not checked`;
     case "timeless":
       return "right, but the body does not hold the time of sending, so the delivery would be refused";
     case "wrong":
       return wrongText(standing.lacks, route);
+    case "foreign":
+      return foreignText(standing.given, route);
   }
 };
 
 /** Nothing when the credential was not looked at. */
 export const standingText = (standing: Standing, route: Route): readonly string[] =>
   standing.kind === "unread" ? [] : [`${proofOf(route).name}: ${standingWords(standing, route)}`];
+
+/** The same for a route whose secret is not there. */
+export const uncheckedText = (standing: Standing, route: Route, reason: string): readonly string[] =>
+  ["unread", "foreign"].includes(standing.kind)
+    ? standingText(standing, route)
+    : [`${proofOf(route).name}: cannot be checked, because ${reason}`];
 
 /** One line for each rule, down to the one that holds. */
 export const rulesText = ({ deliveries }: Route, source: Source): readonly string[] => {

@@ -1,15 +1,25 @@
 // `openclaw-webhooks try`: says what a delivery would do to a route, without doing it.
 
+import { randomBytes } from "node:crypto";
 import { err, ok, type Result } from "neverthrow";
-import { type JsonValue, loadConfig, parseJson, printable, problemName, type Route } from "../../../core/index.ts";
+import {
+  isObject,
+  type JsonValue,
+  loadConfig,
+  own,
+  parseJson,
+  printable,
+  problemName,
+  type Route,
+} from "../../../core/index.ts";
 import { nodePrimitives } from "../../node/index.ts";
 import { explainOf } from "../config/explain.ts";
 import { readConfigFile, type ServerConfig } from "../config/file.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { readBody } from "../read-body.ts";
-import { dryRun, type Sent } from "./dry-run.ts";
-import { outcomeText, rulesText, standingText } from "./try-text.ts";
+import { type DryRun, dryRun, type Sent } from "./dry-run.ts";
+import { outcomeText, rulesText, standingText, uncheckedText } from "./try-text.ts";
 
 export type TryOptions = { readonly body: string; readonly header: readonly string[] };
 
@@ -34,11 +44,31 @@ const headersOf = (lines: readonly string[]): Result<Sent["header"], CliFault> =
   return ok((name) => fields.get(name)?.join(", "));
 };
 
-/** The live route with that id, as `serve` has it. Errs with why there is none. */
-const routeOf = (file: string, id: string, server: ServerConfig): Result<Route, CliFault> => {
+/** `unset`: why the route's secret could not be read; a key that nobody has stands for it then. */
+type Tried = { readonly route: Route; readonly unset: string | undefined };
+
+const served = (config: unknown, id: string): Route | undefined =>
+  [...loadConfig(config, nodePrimitives.sha256).routes.values()].find((route) => route.id === id);
+
+/** The route as it would be served if its secret, which could not be resolved, were there. */
+const withoutSecret = (id: string, { config, unresolved }: ServerConfig): Tried | undefined => {
+  const start = `route ${problemName(id)} skipped: `;
+  const unset = unresolved.find((line) => line.startsWith(start))?.slice(start.length);
+  const all = own(config, "routes");
+  const [name, written] = Object.entries(isObject(all) ? all : {}).find(([one]) => one.trim() === id) ?? [];
+  if (unset === undefined || name === undefined || !isObject(written)) return undefined;
+  const secret = randomBytes(32).toString("base64");
+  const route = served({ routes: { [name]: { ...written, secret, previousSecret: undefined } } }, id);
+  return route && { route, unset };
+};
+
+/** The live route with that id, as `serve` has it, apart from its secret. Errs with why there is none. */
+const routeOf = (file: string, id: string, server: ServerConfig): Result<Tried, CliFault> => {
   const { routes, problems } = loadConfig(server.config, nodePrimitives.sha256);
   const found = [...routes.values()].find((route) => route.id === id);
-  if (found !== undefined) return ok(found);
+  if (found !== undefined) return ok({ route: found, unset: undefined });
+  const cold = withoutSecret(id, server);
+  if (cold !== undefined) return ok(cold);
   const start = `route ${problemName(id)} `;
   const told = problems.filter(({ routeId }) => routeId === id).map(explainOf(server));
   const lines = [...server.unresolved, ...told].filter((line) => line?.startsWith(start) === true);
@@ -53,12 +83,18 @@ const jsonOf = (body: Uint8Array): JsonValue | undefined => {
   return text === undefined ? undefined : parseJson(text.trim()).unwrapOr(undefined);
 };
 
-const show = (route: Route, sent: Sent, payload: JsonValue | undefined, io: Io): number => {
-  const { standing, header, outcome } = dryRun(route, sent, Date.now());
+/** Whether it would be refused whenever it came: not for its time alone, nor for a credential that cannot be looked at. */
+const isRefused = ({ standing, outcome }: DryRun, { unset }: Tried): boolean =>
+  outcome.isErr() || standing.kind === "foreign" || (standing.kind === "wrong" && unset === undefined);
+
+const show = (tried: Tried, sent: Sent, payload: JsonValue | undefined, io: Io): number => {
+  const { route, unset } = tried;
+  const ran = dryRun(route, sent, Date.now());
+  const { standing, header, outcome } = ran;
+  const stands = unset === undefined ? standingText(standing, route) : uncheckedText(standing, route, unset);
   const rules = payload === undefined ? [] : rulesText(route, { payload, header });
-  const lines = [...standingText(standing, route), ...rules, ...outcomeText(outcome), "Nothing was done."];
-  for (const line of lines) io.out(`${line}\n`);
-  return outcome.isOk() && standing.kind !== "wrong" ? EXIT.ok : EXIT.refused;
+  for (const line of [...stands, ...rules, ...outcomeText(outcome), "Nothing was done."]) io.out(`${line}\n`);
+  return isRefused(ran, tried) ? EXIT.refused : EXIT.ok;
 };
 
 /** Errs when the configuration, the route, a header or the body cannot be read. */

@@ -92,6 +92,8 @@ const entryOf = (id: string, written: unknown, secrets: unknown, env: Env): Entr
 const BARE =
   "a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.";
 
+const UNUSED = "Until then it opens nothing. Remove it once the rotation is over.";
+
 const QUOTED = /^(["'])[^]*\1$/u;
 
 const quoteAdvice = (id: string, field: string): string =>
@@ -113,7 +115,7 @@ const fill = (
     ({ sentence }) => {
       const reason = `${field} could not be resolved: ${isBare ? BARE : sentence}`;
       if (field === "secret") return { value: unresolved, line: `route ${problemName(id)} skipped: ${reason}` };
-      return { value: undefined, advice: `route ${problemName(id)} advice: ${reason}` };
+      return { value: undefined, advice: `route ${problemName(id)} advice: ${reason} ${UNUSED}` };
     },
   );
 

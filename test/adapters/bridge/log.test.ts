@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Log } from "../../../adapters/bridge/log.ts";
+import { REJECTIONS } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
 
 const MINUTE = 60_000;
@@ -94,4 +95,42 @@ test("AUDIT-3: a topic that was shown a minute ago makes room, and is shown agai
   expect(shown.at(-1)?.line).toContain("in the place of the first");
   log.warnSometimes("line 0", "0");
   expect(shown.at(-1)?.line).toContain("in the place of the first");
+});
+
+const LOST = [
+  "unsupported_media_type",
+  "payload_too_large",
+  "overloaded",
+  "mapping_failed",
+  "idempotency_key_reused",
+  "idempotency_unavailable",
+] as const;
+
+test("AUDIT-3: a lost delivery is a warning with its reason, once a minute for each route and code", () => {
+  const event = fc.record({
+    wait: fc.constantFrom(0, 1, 30_000, 59_999, MINUTE),
+    code: fc.constantFrom(...LOST),
+    routeId: fc.constantFrom("a", "b"),
+  });
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 30 }), (events) => {
+      const { shown, log, wait } = recording();
+      const due = new Map<string, number>();
+      let [now, expected] = [0, 0];
+      for (const { wait: time, code, routeId } of events) {
+        wait(time);
+        now += time;
+        log.audit({ status: REJECTIONS[code].status, code, routeId, fault: "deliveries[1]: why" });
+        const topic = `${code} ${routeId}`;
+        if (now < (due.get(topic) ?? 0)) continue;
+        due.set(topic, now + MINUTE);
+        expected += 1;
+        expect(shown.at(-1)?.line).toMatch(
+          new RegExp(`\\(route=${routeId} status=\\d+ code=${code} deliveries\\[1\\]: why\\); more`, "u"),
+        );
+      }
+      expect(shown.length).toBe(expected);
+    }),
+    { numRuns: runs(100) },
+  );
 });

@@ -688,3 +688,37 @@ test("CALL-3, ONCE-4: with an idempotency key the call is made safe to repeat, a
   });
   expect(keys.length).toBe(1);
 });
+
+test("ONCE-2: call says that an answer is that of an earlier call, and prints and ends as the first one", async () => {
+  const answers = fc.constantFrom(
+    [200, { ok: true, result: { flow: null } }] as const,
+    [409, { ok: false, code: "terminal", error: "The flow has ended.", result: {} }] as const,
+  );
+  let [replayed, status, body] = [false, 200, {}];
+  const url = await http((_, response) => {
+    const fields = replayed ? { "Idempotent-Replayed": "true" } : {};
+    response.writeHead(status, fields).end(JSON.stringify(body));
+  });
+  await fc.assert(
+    fc.asyncProperty(answers, fc.boolean(), async ([code, envelope], isJson) => {
+      const args = [
+        "zapier",
+        "create_flow",
+        "goal=x",
+        "--url",
+        url,
+        "--idempotency-key",
+        "k",
+        ...(isJson ? ["--json"] : []),
+      ];
+      [replayed, status, body] = [false, code, envelope];
+      const first = await call(args);
+      replayed = true;
+      expect(await call(args)).toEqual({
+        ...first,
+        error: `${first.error}This is the answer of an earlier call with the same key. Nothing was done again.\n`,
+      });
+    }),
+    { numRuns: runs(10) },
+  );
+});

@@ -543,6 +543,19 @@ test("CONFIG-2: a secret that does not resolve gives one line with its route and
   expect(await secretIn("${OTHER}", env, secrets)).toBe("${OTHER}");
 });
 
+test("AUTH-9: a previousSecret that does not resolve leaves the route alive, and the advice is to set it or to remove it", async () => {
+  const refs = ["$NOT_SET", "${NOT_SET}", { source: "env", provider: "default", id: "NOT_SET" }];
+  for (const previousSecret of refs) {
+    const server = await read({ routes: { r: route(SECRET, { previousSecret }) } });
+    expect([server.unresolved, [...load(server).routes.values()].map(({ id }) => id)]).toEqual([[], ["r"]]);
+    expect(server.advice).toEqual([
+      expect.stringMatching(
+        /^route r advice: previousSecret could not be resolved: .*\. Until then it opens nothing\. Remove it once the rotation is over\.$/u,
+      ),
+    ]);
+  }
+});
+
 test("CONFIG-3: a secret that looks like the name of a variable is not shown", async () => {
   const { unresolved } = await read(bare("$PASSWORD1"));
   expect(unresolved).toEqual([

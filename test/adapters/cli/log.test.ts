@@ -95,3 +95,16 @@ test("serve: an entry of trustedProxies that is not an address is logged with th
     "trustedProxies proxy is not an address or a subnet. Write it like 10.0.0.1 or 10.0.0.0/8.",
   );
 });
+
+test("serve says at its start what each rule does, without the session key", async () => {
+  const deliveries = [{ key: "of agent:main:x", do: { action: "finish_flow" } }];
+  const lines = await served({ routes: { r: { sessionKey: "agent:main:x", secret: SECRET, deliveries } } });
+  const infos = lines.map((line) => JSON.parse(line) as object).slice(0, 3);
+  expect(infos).toEqual(
+    [
+      "route r at /plugins/webhooks/r",
+      "route r: takes deliveries with its secret",
+      'route r: deliveries[0]: always: finish_flow of the flow that is bound to key "of [hidden]"',
+    ].map((message) => expect.objectContaining({ level: "INFO", message })),
+  );
+});

@@ -79,6 +79,30 @@ test("SERVE-3: a new problem keeps all that is served; one that was known, and a
   ]);
 });
 
+test("SERVE-3, AUDIT-1: a reload says which rules are new and which are gone, once and without the session key", async () => {
+  const ruled = (...keys: readonly string[]) => {
+    const deliveries = keys.map((key) => ({ when: { "payload.k": key }, key, do: { action: "finish_flow" } }));
+    return { routes: { a: { sessionKey: "agent:main:a", secret: GOOD, deliveries } } };
+  };
+  const line = (place: number, key: string): string =>
+    `route a: deliveries[${String(place)}]: when payload.k is "${key}": finish_flow of the flow that is bound to key "${key}"`;
+  const { reload } = await begin(ruled("one", "two"));
+  expect(await reload(ruled("one", "two"))).toEqual(["a", "info reloaded: 1 route"]);
+  expect(await reload(ruled("one", "agent:main:a"))).toEqual([
+    "a",
+    "info reloaded: 1 route",
+    `info no longer: ${line(1, "two")}`,
+    `info ${line(1, "[hidden]")}`,
+  ]);
+  expect(await reload({ routes: { a: route(GOOD) } })).toEqual([
+    "a",
+    "info reloaded: 1 route",
+    "info no longer: route a: takes deliveries with its secret",
+    `info no longer: ${line(0, "one")}`,
+    `info no longer: ${line(1, "[hidden]")}`,
+  ]);
+});
+
 const GATEWAY = { plugins: { entries: { webhooks: { config: { routes: { a: route(GOOD) } } } } } };
 const OFF = { plugins: { entries: { webhooks: { enabled: false, config: { routes: { a: route(GOOD) } } } } } };
 

@@ -102,11 +102,16 @@ const ID =
   "--id is not an id of a delivery. Give 1 to 255 printable ASCII characters without spaces, and for standard without a full stop.\n";
 const SCHEME = "SCHEME is not one of standard, github, stripe, shopify, linear, slack. Write one of them.\n";
 
+const STANDARD = SCHEME.replace("Write one of them", "This provider signs as standard. Write that");
+
 const REFUSED: readonly (readonly [args: readonly string[], env: Io["env"], error: string])[] = [
   [["bogus", "--body", BODY], ENV, SCHEME],
   [["constructor", "--body", BODY], ENV, SCHEME],
   [["__proto__", "--body", BODY], ENV, SCHEME],
   [["GitHub", "--body", BODY], ENV, SCHEME],
+  ...["gitlab", "GitLab", "svix", "OpenAI", "supabase", "polar"].map(
+    (name) => [[name, "--body", BODY], ENV, STANDARD] as const,
+  ),
   [["github"], ENV, "error: required option '--body <file>' not specified\n"],
   [["--body", BODY], ENV, "error: missing required argument 'scheme'\n"],
   [

@@ -14,6 +14,7 @@ import {
   NO_DELIVERY,
   type SchemeName,
   SCHEME_NAMES,
+  signatureHeaders,
   signDelivery,
   signingKey,
 } from "../../../core/index.ts";
@@ -182,8 +183,8 @@ test.each(SCHEME_NAMES)(
 test.each(SCHEME_NAMES)("SIGN-3: %s: a recorded delivery is tried, and its age is said", async (scheme) => {
   for (const [away, words] of [
     [299, undefined],
-    [3 * 86_400 + 5, "3 days away"],
-    [-3700, "1 hour away"],
+    [3 * 86_400 + 5, "3 days behind this clock"],
+    [-3700, "1 hour ahead of this clock"],
   ] as const) {
     const at = Date.now() - away * 1000;
     const body = JSON.stringify({ id: "evt_1", kind: "made", n: 1, webhookTimestamp: at });
@@ -220,6 +221,50 @@ test("AUTH-2: a wrong secret is a refusal, and the rules are tried all the same"
     1,
     expect.stringMatching(/^secret: wrong, so the delivery would be refused\ndeliveries\[0\] holds\n/u),
   ]);
+});
+
+test("SIGN-6: a credential that the route does not take is named, and a refusal", async () => {
+  const other = fc.constantFrom<keyof typeof routes>(...SCHEME_NAMES, "plain");
+  await fc.assert(
+    fc.asyncProperty(other, other, async (route, sender) => {
+      fc.pre(route !== sender);
+      const body = JSON.stringify({ id: "evt_1", kind: "made", n: 1, webhookTimestamp: Date.now() });
+      const scheme = SCHEME_NAMES.find((name) => name === sender);
+      const headers = scheme === undefined ? { Authorization: `Bearer ${KEY}` } : signed(scheme, body);
+      const given = scheme === undefined ? "authorization" : (signatureHeaders(scheme)[0] ?? "");
+      const ran = await tried(route, body, headers);
+      const taken = route === "plain" ? "its secret" : `${route} and nothing else`;
+      expect([ran.status, ran.out]).toEqual([
+        1,
+        expect.stringContaining(`: the delivery has ${given}; the route takes ${taken}\ndeliveries[0] holds\n`),
+      ]);
+      expect(ran.out).not.toContain(KEY);
+      expect((await sent(route, body, headers)).status).toBe(401);
+    }),
+    { numRuns: runs(40) },
+  );
+});
+
+test("CONFIG-1: a route whose secret is not set is tried, and its credential is not checked", async () => {
+  const ref = { source: "env", provider: "default", id: "NOT_SET" };
+  const unset = Object.entries(routes).map(([id, route]) => [id, { ...route, secret: ref, previousSecret: ref }]);
+  const file = write("unset.json", JSON.stringify({ routes: Object.fromEntries(unset) as unknown }));
+  for (const route of [...SCHEME_NAMES, "plain" as const]) {
+    const body = JSON.stringify({ id: "evt_1", kind: "made", n: 1, webhookTimestamp: Date.now() });
+    const proof = route === "plain" ? { "X-Token": KEY } : signed(route, body);
+    const checked = await tried(route, body, proof);
+    for (const headers of [proof, route === "plain" ? {} : idOnly(proof)]) {
+      const ran = await tried(route, body, headers, file);
+      expect(ran.out).toMatch(
+        /^(?:secret|signature): cannot be checked, because secret could not be resolved: the environment variable NOT_SET /u,
+      );
+      expect([ran.status, ran.out.replace(/^.*\n/u, "")]).toEqual([0, checked.out.replace(/^.*\n/u, "")]);
+    }
+    const lost = await tried(route, "{", proof, file);
+    expect([lost.status, lost.out]).toEqual([1, expect.stringContaining("refused with 400 invalid_json: ")]);
+  }
+  const foreign = await tried("github", "{}", { Authorization: `Bearer ${KEY}` }, file);
+  expect([foreign.status, foreign.out]).toEqual([1, expect.stringContaining("the delivery has authorization;")]);
 });
 
 test("an id that no signature covers is not made up: a rule that reads it has what the headers give", async () => {
@@ -274,17 +319,14 @@ test("a body that is not read ends as the request would, and bytes are taken as 
 });
 
 test("what cannot be tried is said in one sentence, without a header's value", async () => {
-  const cold = write("cold.json", '{"routes":{"a":{"sessionKey":"s","secret":"$NOT_SET"},"b":{"secret":"x"}}}');
+  const cold = write("cold.json", '{"routes":{"a":{"sessionKey":"s","secret":"changeme"},"b":{"secret":"x"}}}');
   const body = write("body.json", "{}");
   const say = async (...args: readonly string[]): Promise<readonly [number, string]> => {
     const { status, out, error } = await cli(["try", ...args]);
     expect(out).toBe("");
     return [status, error];
   };
-  expect(await say(cold, "a", "--body", body)).toEqual([
-    1,
-    expect.stringMatching(/^route a skipped: secret could not be/u),
-  ]);
+  expect(await say(cold, "a", "--body", body)).toEqual([1, expect.stringMatching(/^route a skipped: secret is /u)]);
   expect(await say(cold, "b", "--body", body)).toEqual([
     1,
     expect.stringMatching(/^route b skipped: sessionKey is missing/u),

@@ -347,3 +347,26 @@ test.each<readonly [string, object, unknown]>([
   const { status, body: said, headers } = await send("plain", JSON.stringify(body), BEARER);
   expect([status, said.code, headers.get("idempotent-replayed")]).toEqual([502, "bad_host_answer", null]);
 });
+
+test("MAP-6, AUDIT-1: the operator's log names the rule and what it lacks, and nothing of the delivery or the session", async () => {
+  const rule = (goal: string) => ({ do: { action: "create_flow", goal } });
+  const lacking = (member: string): string => `{{payload["${member}"]}}`;
+  await fc.assert(
+    fc.asyncProperty(fc.stringMatching(/^v[0-9]{8}$/u), fc.constantFrom("absent", SESSION), async (value, member) => {
+      const deliveries = [{ when: { "payload.a": 1 }, ...rule("g") }, rule(lacking(member))];
+      const { send, lines, events } = rig({ r: { sessionKey: SESSION, secret: SECRET, deliveries } });
+      for (let n = 0; n < 2; n += 1)
+        expect((await send("r", JSON.stringify({ value, [value]: value }), BEARER)).status).toBe(422);
+      const warned = lines.filter((line) => line.includes("mapping_failed"));
+      expect(warned).toEqual([expect.stringContaining("deliveries[1]: ")]);
+      expect(events.map(({ fault }) => fault?.startsWith("deliveries[1]: "))).toEqual([true, true]);
+      const said = [...warned, JSON.stringify(events)].join("\n");
+      expect(said.includes("absent")).toBe(member === "absent");
+      for (const secret of [value, SESSION, SECRET]) expect(said).not.toContain(secret);
+    }),
+    { numRuns: runs(20) },
+  );
+  const events = rig({ r: { sessionKey: SESSION, secret: SECRET, deliveries: [rule(lacking("x".repeat(2000)))] } });
+  await events.send("r", "{}", BEARER);
+  expect(events.events[0]?.fault?.length).toBe(501);
+});

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MOST_BODY_BYTES } from "../../../core/index.ts";
 import { PACKAGE, ROOT } from "../package/entries.ts";
 import { remove, Standalone, tempFolder } from "./harness.ts";
 
@@ -240,7 +241,10 @@ for (const { program, start } of PROXIES) {
     async () => {
       const config = join(HOME, `${program}.json5`);
       const zapier = { sessionKey: "agent:main:main", secret: SECRET };
-      writeFileSync(config, JSON.stringify({ trustedProxies: ["127.0.0.1"], routes: { zapier } }), { mode: 0o600 });
+      const deliveries = [{ when: { "payload.never": true }, do: { action: "create_flow", goal: "x" } }];
+      const large = { ...zapier, maxBodyBytes: MOST_BODY_BYTES, deliveries };
+      const routes = { zapier, large };
+      writeFileSync(config, JSON.stringify({ trustedProxies: ["127.0.0.1"], routes }), { mode: 0o600 });
       const server = await Standalone.start([
         "--config",
         config,
@@ -258,9 +262,15 @@ for (const { program, start } of PROXIES) {
       const forged = { "x-forwarded-for": "203.0.113.7" };
       assert.equal((await post(base, CREATE, forged)).status, 200);
       assert.equal((await post(base, CREATE, {}, "/plugins/webhooks/%7Aapier")).status, 200);
-      const long = await post(base, { ...CREATE, goal: "x".repeat(300 * 1024) });
-      assert.equal(long.status, 413);
-      assert.match(await long.text(), /"code":"payload_too_large"/u);
+      for (const [path, bytes, status, code] of [
+        ["zapier", 300 * 1024, 413, "payload_too_large"],
+        ["large", MOST_BODY_BYTES, 200, "ignored"],
+        ["large", MOST_BODY_BYTES + 1, 413, "payload_too_large"],
+      ] as const) {
+        const long = await post(base, ["x".repeat(bytes - 4)], {}, `/plugins/webhooks/${path}`);
+        const { code: said } = (await long.json()) as { readonly code?: string };
+        assert.deepEqual([path, long.status, said], [path, status, code]);
+      }
       assert.equal((await fetch(`${base}/readyz`)).status, 404);
       const gone = once(proxy, "exit");
       proxy.kill("SIGTERM");
