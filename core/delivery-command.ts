@@ -27,9 +27,9 @@ export const RECORD_MS = 86_400_000;
 export const MAX_RECORDS = 10_000;
 
 const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>
-  bind === undefined ? [] : [{ kind: "bound", owner, routeId, key: bind }];
+  bind === undefined ? [] : [{ kind: "bound", routeId, owner, key: bind }];
 
-//= ONCE-1, BIND-1
+//= ONCE-1, ONCE-8, BIND-1
 /** What must be loaded before `decideDelivery` can be asked. */
 export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Delivery): Needs => {
   const plain = needsOf(action, owner);
@@ -37,14 +37,13 @@ export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Del
   return {
     ...plain,
     load: delivery.bind === undefined ? plain.load : boundLoad(owner, delivery),
-    saved: delivery.once === undefined ? undefined : { routeId: delivery.routeId, key: delivery.once.key },
+    saved: delivery.once === undefined ? undefined : { routeId: delivery.routeId, owner, key: delivery.once.key },
   };
 };
 
-//= ONCE-8
-/** A record counts for its owner, until its time is over; a clock that went back keeps it. */
-const isLive = (saved: SavedRecord | undefined, owner: string, now: number): saved is SavedRecord =>
-  saved !== undefined && saved.owner === owner && now < saved.at + RECORD_MS;
+/** A record counts until its time is over; a clock that went back keeps it. */
+const isLive = (saved: SavedRecord | undefined, now: number): saved is SavedRecord =>
+  saved !== undefined && now < saved.at + RECORD_MS;
 
 const refused = (outcome: Decision["outcome"]): Decision => ({ outcome, writes: [] });
 
@@ -75,7 +74,7 @@ const bound = (
   if (action.action === "create_flow") {
     if (flow !== undefined) return existing(flow);
     const made = decide(action, { ...stored, flows: [] }, ids, now);
-    const binding: Write = { kind: "bind_key", routeId, key: bind ?? "", flowId: ids.fresh };
+    const binding: Write = { kind: "bind_key", routeId, owner: ids.owner, key: bind ?? "", flowId: ids.fresh };
     return made.outcome.isOk() ? { ...made, writes: [...made.writes, binding] } : made;
   }
   if (flow === undefined) return refused(ok({ kind: "ignored" }));
@@ -99,7 +98,7 @@ const aboutFlow = (action: FlowAction, { flowId, revision }: FlowRecord): FlowAc
 export const isKept = (outcome: Outcome): boolean =>
   outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed");
 
-//= ONCE-1
+//= ONCE-1, ONCE-8
 /** The decision with its record, in the same transaction. */
 const kept = (decided: Decision, owner: string, { routeId, once }: Delivery, now: number): Decision => {
   const { outcome, writes } = decided;
@@ -109,8 +108,9 @@ const kept = (decided: Decision, owner: string, { routeId, once }: Delivery, now
   const record: Write = {
     kind: "put_record",
     routeId,
+    owner,
     key: once.key,
-    saved: { owner, fingerprint: once.fingerprint, outcome: text, at: now },
+    saved: { fingerprint: once.fingerprint, outcome: text, at: now },
   };
   return { outcome, writes: [...writes, record] };
 };
@@ -125,7 +125,7 @@ export const decideDelivery = (
   now: number,
 ): Decision => {
   const { once, bind } = delivery;
-  if (once !== undefined && isLive(stored.saved, ids.owner, now)) return replay(action, stored.saved, once.fingerprint);
+  if (once !== undefined && isLive(stored.saved, now)) return replay(action, stored.saved, once.fingerprint);
   const decided = bind === undefined ? decide(action, stored, ids, now) : bound(action, stored, ids, delivery, now);
   return kept(decided, ids.owner, delivery, now);
 };
