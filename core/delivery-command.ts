@@ -15,10 +15,10 @@ import {
   type Stored,
   type Write,
 } from "./flow-command.ts";
-import { parseJson, stringifyJson } from "./json.ts";
+import { stringifyJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
-import { readSavedOutcome, saveOutcome } from "./saved-outcome.ts";
-import { type BadRecord, viewFlow } from "./view.ts";
+import { replay, saveOutcome } from "./saved-outcome.ts";
+import { viewFlow } from "./view.ts";
 
 /** Milliseconds for which a record is kept: 24 hours. */
 export const RECORD_MS = 86_400_000;
@@ -47,18 +47,9 @@ const isLive = (saved: SavedRecord | undefined, now: number): saved is SavedReco
 
 const refused = (outcome: Decision["outcome"]): Decision => ({ outcome, writes: [] });
 
-/** A rule that was edited may make another action of the same delivery. */
-const faultOfSaved = ({ field }: BadRecord): "idempotency_key_reused" | "bad_host_answer" =>
-  field === "kind" ? "idempotency_key_reused" : "bad_host_answer";
-
-//= ONCE-2, ONCE-3
-const replay = (action: FlowAction, saved: SavedRecord, fingerprint: string): Decision => {
-  if (saved.fingerprint !== fingerprint) return refused(err("idempotency_key_reused"));
-  const outcome = parseJson(saved.outcome)
-    .mapErr(() => "bad_host_answer" as const)
-    .andThen((json) => readSavedOutcome(action, json).mapErr(faultOfSaved));
-  return refused(outcome.map((read): Outcome => ({ ...read, replayed: true })));
-};
+//= ONCE-2
+const repeated = (action: FlowAction, saved: SavedRecord, fingerprint: string): Decision =>
+  refused(saved.fingerprint !== fingerprint ? err("idempotency_key_reused") : replay(action, saved.outcome));
 
 //= BIND-1
 /** A key is bound to a flow until the flow ends. */
@@ -125,7 +116,7 @@ export const decideDelivery = (
   now: number,
 ): Decision => {
   const { once, bind } = delivery;
-  if (once !== undefined && isLive(stored.saved, now)) return replay(action, stored.saved, once.fingerprint);
+  if (once !== undefined && isLive(stored.saved, now)) return repeated(action, stored.saved, once.fingerprint);
   const decided = bind === undefined ? decide(action, stored, ids, now) : bound(action, stored, ids, delivery, now);
   return kept(decided, ids.owner, delivery, now);
 };
