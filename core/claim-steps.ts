@@ -9,6 +9,7 @@ import {
   type Evidence,
   hasMade,
   isOpenFlow,
+  isPlanOf,
   type Marks,
   marksOf,
   NO_MARKS,
@@ -18,9 +19,9 @@ import {
 import type { FlowAction } from "./action.ts";
 import type { Delivery, Repeatable } from "./delivery.ts";
 import { isKept, RECORD_MS } from "./delivery-command.ts";
-import { parseJson, stringifyJson } from "./json.ts";
+import { stringifyJson } from "./json.ts";
 import type { Outcome, StoreFailure } from "./outcome.ts";
-import { readSavedOutcome, saveOutcome } from "./saved-outcome.ts";
+import { replay, saveOutcome } from "./saved-outcome.ts";
 import type { FlowView } from "./view.ts";
 
 /** What is kept of a request. Open while there is no outcome. `at`: when it was claimed; `outcome`: JSON. */
@@ -144,12 +145,7 @@ const settled = (
     : { kind: "settle", settlement, orElse, next };
 
 //= ONCE-2, ONCE-3
-const replay = (action: Repeatable, saved: string): Step => {
-  const outcome = parseJson(saved)
-    .mapErr(() => undefined)
-    .andThen((json) => readSavedOutcome(action, json).mapErr(() => undefined));
-  return outcome.isOk() ? answered({ ...outcome.value, replayed: true }) : failed("bad_host_answer");
-};
+const repeated = (action: Repeatable, saved: string): Step => ({ kind: "answer", answer: replay(action, saved) });
 
 //= ONCE-6
 /**
@@ -171,7 +167,7 @@ const done = (
     ...(binding === undefined ? {} : { binding }),
   };
   return settled(settlement, isSaved ? orElse : undefined, (earlier) =>
-    earlier === undefined ? answered(outcome) : replay(action, earlier),
+    earlier === undefined ? answered(outcome) : repeated(action, earlier),
   );
 };
 
@@ -305,10 +301,11 @@ const taskAgain = (request: ClaimRequest, flowId: string, binding: Binding | und
   };
 };
 
-//= ONCE-6
-/** A claim that was left open: the host's flows tell what became of it. */
+//= ONCE-2, ONCE-6
+/** A claim that was left open: the host's flows tell what became of it. It was another request's if it planned something else. */
 const reconcile = (request: ClaimRequest, { plan, stamp, at }: ClaimRecord, binding: Binding | undefined): Step => {
-  if (plan === undefined || plan.does !== request.action.action) return failed("outcome_unknown");
+  if (plan === undefined) return failed("outcome_unknown");
+  if (!isPlanOf(plan, request.action, request.delivery.bind !== undefined)) return failed("idempotency_key_reused");
   switch (plan.does) {
     case "create_flow":
       return findMade(plan, stamp, (flow) =>
@@ -342,7 +339,7 @@ export const beginClaim = (request: ClaimRequest, { record, binding }: Kept): St
   if (once === undefined) return fresh(request, binding);
   const live = record !== undefined && now < record.at + RECORD_MS ? record : undefined;
   if (live !== undefined && live.fingerprint !== once.fingerprint) return failed("idempotency_key_reused");
-  if (live?.outcome !== undefined) return replay(action, live.outcome);
+  if (live?.outcome !== undefined) return repeated(action, live.outcome);
   if (holder === "running" || (holder === "late" && live === undefined)) return failed("idempotency_in_progress");
   return live === undefined ? fresh(request, binding) : reconcile(request, live, binding);
 };

@@ -42,6 +42,18 @@ export const planOf = (action: Repeatable): Plan => {
   }
 };
 
+/** Of a request that finds its flow by a key, the flow and the revision are the store's. */
+const FOUND: ReadonlySet<string> = new Set(["flowId", "expectedRevision"]);
+
+//= ONCE-2
+/** Whether a request with this action would be claimed with this plan. An edited rule makes another action of the same bytes. */
+export const isPlanOf = (plan: Plan, action: Repeatable, isBound: boolean): boolean => {
+  const claimed = new Map<string, unknown>(Object.entries(plan));
+  return Object.entries(planOf(action)).every(
+    ([name, part]) => (isBound && FOUND.has(name)) || claimed.get(name) === part,
+  );
+};
+
 /** Times that the host is asked to store in place of its own: milliseconds since the epoch. */
 export type Marks = {
   readonly createdAt?: number;

@@ -15,10 +15,10 @@ import {
   type Stored,
   type Write,
 } from "./flow-command.ts";
-import { parseJson, stringifyJson } from "./json.ts";
+import { stringifyJson } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
-import { readSavedOutcome, saveOutcome } from "./saved-outcome.ts";
-import { type BadRecord, viewFlow } from "./view.ts";
+import { replay, saveOutcome } from "./saved-outcome.ts";
+import { viewFlow } from "./view.ts";
 
 /** Milliseconds for which a record is kept: 24 hours. */
 export const RECORD_MS = 86_400_000;
@@ -27,9 +27,9 @@ export const RECORD_MS = 86_400_000;
 export const MAX_RECORDS = 10_000;
 
 const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>
-  bind === undefined ? [] : [{ kind: "bound", owner, routeId, key: bind }];
+  bind === undefined ? [] : [{ kind: "bound", routeId, owner, key: bind }];
 
-//= ONCE-1, BIND-1
+//= ONCE-1, ONCE-8, BIND-1
 /** What must be loaded before `decideDelivery` can be asked. */
 export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Delivery): Needs => {
   const plain = needsOf(action, owner);
@@ -37,29 +37,19 @@ export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Del
   return {
     ...plain,
     load: delivery.bind === undefined ? plain.load : boundLoad(owner, delivery),
-    saved: delivery.once === undefined ? undefined : { routeId: delivery.routeId, key: delivery.once.key },
+    saved: delivery.once === undefined ? undefined : { routeId: delivery.routeId, owner, key: delivery.once.key },
   };
 };
 
-//= ONCE-8
-/** A record counts for its owner, until its time is over; a clock that went back keeps it. */
-const isLive = (saved: SavedRecord | undefined, owner: string, now: number): saved is SavedRecord =>
-  saved !== undefined && saved.owner === owner && now < saved.at + RECORD_MS;
+/** A record counts until its time is over; a clock that went back keeps it. */
+const isLive = (saved: SavedRecord | undefined, now: number): saved is SavedRecord =>
+  saved !== undefined && now < saved.at + RECORD_MS;
 
 const refused = (outcome: Decision["outcome"]): Decision => ({ outcome, writes: [] });
 
-/** A rule that was edited may make another action of the same delivery. */
-const faultOfSaved = ({ field }: BadRecord): "idempotency_key_reused" | "bad_host_answer" =>
-  field === "kind" ? "idempotency_key_reused" : "bad_host_answer";
-
-//= ONCE-2, ONCE-3
-const replay = (action: FlowAction, saved: SavedRecord, fingerprint: string): Decision => {
-  if (saved.fingerprint !== fingerprint) return refused(err("idempotency_key_reused"));
-  const outcome = parseJson(saved.outcome)
-    .mapErr(() => "bad_host_answer" as const)
-    .andThen((json) => readSavedOutcome(action, json).mapErr(faultOfSaved));
-  return refused(outcome.map((read): Outcome => ({ ...read, replayed: true })));
-};
+//= ONCE-2
+const repeated = (action: FlowAction, saved: SavedRecord, fingerprint: string): Decision =>
+  refused(saved.fingerprint !== fingerprint ? err("idempotency_key_reused") : replay(action, saved.outcome));
 
 //= BIND-1
 /** A key is bound to a flow until the flow ends. */
@@ -75,7 +65,7 @@ const bound = (
   if (action.action === "create_flow") {
     if (flow !== undefined) return existing(flow);
     const made = decide(action, { ...stored, flows: [] }, ids, now);
-    const binding: Write = { kind: "bind_key", routeId, key: bind ?? "", flowId: ids.fresh };
+    const binding: Write = { kind: "bind_key", routeId, owner: ids.owner, key: bind ?? "", flowId: ids.fresh };
     return made.outcome.isOk() ? { ...made, writes: [...made.writes, binding] } : made;
   }
   if (flow === undefined) return refused(ok({ kind: "ignored" }));
@@ -99,7 +89,7 @@ const aboutFlow = (action: FlowAction, { flowId, revision }: FlowRecord): FlowAc
 export const isKept = (outcome: Outcome): boolean =>
   outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed");
 
-//= ONCE-1
+//= ONCE-1, ONCE-8
 /** The decision with its record, in the same transaction. */
 const kept = (decided: Decision, owner: string, { routeId, once }: Delivery, now: number): Decision => {
   const { outcome, writes } = decided;
@@ -109,8 +99,9 @@ const kept = (decided: Decision, owner: string, { routeId, once }: Delivery, now
   const record: Write = {
     kind: "put_record",
     routeId,
+    owner,
     key: once.key,
-    saved: { owner, fingerprint: once.fingerprint, outcome: text, at: now },
+    saved: { fingerprint: once.fingerprint, outcome: text, at: now },
   };
   return { outcome, writes: [...writes, record] };
 };
@@ -125,7 +116,7 @@ export const decideDelivery = (
   now: number,
 ): Decision => {
   const { once, bind } = delivery;
-  if (once !== undefined && isLive(stored.saved, ids.owner, now)) return replay(action, stored.saved, once.fingerprint);
+  if (once !== undefined && isLive(stored.saved, now)) return repeated(action, stored.saved, once.fingerprint);
   const decided = bind === undefined ? decide(action, stored, ids, now) : bound(action, stored, ids, delivery, now);
   return kept(decided, ids.owner, delivery, now);
 };

@@ -17,7 +17,7 @@ export type Load =
   /** The first of `all`, or the first of them that has not ended. */
   | { readonly kind: "newest"; readonly owner: string; readonly which: "any" | "open" }
   /** The flow that a route's key was bound to last. */
-  | { readonly kind: "bound"; readonly owner: string; readonly routeId: string; readonly key: string }
+  | ({ readonly kind: "bound" } & KeyName)
   /** Flows without tasks that are open with a cancel intent, or ended at or before `endedBy`; at most `limit`. */
   | { readonly kind: "due"; readonly endedBy: number; readonly limit: number };
 
@@ -32,12 +32,14 @@ export type Needs = {
   /** Whether it may make a flow or a task, which takes a fresh id. */
   readonly freshId: boolean;
   /** The record of an earlier request that is wanted, if there is one. */
-  readonly saved: { readonly routeId: string; readonly key: string } | undefined;
+  readonly saved: KeyName | undefined;
 };
 
-/** What is kept of a request that was carried out for `owner`. `outcome`: JSON; `at`: milliseconds since the epoch. */
+/** What a record or a bound key is found by: the same key of another route, or of another owner of the route, is another one. */
+export type KeyName = { readonly routeId: string; readonly owner: string; readonly key: string };
+
+/** What is kept of a request that was carried out. `outcome`: JSON; `at`: milliseconds since the epoch. */
 export type SavedRecord = {
-  readonly owner: string;
   readonly fingerprint: string;
   readonly outcome: string;
   readonly at: number;
@@ -59,9 +61,9 @@ export type Write =
   /** A new task, or another record of one that is there. */
   | { readonly kind: "put_task"; readonly task: TaskRecord }
   /** A record of a request, in place of one that is there. */
-  | { readonly kind: "put_record"; readonly routeId: string; readonly key: string; readonly saved: SavedRecord }
+  | ({ readonly kind: "put_record"; readonly saved: SavedRecord } & KeyName)
   /** Binds a route's key to a flow, in place of an earlier one; ends with the flow's row. */
-  | { readonly kind: "bind_key"; readonly routeId: string; readonly key: string; readonly flowId: string };
+  | ({ readonly kind: "bind_key"; readonly flowId: string } & KeyName);
 
 /** The answer, and all that must be written before it is given. A failure writes nothing. */
 export type Decision = { readonly outcome: Result<Outcome, StoreFailure>; readonly writes: readonly Write[] };

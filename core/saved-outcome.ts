@@ -3,9 +3,9 @@
 
 import { err, ok, type Result } from "neverthrow";
 import type { FlowAction } from "./action.ts";
-import type { JsonValue } from "./json.ts";
+import { type JsonValue, parseJson } from "./json.ts";
 import { isNamed, own } from "./own.ts";
-import { type Outcome, OUTCOME_KINDS } from "./outcome.ts";
+import { type Outcome, OUTCOME_KINDS, type StoreFailure } from "./outcome.ts";
 import { type BadRecord, isView, viewFlow, viewTask, viewTasks } from "./view.ts";
 
 const isAnyView = (value: unknown): value is { readonly json: JsonValue } =>
@@ -52,3 +52,15 @@ export const readSavedOutcome = (action: FlowAction, saved: unknown): Result<Out
   // boundary: the kind is one of the action's, and each part has just been read.
   return ok(outcome as Outcome);
 };
+
+/** A rule that was edited may make another action of the same delivery. */
+const faultOf = ({ field }: BadRecord): StoreFailure =>
+  field === "kind" ? "idempotency_key_reused" : "bad_host_answer";
+
+//= ONCE-2, ONCE-3
+/** The answer to a repeat of a request whose outcome was saved as `text`. */
+export const replay = (action: FlowAction, text: string): Result<Outcome, StoreFailure> =>
+  parseJson(text)
+    .mapErr((): StoreFailure => "bad_host_answer")
+    .andThen((json) => readSavedOutcome(action, json).mapErr(faultOf))
+    .map((outcome): Outcome => ({ ...outcome, replayed: true }));

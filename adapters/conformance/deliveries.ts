@@ -65,16 +65,20 @@ export const repeatsOnce =
     }
   };
 
-/** The same key with another body is refused; on another route it is another key. */
-export const refusesReuse: Property = async (store, [a]) => {
+/** The same key with another body is refused; on another route, or of another owner, it is another key. */
+export const refusesReuse: Property = async (store, [a, b]) => {
   const ask = deliverAs(store, a);
   const routeId = freshRoute();
   const before = await countOf(store, a);
-  await ask(CREATE, once(routeId, "k"));
+  const first = await ask(CREATE, once(routeId, "k"));
   same(await ask(CREATE, once(routeId, "k", "other")), "idempotency_key_reused", "the same key with another body");
   same(await countOf(store, a), before + 1, "a refused reuse makes nothing");
   await ask(CREATE, once(freshRoute(), "k"));
   same(await countOf(store, a), before + 2, "the same key on another route");
+  const others = await countOf(store, b);
+  await deliverAs(store, b)(CREATE, once(routeId, "k", "other"));
+  same(await countOf(store, b), others + 1, "the same key of another owner");
+  same(await ask(CREATE, once(routeId, "k")), first, "a repeat after the route was another owner's");
 };
 
 const flowIdIn = (answer: Awaited<ReturnType<AskDelivery>>): string =>
@@ -100,7 +104,13 @@ export const followsKeys: Property = async (store, [a, b]) => {
     await ask({ action: "set_waiting", flowId: "by-key", expectedRevision: 77 }, bound(key));
     same(await deliverAs(store, b)(finish, bound(key)), { kind: "ignored" }, "the key of another owner's flow");
     same(await ask(finish, bound(key, freshRoute())), { kind: "ignored" }, "the key of another route");
-    same(flowIdIn(await ask(finish, bound(key))), made, "an action for a bound key");
+    await deliverAs(store, b)(CREATE, bound(key));
+    same(
+      flowIdIn(await ask(finish, bound(key))),
+      made,
+      "an action for a bound key, after the route was another owner's",
+    );
+    await deliverAs(store, b)(finish, bound(key));
     same(await ask(finish, bound(key)), { kind: "ignored" }, "the key of a flow that has ended");
     check(flowIdIn(await ask(CREATE, bound(key))) !== made, "a key whose flow has ended is free");
     await ask(finish, bound(key));

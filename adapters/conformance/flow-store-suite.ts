@@ -60,7 +60,10 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
   }
   withStore("a list has every flow, however many", (store) => listsAll(many, writers)(store, owners()));
   withStore("a repeated request has one effect and one answer", ifTaken(repeatsOnce(writers)));
-  withStore("a key is refused for another body, and is another one on another route", ifTaken(refusesReuse));
+  withStore(
+    "a key is refused for another body, and is another one on another route or of another owner",
+    ifTaken(refusesReuse),
+  );
   withStore("a key leads to its open flow", ifTaken(followsKeys));
   if (reopen === undefined) return;
   withStore("repeats and keys are known after a crash", (store) =>

@@ -1197,7 +1197,20 @@ export const BUGS: readonly Bug[] = [
   {
     name: "replay across owners",
     clause: "ONCE-8",
-    code: [{ file: "core/delivery-command.ts", was: "saved.owner === owner && ", becomes: "" }],
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: "{ routeId: delivery.routeId, owner, key: delivery.once.key }",
+        becomes: `{ routeId: delivery.routeId, owner: "", key: delivery.once.key }`,
+      },
+      {
+        file: "core/delivery-command.ts",
+        was: `    owner,
+    key: once.key,`,
+        becomes: `    owner: "",
+    key: once.key,`,
+      },
+    ],
   },
   {
     name: "replay across routes",
@@ -1205,14 +1218,16 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/delivery-command.ts",
-        was: "{ routeId: delivery.routeId, key: delivery.once.key }",
-        becomes: `{ routeId: "", key: delivery.once.key }`,
+        was: "{ routeId: delivery.routeId, owner, key: delivery.once.key }",
+        becomes: `{ routeId: "", owner, key: delivery.once.key }`,
       },
       {
         file: "core/delivery-command.ts",
         was: `    routeId,
+    owner,
     key: once.key,`,
         becomes: `    routeId: "",
+    owner,
     key: once.key,`,
       },
     ],
@@ -1344,13 +1359,13 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/delivery-command.ts",
-        was: `[{ kind: "bound", owner, routeId, key: bind }]`,
-        becomes: `[{ kind: "bound", owner, routeId: "", key: bind }]`,
+        was: `[{ kind: "bound", routeId, owner, key: bind }]`,
+        becomes: `[{ kind: "bound", routeId: "", owner, key: bind }]`,
       },
       {
         file: "core/delivery-command.ts",
-        was: `{ kind: "bind_key", routeId, key`,
-        becomes: `{ kind: "bind_key", routeId: "", key`,
+        was: `{ kind: "bind_key", routeId, owner`,
+        becomes: `{ kind: "bind_key", routeId: "", owner`,
       },
     ],
     model: {
@@ -1365,9 +1380,9 @@ export const BUGS: readonly Bug[] = [
     clause: "BIND-1",
     code: [
       {
-        file: "adapters/flows/memory/store.ts",
-        was: "this.#owned(this.#records.boundTo(load), load.owner)",
-        becomes: `this.#owned(this.#records.boundTo(load), this.#rows.get(this.#records.boundTo(load) ?? "")?.owner ?? "")`,
+        file: "adapters/flows/memory/records.ts",
+        was: "JSON.stringify([routeId, owner, key])",
+        becomes: "JSON.stringify([routeId, key])",
       },
     ],
   },

@@ -12,6 +12,7 @@ import {
   type Delivery,
   type FlowAction,
   type FlowRecord,
+  type KeyName,
   MAX_RECORDS,
   needsOfDelivery,
   type Outcome,
@@ -31,7 +32,9 @@ import { goodBody } from "./arbitraries.ts";
 const OWNER = "agent:main:owner";
 const NOW = 1_700_000_000_000;
 
-/** Rows of one owner, with records and bindings, as an engine keeps them. */
+const nameOf = ({ routeId, owner, key }: KeyName): string => `${routeId} ${owner} ${key}`;
+
+/** Rows, with records and bindings, as an engine keeps them. */
 class Rows {
   readonly flows = new Map<string, FlowRecord>();
   readonly tasks: TaskRecord[] = [];
@@ -40,25 +43,25 @@ class Rows {
   writes = 0;
   #made = 0;
 
-  ask(action: FlowAction, delivery: Delivery, now = NOW): Outcome | string {
-    const needs = needsOfDelivery(action, OWNER, delivery);
+  ask(action: FlowAction, delivery: Delivery, now = NOW, owner = OWNER): Outcome | string {
+    const needs = needsOfDelivery(action, owner, delivery);
     const found = needs.load.flatMap((load) => {
-      if (load.kind === "bound") return [this.flows.get(this.bindings.get(`${load.routeId} ${load.key}`) ?? "")];
+      if (load.kind === "bound") return [this.flows.get(this.bindings.get(nameOf(load)) ?? "")];
       return load.kind === "flow" ? [this.flows.get(load.flowId)] : [...this.flows.values()].toReversed().slice(0, 1);
     });
     const flows = found.filter((flow) => flow !== undefined);
-    const saved = needs.saved === undefined ? undefined : this.records.get(`${needs.saved.routeId} ${needs.saved.key}`);
+    const saved = needs.saved === undefined ? undefined : this.records.get(nameOf(needs.saved));
     const tasks = needs.tasks ? this.tasks.filter(({ parentFlowId }) => parentFlowId === flows[0]?.flowId) : [];
     this.#made += 1;
-    const ids: CommandIds = { owner: OWNER, fresh: `fresh-${String(this.#made)}` };
+    const ids: CommandIds = { owner, fresh: `fresh-${String(this.#made)}` };
     const stored: Stored = { flows, tasks, saved };
     const { outcome, writes } = decideDelivery(action, stored, ids, delivery, now);
     for (const write of writes) {
       this.writes += 1;
       if (write.kind === "insert_flow" || write.kind === "update_flow") this.flows.set(write.flow.flowId, write.flow);
       else if (write.kind === "put_task") this.tasks.push(write.task);
-      else if (write.kind === "put_record") this.records.set(`${write.routeId} ${write.key}`, write.saved);
-      else if (write.kind === "bind_key") this.bindings.set(`${write.routeId} ${write.key}`, write.flowId);
+      else if (write.kind === "put_record") this.records.set(nameOf(write), write.saved);
+      else if (write.kind === "bind_key") this.bindings.set(nameOf(write), write.flowId);
     }
     return outcome.isOk() ? outcome.value : outcome.error;
   }
@@ -163,10 +166,9 @@ test("ONCE-3: what was saved reads back as the same answer, and nothing else rea
 
 test("ONCE-3: a record that cannot be read is a failure of the store, not a second effect", () => {
   const rows = new Rows();
-  rows.records.set("r k", { owner: OWNER, fingerprint: "f", outcome: "{", at: NOW });
+  rows.records.set(`r ${OWNER} k`, { fingerprint: "f", outcome: "{", at: NOW });
   expect(rows.ask(CREATE, once("k"))).toBe("bad_host_answer");
-  rows.records.set("r k", {
-    owner: OWNER,
+  rows.records.set(`r ${OWNER} k`, {
     fingerprint: "f",
     outcome: '{"kind":"created","flow":{"flowId":7}}',
     at: NOW,
@@ -204,7 +206,7 @@ test("BIND-1, ONCE-2: a repeated delivery is a replay even after its flow has en
   expect(bodyOf(rows.ask(CREATE, both("d1")))).toBe(bodyOf(first));
   expect(rows.flows.size).toBe(1);
   expect(rows.ask(FINISH, both("d3"))).toEqual({ kind: "ignored" });
-  expect([...rows.records.keys()]).toEqual(["r d1", "r d2"]);
+  expect([...rows.records.keys()]).toEqual([`r ${OWNER} d1`, `r ${OWNER} d2`]);
 });
 
 test("ONCE-2: when an edited rule makes another action of the same delivery, its key counts as used, and nothing is done", () => {
@@ -215,12 +217,17 @@ test("ONCE-2: when an edited rule makes another action of the same delivery, its
   expect(rows.writes).toBe(writes);
 });
 
-test("ONCE-8: a record of another session, which the route had before, is none", () => {
+test("ONCE-8, BIND-1: records and bound keys of another session, which the route has meanwhile, say nothing, and are there again after", () => {
   const rows = new Rows();
-  const before = rows.ask(CREATE, once("k"));
-  for (const [key, saved] of rows.records) rows.records.set(key, { ...saved, owner: "agent:main:before" });
-  expect(bodyOf(rows.ask(CREATE, once("k")))).not.toBe(bodyOf(before));
+  const both: Delivery = { ...once("k"), bind: "pr 1" };
+  const wait = parsed({ action: "set_waiting", flowId: "any", expectedRevision: 0 });
+  const [OTHER, first] = ["agent:main:other", rows.ask(CREATE, both)];
+  expect(rows.ask(wait, bind("pr 1"), NOW, OTHER)).toEqual({ kind: "ignored" });
+  const theirs = rows.ask(CREATE, both, NOW, OTHER);
+  expect(theirs).toMatchObject({ kind: "created" });
+  expect(bodyOf(theirs)).not.toBe(bodyOf(first));
+  expect(rows.ask(CREATE, both)).toEqual({ ...(first as Outcome), replayed: true });
+  expect(rows.ask(CREATE, both, NOW, OTHER)).toEqual({ ...(theirs as Outcome), replayed: true });
+  expect(rows.ask(wait, bind("pr 1"))).toMatchObject({ kind: "applied", flow: { json: { flowId: "fresh-1" } } });
   expect(rows.flows.size).toBe(2);
-  const own = rows.records.get("r k")?.owner;
-  expect(own).toBe(OWNER);
 });

@@ -2,6 +2,7 @@ import { createEmbeddedStore, type EmbeddedFlows, type FlowEngine } from "../../
 import {
   type FlowRecord,
   isEnded,
+  type KeyName,
   type Load,
   ok,
   type SavedRecord,
@@ -9,9 +10,7 @@ import {
   type Write,
 } from "../../core/index.ts";
 
-type Key = { readonly routeId: string; readonly key: string };
-
-const textOf = ({ routeId, key }: Key): string => JSON.stringify([routeId, key]);
+const textOf = ({ routeId, owner, key }: KeyName): string => JSON.stringify([routeId, owner, key]);
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 

@@ -7,6 +7,7 @@ import {
   type Delivery,
   type FlowAction,
   type FlowRecord,
+  type KeyName,
   type Load,
   needsOfDelivery,
   RECORD_MS,
@@ -20,19 +21,19 @@ import {
 
 export type Kept = {
   readonly flows: ReadonlyMap<string, { readonly owner: string; readonly flow: FlowRecord }>;
-  /** By `nameOf` a route and a key. */
+  /** By `nameOf`. */
   readonly records: ReadonlyMap<string, SavedRecord>;
   readonly bindings: ReadonlyMap<string, string>;
 };
 
 export const EMPTY: Kept = { flows: new Map(), records: new Map(), bindings: new Map() };
 
-export const nameOf = (routeId: string, key: string): string => `${routeId} ${key}`;
+export const nameOf = ({ routeId, owner, key }: KeyName): string => `${routeId} ${owner} ${key}`;
 export const routeOf = (name: string): string => name.split(" ")[0] ?? "";
 
 const find = ({ flows, bindings }: Kept, load: Load): readonly FlowRecord[] => {
   if (load.kind !== "flow" && load.kind !== "bound") throw new Error(`no request here asks for ${load.kind}`);
-  const id = load.kind === "flow" ? load.flowId : bindings.get(nameOf(load.routeId, load.key));
+  const id = load.kind === "flow" ? load.flowId : bindings.get(nameOf(load));
   const row = flows.get(id ?? "");
   return row?.owner === load.owner ? [row.flow] : [];
 };
@@ -46,9 +47,9 @@ const saved = (kept: Kept, write: Write): Kept => {
       return { ...kept, flows: new Map(kept.flows).set(write.flow.flowId, { owner, flow: write.flow }) };
     }
     case "put_record":
-      return { ...kept, records: new Map(kept.records).set(nameOf(write.routeId, write.key), write.saved) };
+      return { ...kept, records: new Map(kept.records).set(nameOf(write), write.saved) };
     case "bind_key":
-      return { ...kept, bindings: new Map(kept.bindings).set(nameOf(write.routeId, write.key), write.flowId) };
+      return { ...kept, bindings: new Map(kept.bindings).set(nameOf(write), write.flowId) };
     default:
       throw new Error(`no request here writes ${write.kind}`);
   }
@@ -79,7 +80,7 @@ export type Asked = {
 export const ask = (kept: Kept, ids: CommandIds, action: FlowAction, delivery: Delivery, now: number): Asked => {
   const { load, saved: wanted } = needsOfDelivery(action, ids.owner, delivery);
   const flows = load.map((one) => find(kept, one)).find((found) => found.length > 0) ?? [];
-  const record = wanted === undefined ? undefined : kept.records.get(nameOf(wanted.routeId, wanted.key));
+  const record = wanted === undefined ? undefined : kept.records.get(nameOf(wanted));
   const stored: Stored = { flows, tasks: [], saved: record };
   const { outcome, writes } = decideDelivery(action, stored, ids, delivery, now);
   return {

@@ -1,13 +1,13 @@
 // Records of requests and the flows that keys are bound to, in memory.
 
-import { MAX_RECORDS, RECORD_MS, type SavedRecord, type Write } from "../../../core/index.ts";
+import { type KeyName, MAX_RECORDS, RECORD_MS, type SavedRecord, type Write } from "../../../core/index.ts";
 
-type Name = { readonly routeId: string; readonly key: string };
 type Put = Extract<Write, { readonly kind: "put_record" }>;
 type Bind = Extract<Write, { readonly kind: "bind_key" }>;
 
-/** Unambiguous, whatever the two hold. */
-const textOf = ({ routeId, key }: Name): string => JSON.stringify([routeId, key]);
+//= ONCE-8
+/** Unambiguous, whatever the three hold. */
+const textOf = ({ routeId, owner, key }: KeyName): string => JSON.stringify([routeId, owner, key]);
 
 //= ONCE-5
 /** Drops what is over from the front, where the oldest stand. */
@@ -24,19 +24,21 @@ export class MemoryRecords {
   readonly #bindings = new Map<string, string>();
   readonly #keysOf = new Map<string, Set<string>>();
 
-  find({ routeId, key }: Name): SavedRecord | undefined {
-    return this.#records.get(routeId)?.get(key);
+  find(name: KeyName): SavedRecord | undefined {
+    return this.#records.get(name.routeId)?.get(textOf(name));
   }
 
-  put({ routeId, key, saved }: Put): void {
+  put(write: Put): void {
+    const { routeId, saved } = write;
+    const name = textOf(write);
     const records = this.#records.get(routeId) ?? new Map<string, SavedRecord>();
     this.#records.set(routeId, records);
-    records.delete(key);
-    records.set(key, saved);
+    records.delete(name);
+    records.set(name, saved);
     trim(records, saved.at);
   }
 
-  boundTo(name: Name): string | undefined {
+  boundTo(name: KeyName): string | undefined {
     return this.#bindings.get(textOf(name));
   }
 

@@ -120,7 +120,6 @@ export const taskOf = (row: Row): TaskRecord => TASK.parse(json(row, "record"));
 
 /** A record of a request. */
 export const recordOf = (row: Row): SavedRecord => ({
-  owner: text(row, "owner"),
   fingerprint: text(row, "fingerprint"),
   outcome: text(row, "outcome"),
   at: number(row, "at"),

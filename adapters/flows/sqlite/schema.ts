@@ -52,19 +52,20 @@ CREATE INDEX flows_of_owner ON flows (owner, made DESC);
 const REPEATABLE = `
 CREATE TABLE records (
   route_id TEXT NOT NULL,
-  key TEXT NOT NULL,
   owner TEXT NOT NULL,
+  key TEXT NOT NULL,
   fingerprint TEXT NOT NULL,
   outcome TEXT NOT NULL,
   at INTEGER NOT NULL,
-  PRIMARY KEY (route_id, key)
+  PRIMARY KEY (route_id, owner, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX records_by_age ON records (route_id, at);
 CREATE TABLE bindings (
   route_id TEXT NOT NULL,
+  owner TEXT NOT NULL,
   key TEXT NOT NULL,
   flow_id TEXT NOT NULL REFERENCES flows (flow_id) ON DELETE CASCADE,
-  PRIMARY KEY (route_id, key)
+  PRIMARY KEY (route_id, owner, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX bindings_of_flow ON bindings (flow_id);
 `;

@@ -2,6 +2,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
+  type KeyName,
   type Load,
   MAX_RECORDS,
   type Needs,
@@ -45,22 +46,20 @@ export const STATEMENTS = {
   toRemove: `SELECT * FROM flows WHERE ended_at <= ? AND ${IDLE} LIMIT ?`,
   tasks: "SELECT record FROM tasks WHERE flow_id = ? ORDER BY made",
   bound: `SELECT flows.* FROM bindings JOIN flows USING (flow_id)
-    WHERE bindings.route_id = ? AND bindings.key = ? AND flows.owner = ?`,
-  bind: `INSERT INTO bindings (route_id, key, flow_id) VALUES (?, ?, ?)
-    ON CONFLICT (route_id, key) DO UPDATE SET flow_id = excluded.flow_id`,
-  record: "SELECT owner, fingerprint, outcome, at FROM records WHERE route_id = ? AND key = ?",
-  putRecord: `INSERT INTO records (route_id, key, owner, fingerprint, outcome, at) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (route_id, key) DO UPDATE
-    SET owner = excluded.owner, fingerprint = excluded.fingerprint, outcome = excluded.outcome, at = excluded.at`,
-  dropExpired: `DELETE FROM records WHERE route_id = ?1 AND key IN
-    (SELECT key FROM records WHERE route_id = ?1 AND at <= ?2 ORDER BY at LIMIT 2)`,
+    WHERE bindings.route_id = ?1 AND bindings.owner = ?2 AND bindings.key = ?3 AND flows.owner = ?2`,
+  bind: `INSERT INTO bindings (route_id, owner, key, flow_id) VALUES (?, ?, ?, ?)
+    ON CONFLICT (route_id, owner, key) DO UPDATE SET flow_id = excluded.flow_id`,
+  record: "SELECT fingerprint, outcome, at FROM records WHERE route_id = ? AND owner = ? AND key = ?",
+  putRecord: `INSERT INTO records (route_id, owner, key, fingerprint, outcome, at) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (route_id, owner, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, outcome = excluded.outcome, at = excluded.at`,
+  dropExpired: `DELETE FROM records WHERE route_id = ?1 AND (owner, key) IN
+    (SELECT owner, key FROM records WHERE route_id = ?1 AND at <= ?2 ORDER BY at LIMIT 2)`,
   dropOldest: `DELETE FROM records WHERE route_id = ?1 AND at <
     (SELECT at FROM records WHERE route_id = ?1 ORDER BY at DESC LIMIT 1 OFFSET ${String(MAX_RECORDS - 1)})`,
   putTask:
     "INSERT INTO tasks (task_id, flow_id, record) VALUES (?, ?, ?) ON CONFLICT (task_id) DO UPDATE SET record = excluded.record",
 } as const;
-
-type Name = { readonly routeId: string; readonly key: string };
 
 type Prepared = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
@@ -122,19 +121,19 @@ export class SqliteTables {
         this.#putRecord(write);
         break;
       case "bind_key":
-        this.#run.bind.run(write.routeId, write.key, write.flowId);
+        this.#run.bind.run(write.routeId, write.owner, write.key, write.flowId);
     }
   }
 
-  #record({ routeId, key }: Name): SavedRecord | undefined {
-    const row = this.#run.record.get(routeId, key);
+  #record({ routeId, owner, key }: KeyName): SavedRecord | undefined {
+    const row = this.#run.record.get(routeId, owner, key);
     return row === undefined ? undefined : recordOf(row);
   }
 
   //= ONCE-5
   /** To count all records costs as much as a hundred writes, so it is done with every hundredth. */
-  #putRecord({ routeId, key, saved }: Extract<Write, { readonly kind: "put_record" }>): void {
-    this.#run.putRecord.run(routeId, key, saved.owner, saved.fingerprint, saved.outcome, saved.at);
+  #putRecord({ routeId, owner, key, saved }: Extract<Write, { readonly kind: "put_record" }>): void {
+    this.#run.putRecord.run(routeId, owner, key, saved.fingerprint, saved.outcome, saved.at);
     this.#run.dropExpired.run(routeId, saved.at - RECORD_MS);
     this.#puts += 1;
     if (this.#puts % 100 === 0) this.#run.dropOldest.run(routeId);
@@ -145,7 +144,7 @@ export class SqliteTables {
       case "flow":
         return this.#run.find.all(load.flowId, load.owner);
       case "bound":
-        return this.#run.bound.all(load.routeId, load.key, load.owner);
+        return this.#run.bound.all(load.routeId, load.owner, load.key);
       case "all":
         return this.#run.list.all(load.owner);
       case "newest":

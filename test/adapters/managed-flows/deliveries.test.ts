@@ -246,6 +246,60 @@ test("ONCE-6: what cannot be known is outcome_unknown each time, and changes not
   }
 });
 
+/** What an edited rule, or another header, may make of the same bytes. */
+const OTHERS = (flowId: string): readonly FlowAction[] => [
+  { ...CREATE, goal: "Another" },
+  { ...CREATE, controllerId: "another" },
+  { action: "finish_flow", flowId, expectedRevision: 1 },
+  { action: "finish_flow", flowId: "another", expectedRevision: 0 },
+  { action: "cancel_flow", flowId: "another" },
+  { action: "run_task", flowId: "another", runtime: "acp", task: "t" },
+];
+
+/** What a claim is about; of a bound flow the store finds the id and the revision. */
+const planned = (action: FlowAction, isBound: boolean): string => {
+  const { goal, controllerId, flowId, expectedRevision }: Partial<Record<string, unknown>> = { ...action };
+  return JSON.stringify([action.action, goal, controllerId, ...(isBound ? [] : [flowId, expectedRevision])]);
+};
+
+test("ONCE-2: when an edited rule makes another action of the same delivery, its key counts as used, whatever became of the first", async () => {
+  const trouble = fc.constantFrom<Trouble>("throws before", "throws after");
+  await fc.assert(
+    fc.asyncProperty(fc.nat(9), fc.nat(15), trouble, fc.boolean(), async (which, other, happens, isBound) => {
+      const lab = new Lab();
+      const flowId = String(flowOf(await lab.ask(CREATE, withBind("b")))?.["flowId"]);
+      const first = ABOUT(flowId)[which] ?? CREATE;
+      const second = [...ABOUT(flowId), ...OTHERS(flowId)][other] ?? CREATE;
+      const delivery = withKey("k", isBound ? { bind: first === CREATE ? "new" : "b" } : {});
+      lab.troubles = [happens];
+      expect(await lab.ask(first, delivery)).toContain("threw");
+      const before = await stateOf(lab);
+      lab.reload();
+      const answer = await lab.ask(second, delivery);
+      expect(answer === "idempotency_key_reused").toBe(planned(first, isBound) !== planned(second, isBound));
+      if (answer === "idempotency_key_reused") expect(await stateOf(lab)).toBe(before);
+    }),
+    { numRuns: runs(100) },
+  );
+  const lab = new Lab();
+  const made = flowOf(await lab.ask(CREATE, withKey("k")));
+  const cancel: FlowAction = { action: "cancel_flow", flowId: String(made?.["flowId"]) };
+  expect(await lab.ask(cancel, withKey("k"))).toBe("idempotency_key_reused");
+  expect(lab.host.flows).toMatchObject([{ status: made?.["status"] }]);
+}, 60_000);
+
+test("ONCE-3: a record that cannot be read is a failure of the store, and nothing is done", async () => {
+  for (const outcome of ["{", '{"kind":"created","flow":{"flowId":7}}']) {
+    const lab = new Lab();
+    await lab.ask(CREATE, withKey("k"));
+    const database = new DatabaseSync(lab.file);
+    database.prepare("UPDATE records SET outcome = ?").run(outcome);
+    database.close();
+    expect(await lab.ask(CREATE, withKey("k"))).toBe("bad_host_answer");
+    expect(lab.host.flows.length).toBe(1);
+  }
+});
+
 test("ONCE-6: a revision that another writer took was not written by the claim", async () => {
   const lab = new Lab();
   const flowId = String(flowOf(await lab.ask(CREATE))?.["flowId"]);

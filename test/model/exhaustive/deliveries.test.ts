@@ -78,9 +78,10 @@ const isOver = ({ kept, now }: State, name: string): boolean => {
   return record === undefined || now - record.at >= RECORD_MS;
 };
 
-const nameIn = ({ route, key }: Asking): string => (key === undefined ? "" : nameOf(route, key));
-
 const systemOf = ({ routes, keys, bodies, flows: most, reached }: Scale): System<State, Action> => {
+  const nameIn = ({ route, key }: Asking): string =>
+    key === undefined ? "" : nameOf({ routeId: route, owner: routes[route] ?? "", key });
+
   const carryOut = (state: State, asking: Asking): Asked => {
     const owner = routes[asking.route] ?? "";
     const ids = { owner, fresh: `flow ${String(state.made + 1)}` };
@@ -315,6 +316,7 @@ const ASKS: readonly Ask[] = [
   { owner: "bob", route: "a", key: undefined, body: "close" },
   { owner: "ann", route: "b", key: "k1", body: "open" },
   { owner: "ann", route: "a", key: "k1", body: "close" },
+  { owner: "bob", route: "a", key: "k1", body: "make" },
 ];
 
 const sequences = (length: number): readonly (readonly Ask[])[] =>
@@ -330,7 +332,7 @@ test("ONCE-1, ONCE-8, BIND-1: a store in memory answers every sequence of four r
       const { action } = BODIES[one.body];
       const delivery = deliveryOf({ ...one, does: "ask", crash: "" });
       // an id is taken with each create, also when none is made
-      if (one.body === "open") made += 1;
+      if (one.body === "open" || one.body === "make") made += 1;
       const asked = ask(kept, { owner: one.owner, fresh: `flow ${String(made)}` }, action, delivery, 1);
       const real = await store.execute(one.owner, action, () => undefined, delivery);
       kept = asked.kept;

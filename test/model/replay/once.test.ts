@@ -31,6 +31,9 @@ const MAKE: FlowAction = { action: "create_flow", goal: "g", controllerId: "c" }
 /** Refused with a 404, because no flow has this id. */
 const REFUSE: FlowAction = { action: "finish_flow", flowId: "none", expectedRevision: 0 };
 
+const OWNER = "ann";
+const nameIn = ({ route, key }: Who): string => nameOf({ routeId: route, owner: OWNER, key });
+
 type World = { kept: Kept; readonly asked: Map<string, FlowAction> };
 
 const CODES: Readonly<Record<string, string>> = { created: "made", not_applied: "conflict" };
@@ -44,14 +47,14 @@ const isDecided = ({ last, isUsable }: Model): boolean =>
 
 const carryOut = (world: World, { last, now, effects }: Model): object => {
   const { who, body, does, crash } = last;
-  const name = nameOf(who.route, who.key);
+  const name = nameIn(who);
   const record = world.kept.records.get(name);
   const isRepeat = record?.fingerprint === body && now * TICK_MS < record.at + RECORD_MS;
   const action = (isRepeat ? world.asked.get(name) : undefined) ?? (does === "refuse" ? REFUSE : MAKE);
   const once = who.key === "" ? undefined : { key: who.key, fingerprint: body };
   const delivery: Delivery = { routeId: who.route, once, bind: undefined };
   const fresh = `flow ${String(world.kept.flows.size + 1)}`;
-  const { kept, said, reply } = ask(world.kept, { owner: "ann", fresh }, action, delivery, now * TICK_MS);
+  const { kept, said, reply } = ask(world.kept, { owner: OWNER, fresh }, action, delivery, now * TICK_MS);
   if (crash !== "before") {
     if (kept.records.get(name) !== record) world.asked.set(name, action);
     world.kept = kept;
@@ -62,7 +65,7 @@ const carryOut = (world: World, { last, now, effects }: Model): object => {
 
 const shown = ({ records, effects }: Model): object => ({
   flows: effects.length,
-  records: [...records].map(([{ route, key }, { body, at }]) => [nameOf(route, key), body, at * TICK_MS]).toSorted(),
+  records: [...records].map(([who, { body, at }]) => [nameIn(who), body, at * TICK_MS]).toSorted(),
 });
 
 const actual = ({ kept: { flows, records } }: World): object => ({
@@ -81,7 +84,7 @@ test("ONCE-1, ONCE-2, ONCE-3, ONCE-8: at every step of an embedded store a reque
       const where = `${name}, step ${String(index)}: ${last.step}`;
       if (last.step === "drop") {
         const records = new Map(world.kept.records);
-        records.delete(nameOf(dropped.who.route, dropped.who.key));
+        records.delete(nameIn(dropped.who));
         world.kept = { ...world.kept, records };
       }
       if (last.step === "ask" && isDecided(state)) {
