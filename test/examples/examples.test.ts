@@ -168,7 +168,8 @@ describe.each(Object.entries(EXAMPLES))("%s.ts", (_name, { load, app, unknown })
     expect(refused).toMatchObject({ status: 429, body: { code: "rate_limited" } });
     expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
     expect((await send(server, { from: "127.0.0.4" })).status).toBe(200);
-    expect(warnings.splice(0)).toMatchObject([expect.stringContaining("client=127.0.0.3 ")]);
+    const limited = warnings.splice(0).filter((line) => line.includes("rate limit"));
+    expect(limited).toEqual([expect.stringContaining("client=127.0.0.3 ")]);
   });
 });
 
