@@ -366,3 +366,14 @@ test("ONCE-5: of too many records in a file, those that a clock ahead has writte
   expect(countRecords(file)).toBe(MAX_RECORDS);
   again.close();
 });
+
+test("ONCE-5: a clock that is set back drops no record of a file while there is room", async () => {
+  let now = Date.now();
+  const flows = open(newFile(), { now: () => now });
+  await isReplay(flows, "ahead", "s");
+  await isReplay(flows, "ahead");
+  now -= RECORD_MS;
+  for (let n = 0; n < 100; n += 1) await isReplay(flows, String(n));
+  expect([await isReplay(flows, "ahead"), await isReplay(flows, "ahead", "s")]).toEqual([true, true]);
+  flows.close();
+});
