@@ -126,12 +126,21 @@ const savedText = (outcome: Outcome): string | undefined => {
 const shownIn = (outcome: Outcome): FlowView | undefined =>
   "flow" in outcome && outcome.flow !== null ? outcome.flow : undefined;
 
+/** Refusals that say that the flow is over, also where they do not show it. */
+const OVER: ReadonlySet<string> = new Set(["terminal", "not_found"]);
+
+const saysOver = (outcome: Outcome): boolean => {
+  const flow = shownIn(outcome);
+  if (flow !== undefined) return !isOpenFlow(flow);
+  return outcome.kind === "cancelled" || ("refusal" in outcome && OVER.has(outcome.refusal));
+};
+
+//= BIND-2
 /** Where the binding leads after the outcome: a flow that was made is bound, and one that has ended is not bound any more. */
 const bindingAfter = (outcome: Outcome, stamp: number | undefined): Settlement["binding"] => {
-  const flow = shownIn(outcome);
-  if (stamp === undefined || flow === undefined) return undefined;
-  if (!isOpenFlow(flow)) return { stamp, flowId: undefined };
-  return outcome.kind === "created" ? { stamp, flowId: idOf(flow) } : undefined;
+  if (stamp === undefined) return undefined;
+  if (saysOver(outcome)) return { stamp, flowId: undefined };
+  return outcome.kind === "created" ? { stamp, flowId: idOf(outcome.flow) } : undefined;
 };
 
 /** Settles what there is to settle. */

@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { err, ok, type Result } from "neverthrow";
 import {
+  AHEAD_MS,
   type Binding,
   type ClaimRecord,
   type Delivery,
@@ -19,6 +20,7 @@ import {
 } from "../../core/index.ts";
 import { isBusy, isFull } from "../flows/sqlite/engine.ts";
 import { checkIntegrity, numberOf } from "../flows/sqlite/schema.ts";
+import { Turns } from "../flows/sqlite/turns.ts";
 import { nextStamp, STAMPS_AHEAD_MS } from "./in-flight.ts";
 
 /** What the records know a request by. Nothing of another route or owner is ever found. */
@@ -47,7 +49,7 @@ CREATE TABLE records (
 CREATE INDEX records_by_age ON records (at);
 CREATE INDEX records_of_route ON records (route_id, at);
 CREATE INDEX records_by_stamp ON records (stamp);
-CREATE INDEX open_records ON records (route_id) WHERE outcome IS NULL;
+CREATE INDEX open_records ON records (route_id, at) WHERE outcome IS NULL;
 CREATE TABLE bindings (
   route_id TEXT NOT NULL,
   owner TEXT NOT NULL,
@@ -73,8 +75,9 @@ const LOCK_MS = 100;
 /** Milliseconds after which a file that could not be opened is tried again. */
 const RETRY_MS = 1000;
 
+//= BIND-2
 /** Bindings that one route keeps; the oldest gives way. */
-const MAX_BOUND = 10_000;
+const MAX_BOUND = 100_000;
 
 /** Bytes up to which a file is checked whole when it is opened, which takes 3 ms for each megabyte. */
 const CHECKED_BYTES = 64 << 20;
@@ -99,10 +102,17 @@ const STATEMENTS = {
   forget: `DELETE FROM records WHERE ${NAMED} AND outcome IS NULL`,
   bind: `UPDATE bindings SET flow_id = ?5 WHERE ${NAMED} AND stamp = ?4`,
   unbind: `DELETE FROM bindings WHERE ${NAMED} AND stamp = ?4`,
-  countOpen: "SELECT count(*) AS open FROM records WHERE route_id = ? AND outcome IS NULL",
+  countOpen: `SELECT count(*) AS open FROM records
+    WHERE route_id = ?1 AND outcome IS NULL AND at > ?2 AND at <= ?3`,
   dropExpired: "DELETE FROM records WHERE rowid IN (SELECT rowid FROM records WHERE at <= ? ORDER BY at LIMIT 4)",
+  dropAhead: `DELETE FROM records WHERE rowid IN
+    (SELECT rowid FROM records WHERE route_id = ?1 AND outcome IS NOT NULL AND at > ?2 ORDER BY at DESC
+    LIMIT max(0, (SELECT count(*) FROM records WHERE route_id = ?1) - ${String(MAX_RECORDS)}))`,
   dropOldest: `DELETE FROM records WHERE route_id = ?1 AND outcome IS NOT NULL AND at <
-    (SELECT at FROM records WHERE route_id = ?1 ORDER BY at DESC LIMIT 1 OFFSET ${String(MAX_RECORDS - 1)})`,
+    (SELECT at FROM records WHERE route_id = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1 OFFSET ${String(MAX_RECORDS - 1)})`,
+  dropBindingsAhead: `DELETE FROM bindings WHERE rowid IN
+    (SELECT rowid FROM bindings WHERE route_id = ?1 AND stamp > ?2 ORDER BY stamp DESC
+    LIMIT max(0, (SELECT count(*) FROM bindings WHERE route_id = ?1) - ${String(MAX_BOUND)}))`,
   dropBindings: `DELETE FROM bindings WHERE route_id = ?1 AND stamp <
     (SELECT stamp FROM bindings WHERE route_id = ?1 ORDER BY stamp DESC LIMIT 1 OFFSET ${String(MAX_BOUND - 1)})`,
 } as const;
@@ -212,7 +222,9 @@ const prepareAll = (database: DatabaseSync): Open["run"] => {
     unbind: prepare("unbind"),
     countOpen: prepare("countOpen"),
     dropExpired: prepare("dropExpired"),
+    dropAhead: prepare("dropAhead"),
     dropOldest: prepare("dropOldest"),
+    dropBindingsAhead: prepare("dropBindingsAhead"),
     dropBindings: prepare("dropBindings"),
   };
 };
@@ -259,7 +271,7 @@ export class ClaimsFile {
   readonly now: () => number;
   #open: Open | undefined;
   #failed: { readonly at: number; readonly fault: ClaimsFault } | undefined;
-  #claims = 0;
+  #turns = new Turns();
 
   constructor({ file, now = Date.now }: ClaimsFileOptions) {
     this.#find = file;
@@ -296,9 +308,12 @@ export class ClaimsFile {
   //= ONCE-6
   /** Writes the claim in place of what is there; answers with its stamp. `binds`: whether it also claims the text. */
   claim({ routeId, owner, once, bind }: ClaimName, plan: Plan, binds: boolean): Result<number, ClaimsFault> {
-    return this.#transact("BEGIN IMMEDIATE", ({ run }) => {
+    const claimed = this.#transact("BEGIN IMMEDIATE", ({ run }) => {
       const now = this.now();
       this.#trim(routeId, now);
+      // not thrown, because what was dropped stays dropped
+      const full = this.#whyFull(routeId, now);
+      if (full !== undefined) return full;
       const last = run.lastStamp.get(now, now + STAMPS_AHEAD_MS)?.["stamp"];
       const stamp = nextStamp(now, typeof last === "number" ? last + 1 : 0);
       const planned = JSON.stringify(plan);
@@ -306,6 +321,7 @@ export class ClaimsFile {
       if (binds && bind !== undefined) run.intend.run(routeId, owner, bind, stamp, planned);
       return stamp;
     });
+    return claimed.andThen((stamp) => (stamp instanceof Unusable ? err(this.#fault(stamp, false)) : ok(stamp)));
   }
 
   //= ONCE-6
@@ -334,6 +350,7 @@ export class ClaimsFile {
         now - RECORD_MS,
       );
       const row = changes === 0 ? run.record.get(routeId, owner, once.key) : undefined;
+      this.#trim(routeId, now);
       return row === undefined ? undefined : optional(row, "outcome");
     });
   }
@@ -342,6 +359,7 @@ export class ClaimsFile {
   close(): void {
     const open = this.#open;
     this.#open = undefined;
+    this.#turns = new Turns();
     try {
       if (open?.database.isOpen === true) open.database.close();
     } catch {
@@ -350,20 +368,23 @@ export class ClaimsFile {
   }
 
   //= ONCE-5
-  /** To count all records costs as much as many writes, so it is done with every hundredth claim. */
   #trim(routeId: string, now: number): void {
     const { run } = this.#opened();
     run.dropExpired.run(now - RECORD_MS);
-    const open = Number(run.countOpen.get(routeId)?.["open"]);
-    if (open >= MAX_RECORDS) {
-      throw new Unusable(
-        `holds ${String(open)} requests of route ${routeId} that are not known to be over. Wait a day`,
-      );
-    }
-    this.#claims += 1;
-    if (this.#claims % 100 !== 0) return;
-    run.dropOldest.run(routeId);
+    if (!this.#turns.take(routeId)) return;
+    const ahead = now + AHEAD_MS;
+    run.dropAhead.run(routeId, ahead);
+    run.dropOldest.run(routeId, ahead);
+    run.dropBindingsAhead.run(routeId, ahead);
     run.dropBindings.run(routeId);
+  }
+
+  /** Why a route can claim nothing more. A claim of another day, by the clock of now, does not count. */
+  #whyFull(routeId: string, now: number): Unusable | undefined {
+    const open = Number(this.#opened().run.countOpen.get(routeId, now - RECORD_MS, now + AHEAD_MS)?.["open"]);
+    return open < MAX_RECORDS
+      ? undefined
+      : new Unusable(`holds ${String(open)} requests of route ${routeId} that are not known to be over. Wait a day`);
   }
 
   #opened(): Open {

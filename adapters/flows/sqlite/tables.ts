@@ -2,6 +2,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
+  AHEAD_MS,
   type KeyName,
   type Load,
   MAX_RECORDS,
@@ -13,6 +14,7 @@ import {
 } from "../../../core/index.ts";
 import { loadBy } from "../engine.ts";
 import { changing, flowOf, lasting, recordOf, type Row, taskOf } from "./rows.ts";
+import { Turns } from "./turns.ts";
 
 //= STORE-5
 const NEWEST_FIRST = "ORDER BY made DESC";
@@ -55,6 +57,9 @@ export const STATEMENTS = {
     SET fingerprint = excluded.fingerprint, outcome = excluded.outcome, at = excluded.at`,
   dropExpired: `DELETE FROM records WHERE route_id = ?1 AND (owner, key) IN
     (SELECT owner, key FROM records WHERE route_id = ?1 AND at <= ?2 ORDER BY at LIMIT 2)`,
+  dropAhead: `DELETE FROM records WHERE route_id = ?1 AND (owner, key) IN
+    (SELECT owner, key FROM records WHERE route_id = ?1 AND at > ?2 ORDER BY at DESC
+    LIMIT max(0, (SELECT count(*) FROM records WHERE route_id = ?1) - ${String(MAX_RECORDS)}))`,
   dropOldest: `DELETE FROM records WHERE route_id = ?1 AND at <
     (SELECT at FROM records WHERE route_id = ?1 ORDER BY at DESC LIMIT 1 OFFSET ${String(MAX_RECORDS - 1)})`,
   putTask:
@@ -81,6 +86,7 @@ const prepareAll = (database: DatabaseSync): Prepared => {
     record: prepare("record"),
     putRecord: prepare("putRecord"),
     dropExpired: prepare("dropExpired"),
+    dropAhead: prepare("dropAhead"),
     dropOldest: prepare("dropOldest"),
     putTask: prepare("putTask"),
   };
@@ -88,7 +94,7 @@ const prepareAll = (database: DatabaseSync): Prepared => {
 
 export class SqliteTables {
   readonly #run: Prepared;
-  #puts = 0;
+  readonly #turns = new Turns();
 
   constructor(database: DatabaseSync) {
     this.#run = prepareAll(database);
@@ -131,12 +137,12 @@ export class SqliteTables {
   }
 
   //= ONCE-5
-  /** To count all records costs as much as a hundred writes, so it is done with every hundredth. */
   #putRecord({ routeId, owner, key, saved }: Extract<Write, { readonly kind: "put_record" }>): void {
     this.#run.putRecord.run(routeId, owner, key, saved.fingerprint, saved.outcome, saved.at);
     this.#run.dropExpired.run(routeId, saved.at - RECORD_MS);
-    this.#puts += 1;
-    if (this.#puts % 100 === 0) this.#run.dropOldest.run(routeId);
+    if (!this.#turns.take(routeId)) return;
+    this.#run.dropAhead.run(routeId, saved.at + AHEAD_MS);
+    this.#run.dropOldest.run(routeId);
   }
 
   #find(load: Load): readonly Row[] {

@@ -13,7 +13,16 @@ import type { EmbeddedFlows, EmbeddedOptions } from "../../../adapters/flows/emb
 import { SqliteEngine } from "../../../adapters/flows/sqlite/engine.ts";
 import { openSqliteFlows, type SqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { checkFile, migrate, SCHEMA_VERSION } from "../../../adapters/flows/sqlite/schema.ts";
-import { type FlowAction, type Needs, needsOf, type Stored, type TaskRecord } from "../../../core/index.ts";
+import {
+  type Delivery,
+  type FlowAction,
+  MAX_RECORDS,
+  type Needs,
+  needsOf,
+  RECORD_MS,
+  type Stored,
+  type TaskRecord,
+} from "../../../core/index.ts";
 import { laterFlows } from "../../support/later.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sqlite-"));
@@ -298,4 +307,73 @@ test("STORE-2: a store reports that its file was removed or replaced", () => {
   expect(memory.isIntact()).toBe(true);
   memory.close();
   expect(memory.isIntact()).toBe(false);
+});
+
+const keyed = (key: string, routeId: string): Delivery => ({
+  routeId,
+  once: { key, fingerprint: "f" },
+  bind: undefined,
+});
+const isReplay = async (flows: FlowStore, key: string, routeId = "r"): Promise<boolean> =>
+  (await flows.execute(OWNER, CREATE, quiet, keyed(key, routeId)))._unsafeUnwrap().replayed === true;
+
+/** Puts `count` records of the route r into the file, a millisecond apart from `at` on. */
+const fillRecords = (file: string, count: number, at: number): void => {
+  const database = new DatabaseSync(file);
+  const insert = database.prepare(
+    "INSERT INTO records (route_id, owner, key, fingerprint, outcome, at) VALUES ('r', 'o', ?, 'f', '{}', ?)",
+  );
+  database.exec("BEGIN");
+  for (let n = 0; n < count; n += 1) insert.run(`${String(at)} ${String(n)}`, at + n);
+  database.exec("COMMIT");
+  database.close();
+};
+
+const countRecords = (file: string): number => {
+  const database = new DatabaseSync(file);
+  const row = database.prepare("SELECT count(*) AS n FROM records WHERE route_id = 'r'").get();
+  database.close();
+  return Number(row?.["n"]);
+};
+
+test("ONCE-5: each route of a file keeps 10,000 records, counted with its own first and hundredth write", async () => {
+  const file = newFile();
+  let now = Date.now();
+  open(file).close();
+  fillRecords(file, MAX_RECORDS + 50, now - MAX_RECORDS - 50);
+  const flows = open(file, { now: () => now });
+  await isReplay(flows, "first");
+  expect(countRecords(file)).toBe(MAX_RECORDS);
+  now += MAX_RECORDS + 50;
+  fillRecords(file, MAX_RECORDS + 50, now - MAX_RECORDS - 50);
+  for (let n = 0; n < 100; n += 1) {
+    await isReplay(flows, String(n));
+    await isReplay(flows, String(n), "s");
+  }
+  expect(countRecords(file)).toBe(MAX_RECORDS);
+  flows.close();
+});
+
+test("ONCE-5: of too many records in a file, those that a clock ahead has written go first", async () => {
+  const file = newFile();
+  const flows = open(file);
+  expect(await isReplay(flows, "present")).toBe(false);
+  fillRecords(file, MAX_RECORDS, Date.now() + 365 * RECORD_MS);
+  flows.close();
+  const again = open(file);
+  expect(await isReplay(again, "next")).toBe(false);
+  expect([await isReplay(again, "present"), await isReplay(again, "next")]).toEqual([true, true]);
+  expect(countRecords(file)).toBe(MAX_RECORDS);
+  again.close();
+});
+
+test("ONCE-5: a clock that is set back drops no record of a file while there is room", async () => {
+  let now = Date.now();
+  const flows = open(newFile(), { now: () => now });
+  await isReplay(flows, "ahead", "s");
+  await isReplay(flows, "ahead");
+  now -= RECORD_MS;
+  for (let n = 0; n < 100; n += 1) await isReplay(flows, String(n));
+  expect([await isReplay(flows, "ahead"), await isReplay(flows, "ahead", "s")]).toEqual([true, true]);
+  flows.close();
 });

@@ -52,7 +52,7 @@ const withKey = (key: string, more: Partial<Delivery> = {}): Delivery => ({
 const withBind = (bind: string): Delivery => ({ routeId: "r", once: undefined, bind });
 
 /** What a call of the host does besides being carried out. */
-type Trouble = "throws before" | "throws after" | "hangs" | "overtaken" | undefined;
+type Trouble = "throws before" | "throws after" | "hangs" | "overtaken" | "shows no flow" | undefined;
 
 const MUTATIONS: ReadonlySet<string> = new Set([
   "tryCreateManaged",
@@ -126,7 +126,7 @@ class Lab {
     if (trouble === "overtaken") this.#overtake();
     const answer = call();
     if (trouble === "throws after") throw new Error("gone");
-    return answer;
+    return trouble === "shows no flow" ? { ...(answer as object), flow: undefined } : answer;
   }
 
   /** Another writer is faster. */
@@ -424,6 +424,153 @@ test(
     database.close();
   },
 );
+
+/** Puts `count` records into the file, `msApart` apart from `at` on. `outcome`: null of an open claim. */
+const fill = (
+  file: string,
+  routeId: string,
+  count: number,
+  at: number,
+  msApart: number,
+  outcome: string | null,
+): void => {
+  const database = new DatabaseSync(file);
+  const insert = database.prepare(
+    `INSERT INTO records (route_id, owner, key, fingerprint, at, stamp, plan, outcome) VALUES (?, ?, ?, 'f', ?, 0, ?, ?)`,
+  );
+  const plan = outcome === null ? '{"does":"cancel_flow","flowId":"f"}' : null;
+  database.exec("BEGIN");
+  for (let n = 0; n < count; n += 1) {
+    insert.run(routeId, OWNER, `${String(at)} ${String(n)}`, at + n * msApart, plan, outcome);
+  }
+  database.exec("COMMIT");
+  database.close();
+};
+
+const countIn = (file: string, table: "records" | "bindings", routeId: string): number => {
+  const database = new DatabaseSync(file);
+  const row = database.prepare(`SELECT count(*) AS n FROM ${table} WHERE route_id = ?`).get(routeId);
+  database.close();
+  return Number(row?.["n"]);
+};
+
+test("ONCE-5, ONCE-7: a route with 10,000 open claims is refused until they are a day old, and drops what is over meanwhile", async () => {
+  const lab = new Lab();
+  await lab.ask(CREATE, { ...withKey("first"), routeId: "other" });
+  fill(lab.file, "r", 3, lab.now - RECORD_MS, 0, "{}");
+  fill(lab.file, "r", MAX_RECORDS + 20, lab.now, 0, null);
+  expect(await lab.ask(CREATE, withKey("k"))).toBe("idempotency_unavailable");
+  expect(lab.log).toEqual([expect.stringMatching(/holds 10020 requests of route r that are not known to be over/u)]);
+  expect(countIn(lab.file, "records", "r")).toBe(MAX_RECORDS + 20);
+  expect(kindOf(await lab.ask(CREATE, { ...withKey("k"), routeId: "other" }))).toBe("created");
+  lab.now += RECORD_MS - 1;
+  expect(await lab.ask(CREATE, withKey("k"))).toBe("idempotency_unavailable");
+  lab.now += 1;
+  expect(kindOf(await lab.ask(CREATE, withKey("k")))).toBe("created");
+  // a clock that was ahead of time blocks nothing either
+  lab.now -= 3 * RECORD_MS;
+  expect(kindOf(await lab.ask(CREATE, withKey("k2")))).toBe("created");
+});
+
+test("ONCE-5: each route keeps its own count, which begins with its first write after an opening", async () => {
+  const lab = new Lab();
+  await lab.ask(CREATE, withKey("first"));
+  const refill = (): void =>
+    fill(lab.file, "r", MAX_RECORDS + 50, (lab.now += MAX_RECORDS + 100) - MAX_RECORDS - 60, 1, "{}");
+  refill();
+  lab.reload();
+  await lab.ask(CREATE, withKey("after the reload"));
+  expect(countIn(lab.file, "records", "r")).toBeLessThanOrEqual(MAX_RECORDS + 1);
+  refill();
+  for (let n = 0; n < 100; n += 1) {
+    await lab.ask(CREATE, withKey(String(n)));
+    await lab.ask(CREATE, { ...withKey(String(n)), routeId: "s" });
+  }
+  expect(countIn(lab.file, "records", "r")).toBeLessThan(MAX_RECORDS + 100);
+});
+
+test("ONCE-5: a route whose creates find their flows, which claims nothing, keeps 10,000 records as well", async () => {
+  const lab = new Lab();
+  await lab.ask(CREATE, withBind("b"));
+  fill(lab.file, "r", MAX_RECORDS + 500, lab.now - MAX_RECORDS - 600, 1, "{}");
+  lab.reload();
+  expect(kindOf(await lab.ask(CREATE, withKey("k", { bind: "b" })))).toBe("existing");
+  expect(countIn(lab.file, "records", "r")).toBe(MAX_RECORDS);
+});
+
+test("ONCE-5: of too many records, those that a clock ahead has written go first", async () => {
+  const lab = new Lab();
+  await lab.ask(CREATE, withKey("present"));
+  lab.now += 1;
+  fill(lab.file, "r", MAX_RECORDS, lab.now + 365 * RECORD_MS, 1, "{}");
+  lab.reload();
+  await lab.ask(CREATE, withKey("next"));
+  expect(await lab.ask(CREATE, withKey("present"))).toMatchObject({ replayed: true });
+  expect(await lab.ask(CREATE, withKey("next"))).toMatchObject({ replayed: true });
+  expect(countIn(lab.file, "records", "r")).toBeLessThanOrEqual(MAX_RECORDS + 1);
+});
+
+test("ONCE-5, BIND-2: a clock that is set back drops nothing while there is room", async () => {
+  const lab = new Lab();
+  await lab.ask(CREATE, withKey("ahead", { bind: "b" }));
+  lab.now -= RECORD_MS;
+  lab.reload();
+  await lab.ask(CREATE, withKey("next"));
+  expect(await lab.ask(CREATE, withKey("ahead", { bind: "b" }))).toMatchObject({ kind: "created", replayed: true });
+  expect(kindOf(await lab.ask(CREATE, withBind("b")))).toBe("existing");
+});
+
+test("BIND-2: a delivery that ends its flow ends the key at once, also where the host does not show the flow", async () => {
+  const ends: readonly FlowAction[] = [
+    { action: "finish_flow", flowId: "-", expectedRevision: 0 },
+    { action: "fail_flow", flowId: "-", expectedRevision: 0 },
+    { action: "cancel_flow", flowId: "-" },
+  ];
+  for (const end of ends) {
+    for (const [isKeyed, trouble] of [[true], [false], [true, "shows no flow"]] as const) {
+      if (trouble !== undefined && end.action !== "cancel_flow") continue;
+      const lab = new Lab();
+      await lab.ask(CREATE, withBind("b"));
+      await lab.ask(CREATE, withBind("other"));
+      expect(countIn(lab.file, "bindings", "r")).toBe(2);
+      lab.troubles = [trouble];
+      await lab.ask(end, isKeyed ? withKey("k", { bind: "b" }) : withBind("b"));
+      expect(countIn(lab.file, "bindings", "r")).toBe(1);
+      expect(kindOf(await lab.ask(CREATE, withBind("other")))).toBe("existing");
+    }
+  }
+});
+
+test("BIND-2: a route keeps 100,000 keys; the oldest go first, those of a clock ahead before them", async () => {
+  const most = 100_000;
+  const lab = new Lab();
+  await lab.ask(CREATE, withBind("present"));
+  const database = new DatabaseSync(lab.file);
+  const insert = database.prepare(
+    `INSERT INTO bindings (route_id, owner, key, stamp, plan, flow_id) VALUES ('r', ?, ?, ?, '{"does":"cancel_flow","flowId":"f"}', 'f')`,
+  );
+  const put = (count: number, stamp: number): void => {
+    database.exec("BEGIN");
+    for (let n = 0; n < count; n += 1) insert.run(OWNER, `${String(stamp)} ${String(n)}`, stamp + n);
+    database.exec("COMMIT");
+  };
+  const isKept = async (): Promise<boolean> => {
+    lab.reload();
+    await lab.ask(CREATE, { ...withBind("any"), once: { key: String(lab.now), fingerprint: "f" } });
+    return kindOf(await lab.ask(CREATE, withBind("present"))) === "existing";
+  };
+  put(most, lab.now + 365 * RECORD_MS);
+  expect(await isKept()).toBe(true);
+  expect(countIn(lab.file, "bindings", "r")).toBeLessThanOrEqual(most + 1);
+  database.exec("DELETE FROM bindings WHERE flow_id = 'f'");
+  lab.now += 2 * most;
+  put(most - 3, lab.now - most - 10);
+  expect(await isKept()).toBe(true);
+  put(3, lab.now - 3);
+  lab.now += 1;
+  expect(await isKept()).toBe(false);
+  database.close();
+}, 60_000);
 
 describe("ONCE-7: a file that cannot be used", () => {
   /** What can be wrong, and a word of the sentence about it. */
