@@ -92,7 +92,14 @@ const EXAMPLES = [
     "1234abcd",
   ],
   ["ZAPIER_SECRET", "GITHUB_WEBHOOK_TOKEN", "random-secret", "random-string", "generated-secret", "add-your-secret"],
-  ["openssl rand -base64 32", "openssl rand -hex 32", "Y2hhbmdlbWU=", "Y2hhbmdlbWU", "c2VjcmV0", "cGFzc3dvcmQ="],
+  [
+    "openssl rand -base64 32",
+    "openssl rand -hex 32",
+    "Y2hhbmdlbWU=",
+    "Y2hhbmdlbWU",
+    "cGFzc3dvcmQ=",
+    "Pz8_Pj4-c2VjcmV0",
+  ],
   ["123e4567-e89b-12d3-a456-426614174000", "550e8400-e29b-41d4-a716-446655440000"],
   ["12345678", "1234567890", "abcdefgh", "abc123", "qwerty", "null", "undefined", "[object Object]"],
 ].flat();
