@@ -302,26 +302,36 @@ test("MAP-4, ONCE-4: each of GitHub's example payloads is carried out, or ignore
 });
 
 test("MAP-6, AUDIT-1: the operator's log names the rule and what it lacks, and nothing of the delivery or the session", async () => {
+  const OWN_NAME = "team-session";
   const rule = (goal: string) => ({ do: { action: "create_flow", goal } });
   const lacking = (member: string): string => `{{payload["${member}"]}}`;
   await fc.assert(
-    fc.asyncProperty(fc.stringMatching(/^v[0-9]{8}$/u), fc.constantFrom("absent", SESSION), async (value, member) => {
-      const deliveries = [{ when: { "payload.a": 1 }, ...rule("g") }, rule(lacking(member))];
-      const { send, lines, events } = rig({ r: { sessionKey: SESSION, secret: SECRET, deliveries } });
-      for (let n = 0; n < 2; n += 1)
-        expect((await send("r", JSON.stringify({ value, [value]: value }), BEARER)).status).toBe(422);
-      const warned = lines.filter((line) => line.includes("mapping_failed"));
-      expect(warned).toEqual([expect.stringContaining("deliveries[1]: ")]);
-      expect(events.map(({ fault }) => fault?.startsWith("deliveries[1]: "))).toEqual([true, true]);
-      const said = [...warned, JSON.stringify(events)].join("\n");
-      expect(said.includes("absent")).toBe(member === "absent");
-      for (const secret of [value, SESSION, SECRET]) expect(said).not.toContain(secret);
-    }),
+    fc.asyncProperty(
+      fc.stringMatching(/^v[0-9]{8}$/u),
+      fc.constantFrom("absent", SESSION, OWN_NAME),
+      async (value, member) => {
+        const deliveries = [{ when: { "payload.a": 1 }, ...rule("g") }, rule(lacking(member))];
+        const sessionKey = member === OWN_NAME ? OWN_NAME : SESSION;
+        const { send, lines, events } = rig({ r: { sessionKey, secret: SECRET, deliveries } });
+        for (let n = 0; n < 2; n += 1)
+          expect((await send("r", JSON.stringify({ value, [value]: value }), BEARER)).status).toBe(422);
+        const warned = lines.filter((line) => line.includes("mapping_failed"));
+        expect(warned).toEqual([expect.stringContaining("deliveries[1]: ")]);
+        expect(events.map(({ fault }) => fault?.startsWith("deliveries[1]: "))).toEqual([true, true]);
+        const said = [...warned, JSON.stringify(events)].join("\n");
+        expect(said.includes("absent")).toBe(member === "absent");
+        for (const secret of [value, SESSION, OWN_NAME, SECRET]) expect(said).not.toContain(secret);
+      },
+    ),
     { numRuns: runs(20) },
   );
   const events = rig({ r: { sessionKey: SESSION, secret: SECRET, deliveries: [rule(lacking("x".repeat(2000)))] } });
   await events.send("r", "{}", BEARER);
   expect(events.events[0]?.fault?.length).toBe(501);
+  // the names that a caller sends are not the operator's
+  const caller = rig({ r: { sessionKey: SESSION, secret: SECRET } });
+  expect((await caller.send("r", '{"action":"list_flows","own_name":1}', BEARER)).body.error).toContain("own_name");
+  expect(JSON.stringify([caller.events, caller.lines])).not.toContain("own_name");
 });
 
 /** What a redelivery gets once the rule is another one, and how many flows there are then. */
