@@ -349,24 +349,95 @@ test.each<readonly [string, object, unknown]>([
 });
 
 test("MAP-6, AUDIT-1: the operator's log names the rule and what it lacks, and nothing of the delivery or the session", async () => {
+  const OWN_NAME = "team-session";
   const rule = (goal: string) => ({ do: { action: "create_flow", goal } });
   const lacking = (member: string): string => `{{payload["${member}"]}}`;
   await fc.assert(
-    fc.asyncProperty(fc.stringMatching(/^v[0-9]{8}$/u), fc.constantFrom("absent", SESSION), async (value, member) => {
-      const deliveries = [{ when: { "payload.a": 1 }, ...rule("g") }, rule(lacking(member))];
-      const { send, lines, events } = rig({ r: { sessionKey: SESSION, secret: SECRET, deliveries } });
-      for (let n = 0; n < 2; n += 1)
-        expect((await send("r", JSON.stringify({ value, [value]: value }), BEARER)).status).toBe(422);
-      const warned = lines.filter((line) => line.includes("mapping_failed"));
-      expect(warned).toEqual([expect.stringContaining("deliveries[1]: ")]);
-      expect(events.map(({ fault }) => fault?.startsWith("deliveries[1]: "))).toEqual([true, true]);
-      const said = [...warned, JSON.stringify(events)].join("\n");
-      expect(said.includes("absent")).toBe(member === "absent");
-      for (const secret of [value, SESSION, SECRET]) expect(said).not.toContain(secret);
-    }),
+    fc.asyncProperty(
+      fc.stringMatching(/^v[0-9]{8}$/u),
+      fc.constantFrom("absent", SESSION, OWN_NAME),
+      async (value, member) => {
+        const deliveries = [{ when: { "payload.a": 1 }, ...rule("g") }, rule(lacking(member))];
+        const sessionKey = member === OWN_NAME ? OWN_NAME : SESSION;
+        const { send, lines, events } = rig({ r: { sessionKey, secret: SECRET, deliveries } });
+        for (let n = 0; n < 2; n += 1)
+          expect((await send("r", JSON.stringify({ value, [value]: value }), BEARER)).status).toBe(422);
+        const warned = lines.filter((line) => line.includes("mapping_failed"));
+        expect(warned).toEqual([expect.stringContaining("deliveries[1]: ")]);
+        expect(events.map(({ fault }) => fault?.startsWith("deliveries[1]: "))).toEqual([true, true]);
+        const said = [...warned, JSON.stringify(events)].join("\n");
+        expect(said.includes("absent")).toBe(member === "absent");
+        for (const secret of [value, SESSION, OWN_NAME, SECRET]) expect(said).not.toContain(secret);
+      },
+    ),
     { numRuns: runs(20) },
   );
   const events = rig({ r: { sessionKey: SESSION, secret: SECRET, deliveries: [rule(lacking("x".repeat(2000)))] } });
   await events.send("r", "{}", BEARER);
   expect(events.events[0]?.fault?.length).toBe(501);
+  // the names that a caller sends are not the operator's
+  const caller = rig({ r: { sessionKey: SESSION, secret: SECRET } });
+  expect((await caller.send("r", '{"action":"list_flows","own_name":1}', BEARER)).body.error).toContain("own_name");
+  expect(JSON.stringify([caller.events, caller.lines])).not.toContain("own_name");
+});
+
+/** What a redelivery gets once the rule is another one, and how many flows there are then. */
+const corrected = async (
+  { before, after }: { readonly before: object; readonly after: object },
+  body: string,
+  again: string,
+): Promise<readonly [first: number, second: string, flows: number]> => {
+  const flows = memoryFlows();
+  const withRule = (rule: object): Rig =>
+    rig({ github: { ...GITHUB, deliveries: [rule] }, plain: ROUTES.plain }, { flows });
+  const send = (to: Rig, text: string): Promise<Sent> => to.send("github", text, signed("github", text));
+  const first = await send(withRule(before), body);
+  const to = withRule(after);
+  const second = await send(to, again);
+  const replayed = second.headers.get("idempotent-replayed") === "true" ? " replayed" : "";
+  const listed = await to.send("plain", '{"action":"list_flows"}', BEARER);
+  const { length } = (listed.body.result?.["flows"] ?? []) as readonly unknown[];
+  return [first.status, `${String(second.status)} ${second.body.code ?? "done"}${replayed}`, length];
+};
+
+test("ONCE-2, ONCE-3: after a rule was corrected, a redelivery runs unless it was carried out, as docs/deliveries.md says", async () => {
+  const create = (goal: string, more: object = {}): object => ({ ...more, do: { action: "create_flow", goal } });
+  const finish = { key: "k", do: { action: "finish_flow" } };
+  const good = create("Number {{payload.number}}");
+  const body = pull("opened");
+  const never = create("g", { when: { "payload.never": true } });
+  expect(await corrected({ before: never, after: good }, body, body)).toEqual([200, "200 done", 1]);
+  expect(await corrected({ before: create("{{payload.nubmer}}"), after: good }, body, body)).toEqual([
+    422,
+    "200 done",
+    1,
+  ]);
+  expect(await corrected({ before: create("wrong"), after: good }, body, body)).toEqual([200, "200 done replayed", 1]);
+  expect(await corrected({ before: create("wrong"), after: finish }, body, body)).toEqual([
+    200,
+    "422 idempotency_key_reused",
+    1,
+  ]);
+  expect(await corrected({ before: create("wrong"), after: good }, body, `${body}\n`)).toEqual([200, "200 done", 2]);
+});
+
+test("BIND-1: after a change of key, a delivery does not find the flow of the old text", async () => {
+  const flows = memoryFlows();
+  const create = {
+    when: { "payload.action": "opened" },
+    key: "old {{payload.number}}",
+    do: { action: "create_flow", goal: "g" },
+  };
+  const finish = (key: string): object => ({
+    when: { "payload.action": "closed" },
+    key,
+    do: { action: "finish_flow" },
+  });
+  const withKey = (key: string): Rig =>
+    rig({ github: { ...GITHUB, deliveries: [create, finish(`${key} {{payload.number}}`)] } }, { flows });
+  const send = async (key: string, body: string): Promise<string | undefined> =>
+    (await withKey(key).send("github", body, signed("github", body))).body.code;
+  expect(await send("old", pull("opened"))).toBeUndefined();
+  expect(await send("new", pull("closed"))).toBe("ignored");
+  expect(await send("old", pull("closed"))).toBeUndefined();
 });
