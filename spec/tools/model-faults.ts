@@ -475,10 +475,10 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault(
     "strangers",
     "orderInv",
-    `    else if (not(r.isJson)) "invalid_json"
-    else if (not(r.isTimely)) "unauthorized"`,
-    `    else if (not(r.isTimely)) "unauthorized"
-    else if (not(r.isJson)) "invalid_json"`,
+    `    else if (isOld(r)) "unauthorized"
+    else if (held >= PEER_SLOTS) "too_many_in_flight"`,
+    `    else if (held >= PEER_SLOTS) "too_many_in_flight"
+    else if (isOld(r)) "unauthorized"`,
   ),
   fault(
     "strangers",
@@ -488,7 +488,7 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `    else if (not(r.hasSignature)) "unauthorized"
     else if (held >= CLIENT_SLOTS) "too_many_in_flight"`,
   ),
-  fault("strangers", "provedFirstInv", "isParsed: r.isSigned and held < PEER_SLOTS", "isParsed: held < PEER_SLOTS"),
+  fault("strangers", "provedFirstInv", "isParsed: r.isSigned }", "isParsed: true }"),
   fault("strangers", "peerSlotsInv", "peerSlots.put(peer, slotsOf(peer) - 1)", "peerSlots"),
   fault("strangers", "peerSlotsInv", `    else if (held >= PEER_SLOTS) "too_many_in_flight"\n`, ""),
   fault("strangers", "strangersBoundedInv", "bytes < STRANGE_BYTES and", "bytes <= STRANGE_BYTES and"),

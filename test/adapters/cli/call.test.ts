@@ -223,6 +223,37 @@ test("call: an answer without a result shows null, and one without words shows u
   expect(await list(wordless)).toEqual({ status: 1, out: "{}\n", error: "400 unknown: unknown\n" });
 });
 
+test("call: an answer is a success only if both its status and its JSON say so", async () => {
+  for (const [code, isOk, status] of [
+    [399, true, 0],
+    [400, true, 1],
+    [200, false, 1],
+  ] as const) {
+    const url = await http((_, response) => response.writeHead(code).end(JSON.stringify({ ok: isOk, result: {} })));
+    expect([code, isOk, (await list(url)).status]).toEqual([code, isOk, status]);
+  }
+  const asking = await http((_, response) => response.writeHead(407).end("no"));
+  expect(await list(asking)).toMatchObject({ status: 3, error: expect.stringContaining(" answered 407 without ") });
+  const failing = await http((_, response) => response.writeHead(500).end('{"ok":false,"code":"x","error":"y"}'));
+  expect((await list(failing)).error).toBe("500 x: y (list_flows changes nothing; call it again)\n");
+});
+
+test("CALL-1: a secret of 12 characters that is sent back is hidden, a shorter one is not told from other words", async () => {
+  for (const [secret, shown] of [
+    ["x2f-9kd-7aq", "x2f-9kd-7aq"],
+    ["x2f-9kd-7aqz", "[hidden]"],
+  ] as const) {
+    const url = await http((_, response) =>
+      response.writeHead(400).end(JSON.stringify({ ok: false, code: "x", error: secret, result: secret })),
+    );
+    expect(await list(url, { OPENCLAW_WEBHOOK_SECRET: secret })).toEqual({
+      status: 1,
+      out: `"${shown}"\n`,
+      error: `400 x: ${shown}\n`,
+    });
+  }
+});
+
 test("CALL-2: a server on this machine is not called through a proxy elsewhere", async () => {
   const { url, seen } = await noting();
   for (const proxy of ["http://192.0.2.1:3128", "proxy.example", "socks5://proxy.example:1"]) {
@@ -665,6 +696,9 @@ test("call: a body as curl sends it may name the same action; an unknown field i
     "400 invalid_request: goal: Invalid input (create_flow has no field now, gaol)\n",
   );
   expect(await refused("run_task", "statu=x")).toContain("(run_task has no field statu)");
+  expect(await refused("run_task", "--data", '{"action":"run_task","statu":"x"}')).toContain(
+    "(run_task has no field statu)",
+  );
   expect(await refused("an_action_of_later", "gaol=x")).toContain("(name=text sends a string;");
 });
 

@@ -195,6 +195,7 @@ test.each([
   [["bogus"], "error: unknown command 'bogus'. Add --help to see the commands.\n", 2],
   [["cal"], "error: unknown command 'cal' (Did you mean call?). Add --help to see the commands.\n", 2],
   [["call", "zapier"], "error: missing required argument 'action'\n", 2],
+  [["call", "zapier", "list_flows", "--secret=of-mine"], "error: unknown option '--secret'\n", 2],
   [["serve", "--tls-cert", "x"], "--tls-cert and --tls-key must be given together.\n", 1],
   [
     ["serve", "--tls-cert", "/none", "--tls-key", "x"],
