@@ -54,6 +54,8 @@ const MAX_DEPTH = 10_000;
 
 const TOO_DEEP = invalid({ sentence: "The body nests deeper than 10,000 levels" });
 
+const OLD: Rejection = { ...UNAUTHORIZED, why: "the time in its body is not within 300 seconds of this clock" };
+
 const NOT_UTF8 = invalid({ sentence: "The body is not valid UTF-8" });
 
 /** The action with the route's controller for a flow that names none (M-7). */
@@ -136,7 +138,7 @@ export const accept = (
   const parsed = parseJson(text.trim());
   if (parsed.isErr()) return err({ code: "invalid_json" });
   const payload = parsed.value;
-  if (claim !== undefined && !isTimely(claim, payload, now)) return err(UNAUTHORIZED);
+  if (claim !== undefined && !isTimely(claim, payload, now)) return err(OLD);
   const asked = askedOf(proved, payload, needsNoWalk(text));
   if (asked === undefined) return ok(undefined);
   if (asked.isErr()) return err(asked.error);

@@ -7,7 +7,7 @@ import type { Rejection } from "./rejection.ts";
 import { checkMediaType, isForm, type RequestHead } from "./request-head.ts";
 import { isSigned, resolveRoute, type Route, type Routes } from "./route.ts";
 import type { Sha256 } from "./secret.ts";
-import { type Claim, readSignature } from "./signature.ts";
+import { type Claim, readSignature, type Unproved } from "./signature.ts";
 
 /** A POST to a route that exists, and the keys that it is counted under. */
 export type Located = {
@@ -69,6 +69,12 @@ const FORM: Rejection = {
   },
 };
 
+const WHY = {
+  missing: "it has no signature",
+  malformed: "its signature, its id or its time is malformed",
+  far: "its time is more than 300 seconds away from this clock",
+} as const satisfies Record<Unproved, string>;
+
 //= ORDER-1, ORDER-2, AUTH-1
 const proofOf = ({ route, head }: Located, isKnown: boolean, hash: Sha256, now: number): Result<Proof, Rejection> => {
   const { credential } = route;
@@ -80,7 +86,7 @@ const proofOf = ({ route, head }: Located, isKnown: boolean, hash: Sha256, now: 
   }
   return readSignature(credential.scheme, head.header, now)
     .map((claim): Proof => ({ kind: "signature_due", claim, isKnown }))
-    .mapErr(() => UNAUTHORIZED);
+    .mapErr((why) => ({ ...UNAUTHORIZED, why: WHY[why] }));
 };
 
 //= ORDER-1, ORDER-2, AUTH-1

@@ -28,7 +28,7 @@ export const answerRejection = (
   const event = { status: reply.status, code: reply.code };
   if (located === undefined) return { reply, event };
   const { route, client } = located;
-  const why = ruleFault(rejection, route);
+  const why = rejection.why === undefined ? ruleFault(rejection, route) : { fault: rejection.why };
   return { reply, event: { ...event, routeId: routeName(route), client, ...usedBy(authenticated), ...why } };
 };
 

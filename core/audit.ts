@@ -38,7 +38,7 @@ export type AuditEvent = {
   readonly secret?: "previous";
   /** Set when the answer is that of an earlier request. */
   readonly replayed?: true;
-  /** Why a rule made no action of a delivery, as `ruleFault` gives it. */
+  /** Why a rule made no action of a delivery, as `ruleFault` gives it, or what a signature lacks. For the operator only. */
   readonly fault?: string;
 };
 

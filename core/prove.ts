@@ -2,7 +2,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 import type { Admitted, Located } from "./admit.ts";
-import { authenticateBody, type AuthenticatedRoute } from "./authenticate.ts";
+import { authenticateBody, type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Claim, HmacSha256 } from "./signature.ts";
 
@@ -59,6 +59,8 @@ const tooLarge = (maxBytes: number): Rejection => ({
   fault: { sentence: `The body is larger than ${String(maxBytes).replace(/\B(?=(?:\d{3})+$)/gu, ",")} bytes.` },
 });
 
+const UNSIGNED: Rejection = { ...UNAUTHORIZED, why: "no key of the route signed its bytes" };
+
 //= BODY-2, BODY-3, BODY-8
 const refusalOf = (fault: BodyFault, { maxBytes, deadlineMs }: BodyLimits): Rejection => {
   switch (fault) {
@@ -87,5 +89,5 @@ export const prove = (
   if (body.value.length > located.route.maxBodyBytes) return err(refusalOf("too_large", bodyLimits(admitted)));
   if (proof.kind === "authenticated") return ok(new ProvedRequest(located, proof.authenticated, body.value, undefined));
   const signed = authenticateBody(located.route, proof.claim, body.value, hash);
-  return signed.isErr() ? err(signed.error) : ok(new ProvedRequest(located, signed.value, body.value, proof.claim));
+  return signed.isErr() ? err(UNSIGNED) : ok(new ProvedRequest(located, signed.value, body.value, proof.claim));
 };

@@ -50,4 +50,6 @@ export type Rejection = {
   readonly code: RejectionCode;
   readonly retryAfterMs?: number;
   readonly fault?: Fault;
+  /** For the operator alone: no caller is told. */
+  readonly why?: string;
 };

@@ -209,6 +209,9 @@ export const TOLERANCE_S = 300;
 
 const isNear = (seconds: number, now: number): boolean => Math.abs(Math.floor(now / 1000) - seconds) <= TOLERANCE_S;
 
+/** Why the head of a request claims nothing: no signature, one without its form, or a time that is far away. */
+export type Unproved = "missing" | "malformed" | "far";
+
 type Header = (name: string) => string | undefined;
 
 const spellingOf = ({ spellings }: Scheme, header: Header): Fields | undefined =>
@@ -224,10 +227,10 @@ const fieldOf = (name: string, header: Header): string | undefined => {
 const isId = (id: string, { signsId }: Scheme): boolean => ID.test(id) && !(signsId && id.includes("."));
 
 /** The id that the head names; undefined when it names none, an error when it is malformed or a signed one is missing. */
-const idOf = (scheme: Scheme, { id }: Fields, header: Header): Result<string | undefined, "unproved"> => {
+const idOf = (scheme: Scheme, { id }: Fields, header: Header): Result<string | undefined, Unproved> => {
   if (id === undefined || (header(id) === undefined && !scheme.signsId)) return ok(undefined);
   const value = fieldOf(id, header);
-  return value !== undefined && isId(value, scheme) ? ok(value) : err("unproved");
+  return value !== undefined && isId(value, scheme) ? ok(value) : err("malformed");
 };
 
 /** The time that is signed, as it is written, or an empty text when the head holds none; an error when it is far or malformed. */
@@ -237,24 +240,25 @@ const timeOf = (
   { time }: Fields,
   header: Header,
   now: number,
-): Result<string, "unproved"> => {
+): Result<string, Unproved> => {
   if (!scheme.isTimed) return ok("");
   const written = time === undefined ? held.time : fieldOf(time, header);
-  if (written === undefined || !DECIMAL.test(written)) return err("unproved");
-  return isNear(Number(written), now) ? ok(written) : err("unproved");
+  if (written === undefined || !DECIMAL.test(written)) return err("malformed");
+  return isNear(Number(written), now) ? ok(written) : err("far");
 };
 
 //= SIGN-3
 /**
- * What the head of a signed request claims, or `unproved`: a header field is missing, malformed or was sent twice, or the time is
- * more than 300 seconds away. `now`: milliseconds since the epoch.
+ * What the head of a signed request claims, or why it claims nothing: a header field is missing, malformed or was sent twice, or
+ * the time is more than 300 seconds away. `now`: milliseconds since the epoch.
  */
-export const readSignature = (scheme: SchemeName, header: Header, now: number): Result<Claim, "unproved"> => {
+export const readSignature = (scheme: SchemeName, header: Header, now: number): Result<Claim, Unproved> => {
   const row = ROWS[scheme];
   const fields = spellingOf(row, header);
-  const value = fields === undefined ? undefined : fieldOf(fields.signature, header);
+  if (fields === undefined) return err("missing");
+  const value = fieldOf(fields.signature, header);
   const held = value === undefined ? undefined : row.form(value);
-  if (fields === undefined || held === undefined || held.digests.length === 0) return err("unproved");
+  if (held === undefined || held.digests.length === 0) return err("malformed");
   return idOf(row, fields, header).andThen((id) =>
     timeOf(row, held, fields, header, now).map((time) => ({
       scheme,

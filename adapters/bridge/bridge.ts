@@ -24,7 +24,6 @@ import {
   routeName,
   type Routes,
   SLOT_RETRY_MS,
-  UNAUTHORIZED,
   type Verdict,
 } from "../../core/index.ts";
 import { adopt, type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
@@ -179,7 +178,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       ticket.prove();
       const command = accept(proved.value, primitives, time());
       // a time inside the body belongs to the proof
-      const isProved = command.isOk() || command.error !== UNAUTHORIZED;
+      const isProved = command.isOk() || command.error.code !== "unauthorized";
       if (isDue && isProved && !(await takeSlot(located, ticket)))
         return answerRejection(NO_SLOT, located, authenticated);
       if (command.isErr()) return answerRejection(command.error, located, authenticated);

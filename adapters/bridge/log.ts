@@ -19,7 +19,7 @@ const MAX_TOPICS = 1000;
 
 /** Refusals by which a sender that does not read answers loses what it sent, or that strangers cause. */
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
-  ["unauthorized", "a request with a missing or wrong secret was refused"],
+  ["unauthorized", "a request with a missing or wrong secret or signature was refused"],
   ["rate_limited", "a client reached the rate limit"],
   ["unsupported_media_type", "a body that is not plain JSON in UTF-8 was refused"],
   ["payload_too_large", "a body that is longer than its route allows was refused"],
@@ -64,11 +64,11 @@ export class Log {
   /** Every answer at debug level; refusals that an operator should see also as warnings. */
   audit(event: AuditEvent): void {
     this.#say("debug", () => auditLine(event));
-    const { code = "", routeId = "", secret } = event;
+    const { code = "", routeId = "", secret, fault = "" } = event;
     if (secret !== undefined && this.#isDue(`previous secret ${routeId}`))
       this.#rationed("info", `a sender still uses the previousSecret of its route (${auditLine(event)})`);
     const notice = NOTEWORTHY.get(code);
-    if (notice !== undefined && this.#isDue(`${code} ${routeId}`))
+    if (notice !== undefined && this.#isDue(`${code} ${routeId} ${fault}`))
       this.#rationed("warn", `${notice} (${auditLine(event)})`);
   }
 

@@ -992,7 +992,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/signature.ts",
-        was: `return isNear(Number(written), now) ? ok(written) : err("unproved");`,
+        was: `return isNear(Number(written), now) ? ok(written) : err("far");`,
         becomes: "return ok(written);",
       },
     ],
@@ -1102,7 +1102,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/admit.ts",
-        was: "    .mapErr(() => UNAUTHORIZED);",
+        was: "    .mapErr((why) => ({ ...UNAUTHORIZED, why: WHY[why] }));",
         becomes: `    .orElse(() =>
       head.header("authorization") === undefined
         ? err(UNAUTHORIZED)
@@ -1111,7 +1111,7 @@ export const BUGS: readonly Bug[] = [
       },
       {
         file: "core/prove.ts",
-        was: "signed.isErr() ? err(signed.error)",
+        was: "signed.isErr() ? err(UNSIGNED)",
         becomes: "signed.isErr() && proof.claim.digests.length > 0 ? err(signed.error)",
       },
     ],

@@ -83,7 +83,7 @@ const SENTENCES: readonly (readonly [string, (sessionKey: string) => Promise<Log
     (sessionKey) => logged({ sessionKey, limits: { admit: () => 7, confirm: () => 0, release: () => 0 } }),
   ],
   [
-    `a request with a missing or wrong secret was refused (route=${ROUTE} client=10.0.0.1 status=401 code=unauthorized)${MORE}`,
+    `a request with a missing or wrong secret or signature was refused (route=${ROUTE} client=10.0.0.1 status=401 code=unauthorized)${MORE}`,
     (sessionKey) => logged({ sessionKey, secret: "wrong" }),
   ],
   [`${SERVED}200`, (sessionKey) => logged({ sessionKey })],

@@ -307,3 +307,29 @@ test("SIGN-3, SIGN-5: an old recording whose time is in its body does not make i
   expect((await send("github", "{", signed("github", "{"))).status).toBe(400);
   expect(confirmed).toBe(2);
 });
+
+test("AUDIT-2, AUTH-5: the operator's log says what a refused signature lacks; the caller is told the same for all", async () => {
+  const { send, events, lines } = rig({
+    hub: HUB.it,
+    timed: { sessionKey: SESSION, secret: SECRETS.standard, signature: "standard" },
+    linear: ROUTES.linear,
+  });
+  const body = JSON.stringify({ goal: "g", webhookTimestamp: 1 });
+  const refused = [
+    await send("hub", body, {}),
+    await send("hub", body, { "x-hub-signature-256": "0000" }),
+    await send("hub", body, signed("github", `${body} `)),
+    await send("timed", body, signed("standard", body, { now: Date.now() - 400_000 })),
+    await send("linear", body, signed("linear", body)),
+  ];
+  expect(refused.map(({ status, text }) => [status, text])).toEqual(refused.map(() => [401, refused[0]?.text]));
+  const faults = [
+    "it has no signature",
+    "its signature, its id or its time is malformed",
+    "no key of the route signed its bytes",
+    "its time is more than 300 seconds away from this clock",
+    "the time in its body is not within 300 seconds of this clock",
+  ];
+  expect(events.map(({ fault }) => fault)).toEqual(faults);
+  for (const [place, fault] of faults.entries()) expect(lines[place]).toContain(fault);
+});

@@ -261,7 +261,7 @@ test("AUDIT-3: warnings that callers can cause are shown once a minute for each 
   for (const line of ["x", "y"]) log.warnSometimes(`route a get_flow: the host failed: ${line}`, "route a get_flow");
   expect(lines.length).toBe(5);
   expect(lines[0]).toBe(
-    "[webhooks] a request with a missing or wrong secret was refused (route=a client=10.0.0.1 status=401 code=unauthorized); more of these are not shown for a minute",
+    "[webhooks] a request with a missing or wrong secret or signature was refused (route=a client=10.0.0.1 status=401 code=unauthorized); more of these are not shown for a minute",
   );
 });
 
