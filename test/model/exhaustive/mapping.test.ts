@@ -44,7 +44,12 @@ const holds = (when: When, { event, kind }: { readonly event: unknown; readonly 
 const written = (whens: readonly When[]): readonly object[] =>
   whens.map((when, place) => {
     const action = ACTIONS[place] ?? "create_flow";
-    return { when, do: action === "create_flow" ? { action, goal: "g" } : { action, flowId: "f" } };
+    const fields = {
+      create_flow: { goal: "g" },
+      finish_flow: { flowId: "f", expectedRevision: 0 },
+      cancel_flow: { flowId: "f" },
+    };
+    return { when, do: { action, ...fields[action] } };
   });
 
 test("MAP-4, MAP-7, CONFIG-11: of all lists of rules the first that holds decides all, and a rule that is refused is never reached", () => {
