@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { ROOM } from "../../../adapters/bridge/body-budget.ts";
 import { SECRETS, signed } from "../../support/deliveries.ts";
 import { remove, Standalone, tempFolder } from "./harness.ts";
@@ -13,6 +14,8 @@ import { remove, Standalone, tempFolder } from "./harness.ts";
 const STRANGERS = Number(process.env["STRANGERS"] ?? 2000);
 /** Connections of strangers at once. */
 const AT_ONCE = 400;
+/** Milliseconds until a stranger that was cut off comes again: what is tried is slowness, and not a flood of connections. */
+const PAUSE_MS = 1000;
 const BODY = 10_000_000;
 /** Bytes that a stranger sends at once; more comes a byte at a time. */
 const FIRST = 200_000;
@@ -89,7 +92,7 @@ const deliverUntil = async (
 };
 
 /** So many addresses that none comes to the end of its window. */
-const friend = (n: number): string => `192.0.2.${String(n % 64)}`;
+const friend = (n: number): string => `192.0.${String((n >> 8) & 1)}.${String(n & 255)}`;
 
 /** Strangers after which the memory of clients is so full that new ones share a window (LIMIT-4). */
 const CROWD = 3000;
@@ -105,7 +108,10 @@ test(
     let [next, most] = [0, 0];
     const statuses = new Map<string, number>();
     const attack = async (): Promise<void> => {
-      while (next < STRANGERS && server.isRunning) await stranger(server, (next += 1), statuses);
+      while (next < STRANGERS && server.isRunning) {
+        await stranger(server, (next += 1), statuses);
+        await delay(PAUSE_MS);
+      }
     };
     /** Every second one comes from an address that has not been used yet. */
     const friendOrNew = (n: number): string =>
