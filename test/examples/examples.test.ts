@@ -130,7 +130,7 @@ describe.each(Object.entries(EXAMPLES))("%s.ts", (_name, { load, app, unknown })
   test("refuses a wrong secret, and says so in the log", async () => {
     const headers = { ...HEADERS, authorization: "Bearer no" };
     expect(await send(server, { headers })).toMatchObject({ status: 401, body: { ok: false, code: "unauthorized" } });
-    expect(warnings.splice(0)).toMatchObject([expect.stringContaining("secret was refused")]);
+    expect(warnings.splice(0)).toMatchObject([expect.stringContaining("secret or signature was refused")]);
   });
 
   test("BODY-1: refuses what is no JSON itself, not by the framework", async () => {
