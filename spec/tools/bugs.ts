@@ -124,7 +124,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "a refused request keeps its slot",
-    clause: "SLOT-3",
+    clause: "SLOT-2",
     code: [
       {
         file: "adapters/bridge/bridge.ts",
@@ -273,7 +273,7 @@ export const BUGS: readonly Bug[] = [
         file: "core/route-config.ts",
         was: `return placeholder === undefined
     ? undefined`,
-        becomes: `return placeholder !== "is a reference that was not replaced by its value"
+        becomes: `return placeholder === undefined || placeholder.startsWith("is a reference")
     ? undefined`,
       },
     ],
