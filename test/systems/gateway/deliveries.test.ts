@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -41,10 +41,21 @@ const HUB = {
 const LIST = { action: "list_flows" };
 
 let gateway: Gateway;
+/** The bundled plugin does not know the fields of deliveries: a route with them can be written once ours is installed. */
+const addRoute = async (id: string, route: object): Promise<void> => {
+  await gateway.kill();
+  const file = join(gateway.state, "openclaw.json");
+  const config = JSON.parse(readFileSync(file, "utf8")) as {
+    plugins: { entries: { webhooks: { config: { routes: { [id: string]: object } } } } };
+  };
+  config.plugins.entries.webhooks.config.routes[id] = route;
+  writeFileSync(file, JSON.stringify(config));
+  await gateway.boot();
+};
+
 before(async () => {
-  gateway = await Gateway.start(HOST, gatewayConfig({ hook: { sessionKey: SESSION, secret: SECRET }, hub: HUB }), [
-    PACKED,
-  ]);
+  gateway = await Gateway.start(HOST, gatewayConfig({ hook: { sessionKey: SESSION, secret: SECRET } }), [PACKED]);
+  await addRoute("hub", HUB);
 });
 after(() => gateway.discard());
 
