@@ -5,7 +5,7 @@ import { type Action, ACTIONS, type FlowAction, MAX_FIELD, parseAction } from ".
 import { type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import { type Delivery, deliveryOf } from "./delivery.ts";
 import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, nestsDeeper, parseJson } from "./json.ts";
-import { mapDelivery, type Mapped, type MappingFault } from "./mapping.ts";
+import { mapDelivery, type Mapped, type MappingFault, ruleName } from "./mapping.ts";
 import { isObject, own } from "./own.ts";
 import type { Primitives } from "./primitives.ts";
 import { MAX_BODY_BYTES, type Proved } from "./prove.ts";
@@ -81,7 +81,7 @@ const REASONS = {
 //= MAP-6
 const unmapped = (rule: number, sentence: string): Rejection => ({
   code: "mapping_failed",
-  fault: { field: `deliveries[${String(rule)}]`, sentence },
+  fault: { field: ruleName(rule), sentence },
 });
 
 //= MAP-6, MAP-7

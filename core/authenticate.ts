@@ -10,6 +10,9 @@ import { type Claim, type HmacSha256, verifySignature } from "./signature.ts";
 const BEARER = "bearer ";
 const OWN_HEADER = "x-openclaw-webhook-secret";
 
+/** Header fields that may hold the secret of any route. */
+export const SECRET_HEADERS: readonly string[] = ["authorization", OWN_HEADER];
+
 //= AUTH-1, AUTH-9
 /** Proof that the request presented this route's secret, or a body signed with its key. */
 class Authenticated {

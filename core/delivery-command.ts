@@ -26,7 +26,7 @@ export const RECORD_MS = 86_400_000;
 /** Records that one route keeps; the oldest gives way. */
 export const MAX_RECORDS = 10_000;
 
-/** Milliseconds that a record's time may be after now. One that is further ahead was written under a wrong clock, and goes first. */
+/** Milliseconds that a record's time may be after now. One that is further ahead is of a wrong clock, and goes first. */
 export const AHEAD_MS = 60_000;
 
 const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>

@@ -1,11 +1,13 @@
 // Checks what a route says of signatures, deliveries and bodies. Sentences never contain a configured value.
 
 import { err, ok, type Result } from "neverthrow";
+import { SECRET_HEADERS } from "./authenticate.ts";
 import { parseRules } from "./mapping.ts";
 import { MAX_BODY_BYTES } from "./prove.ts";
 import type { Fault } from "./rejection.ts";
 import type { Deliveries } from "./route.ts";
 import { type SchemeName, signatureHeaders } from "./signature.ts";
+import { HEADER_NAME } from "./template.ts";
 
 /** As written, each field with the right shape. */
 type Written = {
@@ -25,7 +27,7 @@ export type DeliveryFields = {
 };
 
 /** Header fields that hold a credential on every route. */
-const CREDENTIALS: readonly string[] = ["authorization", "proxy-authorization", "cookie", "x-openclaw-webhook-secret"];
+const CREDENTIALS: readonly string[] = [...SECRET_HEADERS, "proxy-authorization", "cookie"];
 
 /** Header fields that mean something else on every route. */
 const TAKEN: readonly string[] = [
@@ -48,8 +50,6 @@ const TAKEN: readonly string[] = [
   "x-openclaw-webhook-secret",
   "x-real-ip",
 ];
-
-const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/u;
 
 //= AUTH-8
 const headerOf = ({ secretHeader, signature }: Written): Result<string | undefined, Fault> => {

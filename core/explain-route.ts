@@ -1,11 +1,11 @@
 // What a route takes and what its rules do, in plain words for the operator.
 
 import { stringifyJson } from "./json.ts";
-import type { Condition, Rule } from "./mapping.ts";
+import { type Condition, type Rule, ruleName } from "./mapping.ts";
 import { MAX_BODY_BYTES } from "./prove.ts";
 import type { Route } from "./route.ts";
 import { readPath, type Source, type Template } from "./template.ts";
-import { printable } from "./text.ts";
+import { grouped, printable } from "./text.ts";
 
 /** UTF-16 units of a key or a value that a sentence shows. */
 const SHOWN = 200;
@@ -52,11 +52,6 @@ const credentialText = ({ credential }: Route): string => {
   const previous = credential.keys.length > 1 ? ", by secret or previousSecret" : "";
   return `that are signed as ${credential.scheme}${previous}`;
 };
-
-/** How a message calls a rule. */
-export const ruleName = (place: number): string => `deliveries[${String(place)}]`;
-
-const grouped = (figure: number): string => String(figure).replace(/\B(?=(?:\d{3})+$)/gu, ",");
 
 /** Nothing when it is what every route allows. */
 const bodyText = ({ maxBodyBytes }: Route): string =>

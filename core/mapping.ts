@@ -71,6 +71,9 @@ export type Mapped = {
   readonly body: { readonly [field: string]: JsonValue };
 };
 
+/** How a message calls the rule at a place of the list. */
+export const ruleName = (place: number): string => `deliveries[${String(place)}]`;
+
 /** UTF-16 units and members that one mapped action may hold. */
 export const MAX_MAPPED = 524_288;
 
@@ -264,8 +267,14 @@ const ruleOf = (one: unknown, credentials: readonly string[]): Result<Rule, stri
     : err("has a member that cannot be read. Remove it");
 };
 
-const unreached = (earlier: number, isSame: boolean): string =>
-  `is never reached, because deliveries[${String(earlier)}] holds whenever it does. ${isSame ? "Remove one of the two" : "Put it first"}`;
+/** Why a rule behind others is never reached, if it is so. */
+const unreached = (rule: Rule, earlier: readonly Rule[]): string | undefined => {
+  const place = earlier.findIndex((before) => covers(before, rule));
+  const before = earlier[place];
+  if (before === undefined) return undefined;
+  const remedy = covers(rule, before) ? "Remove one of the two" : "Put it first";
+  return `is never reached, because ${ruleName(place)} holds whenever it does. ${remedy}`;
+};
 
 //= CONFIG-11
 /** The rules as written. Errs with a fault of each rule that is malformed, or that an earlier one always comes before. */
@@ -277,14 +286,8 @@ export const parseRules = (
   const faults: Fault[] = [];
   for (const [place, one] of written.entries()) {
     const rule = ruleOf(one, credentials);
-    const earlier = rule.isErr() ? -1 : rules.findIndex((before) => covers(before, rule.value));
-    const before = rules[earlier];
-    const sentence = rule.isErr()
-      ? rule.error
-      : before === undefined
-        ? undefined
-        : unreached(earlier, covers(rule.value, before));
-    if (sentence !== undefined) faults.push({ field: `deliveries[${String(place)}]`, sentence });
+    const sentence = rule.isErr() ? rule.error : unreached(rule.value, rules);
+    if (sentence !== undefined) faults.push({ field: ruleName(place), sentence });
     // a place in the list is the rule's own, also after one that is refused
     rules.push(rule.isErr() ? NEVER : rule.value);
   }

@@ -5,6 +5,7 @@ import type { Admitted, Located } from "./admit.ts";
 import { authenticateBody, type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Claim, HmacSha256 } from "./signature.ts";
+import { grouped } from "./text.ts";
 
 /** Why there is no body. `no_room`: too many bodies are held already. `gone`: the client hung up, and nobody takes the answer. */
 export type BodyFault = "too_large" | "timeout" | "no_room" | "gone";
@@ -56,7 +57,7 @@ export type Proved = ProvedRequest;
 
 const tooLarge = (maxBytes: number): Rejection => ({
   code: "payload_too_large",
-  fault: { sentence: `The body is larger than ${String(maxBytes).replace(/\B(?=(?:\d{3})+$)/gu, ",")} bytes.` },
+  fault: { sentence: `The body is larger than ${grouped(maxBytes)} bytes.` },
 });
 
 const UNSIGNED: Rejection = { ...UNAUTHORIZED, why: "no key of the route signed its bytes" };

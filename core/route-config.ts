@@ -163,20 +163,18 @@ const unfit = (secret: string, { signature, secretHeader }: Given): string | und
   return secretHeader !== undefined && secret.includes(",") ? COMMA : undefined;
 };
 
-const secretOf = (given: Given): Result<string, Fault> => {
-  const secret = typeof given.secret === "string" ? given.secret.trim() : "";
-  const sentence = coldness(secret, UNSERVED) ?? unfit(secret, given);
-  return sentence === undefined ? ok(secret) : err(fieldFault("secret", sentence));
+/** `effect`: what it means for callers when the field holds no secret that can open the route. */
+const secretOf = (given: Given, field: "secret" | "previousSecret", effect: string): Result<string, Fault> => {
+  const written = given[field];
+  const secret = typeof written === "string" ? written.trim() : "";
+  const sentence = coldness(secret, effect) ?? unfit(secret, given);
+  return sentence === undefined ? ok(secret) : err(fieldFault(field, sentence));
 };
 
 //= AUTH-9
 /** The secret from before the rotation, if there is one. Errs when it cannot open the route. */
-const previousOf = (given: Given): Result<string | undefined, Fault> => {
-  if (given.previousSecret === undefined) return ok(undefined);
-  const secret = typeof given.previousSecret === "string" ? given.previousSecret.trim() : "";
-  const sentence = coldness(secret, UNUSED) ?? unfit(secret, given);
-  return sentence === undefined ? ok(secret) : err(fieldFault("previousSecret", sentence));
-};
+const previousOf = (given: Given): Result<string | undefined, Fault> =>
+  given.previousSecret === undefined ? ok(undefined) : secretOf(given, "previousSecret", UNUSED);
 
 const pathOf = (id: string, path: string | undefined): Result<string, Fault> => {
   const field = path === undefined ? "path, by default made from the route id," : "path";
@@ -220,7 +218,7 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
   const controllerId =
     given.controllerId === undefined ? ok(`webhooks/${id}`) : nonEmpty("controllerId", given.controllerId);
   const path = pathOf(id, given.path);
-  const secret = secretOf(given);
+  const secret = secretOf(given, "secret", UNSERVED);
   const deliveries = deliveryFields(given);
   const further = Object.entries({ sessionKey, controllerId, path, secret }).flatMap(([name, value]): RouteFault[] =>
     value.isOk() || faulty.has(name) ? [] : [{ effect: name === "secret" ? "cold" : "skipped", ...value.error }],

@@ -1,9 +1,9 @@
 // A route binds a path and a secret to one session. Requests find it by canonical path.
 
 import { err, ok, type Result } from "neverthrow";
+import type { Rule } from "./mapping.ts";
 import { canonicalPath } from "./path.ts";
 import type { Rejection } from "./rejection.ts";
-import type { Rule } from "./mapping.ts";
 import type { SecretDigest } from "./secret.ts";
 import type { SchemeName, SigningKey } from "./signature.ts";
 

@@ -140,7 +140,7 @@ export const SCHEMES = {
 
 export type SchemeName = keyof typeof SCHEMES;
 
-const isScheme = (name: string): name is SchemeName => Object.hasOwn(SCHEMES, name);
+export const isScheme = (name: string): name is SchemeName => Object.hasOwn(SCHEMES, name);
 
 export const SCHEME_NAMES: readonly SchemeName[] = Object.keys(SCHEMES).filter(isScheme);
 

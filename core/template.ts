@@ -34,7 +34,8 @@ export const MAX_JOINED_TEXT = 65_536;
 /** Members that one path names at most. */
 const MAX_MEMBERS = 32;
 
-const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/u;
+/** A name of a header field (RFC 9110 §5.6.2). */
+export const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/u;
 const MEMBER = /\.([^\s.[\]{}"?]+)|\[(0|[1-9][0-9]{0,8})\]|\["([^"\\]*)"\]/uy;
 
 const membersOf = (text: string): Members | undefined => {

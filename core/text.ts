@@ -8,6 +8,9 @@ const escapeCharacter = (character: string): string => `\\u{${(character.codePoi
 export const clip = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length)}…` : text;
 
+/** A whole number with a comma before each three digits. */
+export const grouped = (figure: number): string => String(figure).replace(/\B(?=(?:\d{3})+$)/gu, ",");
+
 /** The whole `text`, with everything but printable ASCII escaped. */
 export const escaped = (text: string): string => text.replace(INVISIBLE, escapeCharacter);
 

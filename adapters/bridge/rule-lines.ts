@@ -3,6 +3,10 @@
 import { explainRoute, HIDDEN, hideSessions, printable, type Route, routeName } from "../../core/index.ts";
 import { hideValues } from "./scrub.ts";
 
+/** Lines of `now` that were not there before. */
+export const newLines = (now: ReadonlySet<string>, before: ReadonlySet<string>): readonly string[] =>
+  [...now].filter((line) => !before.has(line));
+
 //= AUDIT-1
 /** What the route takes and what its rules do. A rule may have the session key in it. */
 export const ruleLines = (route: Route): readonly string[] =>

@@ -2,7 +2,7 @@
 // table is made anew when, and only when, the snapshot's block is another object (M-9).
 
 import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
-import { ruleLines } from "../bridge/rule-lines.ts";
+import { newLines, ruleLines } from "../bridge/rule-lines.ts";
 import { pluginBlock, UNREADABLE } from "./snapshot.ts";
 
 export type LiveRoutesOptions = {
@@ -64,13 +64,9 @@ export class LiveRoutes {
     const broken = problems.filter((problem) => !isAdvice(problem)).map(lineOf);
     const before = this.#lines;
     this.#lines = lines;
-    this.#options.onProblems(
-      broken,
-      [...lines].filter((line) => !before.has(line)),
-      [...before].filter((line) => !lines.has(line)),
-    );
+    this.#options.onProblems(broken, newLines(lines, before), newLines(before, lines));
     const said = this.#rules;
     this.#rules = new Set([...this.#config.routes.values()].flatMap(ruleLines));
-    this.#options.onRules([...this.#rules].filter((line) => !said.has(line)));
+    this.#options.onRules(newLines(this.#rules, said));
   }
 }

@@ -1,6 +1,7 @@
 // The port to what counts requests: a rate limit window for each client and route, and the slots of unfinished requests.
 // In memory it answers at once. Over a network each function is one step, so that no other request comes between; there the
-// server's clock counts, and a slot expires when its process has ended. A request does not wait for release, and for confirm only on a signed route.
+// server's clock counts, and a slot expires when its process has ended. A request does not wait for release, and for confirm
+// only on a signed route.
 // A slot is taken before the secret is compared. In memory both happen in one turn; while limits over a network answer,
 // strangers hold slots of their peer for that time.
 

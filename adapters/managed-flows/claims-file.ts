@@ -1,7 +1,7 @@
 // The file of claims, results and bindings: an SQLite file of the plugin's own, opened with the first request that needs it. What
 // is claimed is on the disk before the host is asked.
 
-import { closeSync, type BigIntStats, mkdirSync, openSync, statSync } from "node:fs";
+import { type BigIntStats, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { err, ok, type Result } from "neverthrow";
@@ -18,8 +18,9 @@ import {
   RECORD_MS,
   type Settlement,
 } from "../../core/index.ts";
-import { isBusy, isFull } from "../flows/sqlite/engine.ts";
-import { checkIntegrity, numberOf } from "../flows/sqlite/schema.ts";
+import { isBusy, isFull, sqliteCode } from "../flows/sqlite/engine.ts";
+import { createPrivately } from "../flows/sqlite/header.ts";
+import { checkSmall, numberOf } from "../flows/sqlite/schema.ts";
 import { Turns } from "../flows/sqlite/turns.ts";
 import { nextStamp, STAMPS_AHEAD_MS } from "./in-flight.ts";
 
@@ -78,9 +79,6 @@ const RETRY_MS = 1000;
 //= BIND-2
 /** Bindings that one route keeps; the oldest gives way. */
 const MAX_BOUND = 100_000;
-
-/** Bytes up to which a file is checked whole when it is opened, which takes 3 ms for each megabyte. */
-const CHECKED_BYTES = 64 << 20;
 
 /** Characters of a sentence for the operator. */
 const MAX_ADVICE = 500;
@@ -154,8 +152,6 @@ const bindingOf = (row: Row): Binding => ({
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : error instanceof Error ? error.name : "";
-const sqliteCode = (error: unknown): number =>
-  error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
 
 const DENIED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);
 /** SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN, and the same for damage: SQLITE_CORRUPT, SQLITE_NOTADB. */
@@ -179,12 +175,6 @@ const reasonOf = (error: unknown): string => {
 };
 
 const isDamage = (error: unknown): boolean => error instanceof Damaged || DAMAGED_CODES.has(sqliteCode(error));
-
-/** Only the Gateway's user may read a new file; SQLite gives the files beside it the same permissions. */
-const createPrivately = (file: string): void => {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  if (statSync(file, { throwIfNoEntry: false }) === undefined) closeSync(openSync(file, "wx", 0o600));
-};
 
 //= ONCE-7
 const checkHeader = (database: DatabaseSync): void => {
@@ -231,15 +221,15 @@ const prepareAll = (database: DatabaseSync): Open["run"] => {
 
 /** Throws when the file has damage that SQLite finds. */
 const checkWhole = (database: DatabaseSync): void => {
-  if (numberOf(database, "page_count") * numberOf(database, "page_size") > CHECKED_BYTES) return;
   try {
-    checkIntegrity(database);
+    checkSmall(database);
   } catch (error) {
     throw sqliteCode(error) === 0 ? new Damaged() : error;
   }
 };
 
 const openAt = (file: string): Open => {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   createPrivately(file);
   const database = new DatabaseSync(file, { timeout: LOCK_MS });
   try {

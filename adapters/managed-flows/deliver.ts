@@ -1,7 +1,7 @@
 // Carries a delivery out, step by step as the core decides: asks the file of claims, the host, and which requests this process
 // is at.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { err, type Result } from "neverthrow";
 import {
   beginClaim,
@@ -33,10 +33,7 @@ const MAKER_WAIT_MS = 5000;
 
 /** The same for each repeat of a request, and for no other. */
 const runIdOf = ({ routeId, owner, once }: ClaimName): string =>
-  `webhooks-${createHash("sha256")
-    .update(JSON.stringify([routeId, owner, once?.key]))
-    .digest("hex")
-    .slice(0, 32)}`;
+  `webhooks-${hash("sha256", JSON.stringify([routeId, owner, once?.key])).slice(0, 32)}`;
 
 /** Who makes a flow for the same text, once nobody does or it takes too long. `take` is called before anybody else can ask. */
 const makerOf = async (name: string, take: (maker: Holder) => void): Promise<Holder> => {

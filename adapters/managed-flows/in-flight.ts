@@ -1,11 +1,9 @@
-// What this process is doing at the moment, by name, and the last time that it gave to a flow. Both belong to the process and not to this copy of the code, because a
-// Gateway loads the plugin anew while calls of the one before may be unanswered.
+// What this process is doing at the moment, by name, and the last time that it gave to a flow. Both belong to the process and
+// not to this copy of the code, because a Gateway loads the plugin anew while calls of the one before may be unanswered.
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { Holder } from "../../core/index.ts";
-
-/** Milliseconds after which a call is late, as the bridge's own deadline says. */
-export const LATE_MS = 20_000;
+import { withDeadline } from "../bridge/deadline.ts";
+import { STORE_DEADLINE_MS } from "../bridge/execute.ts";
 
 /** `since`: monotonic milliseconds; `over` resolves when it is. */
 type Held = { readonly since: number; readonly over: Promise<void> };
@@ -18,8 +16,6 @@ const NAME = Symbol.for("openclaw-webhooks.in-flight.1");
 const process_: { [NAME]?: Shared; readonly Symbol: unknown } = globalThis;
 
 const shared: Shared = (process_[NAME] ??= { held: new Map(), stamp: 0, isStamping: false });
-
-const table = (): Map<string, Held> => shared.held;
 
 /** Milliseconds by which stamps may run ahead of the clock; those of a clock that was set back do not count. */
 export const STAMPS_AHEAD_MS = 60_000;
@@ -44,28 +40,24 @@ export const noteStamp = (time: number): void => {
 const now = (): number => performance.now();
 
 export const holderOf = (name: string): Holder => {
-  const held = table().get(name);
+  const held = shared.held.get(name);
   if (held === undefined) return "nobody";
-  return now() - held.since < LATE_MS ? "running" : "late";
+  return now() - held.since < STORE_DEADLINE_MS ? "running" : "late";
 };
 
 /** Takes a name that nobody has; the function that comes back lets it go. */
 export const hold = (name: string): (() => void) => {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const held = { since: now(), over };
-  table().set(name, held);
+  shared.held.set(name, held);
   return () => {
-    if (table().get(name) === held) table().delete(name);
+    if (shared.held.get(name) === held) shared.held.delete(name);
     resolve();
   };
 };
 
 /** Waits until whoever has the name now is done, or for `forMs` milliseconds. Ask again who has it: others wait as well. */
 export const waitFor = async (name: string, forMs: number): Promise<void> => {
-  const held = table().get(name);
-  if (held === undefined) return;
-  const timeout = new AbortController();
-  const timer = delay(forMs, undefined, { signal: timeout.signal }).catch(() => undefined);
-  await Promise.race([held.over, timer]);
-  timeout.abort();
+  const held = shared.held.get(name);
+  if (held !== undefined) await withDeadline(() => held.over, forMs);
 };

@@ -1,7 +1,7 @@
 // What the core reads of a Node request before its body.
 
 import type { IncomingMessage } from "node:http";
-import type { RequestHead } from "../../core/index.ts";
+import { type RequestHead, SECRET_HEADERS } from "../../core/index.ts";
 
 /** As it was sent; a framework that mounts handlers below a path cuts `url` and keeps the whole beside it. */
 export const targetOf = (request: IncomingMessage): string =>
@@ -19,15 +19,13 @@ const linesOf = ({ headers, rawHeaders }: IncomingMessage, name: string): readon
 /** In no secret, because no header can carry it. */
 const NUL = "\0";
 
-const CREDENTIALS: readonly string[] = ["authorization", "x-openclaw-webhook-secret"];
-
 //= AUTH-7
 /** All lines of a header. Two of a credential are never a secret, not even one with a comma in it. */
 const everyLine =
   (request: IncomingMessage): RequestHead["header"] =>
   (name) => {
     const lines = linesOf(request, name);
-    return lines.length === 0 ? undefined : lines.join(CREDENTIALS.includes(name) ? NUL : ", ");
+    return lines.length === 0 ? undefined : lines.join(SECRET_HEADERS.includes(name) ? NUL : ", ");
   };
 
 /** A class, because an accessor in an object literal would cost a request more than the rest of its head. */

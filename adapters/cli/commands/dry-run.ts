@@ -9,6 +9,7 @@ import {
   type Command,
   credentialOf,
   digestSecret,
+  type JsonValue,
   locate,
   type Proved,
   prove,
@@ -16,6 +17,7 @@ import {
   type RequestHead,
   type Route,
   SCHEME_NAMES,
+  SECRET_HEADERS,
   signatureHeaders,
   signDelivery,
   signingKey,
@@ -27,7 +29,11 @@ import { nodePrimitives } from "../../node/index.ts";
 type Header = RequestHead["header"];
 
 /** `payload`: the body's JSON, undefined when it is none. */
-export type Sent = { readonly header: Header; readonly body: Uint8Array; readonly payload: unknown };
+export type Sent = {
+  readonly header: Header;
+  readonly body: Uint8Array;
+  readonly payload: JsonValue | undefined;
+};
 
 /**
  * How the credential stands. `late`: right, but signed at a time that is `aheadMs` ahead of now, or behind it where that is
@@ -75,7 +81,7 @@ const isGiven = ({ credential }: Route, { header }: Sent): boolean =>
 /** Header fields that hold a credential on some other route. A signed route takes no secret. */
 const foreignTo = ({ credential }: Route): readonly string[] => {
   const signatures = SCHEME_NAMES.flatMap(signatureHeaders);
-  return credential.kind === "secret" ? signatures : [...signatures, "authorization", "x-openclaw-webhook-secret"];
+  return credential.kind === "secret" ? signatures : [...signatures, ...SECRET_HEADERS];
 };
 
 const missed = (route: Route, sent: Sent, lacks: Stated["lacks"]): Standing => {

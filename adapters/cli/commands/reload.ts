@@ -3,7 +3,7 @@
 import type { Result } from "neverthrow";
 import { UNSERVED } from "../../../core/index.ts";
 import type { Logger } from "../../bridge/log.ts";
-import { ruleLines } from "../../bridge/rule-lines.ts";
+import { newLines, ruleLines } from "../../bridge/rule-lines.ts";
 import type { RunningServer } from "../../server/server.ts";
 import type { Prints } from "../watch.ts";
 import type { ReadFault, Served } from "./served.ts";
@@ -21,12 +21,12 @@ const reasonOf = (line: string): string =>
     .replace(/^(?:route (.*?) )?skipped: /su, (_, id?: string) => (id === undefined ? "" : `Route ${id}: `))
     .replace(UNSERVED, "");
 
-const rulesOf = ({ config }: Served): readonly string[] => [...config.routes.values()].flatMap(ruleLines);
+const rulesOf = ({ config }: Served): ReadonlySet<string> => new Set([...config.routes.values()].flatMap(ruleLines));
 
 /** What there is to say of rules that are new, and of those that are gone. */
-const changes = (before: readonly string[], now: readonly string[]): readonly string[] => [
-  ...before.filter((line) => !now.includes(line)).map((line) => `no longer: ${line}`),
-  ...now.filter((line) => !before.includes(line)),
+const changes = (before: ReadonlySet<string>, now: ReadonlySet<string>): readonly string[] => [
+  ...newLines(before, now).map((line) => `no longer: ${line}`),
+  ...newLines(now, before),
 ];
 
 /** What is served at the moment. */

@@ -5,11 +5,12 @@ import { err, ok, type Result } from "neverthrow";
 import {
   type Claim,
   hmacSha256,
+  isScheme,
   isTimely,
   parseJson,
   readSignature,
+  SCHEME_NAMES,
   type SchemeName,
-  SCHEMES,
   signDelivery,
   type SignedHeaders,
   type SigningKey,
@@ -23,9 +24,7 @@ import { readSecret, type SecretSource } from "./call-secret.ts";
 
 export type SignOptions = SecretSource & { readonly body: string; readonly id?: string };
 
-const isScheme = (name: string): name is SchemeName => Object.hasOwn(SCHEMES, name);
-
-export const SCHEME_LIST = Object.keys(SCHEMES).join(", ");
+export const SCHEME_LIST = SCHEME_NAMES.join(", ");
 
 /** Providers that sign as Standard Webhooks say. */
 const STANDARD: readonly string[] = ["gitlab", "svix", "openai", "supabase", "polar", "standard-webhooks"];

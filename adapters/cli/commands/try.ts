@@ -87,8 +87,9 @@ const jsonOf = (body: Uint8Array): JsonValue | undefined => {
 const isRefused = ({ standing, outcome }: DryRun, { unset }: Tried): boolean =>
   outcome.isErr() || standing.kind === "foreign" || (standing.kind === "wrong" && unset === undefined);
 
-const show = (tried: Tried, sent: Sent, payload: JsonValue | undefined, io: Io): number => {
+const show = (tried: Tried, sent: Sent, io: Io): number => {
   const { route, unset } = tried;
+  const { payload } = sent;
   const ran = dryRun(route, sent, Date.now());
   const { standing, header, outcome } = ran;
   const stands = unset === undefined ? standingText(standing, route) : uncheckedText(standing, route, unset);
@@ -109,8 +110,5 @@ export const tryDelivery = async (
   const route = (await readConfigFile(file, io.env)).andThen((server) => routeOf(file, id, server));
   if (route.isErr()) return err(route.error);
   const body = await readBody(options.body, io);
-  return body.map((bytes) => {
-    const payload = jsonOf(bytes);
-    return show(route.value, { header: header.value, body: bytes, payload }, payload, io);
-  });
+  return body.map((bytes) => show(route.value, { header: header.value, body: bytes, payload: jsonOf(bytes) }, io));
 };

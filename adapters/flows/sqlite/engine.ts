@@ -26,10 +26,12 @@ const FULL_TOO: ReadonlySet<number> = new Set([4874, 778]);
 /** SQLite's extended code, which has the plain one in its lowest byte. */
 const codeOf = (error: unknown): number => (error instanceof Error && "errcode" in error ? Number(error.errcode) : 0);
 
-export const isBusy = (error: unknown): boolean => (codeOf(error) & 0xff) === SQLITE_BUSY;
+/** SQLite's plain code; 0 of an error that is not SQLite's. */
+export const sqliteCode = (error: unknown): number => codeOf(error) & 0xff;
 
-export const isFull = (error: unknown): boolean =>
-  (codeOf(error) & 0xff) === SQLITE_FULL || FULL_TOO.has(codeOf(error));
+export const isBusy = (error: unknown): boolean => sqliteCode(error) === SQLITE_BUSY;
+
+export const isFull = (error: unknown): boolean => sqliteCode(error) === SQLITE_FULL || FULL_TOO.has(codeOf(error));
 
 const foundBusy = (done: Result<unknown, StoreFault>): boolean => done.isErr() && isBusy(done.error.error);
 

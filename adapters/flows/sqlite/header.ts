@@ -1,6 +1,16 @@
 // The first look at a database file, by plain reading: SQLite changes a file, its log or its journal when it opens one.
 
-import { closeSync, lstatSync, openSync, readlinkSync, readSync, realpathSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Result } from "neverthrow";
 import { FRAME_HEAD_BYTES, LOG_HEAD_BYTES } from "./log-index.ts";
@@ -20,6 +30,13 @@ export const placeOf = (file: string): string => {
   // the system refuses a loop
   statSync(place, { throwIfNoEntry: false });
   return placeOf(resolve(dirname(place), readlinkSync(place)));
+};
+
+/** Whether there was no file. Only its owner may read a new one; SQLite gives the files beside it the same permissions. */
+export const createPrivately = (place: string): boolean => {
+  const isNew = !existsSync(place);
+  closeSync(openSync(place, "a", 0o600));
+  return isNew;
 };
 
 /** Removes a database and the files beside it. It goes last, because SQLite would take what is beside a new one for its. */

@@ -1,14 +1,13 @@
 // Flows in an SQLite file, by the SQLite of Node itself: one file, any number of processes, nothing lost by a crash.
 
-import { closeSync, existsSync, openSync } from "node:fs";
 import { resolve as absolute } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, Result } from "neverthrow";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
 import { isBusy, isFull, SqliteEngine } from "./engine.ts";
-import { checkHeader, isUnused, placeOf, removeDatabase } from "./header.ts";
+import { checkHeader, createPrivately, isUnused, placeOf, removeDatabase } from "./header.ts";
 import { watchFiles } from "./open-files.ts";
-import { checkFile, checkIntegrity, type ForeignFile, migrate, numberOf } from "./schema.ts";
+import { checkFile, checkSmall, type ForeignFile, migrate } from "./schema.ts";
 
 export type { EmbeddedFlows, EmbeddedOptions } from "../embedded-store.ts";
 export { startSweeping, type SweeperOptions } from "../sweeper.ts";
@@ -30,13 +29,6 @@ export type OpenFault = { readonly code: ForeignFile | "unusable"; readonly erro
 /** Milliseconds for which opening waits for another process that is opening or migrating the file. */
 const OPEN_DEADLINE_MS = 5000;
 
-/** Whether there was no file. Only its owner may read a new one; SQLite gives the files beside it the same permissions. */
-const createPrivately = (place: string): boolean => {
-  const isNew = !existsSync(place);
-  closeSync(openSync(place, "a", 0o600));
-  return isNew;
-};
-
 /** Removes what a start that failed has made. Another process may have stored something in it meanwhile. */
 const discard = Result.fromThrowable((place: string): void => {
   if (isUnused(place)) removeDatabase(place);
@@ -46,13 +38,10 @@ const discard = Result.fromThrowable((place: string): void => {
 /** Readers never wait; a write is on the disk when it is answered. */
 const SETTINGS = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;`;
 
-/** Bytes up to which a file is checked whole when it is opened, which takes 3 ms for each megabyte. */
-const CHECKED_BYTES = 64 << 20;
-
 const prepare = (database: DatabaseSync): Result<void, OpenFault> => {
   const checked = checkFile(database);
   if (checked.isErr()) return err({ code: checked.error });
-  if (numberOf(database, "page_count") * numberOf(database, "page_size") <= CHECKED_BYTES) checkIntegrity(database);
+  checkSmall(database);
   database.exec(SETTINGS);
   database.exec("BEGIN IMMEDIATE");
   const still = checkFile(database);

@@ -21,7 +21,7 @@ import { flowStoreSuite } from "../../../adapters/conformance/flow-store-suite.t
 import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
 import type { Binding } from "../../../adapters/managed-flows/api.ts";
 import { ClaimsFile } from "../../../adapters/managed-flows/claims-file.ts";
-import { LATE_MS } from "../../../adapters/managed-flows/in-flight.ts";
+import { STORE_DEADLINE_MS } from "../../../adapters/bridge/execute.ts";
 import { gatewayFlows } from "../../../adapters/managed-flows/store.ts";
 import {
   type Delivery,
@@ -323,7 +323,7 @@ test("ONCE-2, ONCE-6: one request of a key runs; one that is late is looked for 
     expect(await lab.ask(CREATE, withKey("k", { once: { key: "k", fingerprint: "other" } }))).toBe(
       "idempotency_key_reused",
     );
-    vi.advanceTimersByTime(LATE_MS);
+    vi.advanceTimersByTime(STORE_DEADLINE_MS);
     expect(await lab.ask(CREATE, withKey("k"))).toBe("outcome_unknown");
     for (const end of lab.hanging) end();
     expect(kindOf(await first)).toBe("created");
