@@ -24,10 +24,6 @@ export class BodyTicket {
   unproved = 0;
   #isOver = false;
   isProved: boolean;
-  /** Whether the request holds a slot of its peer, which a signed one gets with its proof. */
-  hasPeerSlot: boolean;
-  /** Whether the limits have not answered in time: then they give the slots back themselves. */
-  isLate = false;
   /** Set while the body is coming: ends it as one that came too slowly. */
   giveWay: (() => void) | undefined;
 
@@ -35,7 +31,6 @@ export class BodyTicket {
     this.#budget = budget;
     this.client = client;
     this.isProved = isProved;
-    this.hasPeerSlot = isProved;
     this.isKnown = isKnown;
   }
 

@@ -77,6 +77,12 @@ export const LIMITS_DEADLINE_MS = 5000;
 const INTERNAL: Rejection = { code: "internal" };
 const NO_SLOT: Rejection = { code: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
 
+/**
+ * What a request holds of the limits. `hasPeerSlot`: also a slot of its peer, which a signed one gets with its proof. `isLate`: the
+ * limits have not said in time whether it does; the slots go back when they do.
+ */
+type Held = { hasPeerSlot: boolean; isLate: boolean };
+
 /** Limits or a handler that fail must not lose the caller's answer. What they return may be a promise that rejects. */
 const attempt = (call: () => unknown, failed: (error: unknown) => void): void => {
   try {
@@ -114,18 +120,18 @@ export const createBridge = (options: BridgeOptions): Bridge => {
 
   //= SIGN-5, SLOT-3
   /** Takes the slot that a signed request gets with its proof. Throws when the limits fail; what they give too late goes back. */
-  const takeSlot = async (located: Located, ticket: BodyTicket): Promise<boolean> => {
+  const takeSlot = async (located: Located, held: Held): Promise<boolean> => {
     const said = await withDeadline<unknown>(
       () => limits.confirm(located, clock()),
       LIMITS_DEADLINE_MS,
       (late) => release(located, late !== false),
     );
     if (said.isErr()) {
-      ticket.isLate = said.error.kind === "late";
+      held.isLate = said.error.kind === "late";
       throw said.error.kind === "late" ? lateLimits() : said.error.error;
     }
-    ticket.hasPeerSlot = said.value !== false;
-    return ticket.hasPeerSlot;
+    held.hasPeerSlot = said.value !== false;
+    return held.hasPeerSlot;
   };
 
   const release = (located: Located, isProved: boolean): void => tell(located, () => limits.release(located, isProved));
@@ -167,7 +173,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       (said) => heard(located, said),
     );
 
-  const carryOut = async (admitted: Admitted, readBody: ReadBody, ticket: BodyTicket): Promise<Answer> => {
+  const carryOut = async (admitted: Admitted, readBody: ReadBody, ticket: BodyTicket, held: Held): Promise<Answer> => {
     const { located, proof } = admitted;
     let authenticated = proof.kind === "authenticated" ? proof.authenticated : undefined;
     try {
@@ -179,7 +185,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       const command = accept(proved.value, primitives, time());
       // a time inside the body belongs to the proof
       const isProved = command.isOk() || command.error.code !== "unauthorized";
-      if (isDue && isProved && !(await takeSlot(located, ticket)))
+      if (isDue && isProved && !(await takeSlot(located, held)))
         return answerRejection(NO_SLOT, located, authenticated);
       if (command.isErr()) return answerRejection(command.error, located, authenticated);
       if (command.value === undefined) return answerIgnored(proved.value);
@@ -213,11 +219,12 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     const entered = isPromiseLike(entering) ? await entering : entering;
     if (entered.isErr()) return send(entered.error, deliver);
     const ticket = bodies.ticket(entered.value);
+    const held: Held = { hasPeerSlot: ticket.isProved, isLate: false };
     try {
-      await send(await carryOut(entered.value, readBody, ticket), deliver);
+      await send(await carryOut(entered.value, readBody, ticket, held), deliver);
     } finally {
       ticket.end();
-      if (!ticket.isLate) release(location.value, ticket.hasPeerSlot);
+      if (!held.isLate) release(location.value, held.hasPeerSlot);
     }
   };
 

@@ -51,9 +51,12 @@ export const readBody = async (
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return err("too_large");
   if (request.body === null) return ok(new Uint8Array());
   const reader = request.body.getReader();
-  const either = (): Promise<Result<Uint8Array, BodyFault>> =>
-    Promise.race([readAll(reader, maxBytes, ticket), displaced(ticket)]);
-  const read = await withDeadline(either, deadlineMs);
+  const reading = (): Promise<Result<Uint8Array, BodyFault>> => {
+    const all = readAll(reader, maxBytes, ticket);
+    // a body whose sender is proved gives way to nobody
+    return ticket.isProved ? all : Promise.race([all, displaced(ticket)]);
+  };
+  const read = await withDeadline(reading, deadlineMs);
   ticket.giveWay = undefined;
   const body = read.isOk() ? read.value : err(read.error.kind === "late" ? ("timeout" as const) : ("gone" as const));
   if (body.isErr()) abandon(reader);

@@ -146,15 +146,15 @@ export const BUGS: readonly Bug[] = [
       {
         file: "adapters/bridge/bridge.ts",
         was: `    try {
-      await send(await carryOut(entered.value, readBody, ticket), deliver);
+      await send(await carryOut(entered.value, readBody, ticket, held), deliver);
     } finally {
       ticket.end();
-      if (!ticket.isLate) release(location.value, ticket.hasPeerSlot);
+      if (!held.isLate) release(location.value, held.hasPeerSlot);
     }`,
-        becomes: `    const prepared = await carryOut(entered.value, readBody, ticket);
+        becomes: `    const prepared = await carryOut(entered.value, readBody, ticket, held);
     await send(prepared, deliver);
     ticket.end();
-    if (prepared.event.code !== "request_timeout") release(location.value, ticket.hasPeerSlot);`,
+    if (prepared.event.code !== "request_timeout") release(location.value, held.hasPeerSlot);`,
       },
     ],
     model: {
@@ -170,9 +170,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/bridge.ts",
-        was: "      if (!ticket.isLate) release(location.value, ticket.hasPeerSlot);\n",
-        becomes:
-          "      release(location.value, ticket.hasPeerSlot);\n      release(location.value, ticket.hasPeerSlot);\n",
+        was: "      if (!held.isLate) release(location.value, held.hasPeerSlot);\n",
+        becomes: "      release(location.value, held.hasPeerSlot);\n      release(location.value, held.hasPeerSlot);\n",
       },
     ],
     model: {
