@@ -29,6 +29,23 @@ const createFlow = z.strictObject({
   waitJson: json,
 });
 
+/** Seconds for which get_flow may wait. */
+export const MAX_WAIT_SECONDS = 20;
+
+const WAITS_FOR_NOTHING = "afterRevision must be there when waitSeconds is";
+
+const getFlow = z
+  .strictObject({
+    action: z.literal("get_flow"),
+    flowId: text,
+    afterRevision: revision.optional(),
+    waitSeconds: z.int().min(0).max(MAX_WAIT_SECONDS).optional(),
+  })
+  .refine(({ afterRevision, waitSeconds }) => waitSeconds === undefined || afterRevision !== undefined, {
+    path: ["afterRevision"],
+    error: WAITS_FOR_NOTHING,
+  });
+
 const setWaiting = z.strictObject({
   action: z.literal("set_waiting"),
   flowId: text,
@@ -88,7 +105,7 @@ const runTask = z
 /** The schema of each action, in the order of the documentation. */
 export const ACTIONS = {
   create_flow: createFlow,
-  get_flow: z.strictObject({ action: z.literal("get_flow"), flowId: text }),
+  get_flow: getFlow,
   list_flows: z.strictObject({ action: z.literal("list_flows") }),
   find_latest_flow: z.strictObject({ action: z.literal("find_latest_flow") }),
   resolve_flow: z.strictObject({ action: z.literal("resolve_flow"), token: text }),

@@ -104,19 +104,21 @@ class Collector {
   }
 
   #open(draft: RouteDraft, value: string): void {
-    const { id, path, sessionKey, controllerId, deliveries, maxBodyBytes } = draft;
+    const { id, path, sessionKey, controllerId, deliveries, maxBodyBytes, run } = draft;
+    const notify = draft.notify.unwrapOr(undefined);
     const previous = previousOf(draft.previousSecret, value);
     const secrets = previous.isOk() && previous.value !== undefined ? [value, previous.value] : [value];
     const credential = credentialOf(draft, secrets, this.#hash);
-    this.routes.set(path, { id, path, sessionKey, controllerId, credential, maxBodyBytes, deliveries });
+    this.routes.set(path, { id, path, sessionKey, controllerId, credential, maxBodyBytes, deliveries, run, notify });
     const advice = adviceOn(value, this.#secrets.get(value));
     if (advice !== undefined) this.#advise(id, fieldFault("secret", advice));
     if (previous.isErr()) this.#advise(id, previous.error);
+    if (draft.notify.isErr()) this.#advise(id, draft.notify.error);
     this.#secrets.set(value, id);
   }
 
   #advise(routeId: string, fault: Fault): void {
-    this.problems.push({ effect: "advice", routeId, ...fault });
+    this.problems.push({ routeId, ...fault, effect: "advice" });
   }
 }
 

@@ -43,5 +43,7 @@ export * from "./explain-route.ts";
 export * from "./placeholder.ts";
 export * from "./configured-path.ts";
 export * from "./delivery-config.ts";
+export * from "./run-config.ts";
+export * from "./notify-config.ts";
 export * from "./route-config.ts";
 export * from "./config.ts";

@@ -4,10 +4,13 @@ import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
 import { type DeliveryFields, deliveryFields } from "./delivery-config.ts";
+import { NOTIFY_HINTS, type NotifyFault, notifyOf, notifyShape } from "./notify-config.ts";
 import { isObject, own } from "./own.ts";
 import { hasReference, placeholderIn } from "./placeholder.ts";
 import { MOST_BODY_BYTES } from "./prove.ts";
 import type { Fault } from "./rejection.ts";
+import type { Notify, Run } from "./route.ts";
+import { RUN_HINTS, runOf, runSchema } from "./run-config.ts";
 import { isOneLine, isSendable, MAX_SECRET_BYTES } from "./secret.ts";
 import { SCHEME_NAMES, signingKey } from "./signature.ts";
 import { printable } from "./text.ts";
@@ -37,6 +40,8 @@ export const routeSchema = z.strictObject({
   deliveries: z.array(z.record(z.string(), z.unknown())).optional(),
   allowActions: z.boolean().optional(),
   maxBodyBytes: z.int().min(1).max(MOST_BODY_BYTES).optional(),
+  run: runSchema.optional(),
+  notify: z.strictObject({ ...notifyShape, secret: z.union([z.string(), secretRef]) }).optional(),
 });
 
 type RouteEntry = z.infer<typeof routeSchema>;
@@ -59,6 +64,8 @@ const HINTS = {
   deliveries: "must be a list of rules, such as { when: { … }, key: …, do: { action: … } }",
   allowActions: "must be true or false",
   maxBodyBytes: `must be a whole number of bytes from 1 to ${String(MOST_BODY_BYTES)}`,
+  run: 'must be an object with a message, such as { message: "Review this: {{flow.goal}}" }',
+  notify: "must be an object with url and secret",
 } as const satisfies Record<keyof RouteEntry, string>;
 
 const isField = (name: string): name is keyof RouteEntry => Object.hasOwn(HINTS, name);
@@ -108,6 +115,24 @@ const hintOf = (field: keyof RouteEntry, value: unknown): string => {
   return (field === "secret" || field === "previousSecret") && isObject(value) ? refHint(value) : HINTS[field];
 };
 
+/** What may stand in a field that is an object, and what each part must be. */
+const PARTS: Readonly<Record<string, Readonly<Record<string, string>>>> = { run: RUN_HINTS, notify: NOTIFY_HINTS };
+
+/** Faults of the parts of such a field. */
+const partFaults = (field: string, entry: object, issue: z.core.$ZodIssue): readonly Fault[] | undefined => {
+  const hints = PARTS[field];
+  if (hints === undefined) return undefined;
+  const names = Object.keys(hints);
+  if (issue.code === "unrecognized_keys" && issue.path.length === 1) {
+    const sentence = `does not belong to ${field}. It has ${names.join(", ")}`;
+    return issue.keys.map((key) => fieldFault(`${field}.${printable(key)}`, sentence));
+  }
+  const part = names.find((name) => name === issue.path[1]);
+  if (part === undefined) return undefined;
+  const ref = own(own(entry, field), part);
+  return [fieldFault(`${field}.${part}`, part === "secret" && isObject(ref) ? refHint(ref) : (hints[part] ?? ""))];
+};
+
 const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
   if (issue.code === "unrecognized_keys" && issue.path.length === 0) {
     return issue.keys.map((key) =>
@@ -115,6 +140,8 @@ const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
     );
   }
   const field = String(issue.path[0]);
+  const inside = partFaults(field, entry, issue);
+  if (inside !== undefined) return inside;
   return [isField(field) ? fieldFault(field, hintOf(field, own(entry, field))) : NOT_AN_OBJECT];
 };
 
@@ -196,15 +223,24 @@ export type RouteDraft = DeliveryFields & {
   readonly secret: Result<string, Fault>;
   /** Errs with why it opens nothing. */
   readonly previousSecret: Result<string | undefined, Fault>;
+  readonly run: Run | undefined;
+  /** Errs with why no callback is sent. */
+  readonly notify: Result<Notify | undefined, Fault>;
 };
 
 /** `skipped`: the route does not exist. `cold`: it does not exist until its secret is repaired. */
 export type RouteFault = Fault & { readonly effect: "skipped" | "cold" };
 
-const skipping = (fault: Fault): RouteFault => ({ effect: "skipped", ...fault });
+const skipping = ({ field, sentence }: Fault): RouteFault => ({
+  effect: "skipped",
+  ...(field === undefined ? {} : { field }),
+  sentence,
+});
+
+const isWrong = ({ effect }: NotifyFault): boolean => effect === "skipped";
 
 /** The fields that have the right shape. */
-const soundOf = (entry: object, faulty: ReadonlySet<string | undefined>): Given => {
+const soundOf = (entry: object, faulty: ReadonlySet<string>): Given => {
   const sound = Object.entries(entry).filter(([name]) => isField(name) && !faulty.has(name));
   return partialSchema.safeParse(Object.fromEntries(sound)).data ?? {};
 };
@@ -212,7 +248,7 @@ const soundOf = (entry: object, faulty: ReadonlySet<string | undefined>): Given 
 //= CONFIG-6
 const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFault[]> => {
   const faults = (routeSchema.safeParse(entry).error?.issues ?? []).flatMap((issue) => faultsOf(entry, issue));
-  const faulty = new Set(faults.map(({ field }) => field));
+  const faulty = new Set(faults.map(({ field = "" }) => field.split(".", 1).join("")));
   const given = soundOf(entry, faulty);
   const sessionKey = nonEmpty("sessionKey", given.sessionKey ?? "");
   const controllerId =
@@ -220,14 +256,24 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
   const path = pathOf(id, given.path);
   const secret = secretOf(given, "secret", UNSERVED);
   const deliveries = deliveryFields(given);
+  const run = runOf(given.run);
+  const notify = notifyOf(given.notify);
   const further = Object.entries({ sessionKey, controllerId, path, secret }).flatMap(([name, value]): RouteFault[] =>
     value.isOk() || faulty.has(name) ? [] : [{ effect: name === "secret" ? "cold" : "skipped", ...value.error }],
   );
-  const all = [...faults.map(skipping), ...further, ...(deliveries.isErr() ? deliveries.error.map(skipping) : [])];
+  const all = [
+    ...faults.map(skipping),
+    ...further,
+    ...(deliveries.isErr() ? deliveries.error.map(skipping) : []),
+    ...(run.isErr() ? [skipping(run.error)] : []),
+    ...(notify.isErr() && isWrong(notify.error) ? [skipping(notify.error)] : []),
+  ];
   const isSkipped = all.some(({ effect }) => effect === "skipped");
-  if (isSkipped || sessionKey.isErr() || controllerId.isErr() || path.isErr() || deliveries.isErr()) return err(all);
+  if (isSkipped || sessionKey.isErr() || controllerId.isErr() || path.isErr()) return err(all);
+  if (deliveries.isErr() || run.isErr()) return err(all);
   const texts = { id, sessionKey: sessionKey.value, controllerId: controllerId.value, path: path.value };
-  return ok({ ...texts, secret, previousSecret: previousOf(given), ...deliveries.value });
+  const optional = { previousSecret: previousOf(given), run: run.value, notify };
+  return ok({ ...texts, secret, ...optional, ...deliveries.value });
 };
 
 /** Errs with everything that is wrong. Strings are trimmed and defaults filled in (M-4, M-7). */

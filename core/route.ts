@@ -6,6 +6,7 @@ import { canonicalPath } from "./path.ts";
 import type { Rejection } from "./rejection.ts";
 import type { SecretDigest } from "./secret.ts";
 import type { SchemeName, SigningKey } from "./signature.ts";
+import type { Template } from "./template.ts";
 
 /** What opens a route. Where there are two secrets or keys, the second is the one before the last rotation. */
 export type Credential =
@@ -24,6 +25,27 @@ export type Deliveries = {
   readonly allowActions: boolean;
 };
 
+/** The agent turn that a new flow of the route starts. */
+export type Run = {
+  readonly message: Template;
+  /** The session that all runs share; undefined: each has a child session of the route's agent. */
+  readonly session: string | undefined;
+  /** Whether the agent has its tools. */
+  readonly tools: boolean;
+  /** Milliseconds after which a run is cancelled. */
+  readonly timeoutMs: number;
+  /** Runs of the route at once. */
+  readonly concurrency: number;
+};
+
+/** What a callback can tell of a flow. */
+export const EVENT_KINDS = ["ended", "waiting", "blocked"] as const;
+
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** Where changes of the session's flows are told. */
+export type Notify = { readonly url: string; readonly key: SigningKey; readonly on: ReadonlySet<EventKind> };
+
 export type Route = {
   readonly id: string;
   /** Canonical. */
@@ -35,6 +57,10 @@ export type Route = {
   readonly maxBodyBytes: number;
   /** Undefined: each body is an action. */
   readonly deliveries: Deliveries | undefined;
+  /** Undefined: a new flow starts nothing. */
+  readonly run: Run | undefined;
+  /** Undefined: nobody is told. */
+  readonly notify: Notify | undefined;
 };
 
 /** Whether what opens the route is proved by the body. */

@@ -1,26 +1,32 @@
 // The texts of a mapping: `{{payload.a.b[0]}}` and `{{headers.x ?? "none"}}` between literal parts. A template is parsed when the
-// configuration is loaded. Filling it in reads own members and joins texts and does nothing else.
+// configuration is loaded. Filling it in reads own members and joins texts and does nothing else. A prompt's template is one, too,
+// and reads a flow.
 
 import { err, ok, type Result } from "neverthrow";
 import { checkRequestJson, jsonMember, type JsonValue, MAX_REQUEST_DEPTH, parseJson, stringifyJson } from "./json.ts";
 import { isNamed } from "./own.ts";
 
-/** What a delivery offers to a mapping. `header`: by lower-case name. */
+/** What a delivery offers to a mapping. `header`: by lower-case name. Of a flow, the `payload` is what callers see of it. */
 export type Source = { readonly payload: JsonValue; readonly header: (name: string) => string | undefined };
+
+/** Where a path may begin. */
+export type Root = "payload" | "headers" | "flow";
+
+const OF_DELIVERIES: readonly Root[] = ["payload", "headers"];
 
 type Members = readonly (string | number)[];
 
 /** A place in a delivery, and how the operator wrote it. */
 export type Path =
   | { readonly from: "headers"; readonly written: string; readonly name: string }
-  | { readonly from: "payload"; readonly written: string; readonly members: Members };
+  | { readonly from: "payload" | "flow"; readonly written: string; readonly members: Members };
 
 export type Scalar = string | number | boolean | null;
 
 type Literal = { readonly from: "literal"; readonly value: Scalar };
 
 /** What stands between `{{` and `}}`: paths in the order in which they are tried, and what is taken when none is there. */
-type Placeholder = {
+export type Placeholder = {
   readonly written: string;
   readonly paths: readonly Path[];
   readonly otherwise: Literal | undefined;
@@ -51,14 +57,17 @@ const membersOf = (text: string): Members | undefined => {
 };
 
 //= MAP-1
-/** `payload.a.b[0]`, `payload["odd name"]` or `headers.x-github-event`; undefined for anything else. */
-export const parsePath = (written: string): Path | undefined => {
-  if (written.startsWith("headers.")) {
-    const name = written.slice("headers.".length).toLowerCase();
-    return HEADER_NAME.test(name) ? { from: "headers", written, name } : undefined;
+/** `payload.a.b[0]`, `payload["odd name"]` or `headers.x-github-event`; undefined for anything else, and for another root. */
+export const parsePath = (written: string, roots: readonly Root[] = OF_DELIVERIES): Path | undefined => {
+  const from = roots.find((root) => written.startsWith(root));
+  if (from === undefined) return undefined;
+  const rest = written.slice(from.length);
+  if (from === "headers") {
+    const name = rest.slice(1).toLowerCase();
+    return rest.startsWith(".") && HEADER_NAME.test(name) ? { from, written, name } : undefined;
   }
-  const members = written.startsWith("payload") ? membersOf(written.slice("payload".length)) : undefined;
-  return members === undefined ? undefined : { from: "payload", written, members };
+  const members = membersOf(rest);
+  return members === undefined ? undefined : { from, written, members };
 };
 
 //= MAP-1
@@ -70,7 +79,7 @@ export const readPath = (path: Path, { payload, header }: Source): JsonValue | u
   return value;
 };
 
-const PATH = /(?:payload|headers)(?:\.[^\s.[\]{}"?]+|\[\d+\]|\["[^"\\]*"\])*/uy;
+const PATH = /(?:payload|headers|flow)(?:\.[^\s.[\]{}"?]+|\[\d+\]|\["[^"\\]*"\])*/uy;
 const LITERAL = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false|null/uy;
 const BETWEEN = /\s*\?\?\s*/uy;
 const OPEN = /\{\{\s*/uy;
@@ -89,11 +98,15 @@ const literalOf = (token: string): Literal | undefined => {
   return isScalar(value) ? { from: "literal", value } : undefined;
 };
 
-const termAt = (text: string, at: number): { readonly token: string; readonly term: Path | Literal } | undefined => {
+const termAt = (
+  text: string,
+  at: number,
+  roots: readonly Root[],
+): { readonly token: string; readonly term: Path | Literal } | undefined => {
   const written = tokenAt(PATH, text, at);
   const token = written ?? tokenAt(LITERAL, text, at);
   if (token === undefined) return undefined;
-  const term = written === undefined ? literalOf(token) : parsePath(written);
+  const term = written === undefined ? literalOf(token) : parsePath(written, roots);
   return term === undefined ? undefined : { token, term };
 };
 
@@ -101,12 +114,13 @@ const termAt = (text: string, at: number): { readonly token: string; readonly te
 const placeholderAt = (
   text: string,
   start: number,
+  roots: readonly Root[],
 ): { readonly placeholder: Placeholder; readonly end: number } | undefined => {
   const paths: Path[] = [];
   let otherwise: Literal | undefined;
   let at = start + (tokenAt(OPEN, text, start) ?? "").length;
   for (;;) {
-    const found = otherwise === undefined ? termAt(text, at) : undefined;
+    const found = otherwise === undefined ? termAt(text, at, roots) : undefined;
     if (found === undefined) return undefined;
     at += found.token.length;
     if (found.term.from === "literal") otherwise = found.term;
@@ -124,11 +138,11 @@ const placeholderAt = (
 
 //= MAP-2
 /** The template of a text. Errs with the place, counted from 1, of what is not a placeholder. */
-export const parseTemplate = (text: string): Result<Template, number> => {
+export const parseTemplate = (text: string, roots: readonly Root[] = OF_DELIVERIES): Result<Template, number> => {
   const parts: (string | Placeholder)[] = [];
   let from = 0;
   for (let open = text.indexOf("{{"); open >= 0; open = text.indexOf("{{", from)) {
-    const found = placeholderAt(text, open);
+    const found = placeholderAt(text, open, roots);
     if (found === undefined) return err(open + 1);
     if (open > from) parts.push(text.slice(from, open));
     parts.push(found.placeholder);
@@ -159,7 +173,7 @@ const charge = (value: unknown, budget: Budget, depth = 1): boolean => {
 };
 
 /** The first value that is there. `null` counts only where nothing else is tried. */
-const valueOf = ({ paths, otherwise }: Placeholder, source: Source): JsonValue | undefined => {
+export const valueOf = ({ paths, otherwise }: Placeholder, source: Source): JsonValue | undefined => {
   let last: JsonValue | undefined;
   for (const path of paths) {
     const value = readPath(path, source);
@@ -169,7 +183,8 @@ const valueOf = ({ paths, otherwise }: Placeholder, source: Source): JsonValue |
   return otherwise === undefined ? last : otherwise.value;
 };
 
-const textOf = (value: unknown): string | undefined => {
+/** A text as it is, everything else as JSON; undefined when it is too large for one text. */
+export const textOf = (value: unknown): string | undefined => {
   if (typeof value === "string") return value;
   return isNamed(value) ? stringifyJson(value) : String(value);
 };

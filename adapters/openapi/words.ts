@@ -12,6 +12,8 @@ export const FIELDS: Readonly<Record<FieldName, string>> = {
   flowId: "The flow's id.",
   token: "A flow id, or the route's session key for its newest open flow.",
   expectedRevision: "The `revision` that you read last. The change applies only to that revision.",
+  afterRevision: "The `revision` that you have. With `waitSeconds`, the answer comes once the flow has another one.",
+  waitSeconds: "Seconds to wait for that, at most 20; then the flow comes as it is.",
   controllerId: "The controller that drives the flow. Default: the route's controller.",
   status: "The new status. Default: `queued`.",
   notifyPolicy: "When the session is notified. Default: `done_only`.",

@@ -7,7 +7,7 @@ import { runs } from "../support/runs.ts";
 /** The documented fields in their order. A second list, because the schemas cannot check themselves. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   create_flow: ["controllerId", "goal", "status", "notifyPolicy", "currentStep", "stateJson", "waitJson"],
-  get_flow: ["flowId"],
+  get_flow: ["flowId", "afterRevision", "waitSeconds"],
   list_flows: [],
   find_latest_flow: [],
   resolve_flow: ["token"],

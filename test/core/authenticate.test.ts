@@ -27,6 +27,8 @@ const routeWith = (secret: string): Route => ({
   credential: opening(digestSecret(secret, sha256)),
   maxBodyBytes: MAX_BODY_BYTES,
   deliveries: undefined,
+  run: undefined,
+  notify: undefined,
 });
 
 const ROUTE = routeWith("x");

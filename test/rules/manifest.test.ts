@@ -32,13 +32,13 @@ test("CONFIG-1: every field of a route has a label and a help text, and the secr
     expect([field, typeof hints[field]?.label, typeof hints[field]?.help]).toEqual([field, "string", "string"]);
   }
   const sensitive = Object.entries(hints).flatMap(([path, hint]) => (hint.sensitive === true ? [path] : []));
-  expect(sensitive).toEqual(["routes.*.secret", "routes.*.previousSecret"]);
+  expect(sensitive).toEqual(["routes.*.secret", "routes.*.previousSecret", "routes.*.notify.secret"]);
 });
 
 test("ROUTE-3: an unresolved secret is isolated to its route", () => {
   expect(manifest["configContracts"]).toEqual({
     secretInputs: {
-      paths: ["secret", "previousSecret"].map((field) => ({
+      paths: ["secret", "previousSecret", "notify.secret"].map((field) => ({
         path: `routes.*.${field}`,
         expected: "string",
         ownerKind: "route",
