@@ -72,6 +72,21 @@ test("AUTH-2: if there is a bearer token, only it counts", () => {
   );
 });
 
+test("AUTH-8: two lines of the route's own header, joined by their host, open nothing, even where they read as the secret", () => {
+  fc.assert(
+    fc.property(visible, visible, (one, other) => {
+      const joined = `${one},${other}`;
+      const route = {
+        ...routeWith(joined),
+        credential: { ...opening(digestSecret(joined, sha256)), header: "x-token" },
+      };
+      const open = (headers: Readonly<Record<string, string>>): boolean =>
+        authenticate(route, head({ headers }).header, sha256).isOk();
+      expect([open({ "x-token": joined }), open({ authorization: `Bearer ${joined}` })]).toEqual([false, true]);
+    }),
+  );
+});
+
 test("AUTH-1: only the secret opens a route", () => {
   fc.assert(
     fc.property(secret, wildText, wildText, (value, authorization, own) => {

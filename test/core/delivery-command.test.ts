@@ -4,16 +4,20 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   type Action,
+  CANCEL_REFUSALS,
   type CommandIds,
+  CREATE_REFUSALS,
   createFlow,
   decide,
   decideDelivery,
+  isKept,
   isRepeatable,
   type Delivery,
   type FlowAction,
   type FlowRecord,
   type KeyName,
   MAX_RECORDS,
+  MUTATION_REFUSALS,
   needsOfDelivery,
   type Outcome,
   parseAction,
@@ -24,6 +28,7 @@ import {
   saveOutcome,
   type SavedRecord,
   type Stored,
+  TASK_REFUSALS,
   type TaskRecord,
 } from "../../core/index.ts";
 import { runs } from "../support/runs.ts";
@@ -31,6 +36,10 @@ import { goodBody } from "./arbitraries.ts";
 
 const OWNER = "agent:main:owner";
 const NOW = 1_700_000_000_000;
+
+const keysOf = <Table extends object>(table: Table): (keyof Table)[] => Object.keys(table) as (keyof Table)[];
+
+const statusOf = (outcome: Outcome): number => replyToOutcome(outcome, "r").status;
 
 const nameOf = ({ routeId, owner, key }: KeyName): string => `${routeId} ${owner} ${key}`;
 
@@ -162,6 +171,18 @@ test("ONCE-3: what was saved reads back as the same answer, and nothing else rea
   ]) {
     expect(readSavedOutcome(CREATE, saved).isErr(), JSON.stringify(saved)).toBe(true);
   }
+});
+
+test("ONCE-3: kept is what was carried out, and nothing that is answered with 503", () => {
+  const refused: readonly Outcome[] = [
+    ...keysOf(MUTATION_REFUSALS).map((refusal): Outcome => ({ kind: "not_applied", refusal })),
+    ...keysOf(CREATE_REFUSALS).map((refusal): Outcome => ({ kind: "not_created", refusal })),
+    ...keysOf(CANCEL_REFUSALS).map((refusal): Outcome => ({ kind: "not_cancelled", refusal })),
+    ...keysOf(TASK_REFUSALS).map((refusal): Outcome => ({ kind: "task_not_created", refusal })),
+    { kind: "flow", flow: null },
+  ];
+  for (const outcome of refused) expect([outcome, isKept(outcome)]).toEqual([outcome, statusOf(outcome) < 500]);
+  expect(isKept({ kind: "ignored" })).toBe(false);
 });
 
 test("ONCE-3: a record that cannot be read is a failure of the store, not a second effect", () => {
