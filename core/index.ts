@@ -36,6 +36,8 @@ export * from "./flow-command.ts";
 export * from "./delivery-command.ts";
 export * from "./claim.ts";
 export * from "./claim-steps.ts";
+export * from "./prompt.ts";
+export * from "./run.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./answer.ts";
