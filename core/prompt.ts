@@ -1,7 +1,7 @@
 // What an agent is asked to do with a flow: the operator's own words, and between them what came from outside. The two stay apart
 // until the host fences what came from outside as data.
 
-import type { JsonValue } from "./json.ts";
+import { type JsonValue, stringifyJson } from "./json.ts";
 import type { Run } from "./route.ts";
 import { clip } from "./text.ts";
 import { type Source, textOf, valueOf } from "./template.ts";
@@ -37,4 +37,20 @@ export const promptOf = ({ message }: Run, flow: FlowView): readonly PromptPart[
     const text = value === undefined || value === null ? undefined : textOf(value);
     return text === undefined ? { kind: "own", text: NOTHING } : { kind: "outside", text: shortened(text) };
   });
+};
+
+/** Fields of a flow that an agent is told at a later turn. */
+const RESUMED = ["goal", "currentStep", "stateJson"] as const;
+
+//= RUN-6
+/** What the agent is told when its flow has been resumed. */
+export const resumePrompt = ({ json }: FlowView): readonly PromptPart[] => {
+  const shown = Object.fromEntries(
+    RESUMED.flatMap((field) => (json[field] === undefined ? [] : [[field, json[field]]])),
+  );
+  const text = stringifyJson(shown) ?? NOTHING;
+  return [
+    { kind: "own", text: "The work that you had left waiting was resumed. Go on with it. This is what it holds now:" },
+    { kind: "outside", text: shortened(text) },
+  ];
 };

@@ -1,0 +1,404 @@
+// Carries the runs of a Gateway's flows out: one loop that looks for what is due, and one walk for each run that is under way.
+// The core decides, the file remembers, the host works. Everything may fail at any time; the file then says where to go on.
+
+import type { Result } from "neverthrow";
+import {
+  afterCrash,
+  beginningOf,
+  begun,
+  ended,
+  endingOf,
+  failedRun,
+  type FlowAction,
+  type FlowView,
+  isKnown,
+  isOrphan,
+  type KnownRun,
+  nextTurn,
+  type Outcome,
+  type PromptPart,
+  promptOf,
+  readyRuns,
+  resumePrompt,
+  resumptionOf,
+  type Route,
+  type Run,
+  runIdOf,
+  type RunRow,
+  runSession,
+  waiting,
+  watchingOf,
+} from "../../core/index.ts";
+import type { Log } from "../bridge/log.ts";
+import { scrub } from "../bridge/scrub.ts";
+import type { FlowChanges } from "../flows/changes.ts";
+import type { FlowStore } from "../flows/flow-store.ts";
+import { hold, holderOf } from "../managed-flows/in-flight.ts";
+import type { Agents, Turn } from "./agents.ts";
+import type { RunFile, RunFileFault } from "./run-file.ts";
+
+export type RunnerOptions = {
+  readonly rows: RunFile;
+  readonly flows: FlowStore;
+  readonly changes: FlowChanges;
+  readonly agents: Agents;
+  /** The live route of an id. `cold`: it is configured, and its secret is not there yet. */
+  readonly routeOf: (id: string) => Route | "cold" | undefined;
+  /** Names this process; another one after each restart. */
+  readonly boot: string;
+  /** When this process began, milliseconds since the epoch. */
+  readonly bootedAt: number;
+  readonly log: Log;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+};
+
+/** Milliseconds between two looks at a run's flow, which others may have changed, and at what waits. */
+const LOOK_MS = 5000;
+
+/** Milliseconds after which a flow that may have been made is looked for. */
+const INTENT_MS = 60_000;
+
+/** Times that the host is asked to end a run whose flow is over. */
+const MAX_STOPS = 12;
+
+/** Times that a flow is told of its run's end, against other writers. */
+const MAX_TELLS = 8;
+
+class HostTrouble extends Error {}
+
+const unwrap = <T>(result: Result<T, RunFileFault>): T => {
+  if (result.isErr()) throw new HostTrouble(`the file of runs ${result.error.advice}`);
+  return result.value;
+};
+
+const isConflict = (outcome: Outcome): boolean =>
+  outcome.kind === "not_applied" && outcome.refusal === "revision_conflict";
+
+export class Runner {
+  readonly #options: RunnerOptions;
+  readonly #now: () => number;
+  /** Runs that are under way, by their number. */
+  readonly #active = new Map<number, Promise<void>>();
+  readonly #unwatch = new Map<string, () => void>();
+  /** Woken by a change of their flow. */
+  readonly #wakers = new Map<string, () => void>();
+  /** Whether a change of a flow may be a resume that a run waits for. */
+  #hasWaiting = false;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #isAsked = false;
+  #isStopped = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Looks for what is due, now or when the look that is under way has ended. */
+  wake(): void {
+    this.#isAsked = true;
+    if (this.#looking !== undefined || this.#isStopped) return;
+    clearTimeout(this.#timer);
+    this.#looking = this.#lookAll().finally(() => {
+      this.#looking = undefined;
+      if (this.#isAsked) this.wake();
+    });
+  }
+
+  /** Lets all runs go: they go on in the host, and the next runner takes them over from the file. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    for (const unwatch of this.#unwatch.values()) unwatch();
+    this.#unwatch.clear();
+    this.#changed();
+    await Promise.allSettled([this.#looking, ...this.#active.values()]);
+  }
+
+  /** `flowId`: undefined for all. */
+  #changed(flowId?: string): void {
+    if (flowId === undefined) for (const waker of this.#wakers.values()) waker();
+    else this.#wakers.get(flowId)?.();
+  }
+
+  async #lookAll(): Promise<void> {
+    while (this.#isAsked && !this.#isStopped) {
+      this.#isAsked = false;
+      try {
+        await this.#look();
+      } catch (error) {
+        this.#warn("runs cannot be looked at, and are tried again", error);
+        this.#lookLater();
+      }
+    }
+  }
+
+  #lookLater(): void {
+    clearTimeout(this.#timer);
+    if (this.#isStopped) return;
+    this.#timer = setTimeout(() => this.wake(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const { rows } = this.#options;
+    const all = unwrap(rows.list());
+    this.#watch(all);
+    if (all.length === 0) return;
+    await this.#resolveIntents(all);
+    const idle = all.filter(isKnown).filter(({ state }) => state === "waiting");
+    this.#hasWaiting = idle.length > 0;
+    await this.#resume(idle);
+    for (const row of this.#due(unwrap(rows.list()))) this.#begin(row);
+    this.#lookLater();
+  }
+
+  /** What may be walked: runs that were under way before, and those whose turn it is. */
+  #due(rows: readonly RunRow[]): readonly KnownRun[] {
+    const taken = rows.map((row): RunRow =>
+      this.#active.has(row.seq) && row.state === "queued" ? { ...row, state: "starting" } : row,
+    );
+    const under = taken
+      .filter(isKnown)
+      .filter(({ seq, state }) => ["starting", "running", "ending"].includes(state) && !this.#active.has(seq));
+    const ready = readyRuns(
+      taken,
+      (routeId) => this.#runOf(routeId)?.concurrency ?? (this.#routeOf(routeId) === "cold" ? 0 : 1),
+    );
+    return [...under, ...ready];
+  }
+
+  #routeOf(routeId: string): Route | "cold" | undefined {
+    return this.#options.routeOf(routeId);
+  }
+
+  #runOf(routeId: string): Run | undefined {
+    const route = this.#routeOf(routeId);
+    return route === undefined || route === "cold" ? undefined : route.run;
+  }
+
+  #watch(rows: readonly RunRow[]): void {
+    const owners = new Set(rows.map(({ owner }) => owner));
+    for (const [owner, unwatch] of this.#unwatch) {
+      if (owners.has(owner)) continue;
+      unwatch();
+      this.#unwatch.delete(owner);
+    }
+    for (const owner of owners) {
+      if (this.#unwatch.has(owner) || this.#isStopped) continue;
+      const unwatch = this.#options.changes.watch(owner, (flowId) => {
+        this.#changed(flowId);
+        if (this.#hasWaiting) this.wake();
+      });
+      this.#unwatch.set(owner, unwatch);
+    }
+  }
+
+  /** Flows that a request of this process may still be making are left to it for a minute. */
+  async #resolveIntents(rows: readonly RunRow[]): Promise<void> {
+    const { bootedAt, rows: file } = this.#options;
+    const isOld = ({ state, at }: RunRow): boolean =>
+      state === "intended" && (at < bootedAt || at + INTENT_MS <= this.#now() || at > this.#now() + INTENT_MS);
+    for (const row of rows.filter(isOld)) await file.resolve(row);
+  }
+
+  /** Flows whose agent waits, looked at with one list for each session. */
+  async #resume(rows: readonly KnownRun[]): Promise<void> {
+    const byOwner = Map.groupBy(rows, ({ owner }) => owner);
+    for (const [owner, runs] of byOwner) {
+      const listed = await this.#ask(owner, { action: "list_flows" });
+      const flows = new Map(listed.kind === "flows" ? listed.flows.map((flow) => [flow.json["flowId"], flow]) : []);
+      for (const run of runs) {
+        const next = resumptionOf(flows.get(run.flowId) ?? null);
+        if (next === "drop") unwrap(this.#options.rows.remove(run.seq));
+        if (next === "next_turn") unwrap(this.#options.rows.save(nextTurn(run)));
+      }
+    }
+  }
+
+  #begin(row: KnownRun): void {
+    // the runner before a reload may still have it
+    const name = `run ${this.#options.boot} ${row.flowId}`;
+    if (this.#active.has(row.seq) || holderOf(name) !== "nobody") return;
+    const release = hold(name);
+    const walk = this.#walk(row)
+      .catch(async (error: unknown) => {
+        this.#warn(`the run of flow ${row.flowId} is tried again`, error);
+        await this.#pause(row.flowId, LOOK_MS);
+      })
+      .finally(() => {
+        this.#active.delete(row.seq);
+        release();
+        this.wake();
+      });
+    this.#active.set(row.seq, walk);
+  }
+
+  /** Ends sooner when the runner stops, or when the flow changes. */
+  async #pause(flowId: string, forMs: number): Promise<void> {
+    const change = this.#change(flowId);
+    const timer = setTimeout(change.wake, forMs);
+    timer.unref();
+    await change.promise;
+    clearTimeout(timer);
+    change.end();
+  }
+
+  #warn(line: string, error: unknown): void {
+    const said = error instanceof HostTrouble ? error.message : scrub(error, []);
+    this.#options.log.warnSometimes(`${line}: ${said}`, line);
+  }
+
+  #save<Row extends RunRow>(row: Row): Row {
+    unwrap(this.#options.rows.save(row));
+    return row;
+  }
+
+  async #ask(owner: string, action: FlowAction): Promise<Outcome> {
+    const answer = await this.#options.flows.execute(owner, action, () => undefined);
+    if (answer.isErr()) throw new HostTrouble(`the Gateway's flows answered ${answer.error}`);
+    return answer.value;
+  }
+
+  async #flow({ owner, flowId }: KnownRun): Promise<FlowView | null> {
+    const answer = await this.#ask(owner, { action: "get_flow", flowId });
+    if (answer.kind !== "flow") throw new HostTrouble("the Gateway's flows answered nonsense");
+    return answer.flow;
+  }
+
+  /** From where the file says that the run is, until it is over or waits. */
+  async #walk(first: KnownRun): Promise<void> {
+    let row: KnownRun | undefined = first;
+    while (row !== undefined && !this.#isStopped) row = await this.#step(row);
+  }
+
+  /** Undefined: there is nothing more to do now. */
+  #step(row: KnownRun): Promise<KnownRun | undefined> {
+    if (isOrphan(row, this.#options.boot)) return this.#recover(row);
+    switch (row.state) {
+      case "queued":
+        return this.#start(row);
+      case "starting":
+        return this.#recover(row);
+      case "running":
+        return this.#follow(row);
+      case "ending":
+        return this.#tell(row);
+      default:
+        return Promise.resolve(undefined);
+    }
+  }
+
+  #over(row: KnownRun): undefined {
+    unwrap(this.#options.rows.remove(row.seq));
+    return undefined;
+  }
+
+  #turnOf(row: KnownRun, route: Route): Turn {
+    const { flowId, owner } = row;
+    return { flowId, owner, runId: runIdOf(row), session: runSession(route, flowId) };
+  }
+
+  //= RUN-2, RUN-8
+  async #recover(row: KnownRun): Promise<KnownRun | undefined> {
+    const route = this.#routeOf(row.routeId);
+    if (route === "cold") return undefined;
+    if (route === undefined) return this.#save(failedRun(row, "run_removed"));
+    const next = afterCrash(row, await this.#options.agents.trace(this.#turnOf(row, route)));
+    return this.#save(next.state === "running" ? { ...next, boot: this.#options.boot } : next);
+  }
+
+  //= RUN-2, RUN-3, RUN-4
+  async #start(row: KnownRun): Promise<KnownRun | undefined> {
+    const { agents, boot } = this.#options;
+    const route = this.#routeOf(row.routeId);
+    if (route === "cold") return undefined;
+    const flow = await this.#flow(row);
+    const beginning = beginningOf(flow);
+    if (flow === null || beginning === "drop") return this.#over(row);
+    if (beginning === "wait") return void this.#save(waiting(row));
+    if (route?.run === undefined) return this.#save(failedRun(row, "run_removed"));
+    const starting = this.#save(begun(row, boot, this.#now()));
+    const turn = this.#turnOf(row, route);
+    await this.#mark(starting, flow);
+    if (!(await agents.link(turn))) return this.#save(failedRun(starting, "run_refused"));
+    try {
+      await agents.start(turn, this.#messageOf(starting, route.run, flow), route.run.tools);
+    } catch (error) {
+      this.#warn(`the Gateway did not start the agent of route ${row.routeId}`, error);
+      const trace = await agents.trace(turn);
+      if (trace.kind === "not_begun") return this.#save(failedRun(starting, "run_refused"));
+    }
+    return this.#save({ ...starting, state: "running" });
+  }
+
+  /** The flow says that it is worked on. Another writer may be faster, and then it says what that one wrote. */
+  async #mark({ owner, flowId }: KnownRun, flow: FlowView): Promise<void> {
+    if (flow.json["status"] === "running") return;
+    const expectedRevision = Number(flow.json["revision"]);
+    await this.#ask(owner, { action: "resume_flow", flowId, expectedRevision, status: "running" });
+  }
+
+  #messageOf({ turn }: KnownRun, run: Run, flow: FlowView): string {
+    return this.#written(turn === 1 ? promptOf(run, flow) : resumePrompt(flow));
+  }
+
+  //= RUN-6
+  #written(parts: readonly PromptPart[]): string {
+    let isFirst = true;
+    let text = "";
+    for (const part of parts) {
+      text += part.kind === "own" ? part.text : `\n${this.#options.agents.fence(part.text, isFirst)}\n`;
+      if (part.kind === "outside") isFirst = false;
+    }
+    return text;
+  }
+
+  /** `promise` resolves when the flow may have changed, at once when the runner stops. */
+  #change(flowId: string): {
+    readonly promise: Promise<undefined>;
+    readonly wake: () => void;
+    readonly end: () => void;
+  } {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const wake = (): void => resolve(undefined);
+    this.#wakers.set(flowId, wake);
+    if (this.#isStopped) wake();
+    return { promise, wake, end: () => void this.#wakers.delete(flowId) };
+  }
+
+  //= RUN-5
+  async #follow(row: KnownRun): Promise<KnownRun | undefined> {
+    const { agents } = this.#options;
+    const route = this.#routeOf(row.routeId);
+    if (route === "cold" || route === undefined) return this.#recover(row);
+    const turn = this.#turnOf(row, route);
+    const timeoutMs = route.run?.timeoutMs ?? 0;
+    for (let stops = 0; ;) {
+      const change = this.#change(row.flowId);
+      const result = await Promise.race([agents.wait(turn, LOOK_MS), change.promise]).finally(change.end);
+      if (this.#isStopped) return undefined;
+      if (result !== undefined) return this.#save(ended(row, result));
+      const watching = watchingOf(row, await this.#flow(row), timeoutMs, this.#now());
+      if (watching === "go_on") continue;
+      const isEnded = !(await agents.cancel(turn));
+      if (watching === "time_out") return this.#save(failedRun(row, "run_timed_out"));
+      stops += 1;
+      if (isEnded || stops >= MAX_STOPS) return this.#over(row);
+    }
+  }
+
+  //= RUN-2
+  async #tell(row: KnownRun): Promise<KnownRun | undefined> {
+    for (let tries = 0; tries < MAX_TELLS; tries += 1) {
+      const ending = endingOf(row, await this.#flow(row));
+      if (ending.kind === "drop") return this.#over(row);
+      if (ending.kind === "wait") return void this.#save(waiting(row));
+      const outcome = await this.#ask(row.owner, ending.action);
+      if (outcome.kind === "applied") return this.#over(row);
+      if (!isConflict(outcome)) break;
+    }
+    throw new HostTrouble("the flow could not be told of its end");
+  }
+}
