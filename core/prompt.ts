@@ -27,16 +27,23 @@ const sourceOf = ({ json }: FlowView): Source => {
 /** Half a surrogate pair at the end would not be text. */
 const shortened = (text: string): string => clip(text, MAX_PROMPT_PART).toWellFormed();
 
+/** The first line of each prompt: nothing that follows can be a command, and lists that show how a message begins show this. */
+const FIRST_LINE: PromptPart = {
+  kind: "own",
+  text: "This turn works on a flow of the webhooks plugin. The operator of this Gateway asks for the following.\n\n",
+};
+
 //= RUN-6
 /** The parts of the prompt in their order. A value that is not there is `(none)`, which is the operator's word. */
 export const promptOf = ({ message }: Run, flow: FlowView): readonly PromptPart[] => {
   const source = sourceOf(flow);
-  return message.slice(0, 2 * MAX_PARTS).map((part): PromptPart => {
+  const parts = message.slice(0, 2 * MAX_PARTS).map((part): PromptPart => {
     if (typeof part === "string") return { kind: "own", text: part };
     const value = valueOf(part, source);
     const text = value === undefined || value === null ? undefined : textOf(value);
     return text === undefined ? { kind: "own", text: NOTHING } : { kind: "outside", text: shortened(text) };
   });
+  return [FIRST_LINE, ...parts];
 };
 
 /** Fields of a flow that an agent is told at a later turn. */
@@ -50,6 +57,7 @@ export const resumePrompt = ({ json }: FlowView): readonly PromptPart[] => {
   );
   const text = stringifyJson(shown) ?? NOTHING;
   return [
+    FIRST_LINE,
     { kind: "own", text: "The work that you had left waiting was resumed. Go on with it. This is what it holds now:" },
     { kind: "outside", text: shortened(text) },
   ];

@@ -23,6 +23,7 @@ export type RunState = (typeof RUN_STATES)[number];
 /** Why a run failed, as the flow and its callers are told. */
 export const RUN_FAULTS = {
   run_failed: "The agent's turn failed.",
+  run_cancelled: "The agent's turn was cancelled in the Gateway.",
   run_timed_out: "The agent took longer than the route allows, and was stopped.",
   run_lost: "The Gateway ended while the agent was at work.",
   run_refused: "The Gateway did not start the agent.",
@@ -70,8 +71,14 @@ export const MAX_REPLY = 65_536;
 const MAX_TRIES = 2;
 
 //= RUN-2
-/** The run's idempotency key, which is its id in the host, too. */
-export const runIdOf = ({ flowId, turn }: KnownRun): string => (turn === 1 ? flowId : `${flowId}.${String(turn)}`);
+/**
+ * The idempotency key of the turn that was begun last, which is its id in the host, too: the flow's id for the first one. A turn
+ * that is begun again has a key of its own, because after a restart a Gateway takes no key twice.
+ */
+export const runIdOf = ({ flowId, turn, tries }: KnownRun): string => {
+  if (tries > 1) return `${flowId}.${String(turn)}.${String(tries)}`;
+  return turn === 1 ? flowId : `${flowId}.${String(turn)}`;
+};
 
 //= RUN-6
 /** The session of the run: nothing from outside is in it but the flow's id, which the host made. */
@@ -231,7 +238,7 @@ const RESULT = z.discriminatedUnion("status", [
   z.strictObject({ status: z.literal("succeeded"), reply: z.string(), isCut: z.boolean() }),
   z.strictObject({
     status: z.literal("failed"),
-    code: z.enum(["run_failed", "run_timed_out", "run_lost", "run_refused", "run_removed"]),
+    code: z.enum(["run_failed", "run_cancelled", "run_timed_out", "run_lost", "run_refused", "run_removed"]),
   }),
 ]);
 

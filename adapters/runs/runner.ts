@@ -320,7 +320,7 @@ export class Runner {
     if (beginning === "wait") return void this.#save(waiting(row));
     if (route?.run === undefined) return this.#save(failedRun(row, "run_removed"));
     const starting = this.#save(begun(row, boot, this.#now()));
-    const turn = this.#turnOf(row, route);
+    const turn = this.#turnOf(starting, route);
     await this.#mark(starting, flow);
     if (!(await agents.link(turn))) return this.#save(failedRun(starting, "run_refused"));
     try {
@@ -349,7 +349,7 @@ export class Runner {
     let isFirst = true;
     let text = "";
     for (const part of parts) {
-      text += part.kind === "own" ? part.text : `\n${this.#options.agents.fence(part.text, isFirst)}\n`;
+      text += part.kind === "own" ? part.text : `\n${this.#options.agents.fence(part.text, isFirst).trim()}\n`;
       if (part.kind === "outside") isFirst = false;
     }
     return text;
@@ -382,6 +382,10 @@ export class Runner {
       if (result !== undefined) return this.#save(ended(row, result));
       const watching = watchingOf(row, await this.#flow(row), timeoutMs, this.#now());
       if (watching === "go_on") continue;
+      if (watching === "time_out") {
+        const trace = await agents.trace(turn);
+        if (trace.kind === "ended") return this.#save(ended(row, trace.result));
+      }
       const isEnded = !(await agents.cancel(turn));
       if (watching === "time_out") return this.#save(failedRun(row, "run_timed_out"));
       stops += 1;

@@ -121,7 +121,9 @@ test("RUN-2, RUN-3: a run's flow is finished with the reply in its state, beside
     "succeeded",
     { number: 7, run: { status: "succeeded", reply: "Done." } },
   ]);
-  expect(world.host.prompts).toEqual(["Do \n<data first>Review</data>\n"]);
+  expect(world.host.prompts).toEqual([
+    expect.stringMatching(/^This turn works on [^<]{60,}\n\nDo \n<data first>Review<\/data>\n$/u),
+  ]);
   expect([world.host.links, world.host.modelCalls]).toEqual([[flowId], [flowId]]);
 });
 

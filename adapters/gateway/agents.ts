@@ -1,0 +1,205 @@
+// The Gateway's agents behind the port, through its documented calls: a run of a subagent, linked to its flow as a task. All calls
+// are made outside of the request that caused them, because inside of one the Gateway refuses them. Answers are read like strangers'.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { mainSession, own, type RunFault, type RunResult, succeeded, type Trace } from "../../core/index.ts";
+import type { Agents, Turn } from "../runs/agents.ts";
+
+/** The slice of the Gateway's runtime that runs need. `subagent` and `async` are missing on older Gateways. */
+export type AgentRuntime = {
+  readonly subagent?: {
+    readonly run: (params: {
+      sessionKey: string;
+      message: string;
+      deliver: boolean;
+      idempotencyKey: string;
+      disableTools?: boolean;
+      toolsAlsoAllow?: string[];
+      promptMode?: "minimal";
+      lightContext?: boolean;
+    }) => Promise<unknown>;
+    readonly waitForRun: (params: { runId: string; timeoutMs?: number }) => Promise<unknown>;
+    readonly getSessionMessages: (params: { sessionKey: string; limit?: number }) => Promise<unknown>;
+  };
+  readonly tasks: {
+    readonly runs?: { bindSession(owner: { sessionKey: string }): { cancel(params: never): Promise<unknown> } };
+    readonly async?: {
+      readonly runs?: { bindSession(owner: { sessionKey: string }): { resolve(token: string): Promise<unknown> } };
+      readonly managedFlows: {
+        bindSession(owner: { sessionKey: string }): { runTask(params: never): Promise<unknown> };
+      };
+    };
+  };
+};
+
+/** Marks text as data from outside, in the Gateway's own way. */
+export type Fence = (text: string, options: { source: "webhook"; includeWarning?: boolean }) => string;
+
+/** Not a literal, because the package is absent at build time; the Gateway provides it at run time. */
+const SECURITY: string = "openclaw/plugin-sdk/security-runtime";
+
+const isFence = (value: unknown): value is Fence => typeof value === "function";
+
+/** The Gateway's own fence, or undefined when it has none. */
+export const importFence = async (): Promise<Fence | undefined> => {
+  try {
+    const security: { readonly wrapExternalContent?: unknown } = await import(SECURITY);
+    return isFence(security.wrapExternalContent) ? security.wrapExternalContent : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Whether a runtime has every call that runs need. */
+export const canRun = ({ subagent, tasks }: AgentRuntime): boolean =>
+  [
+    subagent?.run,
+    subagent?.waitForRun,
+    subagent?.getSessionMessages,
+    tasks.runs?.bindSession,
+    tasks.async?.runs?.bindSession,
+    tasks.async?.managedFlows.bindSession,
+  ].every((call) => typeof call === "function");
+
+/** The agent's own tool, by which it reads and moves its flow. */
+export const FLOW_TOOL = "webhooks_flow";
+
+/** Messages of a session that are looked at for those of one turn. */
+const LAST_MESSAGES = 100;
+
+/** How a turn that was cancelled says that it has ended. */
+const CANCELLED = "rpc";
+
+const textOfPart = (part: unknown): string => (own(part, "type") === "text" ? String(own(part, "text") ?? "") : "");
+
+const textOf = (content: unknown): string => {
+  if (typeof content === "string") return content;
+  return Array.isArray(content) ? content.map(textOfPart).join("") : "";
+};
+
+/** `runId`: of an agent's message; `key`: of one that was sent to it. */
+type Message = { readonly role: unknown; readonly text: string; readonly runId: unknown; readonly key: unknown };
+
+const messageOf = (message: unknown): Message => ({
+  role: own(message, "role"),
+  text: textOf(own(message, "content")),
+  runId: own(own(message, "__openclaw"), "runId"),
+  key: own(message, "idempotencyKey") ?? own(own(message, "__openclaw"), "idempotencyKey"),
+});
+
+const messagesIn = (answer: unknown): readonly Message[] => {
+  const messages = own(answer, "messages");
+  return Array.isArray(messages) ? messages.map(messageOf) : [];
+};
+
+const failedBy = (code: RunFault): RunResult => ({ status: "failed", code });
+
+const ENDED: ReadonlySet<unknown> = new Set(["succeeded", "failed", "timed_out", "cancelled", "lost"]);
+
+export class GatewayAgents implements Agents {
+  readonly #runtime: AgentRuntime;
+  readonly #fence: Fence;
+  readonly #config: () => unknown;
+  /** Out of the request: taken where the plugin is registered. */
+  readonly #outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
+
+  constructor(
+    runtime: AgentRuntime,
+    fence: Fence,
+    config: () => unknown,
+    outside: ReturnType<typeof AsyncLocalStorage.snapshot>,
+  ) {
+    this.#runtime = runtime;
+    this.#fence = fence;
+    this.#config = config;
+    this.#outside = outside;
+  }
+
+  #call<T>(call: (runtime: AgentRuntime) => T): T {
+    return this.#outside(() => call(this.#runtime));
+  }
+
+  async link({ flowId, runId, session, owner }: Turn): Promise<boolean> {
+    const task = {
+      flowId,
+      runtime: "cli",
+      childSessionKey: session,
+      runId,
+      task: "Agent turn of a webhook's flow",
+      status: "running",
+      notifyPolicy: "silent",
+    };
+    // boundary: the Gateway's own type names more runtimes than a caller may ask for.
+    const answer = await this.#call(({ tasks }) =>
+      tasks.async?.managedFlows.bindSession({ sessionKey: owner }).runTask(task as never),
+    );
+    return own(answer, "created") === true;
+  }
+
+  async start({ runId, session }: Turn, message: string, tools: boolean): Promise<void> {
+    const reach = tools
+      ? { toolsAlsoAllow: [FLOW_TOOL] }
+      : { disableTools: true, promptMode: "minimal" as const, lightContext: true };
+    await this.#call(({ subagent }) =>
+      subagent?.run({ sessionKey: session, message, deliver: false, idempotencyKey: runId, ...reach }),
+    );
+  }
+
+  async wait(turn: Turn, forMs: number): Promise<RunResult | undefined> {
+    const answer = await this.#call(({ subagent }) => subagent?.waitForRun({ runId: turn.runId, timeoutMs: forMs }));
+    const status = own(answer, "status");
+    if (status === "error") return failedBy(own(answer, "stopReason") === CANCELLED ? "run_cancelled" : "run_failed");
+    if (status !== "ok") return undefined;
+    const shown = own(own(answer, "terminalReply"), "text");
+    return succeeded(await this.#reply(turn, typeof shown === "string" ? shown : ""));
+  }
+
+  async cancel(turn: Turn): Promise<boolean> {
+    const task = await this.#task(turn);
+    const taskId = own(task, "id") ?? own(task, "taskId");
+    if (typeof taskId !== "string" || ENDED.has(own(task, "status"))) return false;
+    const params = { taskId, cfg: this.#config() };
+    // boundary: the configuration is the Gateway's own.
+    await this.#call(({ tasks }) =>
+      tasks.runs?.bindSession({ sessionKey: mainSession(turn.session) }).cancel(params as never),
+    );
+    return true;
+  }
+
+  /** A turn has begun when its message is in its session; the Gateway's task alone says only that the turn was taken. */
+  async trace(turn: Turn): Promise<Trace> {
+    const [task, messages] = [await this.#task(turn), await this.#messages(turn)];
+    const status = own(task, "status");
+    if (status === "succeeded") return { kind: "ended", result: succeeded(await this.#reply(turn, "")) };
+    const isBegun = messages.some(({ key }) => key === `${turn.runId}:user`);
+    return isBegun ? { kind: "lost" } : { kind: "not_begun" };
+  }
+
+  fence(text: string, isFirst: boolean): string {
+    return this.#fence(text, { source: "webhook", includeWarning: isFirst });
+  }
+
+  /** The task that the Gateway itself keeps of the run, in the main session of the run's agent. */
+  async #task({ runId, session }: Turn): Promise<unknown> {
+    const task = await this.#call(({ tasks }) =>
+      tasks.async?.runs?.bindSession({ sessionKey: mainSession(session) }).resolve(runId),
+    );
+    // the one that links the run to its flow may come in its place
+    return own(task, "runtime") === "subagent" ? task : undefined;
+  }
+
+  async #messages({ session }: Turn): Promise<readonly Message[]> {
+    const answer = await this.#call(({ subagent }) =>
+      subagent?.getSessionMessages({ sessionKey: session, limit: LAST_MESSAGES }),
+    );
+    return messagesIn(answer);
+  }
+
+  /** The whole text, because what the Gateway says of a turn's end is cut. `otherwise`: that one. */
+  async #reply(turn: Turn, otherwise: string): Promise<string> {
+    const messages = await this.#messages(turn);
+    const isReply = ({ role, runId, text }: Message): boolean =>
+      role === "assistant" && runId === turn.runId && text !== "";
+    return messages.findLast(isReply)?.text ?? otherwise;
+  }
+}
