@@ -16,8 +16,9 @@ import {
 } from "../../core/index.ts";
 import type { Awaitable } from "../flows/awaitable.ts";
 import { type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
-import type { ClaimName, ClaimsFault, ClaimsFile } from "./claims-file.ts";
+import type { ClaimName, ClaimsFile } from "./claims-file.ts";
 import { hold, holderOf, waitFor } from "./in-flight.ts";
+import type { FileFault } from "./plugin-file.ts";
 
 export type DeliverRequest = {
   readonly owner: string;
@@ -60,7 +61,7 @@ const walk = async (
   name: ClaimName,
   claims: ClaimsFile,
 ): Promise<Result<Outcome, StoreFailure>> => {
-  const tell = ({ advice }: ClaimsFault): void => report(REPORTS.unkept, new Sentence(advice));
+  const tell = ({ advice }: FileFault): void => report(REPORTS.unkept, new Sentence(advice));
   for (let step = first; ;) {
     if (step.kind === "answer") return step.answer;
     if (step.kind === "ask") {
@@ -89,7 +90,7 @@ export const deliver = async (request: DeliverRequest, claims: ClaimsFile): Prom
   const { owner, action, delivery, report } = request;
   const { routeId, once, bind } = delivery;
   const name: ClaimName = { routeId, owner, once, bind };
-  const nameOf = (kind: string, key: string): string => JSON.stringify([claims.id, kind, routeId, owner, key]);
+  const nameOf = (kind: string, key: string): string => JSON.stringify([claims.file.id, kind, routeId, owner, key]);
   const keyName = once === undefined ? undefined : nameOf("key", once.key);
   const bindName = bind === undefined ? undefined : nameOf("bind", bind);
   const holder = keyName === undefined ? "nobody" : holderOf(keyName);
@@ -107,7 +108,10 @@ export const deliver = async (request: DeliverRequest, claims: ClaimsFile): Prom
       report(REPORTS.unkept, new Sentence(kept.error.advice));
       return err("idempotency_unavailable");
     }
-    const first = beginClaim({ action, delivery, runId: runIdOf(name), now: claims.now(), holder, maker }, kept.value);
+    const first = beginClaim(
+      { action, delivery, runId: runIdOf(name), now: claims.file.now(), holder, maker },
+      kept.value,
+    );
     return await walk(first, request, name, claims);
   } finally {
     releaseBind();

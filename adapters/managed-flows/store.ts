@@ -185,7 +185,7 @@ export const gatewayFlows = ({ bind, hostConfig, claims }: ManagedFlowsOptions):
     execute: (owner, action, report, delivery = NO_DELIVERY) => {
       const isPlain = delivery.once === undefined && delivery.bind === undefined;
       if (claims === undefined || !isRepeatable(action)) return ask(owner, action, NO_MARKS, report);
-      if (isPlain) return mapAwaitable(ask(owner, action, plainMarks(action, claims.now()), report), noted);
+      if (isPlain) return mapAwaitable(ask(owner, action, plainMarks(action, claims.file.now()), report), noted);
       const askHost = (asked: FlowAction, marks: Marks) => ask(owner, asked, marks, report);
       return deliver({ owner, action, delivery, report, askHost }, claims);
     },

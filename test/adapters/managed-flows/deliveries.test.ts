@@ -22,6 +22,7 @@ import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
 import type { Binding } from "../../../adapters/managed-flows/api.ts";
 import { ClaimsFile } from "../../../adapters/managed-flows/claims-file.ts";
 import { STORE_DEADLINE_MS } from "../../../adapters/bridge/execute.ts";
+import { PluginFile } from "../../../adapters/managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../../../adapters/managed-flows/store.ts";
 import {
   type Delivery,
@@ -99,7 +100,7 @@ class Lab {
   }
 
   #load(): [ClaimsFile, FlowStore] {
-    const claims = new ClaimsFile({ file: () => this.file, now: () => this.now });
+    const claims = new ClaimsFile(new PluginFile({ file: () => this.file, now: () => this.now }));
     const store = gatewayFlows({ bind: (owner) => this.#bind(owner), hostConfig: () => ({}), claims });
     return [claims, store];
   }
@@ -579,7 +580,7 @@ describe("ONCE-7: a file that cannot be used", () => {
       "of a newer version",
       (file) => {
         const database = new DatabaseSync(file);
-        database.exec("PRAGMA user_version = 2");
+        database.exec("PRAGMA user_version = 99");
         database.close();
       },
       /newer version of this plugin\. Install that version/u,
@@ -612,7 +613,7 @@ describe("ONCE-7: a file that cannot be used", () => {
     async (_, break_, said) => {
       const lab = new Lab();
       await lab.ask(CREATE, withKey("k"));
-      lab.claims.close();
+      lab.claims.file.close();
       break_(lab.file);
       lab.reload();
       const shown = (): unknown => statSync(lab.file, { throwIfNoEntry: false })?.size;
@@ -649,7 +650,7 @@ describe("ONCE-7: a file that cannot be used", () => {
         if (answers[n] !== "idempotency_unavailable") expect(again).toMatchObject({ replayed: true });
       }
       expect(lab.host.flows.length).toBe(41);
-      lab.claims.close();
+      lab.claims.file.close();
     } finally {
       execFileSync("umount", ["-l", place]);
     }
