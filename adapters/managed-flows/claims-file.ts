@@ -5,25 +5,22 @@ import {
   AHEAD_MS,
   type Binding,
   type ClaimRecord,
+  type Claiming,
   type Delivery,
   type Kept,
   MAX_RECORDS,
   type Plan,
-  readPlan,
   RECORD_MS,
   type Settlement,
 } from "../../core/index.ts";
 import { Turns } from "../flows/sqlite/turns.ts";
 import { nextStamp, STAMPS_AHEAD_MS } from "./in-flight.ts";
-import {
-  Damaged,
-  type FileFault,
-  optionalText,
-  type PluginFile,
-  type Row,
-  textIn,
-  type Transaction,
-} from "./plugin-file.ts";
+import { type FileFault, optionalText, type PluginFile, type Row, textIn, type Transaction } from "./plugin-file.ts";
+import { planIn } from "./plan-column.ts";
+import { bindRun, intendRun, whyNoRun } from "./runs-table.ts";
+
+/** `earlier`: the outcome that the record had already, as JSON: then it keeps that one. `isQueued`: a run waits that did not. */
+export type Settled = { readonly earlier: string | undefined; readonly isQueued: boolean };
 
 /** What the records know a request by. Nothing of another route or owner is ever found. */
 export type ClaimName = Pick<Delivery, "routeId" | "once" | "bind"> & { readonly owner: string };
@@ -38,7 +35,8 @@ const SQL = {
   record: `SELECT * FROM records WHERE ${NAMED}`,
   binding: `SELECT * FROM bindings WHERE ${NAMED}`,
   lastStamp: `SELECT max(stamp) AS stamp FROM (SELECT stamp FROM records WHERE stamp BETWEEN ?1 AND ?2
-    UNION ALL SELECT stamp FROM bindings WHERE stamp BETWEEN ?1 AND ?2)`,
+    UNION ALL SELECT stamp FROM bindings WHERE stamp BETWEEN ?1 AND ?2
+    UNION ALL SELECT stamp FROM runs WHERE stamp BETWEEN ?1 AND ?2)`,
   claim: `INSERT OR REPLACE INTO records (route_id, owner, key, fingerprint, at, stamp, plan)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
   intend: "INSERT OR REPLACE INTO bindings (route_id, owner, key, stamp, plan) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -63,12 +61,6 @@ const SQL = {
   dropBindings: `DELETE FROM bindings WHERE route_id = ?1 AND stamp <
     (SELECT stamp FROM bindings WHERE route_id = ?1 ORDER BY stamp DESC LIMIT 1 OFFSET ${String(MAX_BOUND - 1)})`,
 } as const;
-
-const planIn = (row: Row): Plan => {
-  const plan = readPlan(textIn(row, "plan"));
-  if (plan === undefined) throw new Damaged("column plan does not hold a plan");
-  return plan;
-};
 
 const recordOf = (row: Row): ClaimRecord => ({
   fingerprint: textIn(row, "fingerprint"),
@@ -106,49 +98,65 @@ export class ClaimsFile {
     });
   }
 
-  //= ONCE-6
-  /** Writes the claim in place of what is there; answers with its stamp. `binds`: whether it also claims the text. */
-  claim({ routeId, owner, once, bind }: ClaimName, plan: Plan, binds: boolean): Result<number, FileFault> {
+  //= ONCE-6, RUN-1
+  /** Writes the claim in place of what is there; answers with its stamp. */
+  claim(name: ClaimName, plan: Plan, { binds, starts }: Claiming): Result<number, FileFault> {
+    const { routeId, owner, once, bind } = name;
     const claimed = this.file.transact("BEGIN IMMEDIATE", (open): Result<number, FileFault> => {
       const now = this.file.now();
       this.#trim(open, routeId, now);
       // not thrown, because what was dropped stays dropped
-      const full = this.#whyFull(open, routeId, now);
-      if (full !== undefined) return err(full);
+      const full = this.#whyFull(open, routeId, now) ?? (starts ? whyNoRun(open, routeId) : undefined);
+      if (full !== undefined) return err(this.file.fault(full));
       const last = open.prepare(SQL.lastStamp).get(now, now + STAMPS_AHEAD_MS)?.["stamp"];
       const stamp = nextStamp(now, typeof last === "number" ? last + 1 : 0);
       const planned = JSON.stringify(plan);
       if (once !== undefined)
         open.prepare(SQL.claim).run(routeId, owner, once.key, once.fingerprint, now, stamp, planned);
       if (binds && bind !== undefined) open.prepare(SQL.intend).run(routeId, owner, bind, stamp, planned);
+      if (starts) intendRun(open, name, { stamp, plan: planned }, now);
       return ok(stamp);
     });
     return claimed.andThen((stamp) => stamp);
   }
 
-  //= ONCE-6
-  /** Answers with the outcome that the record had already: then it keeps that one. */
-  settle(name: ClaimName, { record, binding }: Settlement): Result<string | undefined, FileFault> {
+  //= ONCE-6, RUN-1
+  /** Record, binding and run in one transaction. */
+  settle(name: ClaimName, { record, binding, run }: Settlement): Result<Settled, FileFault> {
     return this.file.transact("BEGIN IMMEDIATE", (open) => {
-      const { routeId, owner, once, bind } = name;
-      if (bind !== undefined && binding !== undefined) {
-        const { stamp, flowId } = binding;
-        if (flowId === undefined) open.prepare(SQL.unbind).run(routeId, owner, bind, stamp);
-        else open.prepare(SQL.bind).run(routeId, owner, bind, stamp, flowId);
-      }
-      if (once === undefined || record === undefined) return undefined;
-      if (record === "forget") {
-        open.prepare(SQL.forget).run(routeId, owner, once.key);
-        return undefined;
-      }
-      const now = this.file.now();
-      const { changes } = open
-        .prepare(SQL.keep)
-        .run(routeId, owner, once.key, once.fingerprint, now, record.outcome, now - RECORD_MS);
-      const row = changes === 0 ? open.prepare(SQL.record).get(routeId, owner, once.key) : undefined;
-      this.#trim(open, routeId, now);
-      return row === undefined ? undefined : optionalText(row, "outcome");
+      if (binding !== undefined) this.#settleBinding(open, name, binding);
+      const isQueued = run !== undefined && bindRun(open, run.stamp, run.flowId);
+      return { earlier: record === undefined ? undefined : this.#keep(open, name, record), isQueued };
     });
+  }
+
+  #settleBinding(
+    open: Transaction,
+    { routeId, owner, bind }: ClaimName,
+    { stamp, flowId }: NonNullable<Settlement["binding"]>,
+  ): void {
+    if (bind === undefined) return;
+    if (flowId === undefined) open.prepare(SQL.unbind).run(routeId, owner, bind, stamp);
+    else open.prepare(SQL.bind).run(routeId, owner, bind, stamp, flowId);
+  }
+
+  #keep(
+    open: Transaction,
+    { routeId, owner, once }: ClaimName,
+    record: NonNullable<Settlement["record"]>,
+  ): string | undefined {
+    if (once === undefined) return undefined;
+    if (record === "forget") {
+      open.prepare(SQL.forget).run(routeId, owner, once.key);
+      return undefined;
+    }
+    const now = this.file.now();
+    const { changes } = open
+      .prepare(SQL.keep)
+      .run(routeId, owner, once.key, once.fingerprint, now, record.outcome, now - RECORD_MS);
+    const row = changes === 0 ? open.prepare(SQL.record).get(routeId, owner, once.key) : undefined;
+    this.#trim(open, routeId, now);
+    return row === undefined ? undefined : optionalText(row, "outcome");
   }
 
   //= ONCE-5
@@ -163,13 +171,11 @@ export class ClaimsFile {
   }
 
   /** Why a route can claim nothing more. A claim of another day, by the clock of now, does not count. */
-  #whyFull(open: Transaction, routeId: string, now: number): FileFault | undefined {
+  #whyFull(open: Transaction, routeId: string, now: number): string | undefined {
     const claims = Number(open.prepare(SQL.countOpen).get(routeId, now - RECORD_MS, now + AHEAD_MS)?.["open"]);
     return claims < MAX_RECORDS
       ? undefined
-      : this.file.fault(
-          `holds ${String(claims)} requests of route ${routeId} that are not known to be over. Wait a day`,
-        );
+      : `holds ${String(claims)} requests of route ${routeId} that are not known to be over. Wait a day`;
   }
 
   #turnsOf(open: Transaction): Turns {

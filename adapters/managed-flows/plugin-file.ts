@@ -182,10 +182,10 @@ export class PluginFile {
     }
   }
 
-  /** Whether there is a file. Makes none. */
+  /** Whether the file is open or there. Makes none. */
   exists(): boolean {
     try {
-      return statSync(this.#path(), { throwIfNoEntry: false }) !== undefined;
+      return this.#open !== undefined || statSync(this.#path(), { throwIfNoEntry: false }) !== undefined;
     } catch {
       return false;
     }

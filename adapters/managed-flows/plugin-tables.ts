@@ -30,5 +30,26 @@ CREATE INDEX bindings_by_stamp ON bindings (stamp);
 CREATE INDEX bindings_of_route ON bindings (route_id, stamp);
 `;
 
+/** `plan`, `result`: JSON; `stamp`: of the claim of its flow; `flow_id`: once it is known that the flow was made. */
+const RUNS = `
+CREATE TABLE runs (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  route_id TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  stamp INTEGER NOT NULL,
+  plan TEXT NOT NULL,
+  flow_id TEXT,
+  state TEXT NOT NULL,
+  turn INTEGER NOT NULL,
+  tries INTEGER NOT NULL,
+  boot TEXT,
+  at INTEGER NOT NULL,
+  result TEXT
+) STRICT;
+CREATE UNIQUE INDEX runs_of_flow ON runs (owner, flow_id) WHERE flow_id IS NOT NULL;
+CREATE INDEX runs_by_stamp ON runs (stamp);
+CREATE INDEX runs_of_route ON runs (route_id);
+`;
+
 /** Each makes the next version of the tables; a released one is never changed. */
-export const MIGRATIONS: readonly string[] = [CLAIMS];
+export const MIGRATIONS: readonly string[] = [CLAIMS, RUNS];

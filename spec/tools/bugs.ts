@@ -1177,7 +1177,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/execute.ts",
-        was: 'if (delivery !== NO_DELIVERY && store.takesDeliveries !== true) return err("idempotency_unavailable");\n',
+        was: 'if (needsRecord(delivery) && store.takesDeliveries !== true) return err("idempotency_unavailable");\n',
         becomes: "",
       },
     ],

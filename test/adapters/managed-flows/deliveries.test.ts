@@ -48,9 +48,10 @@ const withKey = (key: string, more: Partial<Delivery> = {}): Delivery => ({
   routeId: "r",
   once: { key, fingerprint: "f" },
   bind: undefined,
+  starts: false,
   ...more,
 });
-const withBind = (bind: string): Delivery => ({ routeId: "r", once: undefined, bind });
+const withBind = (bind: string): Delivery => ({ routeId: "r", once: undefined, bind, starts: false });
 
 /** What a call of the host does besides being carried out. */
 type Trouble = "throws before" | "throws after" | "hangs" | "overtaken" | "shows no flow" | undefined;

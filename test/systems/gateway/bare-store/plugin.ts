@@ -18,7 +18,7 @@ const read = async (request: IncomingMessage): Promise<Asked> => {
 
 /** JSON leaves out what is undefined. */
 const whole = (delivery: Delivery | undefined): Delivery =>
-  delivery === undefined ? NO_DELIVERY : { ...delivery, once: delivery.once, bind: delivery.bind };
+  delivery === undefined ? NO_DELIVERY : { ...delivery, once: delivery.once, bind: delivery.bind, starts: false };
 
 export default {
   id: "bare-store",
