@@ -31,6 +31,7 @@ export * from "./view.ts";
 export * from "./lifecycle.ts";
 export * from "./task.ts";
 export * from "./outcome.ts";
+export * from "./waiting.ts";
 export * from "./saved-outcome.ts";
 export * from "./flow-command.ts";
 export * from "./delivery-command.ts";

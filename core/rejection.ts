@@ -6,10 +6,13 @@ type Row = { readonly status: number; readonly sentence: string; readonly retryA
 /** Nobody knows when room or another request ends, so it is the minimum. */
 const SOON = 1000;
 
+/** A wait ends within 20 seconds, so that one of many ends soon. */
+const LATER = 5000;
+
 const table = <Code extends string>(rows: Readonly<Record<Code, Row>>): Readonly<Record<Code, Row>> => rows;
 
 //= REPLY-3
-/** Rejections of the bridge in the order of its checks, then failures of the store. */
+/** Rejections of the bridge in the order of its checks, then failures of the store, then of a wait. */
 export const REJECTIONS = table({
   route_not_found: { status: 404, sentence: "No webhook route has this path." },
   method_not_allowed: { status: 405, sentence: "Only POST is accepted here." },
@@ -37,6 +40,11 @@ export const REJECTIONS = table({
   persist_failed: { status: 503, sentence: "TaskFlow persistence failed." },
   bad_host_answer: { status: 502, sentence: "The host failed or answered nonsense. Read the flow before you retry." },
   outcome_unknown: { status: 504, sentence: "The host did not answer in time. Read the flow before you retry." },
+  too_many_waiting: {
+    status: 429,
+    sentence: "Too many requests wait for flows. Try again later, or ask without waitSeconds.",
+    retryAfterMs: LATER,
+  },
   internal: { status: 500, sentence: "The webhook bridge failed." },
 });
 

@@ -78,6 +78,7 @@ const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   persist_failed: plainReply("persist_failed"),
   bad_host_answer: plainReply("bad_host_answer"),
   outcome_unknown: plainReply("outcome_unknown"),
+  too_many_waiting: plainReply("too_many_waiting"),
   internal: plainReply("internal"),
 };
 

@@ -1,5 +1,5 @@
 // One request, from its head to its answer: the only place that joins the core to limits, a store, a clock and a log.
-// locate ▶ limits.admit ▶ admit ▶ body ▶ prove ▶ accept ▶ store ▶ answer ▶ deliver ▶ limits.release
+// locate ▶ limits.admit ▶ admit ▶ body ▶ prove ▶ accept ▶ store (▶ wait) ▶ answer ▶ deliver ▶ limits.release
 
 import { err, ok, type Result } from "neverthrow";
 import {
@@ -36,6 +36,7 @@ import { createExecute } from "./execute.ts";
 import type { Log } from "./log.ts";
 import { badVerdict, lateLimits, Misuse } from "./misuse.ts";
 import { scrub } from "./scrub.ts";
+import { type ListenToGone, type Waiting, Waits } from "./waiting.ts";
 
 export type BridgeOptions = {
   /** The live routes, asked for with each request. */
@@ -58,13 +59,28 @@ export type Location = Result<Located, Rejection>;
 /** Reads the body within its limits and its room; resolves when it is complete, refused or gone. Rejects with a Misuse. */
 export type ReadBody = (limits: BodyLimits, ticket: BodyTicket) => Promise<Result<Uint8Array, BodyFault>>;
 
+/** Calls `listener` once `caller` can get no answer any more, maybe at once. The function that comes back ends that. */
+export type OnGone<Caller> = (caller: Caller, listener: () => void) => () => void;
+
 /** Writes the answer; returns, or resolves, once it has left the process or nobody takes it any more. */
 export type Deliver = (answer: Answer) => Awaitable<void>;
 
 export type Bridge = {
   readonly locate: (head: RequestHead) => Location;
-  /** Answers the request: exactly one delivery, whatever fails. Never rejects. */
-  readonly handle: (location: Location, readBody: ReadBody, deliver: Deliver) => Promise<void>;
+  /**
+   * Answers the request: exactly one delivery, whatever fails. Never rejects. `onGone` is used only while the request waits for
+   * a flow; `caller` stands apart from it, so that other requests need no function of their own.
+   */
+  readonly handle: <Caller>(
+    location: Location,
+    readBody: ReadBody,
+    deliver: Deliver,
+    caller?: Caller,
+    onGone?: OnGone<Caller>,
+  ) => Promise<void>;
+  /** Answers all requests that wait for a flow, with the flow as it is. Until `resumeWaits` none waits. */
+  readonly endWaits: () => void;
+  readonly resumeWaits: () => void;
 };
 
 /** Whether the path is a route's; all other paths may belong to other handlers. */
@@ -76,12 +92,13 @@ export const LIMITS_DEADLINE_MS = 5000;
 
 const INTERNAL: Rejection = { code: "internal" };
 const NO_SLOT: Rejection = { code: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
+const NO_PLACE: Rejection = { code: "too_many_waiting" };
 
 /**
- * What a request holds of the limits. `hasPeerSlot`: also a slot of its peer, which a signed one gets with its proof. `isLate`: the
- * limits have not said in time whether it does; the slots go back when they do.
+ * What a request holds of the limits. `hasPeerSlot`: also a slot of its peer, which a signed one gets with its proof. `isGivenBack`:
+ * the slots went back when it began to wait, or do so once the limits say, too late, what they gave.
  */
-type Held = { hasPeerSlot: boolean; isLate: boolean };
+type Held = { hasPeerSlot: boolean; isGivenBack: boolean };
 
 /** Limits or a handler that fail must not lose the caller's answer. What they return may be a promise that rejects. */
 const attempt = (call: () => unknown, failed: (error: unknown) => void): void => {
@@ -93,10 +110,16 @@ const attempt = (call: () => unknown, failed: (error: unknown) => void): void =>
   }
 };
 
+const listenTo =
+  <Caller>(caller: Caller, onGone: OnGone<Caller>): ListenToGone =>
+  (listener) =>
+    onGone(caller, listener);
+
 export const createBridge = (options: BridgeOptions): Bridge => {
   const { routes, store, limits, primitives, clock, time = Date.now, log, onEvent } = options;
   const bodies = new BodyBudget();
   const execute = createExecute(store, log);
+  const waits = new Waits({ store, execute, clock, onError: (error) => report(error) });
 
   const report = (error: unknown, located?: Located): void => {
     const [whose, what] =
@@ -127,7 +150,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       (late) => release(located, late !== false),
     );
     if (said.isErr()) {
-      held.isLate = said.error.kind === "late";
+      held.isGivenBack = said.error.kind === "late";
       throw said.error.kind === "late" ? lateLimits() : said.error.error;
     }
     held.hasPeerSlot = said.value !== false;
@@ -173,7 +196,12 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       (said) => heard(located, said),
     );
 
-  const carryOut = async (admitted: Admitted, readBody: ReadBody, ticket: BodyTicket, held: Held): Promise<Answer> => {
+  const carryOut = async (
+    admitted: Admitted,
+    readBody: ReadBody,
+    ticket: BodyTicket,
+    held: Held,
+  ): Promise<Answer | Waiting> => {
     const { located, proof } = admitted;
     let authenticated = proof.kind === "authenticated" ? proof.authenticated : undefined;
     try {
@@ -189,11 +217,20 @@ export const createBridge = (options: BridgeOptions): Bridge => {
         return answerRejection(NO_SLOT, located, authenticated);
       if (command.isErr()) return answerRejection(command.error, located, authenticated);
       if (command.value === undefined) return answerIgnored(proved.value);
-      const outcome = execute(command.value);
-      return answer(command.value, isPromiseLike(outcome) ? await outcome : outcome);
+      const asked = execute(command.value);
+      const outcome = isPromiseLike(asked) ? await asked : asked;
+      return waits.isDue(command.value, outcome) ?? answer(command.value, outcome);
     } catch (error) {
       return defect(error, located, authenticated);
     }
+  };
+
+  /** Gives back what the request holds, once. */
+  const end = (located: Located, ticket: BodyTicket, held: Held): void => {
+    ticket.end();
+    if (held.isGivenBack) return;
+    held.isGivenBack = true;
+    release(located, held.hasPeerSlot);
   };
 
   const emit = (event: AuditEvent): void => {
@@ -211,20 +248,59 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     }
   };
 
+  const waitFor = async (
+    waiting: Waiting,
+    located: Located,
+    onGone: ListenToGone | undefined,
+    leave: () => void,
+  ): Promise<Answer> => {
+    const { command } = waiting;
+    try {
+      return answer(command, await waits.until(waiting, onGone, leave));
+    } catch (error) {
+      return defect(error, located, command.authenticated);
+    }
+  };
+
+  //= SLOT-2, WAIT-2
+  /** With a place the request needs its slots no longer. The place is held until the answer has left, or the client has gone. */
+  const sendOnceDue = async (
+    waiting: Waiting,
+    located: Located,
+    giveBack: () => void,
+    onGone: ListenToGone | undefined,
+    deliver: Deliver,
+  ): Promise<void> => {
+    const leave = waits.takePlace(located);
+    if (leave === undefined) return send(answerRejection(NO_PLACE, located, waiting.command.authenticated), deliver);
+    try {
+      giveBack();
+      await send(await waitFor(waiting, located, onGone, leave), deliver);
+    } finally {
+      leave();
+    }
+  };
+
   //= REPLY-4, SLOT-2
   /** A slot is held until the answer has left, so that answers which no client takes cannot pile up. */
-  const handle: Bridge["handle"] = async (location, readBody, deliver) => {
+  const handle: Bridge["handle"] = async (location, readBody, deliver, caller, onGone) => {
     if (location.isErr()) return send(answerRejection(location.error), deliver);
     const entering = enter(location.value);
     const entered = isPromiseLike(entering) ? await entering : entering;
     if (entered.isErr()) return send(entered.error, deliver);
     const ticket = bodies.ticket(entered.value);
-    const held: Held = { hasPeerSlot: ticket.isProved, isLate: false };
+    const held: Held = { hasPeerSlot: ticket.isProved, isGivenBack: false };
     try {
-      await send(await carryOut(entered.value, readBody, ticket, held), deliver);
+      const carried = await carryOut(entered.value, readBody, ticket, held);
+      if ("reply" in carried) {
+        await send(carried, deliver);
+      } else {
+        const giveBack = (): void => end(location.value, ticket, held);
+        const gone = caller === undefined || onGone === undefined ? undefined : listenTo(caller, onGone);
+        await sendOnceDue(carried, location.value, giveBack, gone, deliver);
+      }
     } finally {
-      ticket.end();
-      if (!held.isLate) release(location.value, held.hasPeerSlot);
+      end(location.value, ticket, held);
     }
   };
 
@@ -238,5 +314,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       }
     },
     handle,
+    endWaits: () => waits.end(),
+    resumeWaits: () => waits.resume(),
   };
 };

@@ -1,6 +1,7 @@
 // The bridge in pieces, for hosts that neither `fetch` nor `node` fits.
 
 export type { Awaitable } from "../flows/awaitable.ts";
+export { type ChangeListener, type ChangeSource, FlowChanges } from "../flows/changes.ts";
 export { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../flows/embedded-store.ts";
 export type { Decided, FlowEngine, StoreFault } from "../flows/engine.ts";
 export type { FlowStore, Report } from "../flows/flow-store.ts";
@@ -13,6 +14,7 @@ export {
   type Deliver,
   isOurs,
   type Location,
+  type OnGone,
   type ReadBody,
 } from "./bridge.ts";
 export { bridgeFromConfig, type EmbedOptions } from "./from-config.ts";

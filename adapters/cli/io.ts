@@ -22,6 +22,17 @@ export type Io = {
 
 /**
  * Exit statuses. `refused`: the server refused, or a check found a problem. `unreachable`: there was no answer. `unsure`:
- * there was no answer, or a failure, to a request that may have been carried out.
+ * there was no answer, or a failure, to a request that may have been carried out. The others are of `wait`: the flow failed, was
+ * cancelled, is lost or not there, or had not come so far in time.
  */
-export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 3, unsure: 4 } as const;
+export const EXIT = {
+  ok: 0,
+  refused: 1,
+  usage: 2,
+  unreachable: 3,
+  unsure: 4,
+  failed: 5,
+  cancelled: 6,
+  lost: 7,
+  timeout: 8,
+} as const;

@@ -14,6 +14,8 @@ import { KEEP_ALIVE_MS } from "../server/server.ts";
 import { serve, type ServeOptions } from "./commands/serve.ts";
 import { SCHEME_LIST, sign, type SignOptions } from "./commands/sign.ts";
 import { tryDelivery, type TryOptions } from "./commands/try.ts";
+import { wait, type WaitOptions } from "./commands/wait.ts";
+import { WAIT_STATES, type WaitState } from "./commands/wait-state.ts";
 import { VERSION } from "./version.ts";
 
 const port = (written: string): number => {
@@ -42,6 +44,33 @@ FIELDS are name=text for a string and name:=json for any other value:
 The secret comes from an environment variable or a file, never from the command line.
 HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server on this machine never leaves it.
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, or a 5xx: the action may have been carried out.`;
+
+const SECONDS_IN: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600 };
+const MAX_TIMEOUT_SECONDS = 7 * 24 * 3600;
+
+const duration = (written: string): WaitOptions["timeout"] => {
+  const [, digits = "", unit = ""] = /^(\d{1,6})([smh]?)$/u.exec(written) ?? [];
+  const value = Number(digits) * (SECONDS_IN[unit] ?? 0);
+  if (value >= 1 && value <= MAX_TIMEOUT_SECONDS) return { text: written, ms: value * 1000 };
+  throw new InvalidArgumentError("It must be a time from 1s to 168h, such as 90, 90s, 10m or 2h.");
+};
+
+const isWaitState = (word: string): word is WaitState => WAIT_STATES.some((state) => state === word);
+
+const waitStates = (written: string): readonly WaitState[] => {
+  const words = written.split(",").map((word) => word.trim());
+  if (words.every(isWaitState)) return words;
+  throw new InvalidArgumentError(`It must be one or more of ${WAIT_STATES.join(", ")}, with commas between them.`);
+};
+
+const WAIT_HELP = `
+ROUTE is a route id, a path or a URL. FLOW is the id that create_flow has answered.
+STATES are ${WAIT_STATES.join(", ")}: one or more, with commas between them.
+A flow that ends always ends the wait. A server that is busy or does not answer is tried again until the timeout.
+  openclaw-webhooks wait demo "$FLOW" --timeout 30m && deploy
+The flow is printed as by call ROUTE get_flow. On a terminal, standard error says how it goes.
+Exit status: 0 it succeeded, or has come to one of STATES; 1 refused; 2 wrong usage; 3 no answer; 5 it failed; 6 it was
+cancelled; 7 it is lost, or there is none; 8 the time is over.`;
 
 const TRY_HELP = `
 Checks the signature, tries the rules of the route and prints the action, and does nothing. A header is one of the delivery's:
@@ -153,6 +182,21 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
         EXIT.usage,
       ),
     );
+  program
+    .command("wait <route> <flow>")
+    .description("wait until a flow has ended, and say how by the exit status")
+    .option("--url <base>", "address of the server", "http://127.0.0.1:8787")
+    .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
+    .option("--secret-file <file>", "file that holds the secret")
+    .addOption(new Option("--until <states>", "what to wait for").argParser(waitStates).default(["ended"], "ended"))
+    .addOption(
+      new Option("--timeout <time>", "how long to wait at most, such as 90s, 10m or 2h")
+        .argParser(duration)
+        .default(duration("10m"), "10m"),
+    )
+    .option("--json", "print the whole answer as one line of JSON", false)
+    .addHelpText("after", WAIT_HELP)
+    .action(ends((route: string, flow: string, options: WaitOptions) => wait(route, flow, options, io), EXIT.usage));
   program
     .command("sign <scheme>")
     .description("print the header fields of a signed test delivery, for curl -H @-")

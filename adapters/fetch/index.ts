@@ -1,7 +1,7 @@
 // The bridge as a Fetch handler: for Hono, Bun, Deno, Workers, Next route handlers and all that speaks Request.
 
 import type { RequestHead } from "../../core/index.ts";
-import type { Deliver } from "../bridge/bridge.ts";
+import type { Deliver, OnGone, ReadBody } from "../bridge/bridge.ts";
 import { bridgeFromConfig, type EmbedOptions } from "../bridge/from-config.ts";
 import { readBody } from "./body.ts";
 import { webPrimitives } from "./primitives.ts";
@@ -40,6 +40,13 @@ const headOf = (request: Request, sender: unknown): RequestHead => {
   };
 };
 
+//= WAIT-5
+const onGone: OnGone<Request> = ({ signal }, listener) => {
+  signal.addEventListener("abort", listener);
+  if (signal.aborted) listener();
+  return () => signal.removeEventListener("abort", listener);
+};
+
 export type { Logger } from "../bridge/log.ts";
 export type { EmbedOptions } from "../bridge/from-config.ts";
 
@@ -54,6 +61,7 @@ export const createFetchHandler = (options: EmbedOptions): FetchHandler => {
         resolve(response);
         return sent;
       };
-      void handle(locate(headOf(request, sender)), (limits, ticket) => readBody(request, limits, ticket), deliver);
+      const read: ReadBody = (limits, ticket) => readBody(request, limits, ticket);
+      void handle(locate(headOf(request, sender)), read, deliver, request, onGone);
     });
 };

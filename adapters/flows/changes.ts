@@ -4,16 +4,32 @@
 /** `flowId`: undefined when it may be any flow of the session. */
 export type ChangeListener = (flowId: string | undefined) => void;
 
-export class FlowChanges {
-  readonly #listeners = new Map<string, Set<ChangeListener>>();
-
+/** What a store may offer to requests that wait for a flow. */
+export interface ChangeSource {
   /** Calls `listener` for each change of a flow of `owner`, until the function that comes back is called. It must not throw. */
+  watch(owner: string, listener: ChangeListener): () => void;
+}
+
+const ignore = (): void => undefined;
+
+export class FlowChanges implements ChangeSource {
+  readonly #listeners = new Map<string, Set<ChangeListener>>();
+  readonly #onWatched: (isWatched: boolean) => void;
+
+  /** `onWatched`: told when the first one wants to know, before `watch` returns, and when nobody does any more. */
+  constructor(onWatched: (isWatched: boolean) => void = ignore) {
+    this.#onWatched = onWatched;
+  }
+
   watch(owner: string, listener: ChangeListener): () => void {
     const listeners = this.#listeners.get(owner) ?? new Set();
+    const isFirst = !this.isWatched;
     this.#listeners.set(owner, listeners.add(listener));
+    if (isFirst) this.#onWatched(true);
     return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(owner) === listeners) this.#listeners.delete(owner);
+      if (!listeners.delete(listener) || listeners.size > 0) return;
+      this.#listeners.delete(owner);
+      if (!this.isWatched) this.#onWatched(false);
     };
   }
 

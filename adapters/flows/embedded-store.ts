@@ -8,8 +8,10 @@ import {
   needsOfDelivery,
   needsOfSweep,
   NO_DELIVERY,
+  type Write,
 } from "../../core/index.ts";
 import { mapAwaitable, turn } from "./awaitable.ts";
+import { FlowChanges } from "./changes.ts";
 import type { FlowEngine, StoreFault } from "./engine.ts";
 import { type FlowStore, REPORTS } from "./flow-store.ts";
 
@@ -22,6 +24,7 @@ export type EmbeddedOptions = {
 
 /** A store that this process runs, and its clean-up. */
 export interface EmbeddedFlows extends FlowStore {
+  readonly changes: FlowChanges;
   //= FLOW-6, STORE-3
   /** Ends flows with a cancel intent and removes those that ended 7 days ago; says how many. */
   sweep(): Promise<Result<number, StoreFault>>;
@@ -30,16 +33,33 @@ export interface EmbeddedFlows extends FlowStore {
 /** Most flows that one transaction of a sweep touches, so that requests get their turn in between. */
 const SWEEP_BATCH = 200;
 
+//= WAIT-4
+/** Tells of what was written, once it is there. */
+const tellOf = (writes: readonly Write[], owner: string, changes: FlowChanges): void => {
+  if (writes.length === 0 || !changes.isWatched) return;
+  for (const write of writes) {
+    if (write.kind === "insert_flow" || write.kind === "update_flow") changes.tell(owner, write.flow.flowId);
+  }
+};
+
 //= STORE-1
-/** The flows that `engine` keeps, behind the port. */
-export const createEmbeddedStore = (engine: FlowEngine, { now, newId }: EmbeddedOptions): EmbeddedFlows => ({
+/** The flows that `engine` keeps, behind the port. `changes`: told of each write of this store. */
+export const createEmbeddedStore = (
+  engine: FlowEngine,
+  { now, newId }: EmbeddedOptions,
+  changes: FlowChanges = new FlowChanges(),
+): EmbeddedFlows => ({
   takesDeliveries: true,
+  changes,
   execute: (owner, action, report, delivery = NO_DELIVERY) => {
     const needs = needsOfDelivery(action, owner, delivery);
     const ids = { owner, fresh: needs.freshId ? newId() : "" };
     const work = engine.transact(needs, (stored) => decideDelivery(action, stored, ids, delivery, now()));
     return mapAwaitable(work, (done: Result<Decision, StoreFault>) => {
-      if (done.isOk()) return done.value.outcome;
+      if (done.isOk()) {
+        tellOf(done.value.writes, owner, changes);
+        return done.value.outcome;
+      }
       report(REPORTS.failed, done.error.error);
       return err("persist_failed");
     });
@@ -51,6 +71,7 @@ export const createEmbeddedStore = (engine: FlowEngine, { now, newId }: Embedded
         writes: decideSweep(stored, time),
       }));
       if (swept.isErr()) return err(swept.error);
+      if (swept.value.writes.length > 0) changes.tellAll();
       total += swept.value.writes.length;
       if (swept.value.writes.length < SWEEP_BATCH) return ok(total);
       await turn();

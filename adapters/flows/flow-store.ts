@@ -4,6 +4,7 @@
 import type { Result } from "neverthrow";
 import type { Delivery, FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
+import type { ChangeSource } from "./changes.ts";
 
 /** A sentence of the product's own, or a part of one. The log shows it as it is. */
 export class Sentence {
@@ -43,4 +44,14 @@ export interface FlowStore {
 
   /** Whether the store keeps records of requests and bindings of keys itself, in the transaction of the flow (ONCE-1, BIND-1). */
   readonly takesDeliveries?: boolean;
+
+  //= WAIT-4
+  /**
+   * Tells of flows that have changed, so that requests that wait for one need not ask for it again and again. Without it the
+   * flows that are waited for are asked for at least once a second while they are few, and at most 10 times a second in all.
+   */
+  readonly changes?: ChangeSource | undefined;
+
+  /** Whether flows also change without `changes` telling of it, because others write to the host. Then they are asked for too. */
+  readonly changesElsewhere?: boolean;
 }

@@ -2,14 +2,14 @@
 
 import { join } from "node:path";
 import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
-import { createBridge, isOurs } from "../bridge/bridge.ts";
+import { createBridge, type Deliver, isOurs } from "../bridge/bridge.ts";
 import { Log } from "../bridge/log.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import type { Binding } from "../managed-flows/api.ts";
 import { ClaimsFile } from "../managed-flows/claims-file.ts";
 import { PluginFile } from "../managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
-import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, respond } from "../node/index.ts";
+import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, onGone, respond } from "../node/index.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { recordedHeader } from "./head.ts";
@@ -96,7 +96,7 @@ const start = (api: PluginApi, log: Log): void => {
   };
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
   const file = pluginFileOf(runtime);
-  const { locate, handle } = createBridge({
+  const { locate, handle, endWaits, resumeWaits } = createBridge({
     routes: () => live.config.routes,
     store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current, claims: new ClaimsFile(file) }),
     limits: new MemoryLimits(),
@@ -113,7 +113,8 @@ const start = (api: PluginApi, log: Log): void => {
       const location = locate(headOf(request, () => clientOf(request, snapshot), recordedHeader(request)));
       if (!isOurs(location)) return NOT_OURS;
       if (isGone(request)) return DROPPED;
-      return handle(location, bodyReader(request, response), ({ reply }) => respond(request, response, reply));
+      const deliver: Deliver = ({ reply }) => respond(request, response, reply);
+      return handle(location, bodyReader(request, response), deliver, response, onGone);
     };
   let serve: HttpHandler | undefined;
   const ready = gatewayClient(() =>
@@ -125,16 +126,19 @@ const start = (api: PluginApi, log: Log): void => {
     id: "webhooks",
     start: ({ serviceHealth }) => {
       live.resume();
+      resumeWaits();
       health.attach(serviceHealth);
     },
     stop: () => {
       live.dispose();
+      endWaits();
       health.attach(undefined);
       file.close();
     },
   });
   api.lifecycle?.onDispose?.(() => {
     live.dispose();
+    endWaits();
     file.close();
   });
   registerPaths(api, live.config, handler);

@@ -9,14 +9,16 @@ import {
   NO_DELIVERY,
   NO_MARKS,
   type Outcome,
+  type RunRow,
   type StoreFailure,
 } from "../../core/index.ts";
 import { type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
+import { FlowChanges } from "../flows/changes.ts";
 import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import type { Binding } from "./api.ts";
 import type { ClaimsFile } from "./claims-file.ts";
 import { decode } from "./decode.ts";
-import { deliver } from "./deliver.ts";
+import { deliver, resolveIntent } from "./deliver.ts";
 import { noteStamp, plainStamp } from "./in-flight.ts";
 
 export type ManagedFlowsOptions = {
@@ -28,6 +30,8 @@ export type ManagedFlowsOptions = {
   readonly claims?: ClaimsFile | undefined;
   /** Called when a run waits for its turn, or one is left whose flow nobody knows (`resolveIntent`). Must not throw. */
   readonly onRun?: (() => void) | undefined;
+  /** Gets each write that goes through the plugin. Default: one that nothing else tells of anything. */
+  readonly changes?: FlowChanges | undefined;
 };
 
 /** The call of the flow API that carries the action out. */
@@ -155,12 +159,42 @@ const noted = (answer: Result<Outcome, StoreFailure>): Result<Outcome, StoreFail
   return answer;
 };
 
+const flowIdOf = (action: FlowAction, outcome: Outcome | undefined): string | undefined => {
+  if ("flowId" in action) return action.flowId;
+  return outcome?.kind === "created" ? String(outcome.flow.json["flowId"]) : undefined;
+};
+
+//= WAIT-4
+/** Tells of the flow that an action may have written, also when the host has failed at it. */
+const tellOf = (owner: string, action: FlowAction, outcome: Outcome | undefined, changes: FlowChanges): void => {
+  if (!changes.isWatched || !isRepeatable(action)) return;
+  const flowId = flowIdOf(action, outcome);
+  if (flowId !== undefined) changes.tell(owner, flowId);
+};
+
+/** What fails on the way is tried again, and told by whoever asked. */
+const unreported: Report = () => undefined;
+
+/** A store in front of a host to which others write as well. */
+export interface GatewayFlows extends FlowStore {
+  readonly changes: FlowChanges;
+  /** Finds out whether an intended run's flow was made. False while that is not known; rejects when the host fails. */
+  resolveRun(row: RunRow): Promise<boolean>;
+}
+
 //= SCOPE-1
 /** The Gateway as a store of flows. */
-export const gatewayFlows = ({ bind, hostConfig, claims, onRun }: ManagedFlowsOptions): FlowStore => {
+export const gatewayFlows = ({
+  bind,
+  hostConfig,
+  claims,
+  onRun,
+  changes = new FlowChanges(),
+}: ManagedFlowsOptions): GatewayFlows => {
   const bindings = new Bindings(bind);
-  const failed = (owner: string, error: unknown): never => {
+  const failed = (owner: string, action: FlowAction, error: unknown): never => {
     bindings.forget(owner);
+    tellOf(owner, action, undefined, changes);
     throw error;
   };
   const ask = (
@@ -171,25 +205,32 @@ export const gatewayFlows = ({ bind, hostConfig, claims, onRun }: ManagedFlowsOp
   ): Awaitable<Result<Outcome, StoreFailure>> => {
     const read = (answer: unknown): Result<Outcome, StoreFailure> => {
       const decoded = decode(action, answer, (prose) => report(REPORTS.said, prose));
+      tellOf(owner, action, decoded.unwrapOr(undefined), changes);
       if (decoded.isOk()) return ok(decoded.value);
       report(REPORTS.nonsense, new Sentence(decoded.error.field || "the whole answer"));
       return err("bad_host_answer");
     };
     try {
       const outcome = mapAwaitable(call(action, marks, bindings.of(owner), hostConfig), read);
-      return isPromiseLike(outcome) ? outcome.catch((error: unknown) => failed(owner, error)) : outcome;
+      return isPromiseLike(outcome) ? outcome.catch((error: unknown) => failed(owner, action, error)) : outcome;
     } catch (error) {
-      return failed(owner, error);
+      return failed(owner, action, error);
     }
   };
   return {
     takesDeliveries: claims !== undefined,
+    changes,
+    changesElsewhere: true,
     execute: (owner, action, report, delivery = NO_DELIVERY) => {
       const isPlain = delivery.once === undefined && delivery.bind === undefined && !delivery.starts;
       if (claims === undefined || !isRepeatable(action)) return ask(owner, action, NO_MARKS, report);
       if (isPlain) return mapAwaitable(ask(owner, action, plainMarks(action, claims.file.now()), report), noted);
       const askHost = (asked: FlowAction, marks: Marks) => ask(owner, asked, marks, report);
       return deliver({ owner, action, delivery, report, askHost, onRun }, claims);
+    },
+    resolveRun: async (row) => {
+      const askHost = (asked: FlowAction, marks: Marks) => ask(row.owner, asked, marks, unreported);
+      return claims !== undefined && resolveIntent(row, { askHost, report: unreported }, claims);
     },
   };
 };

@@ -39,3 +39,35 @@ export const closeAfter = (response: ServerResponse): void => {
  */
 export const isGone = ({ socket }: IncomingMessage): boolean =>
   socket.remoteAddress === undefined && (socket.destroyed || socket.localAddress !== undefined);
+
+/** What waits for the end of a connection: one listener for all that wait on it, however many requests it carries. */
+const waiting = new WeakMap<Socket, Set<() => void>>();
+
+const listenersOn = (socket: Socket): Set<() => void> => {
+  const known = waiting.get(socket);
+  if (known !== undefined) return known;
+  const listeners = new Set<() => void>();
+  const tell = (): void => {
+    for (const listener of listeners) listener();
+  };
+  socket.once("end", tell).once("close", tell);
+  waiting.set(socket, listeners);
+  return listeners;
+};
+
+//= WAIT-5
+/**
+ * Calls `listener` once the client has gone, at once when it has. One that has closed its side of the connection counts as gone,
+ * because nothing more is seen of a client that has ended; if it still listens, it gets its answer. Streams of HTTP/2 close.
+ */
+export const onGone = (response: ServerResponse, listener: () => void): (() => void) => {
+  const { socket, httpVersionMajor } = response.req;
+  response.once("close", listener);
+  if (httpVersionMajor !== 1) return () => void response.off("close", listener);
+  if (response.destroyed || socket.destroyed || socket.readableEnded) listener();
+  const listeners = listenersOn(socket).add(listener);
+  return () => {
+    response.off("close", listener);
+    listeners.delete(listener);
+  };
+};

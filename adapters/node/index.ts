@@ -3,7 +3,7 @@
 export type { Logger } from "../bridge/log.ts";
 export { bodyReader, readBody } from "./body.ts";
 export { type ClientOf, type ForwardedClient, forwardedClient } from "./client.ts";
-export { isBehindClose, isGone } from "./connection.ts";
+export { isBehindClose, isGone, onGone } from "./connection.ts";
 export { headOf } from "./head.ts";
 export { bridgeListener, createNodeListener, type NodeListener, type NodeOptions } from "./listener.ts";
 export { nodePrimitives } from "./primitives.ts";

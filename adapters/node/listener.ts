@@ -1,12 +1,12 @@
 // The bridge as a listener of a `node:http` server: as it is, as Express middleware, or behind Fastify.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Bridge, isOurs } from "../bridge/bridge.ts";
+import { type Bridge, type Deliver, isOurs } from "../bridge/bridge.ts";
 import { bridgeFromConfig, CONSOLE, type EmbedOptions } from "../bridge/from-config.ts";
 import { isText } from "../bridge/options.ts";
 import { bodyReader } from "./body.ts";
 import { type ClientOf, forwardedClient, refusedProxy, wideProxy } from "./client.ts";
-import { isBehindClose, isGone } from "./connection.ts";
+import { isBehindClose, isGone, onGone } from "./connection.ts";
 import { headOf } from "./head.ts";
 import { nodePrimitives } from "./primitives.ts";
 import { respond } from "./respond.ts";
@@ -30,7 +30,8 @@ export const bridgeListener =
     const location = locate(headOf(request, () => clientOf(request)));
     if (next !== undefined && !isOurs(location)) return next();
     if (isGone(request)) return void request.socket.destroy();
-    await handle(location, bodyReader(request, response), ({ reply }) => respond(request, response, reply));
+    const deliver: Deliver = ({ reply }) => respond(request, response, reply);
+    await handle(location, bodyReader(request, response), deliver, response, onGone);
   };
 
 const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);

@@ -145,16 +145,11 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/bridge.ts",
-        was: `    try {
-      await send(await carryOut(entered.value, readBody, ticket, held), deliver);
-    } finally {
-      ticket.end();
-      if (!held.isLate) release(location.value, held.hasPeerSlot);
-    }`,
-        becomes: `    const prepared = await carryOut(entered.value, readBody, ticket, held);
-    await send(prepared, deliver);
-    ticket.end();
-    if (prepared.event.code !== "request_timeout") release(location.value, held.hasPeerSlot);`,
+        was: `      if ("reply" in carried) {
+`,
+        becomes: `      if ("reply" in carried) {
+        held.isGivenBack = carried.event.code === "request_timeout";
+`,
       },
     ],
     model: {
@@ -170,8 +165,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/bridge.ts",
-        was: "      if (!held.isLate) release(location.value, held.hasPeerSlot);\n",
-        becomes: "      release(location.value, held.hasPeerSlot);\n      release(location.value, held.hasPeerSlot);\n",
+        was: "    held.isGivenBack = true;\n    release(located, held.hasPeerSlot);\n",
+        becomes: "    release(located, held.hasPeerSlot);\n    release(located, held.hasPeerSlot);\n",
       },
     ],
     model: {
@@ -1456,5 +1451,143 @@ export const BUGS: readonly Bug[] = [
         becomes: "flowId, expectedRevision: action.expectedRevision }",
       },
     ],
+  },
+  {
+    name: "a change between the first read and the wait that is never seen",
+    clause: "WAIT-1",
+    code: [
+      {
+        file: "adapters/bridge/waiting.ts",
+        was: `    // what has changed since the first answer was not told
+    flow.look();
+`,
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/waiting.qnt",
+      was: "due' = if (waits) due.union(Set(r.flow)) else due, causes' = if (waits) causes + 1 else causes,",
+      becomes: "due' = due, causes' = causes,",
+      breaks: "noticedInv",
+    },
+  },
+  {
+    name: "a wait that is answered before the revision has passed",
+    clause: "WAIT-1",
+    code: [{ file: "core/waiting.ts", was: "revision <= afterRevision", becomes: "revision < afterRevision" }],
+    model: {
+      file: "spec/waiting.qnt",
+      was: "revision != NONE and revision <= after",
+      becomes: "revision != NONE and revision < after",
+      breaks: "passedInv",
+    },
+  },
+  {
+    name: "a waiting request that keeps its slots",
+    clause: "WAIT-2",
+    code: [{ file: "adapters/bridge/bridge.ts", was: "      giveBack();\n", becomes: "" }],
+    model: {
+      file: "spec/waiting.qnt",
+      was: `stage: "waiting", hasSlot: false,`,
+      becomes: `stage: "waiting",`,
+      breaks: "givenBackInv",
+    },
+  },
+  {
+    name: "a place that is given back twice",
+    clause: "WAIT-2",
+    code: [{ file: "adapters/bridge/places.ts", was: "      isTaken = false;\n", becomes: "" }],
+    model: {
+      file: "spec/waiting.qnt",
+      was: `at(id).stage == "waiting",
+    progress' = progress.set(id, { ...at(id), stage: "over", code: "gone"`,
+      becomes: `at(id).took,
+    progress' = progress.set(id, { ...at(id), stage: "over", code: "gone"`,
+      breaks: "givenBackInv",
+    },
+  },
+  {
+    name: "a read that serves those who wait for a flow of another session",
+    clause: "WAIT-3",
+    code: [
+      {
+        file: "adapters/bridge/waiting.ts",
+        was: "JSON.stringify([route.sessionKey, flowId])",
+        becomes: "JSON.stringify([route.id.length > 0, flowId])",
+      },
+    ],
+    model: {
+      file: "spec/waiting.qnt",
+      was: "if (flow.in(OWN)) flows.get(flow) else NONE",
+      becomes: "flows.get(flow)",
+      breaks: "toldInv",
+    },
+  },
+  {
+    name: "a host that is asked for every flow at once",
+    clause: "WAIT-4",
+    code: [
+      {
+        file: "core/waiting.ts",
+        was: "Math.max(MIN_LOOK_MS, LOOK_MS / Math.max(1, flows))",
+        becomes: "LOOK_MS / Math.max(1, flows)",
+      },
+    ],
+    model: {
+      file: "spec/waiting.qnt",
+      was: `watched != Set()) Set(turn) else Set()`,
+      becomes: `watched != Set()) watched else Set()`,
+      breaks: "fewReadsInv",
+    },
+  },
+  {
+    name: "a write of another process that is noticed once the wait is over",
+    clause: "WAIT-4",
+    code: [{ file: "adapters/flows/sqlite/other-writers.ts", was: "    this.#options.notice();\n", becomes: "" }],
+    model: {
+      file: "spec/waiting.qnt",
+      was: "val noticed = if (isLook and foreign != Set()) watched else Set()",
+      becomes: "val noticed = Set()",
+      breaks: "noticedInv",
+    },
+  },
+  {
+    name: "a place of a client that has gone",
+    clause: "WAIT-5",
+    code: [{ file: "adapters/bridge/waiting.ts", was: "      gone();\n", becomes: "" }],
+    model: {
+      file: "spec/waiting.qnt",
+      was: `code: "gone", isDue: false, hasPlace: false, given: at(id).given + 1`,
+      becomes: `code: "gone", isDue: false`,
+      breaks: "goneInv",
+    },
+  },
+  {
+    name: "a stop that waits for those who wait",
+    clause: "WAIT-6",
+    code: [
+      {
+        file: "adapters/bridge/waiting.ts",
+        was: "for (const { flow } of this.#watched.values()) flow.end();",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/waiting.qnt",
+      was: "if (id.in(waiters)) { ...at(id), isDue: true } else at(id)),\n    due'",
+      becomes: "at(id)),\n    due'",
+      breaks: "stoppedInv",
+    },
+  },
+  {
+    name: "a failed flow that ends the command as a success",
+    clause: "WAIT-7",
+    code: [{ file: "adapters/cli/commands/wait-state.ts", was: "failed: EXIT.failed,", becomes: "failed: EXIT.ok," }],
+    model: {
+      file: "spec/waiting.qnt",
+      was: `if (answer == "failed") 5`,
+      becomes: `if (answer == "failed") 0`,
+      breaks: "exitInv",
+    },
   },
 ];

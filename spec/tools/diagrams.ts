@@ -127,6 +127,7 @@ const stepOf = (code: Code): string =>
     .with("invalid_json", "invalid_request", "mapping_failed", () => "accept")
     .with("idempotency_key_reused", "idempotency_in_progress", "idempotency_unavailable", () => "execute")
     .with("persist_failed", "bad_host_answer", "outcome_unknown", () => "execute")
+    .with("too_many_waiting", () => "execute")
     .with("internal", () => "defect")
     .exhaustive();
 

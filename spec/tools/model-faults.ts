@@ -529,4 +529,20 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "else if (bytesOf(inFlight) >= ALL_BYTES)",
     "else if (bytesOf(inFlight) > ALL_BYTES)",
   ),
+
+  // a wait that is over and not read for; a write that is not told; a place too many, and one too few
+  fault("waiting", "inTimeInv", "due' = ended.union(noticed).union(polled)", "due' = noticed.union(polled)"),
+  fault(
+    "waiting",
+    "noticedInv",
+    "due' = if (isTold) due.union(Set(flow)) else due, causes' = if (isTold) causes + 1 else causes,",
+    "due' = due, causes' = causes,",
+  ),
+  fault("waiting", "placesInv", "bool = taken < PLACES", "bool = taken <= PLACES"),
+  fault("waiting", "placesInv", "ofClient < CLIENT_PLACES", "ofClient <= CLIENT_PLACES"),
+  fault("waiting", "refusedInv", "ofClient < CLIENT_PLACES", "ofClient < CLIENT_PLACES - 1"),
+  fault("waiting", "toldInv", "told(at(id), revision) else at(id)),", "told(at(id), revision + 1) else at(id)),"),
+  fault("waiting", "fewReadsInv", "if (isLook and foreign != Set()) watched", "if (isLook) watched"),
+  fault("waiting", "turnsInv", "looked.get(flow) > looked.get(first)", "looked.get(flow) < looked.get(first)"),
+  fault("waiting", "exitInv", `else if (not(isLate)) -1`, 'else if (answer == "running") -1'),
 ];

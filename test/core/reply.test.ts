@@ -185,7 +185,10 @@ test("REPLY-1: each header is in exactly the replies that need it", () => {
     expect([code, "Allow" in headers]).toEqual([code, code === "method_not_allowed"]);
     expect([code, "WWW-Authenticate" in headers]).toEqual([code, code === "unauthorized"]);
     const isSoon = ["overloaded", "idempotency_in_progress", "idempotency_unavailable"].includes(code);
-    expect([code, headers["Retry-After"]]).toEqual([code, isSoon ? "1" : undefined]);
+    expect([code, headers["Retry-After"]]).toEqual([
+      code,
+      isSoon ? "1" : code === "too_many_waiting" ? "5" : undefined,
+    ]);
     expect(replyToRejection({ code, retryAfterMs: 1 }).headers["Retry-After"]).toBe("1");
   }
 });
@@ -221,6 +224,7 @@ test("REPLY-1: each refusal has its status and its own sentence", () => {
     "503 persist_failed",
     "502 bad_host_answer",
     "504 outcome_unknown",
+    "429 too_many_waiting",
     "500 internal",
   ]);
   const sentences = Object.values(REJECTIONS).map(({ sentence }) => sentence);

@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { run } from "../../adapters/cli/program.ts";
 import { REJECTIONS } from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
+import { follow } from "../adapters/openapi/document.ts";
 import { check, keyOf } from "../core/signing.ts";
 import { type Section, sectionsOf } from "../support/markdown.ts";
 import { type Bench, SECRET, startBench } from "../systems/integrations/integrations-server.ts";
@@ -184,6 +185,30 @@ const server: Claim = async (code) => {
   expect(await running.end("SIGTERM")).toBe(0);
 };
 
+const created = async (): Promise<string> => {
+  const { body } = await bench.ask({ action: "create_flow", goal: "g" });
+  return String(follow("#/result/flow/flowId", body));
+};
+
+/** The answer comes with the write that passes the revision. */
+const waits: Claim = async (code) => {
+  const flowId = await created();
+  const asked = bench.sh(moved(code), { FLOW: flowId });
+  await bench.ask({ action: "finish_flow", flowId, expectedRevision: 0 });
+  const { status, out } = await asked;
+  expect([status, JSON.parse(out)]).toMatchObject([0, { result: { flow: { flowId, status: "succeeded" } } }]);
+};
+
+/** A flow that ends meanwhile. */
+const waitsForEnd: Claim = async (code) => {
+  const flowId = await created();
+  const line = code.trimEnd();
+  const asked = bench.sh(`${line} --url ${bench.base}`, { ...installed(), FLOW: flowId });
+  await bench.ask({ action: "finish_flow", flowId, expectedRevision: 0 });
+  const { status, out } = await asked;
+  expect([status, JSON.parse(out)]).toMatchObject([0, { flow: { flowId, status: "succeeded" } }]);
+};
+
 /** What the page's commands send is a body that its header fields prove. */
 const signs: Claim = async (code) => {
   const body = written("delivery.json", '{"ref":"refs/heads/main"}\r\n');
@@ -271,10 +296,12 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     const body = { action: "finish_flow", flowId: "no-such-flow", expectedRevision: 0 };
     sameAnswer(code, JSON.stringify((await bench.ask(body)).body));
   },
+  "docs/http-api.md, Waiting for a flow: sh 1": waits,
   "docs/performance.md, Measure it yourself: sh 1": bench25,
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
   "docs/server.md, Sign a test delivery: sh 1": signs,
+  "docs/server.md, Wait: sh 1": waitsForEnd,
   "docs/server.md, Configuration: json5 1": configuration,
   "docs/server.md, Secrets: json5 1": providers,
   "docs/server.md, Network and TLS: sh 1": options,

@@ -111,23 +111,22 @@ const failedBefore = ({ target, proxy }: Post, code: string, error: unknown): Cl
   );
 };
 
-const IN_TIME = `within ${String(DEADLINE_MS / 1000)} s`;
-
-const lateFault = (post: Asked, wasSent: boolean): CliFault => {
+const lateFault = (post: Asked, wasSent: boolean, afterMs: number): CliFault => {
   const { target, proxy } = post;
-  if (wasSent) return unsure(`${shownUrl(target)} was reached: no answer ${IN_TIME}`, post);
+  const inTime = `within ${String(Math.ceil(afterMs / 1000))} s`;
+  if (wasSent) return unsure(`${shownUrl(target)} was reached: no answer ${inTime}`, post);
   return proxy === undefined
-    ? unreachable(`${shownUrl(target)} could not be reached ${IN_TIME}. ${NO_WAY}`)
-    : proxyFault(proxy, target, `did not connect ${IN_TIME}`);
+    ? unreachable(`${shownUrl(target)} could not be reached ${inTime}. ${NO_WAY}`)
+    : proxyFault(proxy, target, `did not connect ${inTime}`);
 };
 
 /** Why a request got no whole answer. */
-export const explainSend = (post: Asked, { kind, wasSent, error }: SendFault): CliFault => {
+export const explainSend = (post: Asked, { kind, wasSent, error, afterMs = DEADLINE_MS }: SendFault): CliFault => {
   const shown = shownUrl(post.target);
   const code = codeOf(error);
   if (kind === "too_long")
     return unsure(`${shown} answered with more than ${String(MAX_ANSWER_BYTES / 1024 / 1024)} MiB`, post);
-  if (kind === "late") return lateFault(post, wasSent);
+  if (kind === "late") return lateFault(post, wasSent, afterMs);
   if (!wasSent) return failedBefore(post, code, error);
   return NOT_HTTP.test(code)
     ? unreachable(

@@ -18,19 +18,24 @@ export type Post = {
   readonly proxy: Proxy | undefined;
 };
 
-/** `location`: where the answer redirects to. `isReplayed`: it is the answer of an earlier request. */
+/** `location`: where the answer redirects to. `isReplayed`: it is the answer of an earlier request. `retryAfter`: the header. */
 export type Received = {
   readonly status: number;
   readonly location?: string;
   readonly isReplayed?: boolean;
+  readonly retryAfter?: string | undefined;
   readonly text: string;
 };
 
-/** `wasSent`: the request had left, so it may have been carried out. `error`: of Node, for `failed`. */
+/**
+ * `wasSent`: the request had left, so it may have been carried out. `error`: of Node, for `failed`. `afterMs`: for how long there
+ * was no answer, for `late`.
+ */
 export type SendFault = {
   readonly kind: "late" | "too_long" | "failed";
   readonly wasSent: boolean;
   readonly error?: unknown;
+  readonly afterMs?: number;
 };
 
 /** Milliseconds after which Node gives up a proxy's tunnel, which does not end with its request and keeps the process alive. */
@@ -61,8 +66,8 @@ const readText = (
 };
 
 //= CALL-2, CALL-3, CALL-4
-/** Sends the request and reads the whole answer, unless it is a redirect. Never rejects. */
-export const post = (request: Post): Promise<Result<Received, SendFault>> =>
+/** Sends the request and reads the whole answer, unless it is a redirect. Never rejects. `deadlineMs`: for the whole exchange. */
+export const post = (request: Post, deadlineMs: number = DEADLINE_MS): Promise<Result<Received, SendFault>> =>
   new Promise((resolve) => {
     const sending = open(request);
     let wasSent = false;
@@ -72,7 +77,7 @@ export const post = (request: Post): Promise<Result<Received, SendFault>> =>
       sending.destroy();
     };
     const failed = (fault: Omit<SendFault, "wasSent">): void => end(err({ ...fault, wasSent }));
-    const timer = setTimeout(() => failed({ kind: "late" }), DEADLINE_MS);
+    const timer = setTimeout(() => failed({ kind: "late", afterMs: deadlineMs }), deadlineMs);
     sending.once("finish", () => (wasSent = true));
     sending.on("error", (error) => failed({ kind: "failed", error }));
     const closed = (): void => failed({ kind: "failed" });
@@ -85,7 +90,8 @@ export const post = (request: Post): Promise<Result<Received, SendFault>> =>
       if (status >= 300 && status < 400 && location !== undefined) end(ok({ status, location, text: "" }));
       else {
         const isReplayed = headers["idempotent-replayed"] === "true";
-        readText(response, (text) => end(ok({ status, isReplayed, text })), failed);
+        const retryAfter = headers["retry-after"];
+        readText(response, (text) => end(ok({ status, isReplayed, retryAfter, text })), failed);
       }
     });
     sending.end(request.body);

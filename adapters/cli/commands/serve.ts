@@ -2,6 +2,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 import { DEFAULT_PREFIX, HIDDEN, holdsKey, printable, type Route, routeName } from "../../../core/index.ts";
+import type { Bridge } from "../../bridge/bridge.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { Log } from "../../bridge/log.ts";
 import { ruleLines } from "../../bridge/rule-lines.ts";
@@ -117,10 +118,8 @@ type Logs = ReturnType<typeof openLogs>;
 
 type Parts = { readonly live: Live; readonly file: string; readonly demo: ReturnType<typeof demoRoutes> };
 
-const listenerOf = (live: Live, flows: SqliteFlows, { log, onEvent }: Logs): NodeListener => {
-  const bridge = liveBridge(() => live.served.config.routes, { flows, onEvent }, log, nodePrimitives);
-  return bridgeListener(bridge, (request) => live.served.client.clientOf(request));
-};
+const bridgeOf = (live: Live, flows: SqliteFlows, { log, onEvent }: Logs): Bridge =>
+  liveBridge(() => live.served.config.routes, { flows, onEvent }, log, nodePrimitives);
 
 /** Reads the files again when the operator says so, or when one has changed. The function that comes back ends that. */
 const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boolean): (() => void) => {
@@ -167,7 +166,8 @@ const runServer = async (
     return err(opened.error);
   }
   flows = opened.value.flows;
-  listener = listenerOf(live, flows, logs);
+  const bridge = bridgeOf(live, flows, logs);
+  listener = bridgeListener(bridge, (request) => live.served.client.clientOf(request));
   const { url, renew } = started.value;
   const forgive = io.onDefect?.(onError);
   if (!isLoopback(host) && tls === undefined) logger.warn(UNENCRYPTED);
@@ -184,7 +184,12 @@ const runServer = async (
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);
   const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
-  const status = await untilStopped(started.value, io, logs, endFresh);
+  const stopping = (): void => {
+    endFresh();
+    //= WAIT-6
+    bridge.endWaits();
+  };
+  const status = await untilStopped(started.value, io, logs, stopping);
   await stopSweeping();
   flows.close();
   forgive?.();

@@ -121,6 +121,17 @@ export class SqliteEngine implements FlowEngine {
     if (settled.isErr() || !settled.value) this.#settleWhenIdle();
   }
 
+  /** Another number after each write of another process. Errs when the files are lost, or SQLite fails. */
+  dataVersion(): Result<number, StoreFault> {
+    const gone = this.files.recent();
+    if (gone !== undefined) return err(faultOf(gone));
+    try {
+      return ok(Number(this.#database.prepare("PRAGMA data_version").get()?.["data_version"]));
+    } catch (error) {
+      return err(faultOf(error));
+    }
+  }
+
   //= STORE-7
   /** Moves what the log holds into the database file, so that the file alone is whole. False while others use the log. */
   settle(): Result<boolean, StoreFault> {

@@ -3,10 +3,12 @@
 import { resolve as absolute } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, Result } from "neverthrow";
+import { FlowChanges } from "../changes.ts";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
 import { isBusy, isFull, SqliteEngine } from "./engine.ts";
 import { checkHeader, createPrivately, isUnused, placeOf, removeDatabase } from "./header.ts";
 import { watchFiles } from "./open-files.ts";
+import { OtherWriters } from "./other-writers.ts";
 import { checkFile, checkSmall, type ForeignFile, migrate } from "./schema.ts";
 
 export type { EmbeddedFlows, EmbeddedOptions } from "../embedded-store.ts";
@@ -61,13 +63,18 @@ const RETRY_MS = 20;
 
 const storeOn = (database: DatabaseSync, file: string, options: SqliteOptions): SqliteFlows => {
   const engine = new SqliteEngine(database, undefined, file === MEMORY ? undefined : () => watchFiles(file));
-  const flows = createEmbeddedStore(engine, { now: Date.now, newId: () => crypto.randomUUID(), ...options });
+  const others = new OtherWriters({ version: () => engine.dataVersion(), notice: () => changes.tellAll() });
+  const changes = new FlowChanges((isWatched) => others.watch(isWatched && file !== MEMORY));
+  const flows = createEmbeddedStore(engine, { now: Date.now, newId: () => crypto.randomUUID(), ...options }, changes);
   return {
     ...flows,
     sweep: async () => (await flows.sweep()).andThen((count) => engine.settle().map(() => count)),
     isIntact: () => engine.files.look() === undefined && canRead(database),
     lost: engine.files.lost,
-    close: () => engine.close(),
+    close: () => {
+      others.watch(false);
+      engine.close();
+    },
   };
 };
 

@@ -485,3 +485,35 @@ test("AUDIT-3: each answer is a debug line, and a limited client a warning with 
     "warn [webhooks] a client reached the rate limit (route=a client=10.0.0.1 status=429 code=rate_limited); more of these are not shown for a minute",
   ]);
 });
+
+test("WAIT-6: a stop and the end of the registration answer the requests that wait, and after a new start requests wait again", async () => {
+  const recorder = new Recorder();
+  plugin.register(recorder.api());
+  let port = 0;
+  const server = createServer((request, response) => void recorder.routes[0]?.handler(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stop = () => void server.close();
+  ({ port } = server.address() as AddressInfo);
+  const post = async (body: object): Promise<{ readonly flowId: string; readonly revision: number }> => {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${ROUTE_A.secret}` };
+    const sent = await fetch(`http://127.0.0.1:${String(port)}${PATH_A}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
+    return ((await sent.json()) as { result: { flow: { flowId: string; revision: number } } }).result.flow;
+  };
+  const { flowId } = await post({ action: "create_flow", goal: "g" });
+  const [service] = recorder.services;
+  for (const end of [() => service?.stop(), () => recorder.disposers[0]?.()]) {
+    let isAnswered = false;
+    const waiting = post({ action: "get_flow", flowId, afterRevision: 0, waitSeconds: 20 });
+    void waiting.then(() => (isAnswered = true));
+    // behind the one that waits on its way to the host
+    await post({ action: "get_flow", flowId, afterRevision: 0, waitSeconds: 1 });
+    expect(isAnswered).toBe(false);
+    end();
+    expect((await waiting).revision).toBe(0);
+    service?.start({});
+  }
+});

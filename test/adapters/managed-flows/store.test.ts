@@ -7,6 +7,7 @@ import { createBridge } from "../../../adapters/bridge/bridge.ts";
 import { STORE_DEADLINE_MS } from "../../../adapters/bridge/execute.ts";
 import { Log, type Logger } from "../../../adapters/bridge/log.ts";
 import { scrub } from "../../../adapters/bridge/scrub.ts";
+import { FlowChanges } from "../../../adapters/flows/changes.ts";
 import { MemoryLimits } from "../../../adapters/limits/memory.ts";
 import type { Binding } from "../../../adapters/managed-flows/api.ts";
 import { gatewayFlows } from "../../../adapters/managed-flows/store.ts";
@@ -636,4 +637,35 @@ test("REPLY-3: only the exact sentence means that the flow has ended", async () 
     const sent = await send(cancel, () => ({ found: true, cancelled: false, reason, flow: FLOW }));
     expect([sent.status, sent.body["code"], sent.log.length]).toEqual([409, "cancel_rejected", 1]);
   }
+});
+
+test("WAIT-4: each write that goes through the plugin is told, also one at which the host fails, and reads are not", async () => {
+  const changes = new FlowChanges();
+  let answer: () => unknown = () => ({ applied: false, code: "revision_conflict" });
+  const flows = new Proxy({}, { get: () => () => answer() });
+  const store = gatewayFlows({
+    bind: () => ({ flows, canceller: () => flows }) as unknown as Binding,
+    hostConfig: ignore,
+    changes,
+  });
+  const told: unknown[] = [];
+  changes.watch("owner", (flowId) => told.push(flowId));
+  changes.watch("other", () => expect.fail("another session is told"));
+  expect([store.changes, store.changesElsewhere]).toEqual([changes, true]);
+  const report = ignore;
+  for (const action of ["get_flow", "get_task_summary"] as const)
+    await store.execute("owner", { action, flowId: "f" }, report);
+  await store.execute("owner", { action: "list_flows" }, report);
+  expect(told).toEqual([]);
+  for (const action of ["set_waiting", "resume_flow", "finish_flow", "fail_flow", "request_cancel"] as const)
+    await store.execute("owner", { action, flowId: "f", expectedRevision: 1 }, report);
+  await store.execute("owner", { action: "cancel_flow", flowId: "f" }, report);
+  expect(told).toEqual(Array.from({ length: 6 }, () => "f"));
+  answer = () => {
+    throw new Error("boom");
+  };
+  expect(() => store.execute("owner", { action: "cancel_flow", flowId: "g" }, report)).toThrow("boom");
+  answer = () => Promise.reject(new Error("boom"));
+  await expect(store.execute("owner", { action: "cancel_flow", flowId: "h" }, report)).rejects.toThrow("boom");
+  expect(told.slice(6)).toEqual(["g", "h"]);
 });
