@@ -4,33 +4,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { mainSession, own, type RunFault, type RunResult, succeeded, type Trace } from "../../core/index.ts";
 import type { Agents, Turn } from "../runs/agents.ts";
+import type { PluginApi } from "./api.ts";
 
-/** The slice of the Gateway's runtime that runs need. `subagent` and `async` are missing on older Gateways. */
-export type AgentRuntime = {
-  readonly subagent?: {
-    readonly run: (params: {
-      sessionKey: string;
-      message: string;
-      deliver: boolean;
-      idempotencyKey: string;
-      disableTools?: boolean;
-      toolsAlsoAllow?: string[];
-      promptMode?: "minimal";
-      lightContext?: boolean;
-    }) => Promise<unknown>;
-    readonly waitForRun: (params: { runId: string; timeoutMs?: number }) => Promise<unknown>;
-    readonly getSessionMessages: (params: { sessionKey: string; limit?: number }) => Promise<unknown>;
-  };
-  readonly tasks: {
-    readonly runs?: { bindSession(owner: { sessionKey: string }): { cancel(params: never): Promise<unknown> } };
-    readonly async?: {
-      readonly runs?: { bindSession(owner: { sessionKey: string }): { resolve(token: string): Promise<unknown> } };
-      readonly managedFlows: {
-        bindSession(owner: { sessionKey: string }): { runTask(params: never): Promise<unknown> };
-      };
-    };
-  };
-};
+/** The slice of the Gateway's runtime that runs need. `subagent` and parts of `tasks` are missing on older Gateways. */
+export type AgentRuntime = Pick<PluginApi["runtime"], "subagent" | "tasks">;
 
 /** Marks text as data from outside, in the Gateway's own way. */
 export type Fence = (text: string, options: { source: "webhook"; includeWarning?: boolean }) => string;

@@ -26,6 +26,24 @@ export type Service = {
   readonly stop: () => void;
 };
 
+type Owner = { sessionKey: string };
+
+/** Agent turns in sessions of their own. */
+export type Subagents = {
+  readonly run: (params: {
+    sessionKey: string;
+    message: string;
+    deliver: boolean;
+    idempotencyKey: string;
+    disableTools?: boolean;
+    toolsAlsoAllow?: string[];
+    promptMode?: "minimal";
+    lightContext?: boolean;
+  }) => Promise<unknown>;
+  readonly waitForRun: (params: { runId: string; timeoutMs?: number }) => Promise<unknown>;
+  readonly getSessionMessages: (params: { sessionKey: string; limit?: number }) => Promise<unknown>;
+};
+
 /** `async` and `lifecycle` are missing on hosts before 2026.9.5. */
 export interface PluginApi {
   readonly registrationMode: string;
@@ -35,9 +53,14 @@ export interface PluginApi {
   readonly runtime: {
     readonly config: { readonly current: () => unknown };
     readonly state?: { readonly resolveStateDir: (env: NodeJS.ProcessEnv) => string };
+    readonly subagent?: Subagents | undefined;
     readonly tasks: {
-      readonly async?: { readonly managedFlows: { bindSession(owner: { sessionKey: string }): BoundFlows } };
-      readonly managedFlows: { bindSession(owner: { sessionKey: string }): BoundFlows & Canceller };
+      readonly runs?: { bindSession(owner: Owner): { cancel(params: never): Promise<unknown> } };
+      readonly async?: {
+        readonly runs?: { bindSession(owner: Owner): { resolve(token: string): Promise<unknown> } };
+        readonly managedFlows: { bindSession(owner: Owner): BoundFlows };
+      };
+      readonly managedFlows: { bindSession(owner: Owner): BoundFlows & Canceller };
     };
   };
   readonly lifecycle?: { readonly onDispose?: (dispose: () => void) => unknown };

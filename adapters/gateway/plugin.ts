@@ -1,5 +1,6 @@
 // The Gateway plugin: registers the routes and joins the core to the Gateway's HTTP surface and flow API.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
 import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
 import { createBridge, type Deliver, isOurs } from "../bridge/bridge.ts";
@@ -10,6 +11,7 @@ import { ClaimsFile } from "../managed-flows/claims-file.ts";
 import { PluginFile } from "../managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
 import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, onGone, respond } from "../node/index.ts";
+import { AgentRuns } from "./agent-runs.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { recordedHeader } from "./head.ts";
@@ -96,9 +98,25 @@ const start = (api: PluginApi, log: Log): void => {
   };
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
   const file = pluginFileOf(runtime);
+  const flows = gatewayFlows({
+    bind: bindFlows(runtime),
+    hostConfig: current,
+    claims: new ClaimsFile(file),
+    onRun: () => agents.wake(),
+  });
+  const agents = new AgentRuns({
+    runtime,
+    outside: AsyncLocalStorage.snapshot(),
+    live,
+    follow: () => live.follow(readSnapshot(current)),
+    hostConfig: current,
+    file,
+    flows,
+    log,
+  });
   const { locate, handle, endWaits, resumeWaits } = createBridge({
     routes: () => live.config.routes,
-    store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current, claims: new ClaimsFile(file) }),
+    store: flows,
     limits: new MemoryLimits(),
     primitives: nodePrimitives,
     clock,
@@ -122,25 +140,25 @@ const start = (api: PluginApi, log: Log): void => {
   ).then((clientOf) => (serve = serveBy(clientOf)));
   const handler: HttpHandler = (request, response) =>
     serve === undefined ? ready.then((begun) => begun(request, response)) : serve(request, response);
+  const end = (): void => {
+    live.dispose();
+    endWaits();
+    void agents.stop().then(() => file.close());
+  };
   api.registerService({
     id: "webhooks",
     start: ({ serviceHealth }) => {
       live.resume();
       resumeWaits();
+      agents.start();
       health.attach(serviceHealth);
     },
     stop: () => {
-      live.dispose();
-      endWaits();
+      end();
       health.attach(undefined);
-      file.close();
     },
   });
-  api.lifecycle?.onDispose?.(() => {
-    live.dispose();
-    endWaits();
-    file.close();
-  });
+  api.lifecycle?.onDispose?.(end);
   registerPaths(api, live.config, handler);
 };
 

@@ -1,0 +1,104 @@
+// The runs of this Gateway's flows: a runner for as long as a route starts agents, or runs are left in the file.
+
+import type { AsyncLocalStorage } from "node:async_hooks";
+import { randomUUID } from "node:crypto";
+import { ok } from "neverthrow";
+import type { Log } from "../bridge/log.ts";
+import type { PluginFile } from "../managed-flows/plugin-file.ts";
+import { Runs } from "../managed-flows/runs-table.ts";
+import type { GatewayFlows } from "../managed-flows/store.ts";
+import { Runner } from "../runs/runner.ts";
+import { type AgentRuntime, canRun, GatewayAgents, importFence } from "./agents.ts";
+import type { LiveRoutes } from "./live-routes.ts";
+
+/** Belongs to the process and not to this copy of the code, because a Gateway loads the plugin anew while runs go on. */
+const BOOT = Symbol.for("openclaw-webhooks.boot.1");
+
+const process_: { [BOOT]?: string; readonly Symbol: unknown } = globalThis;
+
+const boot: string = (process_[BOOT] ??= randomUUID());
+
+export type AgentRunsOptions = {
+  readonly runtime: AgentRuntime;
+  /** Out of any request. */
+  readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
+  readonly live: LiveRoutes;
+  /** Takes over what the live configuration has become. */
+  readonly follow: () => void;
+  readonly hostConfig: () => unknown;
+  readonly file: PluginFile;
+  readonly flows: GatewayFlows;
+  readonly log: Log;
+};
+
+const CANNOT =
+  "this Gateway cannot start agents for flows, which needs OpenClaw 2026.9.5 or later. Routes with run live without it";
+
+export class AgentRuns {
+  readonly #options: AgentRunsOptions;
+  readonly #rows: Runs;
+  #runner: Promise<Runner | undefined> | undefined;
+  #isStopped = true;
+
+  constructor(options: AgentRunsOptions) {
+    this.#options = options;
+    this.#rows = new Runs(options.file);
+  }
+
+  get #isWanted(): boolean {
+    const { live, file } = this.#options;
+    return [...live.config.routes.values()].some(({ run }) => run !== undefined) || file.exists();
+  }
+
+  /** Goes on with what the file holds. */
+  start(): void {
+    this.#isStopped = false;
+    if (this.#isWanted) this.wake();
+  }
+
+  wake(): void {
+    if (this.#isStopped) return;
+    this.#runner ??= this.#made();
+    void this.#runner.then((runner) => runner?.wake());
+  }
+
+  /** Lets the runs go on in the Gateway. Resolves once nothing is written any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    const runner = await this.#runner;
+    this.#runner = undefined;
+    await runner?.stop();
+  }
+
+  //= RUN-10
+  async #made(): Promise<Runner | undefined> {
+    const { runtime, outside, live, follow, hostConfig, file, flows, log } = this.#options;
+    const fence = canRun(runtime) ? await importFence() : undefined;
+    if (fence === undefined) {
+      if ([...live.config.routes.values()].some(({ run }) => run !== undefined)) log.write("warn", CANNOT);
+      return undefined;
+    }
+    const rows = this.#rows;
+    return new Runner({
+      rows: {
+        // no file, no runs
+        list: () => (file.exists() ? rows.list() : ok([])),
+        save: (row) => rows.save(row),
+        remove: (seq) => rows.remove(seq),
+        resolve: (row) => flows.resolveRun(row),
+      },
+      flows,
+      changes: flows.changes,
+      agents: new GatewayAgents(runtime, fence, hostConfig, outside),
+      routeOf: (id) => {
+        follow();
+        const { routes, paths } = live.config;
+        const found = [...routes.values()].find((route) => route.id === id);
+        return found ?? ([...paths.values()].includes(id) ? "cold" : undefined);
+      },
+      boot,
+      bootedAt: performance.timeOrigin,
+      log,
+    });
+  }
+}
