@@ -156,6 +156,11 @@ test("WAIT-4: the file is looked at once a second while anyone wants to know, an
   vi.advanceTimersByTime(3000);
   expect(notice).toHaveBeenCalledTimes(4);
   others.watch(false);
+  version = ok(3);
+  others.watch(true);
+  vi.advanceTimersByTime(3000);
+  expect(notice).toHaveBeenCalledTimes(4);
+  others.watch(false);
   asked.mockClear();
   vi.advanceTimersByTime(10_000);
   expect([asked.mock.calls.length, vi.getTimerCount()]).toEqual([0, 0]);
