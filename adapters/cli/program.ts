@@ -92,6 +92,13 @@ Send the file that was signed, byte for byte, and add what is not signed yoursel
 The secret is the route's. It comes from an environment variable or a file, never from the command line.
 A signature that holds a time is good for five minutes. Exit status: 0 done, 2 wrong usage; nothing was printed.`;
 
+/** The options of a command that calls a route. */
+const asCaller = (command: Command): Command =>
+  command
+    .option("--url <base>", "address of the server", "http://127.0.0.1:8787")
+    .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
+    .option("--secret-file <file>", "file that holds the secret");
+
 //= CALL-1
 /** A usage error on one line: without the value of an unknown option or the words of too many, which may be a secret. */
 const usageError = (text: string): string => {
@@ -165,12 +172,8 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .action(
       ends((file: string, route: string, options: TryOptions) => tryDelivery(file, route, options, io), EXIT.refused),
     );
-  program
-    .command("call <route> <action> [fields...]")
+  asCaller(program.command("call <route> <action> [fields...]"))
     .description("send one action to a route")
-    .option("--url <base>", "address of the server", "http://127.0.0.1:8787")
-    .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
-    .option("--secret-file <file>", "file that holds the secret")
     .option("--data <json>", "fields as one JSON object; - reads it from standard input")
     .option("--idempotency-key <key>", "make the call safe to repeat: one effect and one answer for 24 hours")
     .option("--json", "print the whole answer as one line of JSON", false)
@@ -182,12 +185,8 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
         EXIT.usage,
       ),
     );
-  program
-    .command("wait <route> <flow>")
+  asCaller(program.command("wait <route> <flow>"))
     .description("wait until a flow has ended, and say how by the exit status")
-    .option("--url <base>", "address of the server", "http://127.0.0.1:8787")
-    .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
-    .option("--secret-file <file>", "file that holds the secret")
     .addOption(new Option("--until <states>", "what to wait for").argParser(waitStates).default(["ended"], "ended"))
     .addOption(
       new Option("--timeout <time>", "how long to wait at most, such as 90s, 10m or 2h")

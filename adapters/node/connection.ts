@@ -40,7 +40,7 @@ export const closeAfter = (response: ServerResponse): void => {
 export const isGone = ({ socket }: IncomingMessage): boolean =>
   socket.remoteAddress === undefined && (socket.destroyed || socket.localAddress !== undefined);
 
-/** What waits for the end of a connection: one listener for all that wait on it, however many requests it carries. */
+/** What waits for the end of what a client sends: one listener for all on a connection, however many requests it carries. */
 const waiting = new WeakMap<Socket, Set<() => void>>();
 
 const listenersOn = (socket: Socket): Set<() => void> => {
@@ -50,7 +50,7 @@ const listenersOn = (socket: Socket): Set<() => void> => {
   const tell = (): void => {
     for (const listener of listeners) listener();
   };
-  socket.once("end", tell).once("close", tell);
+  socket.once("end", tell);
   waiting.set(socket, listeners);
   return listeners;
 };

@@ -87,7 +87,13 @@ const rig = (store: FlowStore) => {
   return { bridge, held, errors, slots: () => held.taken - held.released };
 };
 
-type From = { readonly client?: string; readonly path?: string; readonly caller?: Caller };
+/** `taking`: until the answer has been taken. */
+type From = {
+  readonly client?: string;
+  readonly path?: string;
+  readonly caller?: Caller;
+  readonly taking?: Promise<void>;
+};
 
 type Asked = {
   readonly answers: Answer[];
@@ -99,16 +105,17 @@ type Asked = {
 const ask = (
   bridge: Bridge,
   action: object,
-  { client = "10.0.0.1", path = PATH_A, caller = new Caller() }: From = {},
+  { client = "10.0.0.1", path = PATH_A, caller = new Caller(), taking }: From = {},
 ): Asked => {
   const { secret } = path === PATH_A ? ROUTE_A : ROUTE_B;
   const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
   const request = head({ target: path, headers, client });
   const body: ReadBody = () => Promise.resolve(ok(bytes(JSON.stringify(action))));
   const answers: Answer[] = [];
-  const deliver = (answer: Answer): void => {
+  const deliver = (answer: Answer): void | Promise<void> => {
     answers.push(answer);
     asked.at = Date.now();
+    return taking;
   };
   const asked: { -readonly [name in keyof Asked]: Asked[name] } = { answers, at: undefined, done: Promise.resolve() };
   asked.done = bridge.handle(bridge.locate(request), body, deliver, caller, Caller.onGone);
@@ -118,7 +125,9 @@ const ask = (
 type Said = {
   readonly ok: boolean;
   readonly code?: string;
-  readonly result: { readonly flow?: { readonly flowId: string; readonly revision: number } | null };
+  readonly result: {
+    readonly flow?: { readonly flowId: string; readonly revision: number; readonly goal: string } | null;
+  };
 };
 
 const said = ({ answers }: Asked): Said => {
@@ -126,6 +135,8 @@ const said = ({ answers }: Asked): Said => {
   if (only === undefined || more.length > 0) return expect.fail("REPLY-4: not exactly one answer");
   return JSON.parse(only.reply.body);
 };
+
+const goalIn = (asked: Asked): string | undefined => said(asked).result.flow?.goal;
 
 const revisionIn = (asked: Asked): number | undefined => said(asked).result.flow?.revision;
 
@@ -489,7 +500,7 @@ test.each(BAD_CHANGES)("WAIT-4, REPLY-4: changes whose watch %s cost nobody an a
   expect([revisionIn(asked), vi.getTimerCount()]).toEqual([0, 0]);
 });
 
-const flowAt = (revision: number): Outcome => ({
+const flowAt = (revision: number, goal = "g"): Outcome => ({
   kind: "flow",
   flow: viewFlow({
     flowId: "f",
@@ -497,7 +508,7 @@ const flowAt = (revision: number): Outcome => ({
     revision,
     status: "running",
     notifyPolicy: "silent",
-    goal: "g",
+    goal,
     createdAt: 1,
     updatedAt: 1,
   })._unsafeUnwrap(),
@@ -548,24 +559,60 @@ test("WAIT-1: a wait ends at most the store's deadline after its time, when the 
   expect([said(asked).code, asked.at]).toEqual(["outcome_unknown", began + 7000 + STORE_DEADLINE_MS]);
 });
 
-test("WAIT-3: a session and a flow that together read as another pair are not mixed up", async () => {
-  const execute: FlowStore["execute"] = (owner, action) => {
-    if (action.action !== "get_flow") return err("bad_host_answer");
-    const seen = viewFlow({
-      flowId: action.flowId,
-      syncMode: "managed",
-      revision: 0,
-      status: "running",
-      notifyPolicy: "silent",
-      goal: owner,
-      createdAt: 1,
-      updatedAt: 1,
-    });
-    return ok({ kind: "flow", flow: seen._unsafeUnwrap() });
-  };
+test("WAIT-3: of two sessions whose flows have the same id each is told of its own alone", async () => {
+  const revisions = new Map([
+    [ROUTE_A.sessionKey, 0],
+    [ROUTE_B.sessionKey, 0],
+  ]);
+  const execute: FlowStore["execute"] = (owner) => ok(flowAt(revisions.get(owner) ?? 0, owner));
   const { bridge } = rig({ execute });
-  const [own, other] = [ask(bridge, waitFor("f", 0, 1)), ask(bridge, waitFor("f", 0, 1), { path: PATH_B })];
+  const [own, other] = [ask(bridge, waitFor("f", 0, 9)), ask(bridge, waitFor("f", 0, 9), { path: PATH_B })];
+  await pass(2000);
+  revisions.set(ROUTE_A.sessionKey, 1);
+  await pass(2000);
+  expect([goalIn(own), revisionIn(own), other.at]).toEqual([ROUTE_A.sessionKey, 1, undefined]);
+  await pass(5000);
+  expect([goalIn(other), revisionIn(other)]).toEqual([ROUTE_B.sessionKey, 0]);
+});
+
+test("WAIT-1: what changes between the first read and the wait, or while the flow is being read, is not missed", async () => {
+  const changes = new FlowChanges();
+  const reads: ((outcome: Outcome) => void)[] = [];
+  const execute = (): Promise<Result<Outcome, StoreFailure>> =>
+    new Promise((resolve) => reads.push((outcome) => resolve(ok(outcome))));
+  const { bridge } = rig({ execute, changes });
+  const asked = ask(bridge, waitFor("f", 1));
+  await settle();
+  reads[0]?.(flowAt(0));
+  await settle();
+  // nobody was told of revision 1, which the second read finds; while it is under way there is another change
+  expect(reads.length).toBe(2);
+  changes.tell(OWNER, "f");
+  await settle();
+  reads[1]?.(flowAt(1));
+  await settle();
+  expect([reads.length, asked.at]).toEqual([3, undefined]);
+  reads[2]?.(flowAt(2));
+  await settle();
+  expect(revisionIn(asked)).toBe(2);
+});
+
+test("WAIT-5: the place of a client that has gone is free although its answer is never taken", async () => {
+  const flows = memoryFlows();
+  const flowId = await create(flows);
+  const { bridge } = rig(flows);
+  const callers = Array.from({ length: PLACES.client }, () => new Caller());
+  const taking = new Promise<void>(ignore);
+  for (const caller of callers) ask(bridge, waitFor(flowId), { caller, taking });
+  await settle();
+  for (const caller of callers) caller.go();
+  await settle();
+  const next = callers.map(() => ask(bridge, waitFor(flowId, 0, 1), { taking }));
+  await settle();
+  expect(next.map(({ at }) => at)).toEqual(next.map(() => undefined));
   await pass(1000);
-  const goals = [own, other].map((one) => (said(one).result.flow as unknown as { readonly goal: string }).goal);
-  expect(goals).toEqual([ROUTE_A.sessionKey, ROUTE_B.sessionKey]);
+  // an answer that a client has yet to take keeps its place
+  const late = ask(bridge, waitFor(flowId));
+  await settle();
+  expect(said(late).code).toBe("too_many_waiting");
 });

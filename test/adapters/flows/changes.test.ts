@@ -152,6 +152,11 @@ test("WAIT-4: the file is looked at once a second while anyone wants to know, an
   version = ok(2);
   vi.advanceTimersByTime(3000);
   expect(notice).toHaveBeenCalledTimes(1);
+  others.watch(false);
+  version = ok(3);
+  others.watch(true);
+  vi.advanceTimersByTime(3000);
+  expect(notice).toHaveBeenCalledTimes(1);
   version = err({ error: new Error("lost") });
   vi.advanceTimersByTime(3000);
   expect(notice).toHaveBeenCalledTimes(4);
