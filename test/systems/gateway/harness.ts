@@ -113,6 +113,12 @@ export class Gateway {
     return spent.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e6;
   }
 
+  /** Bytes of memory that the Gateway's process has in use; Linux only. */
+  memory(): number {
+    const pages = readFileSync(`/proc/${String(this.#process?.pid)}/statm`, "utf8").split(" ")[1];
+    return Number(pages) * 4096;
+  }
+
   get base(): string {
     return `http://127.0.0.1:${String(this.port)}`;
   }

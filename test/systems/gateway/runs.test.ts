@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { SECRETS, signed } from "../../support/deliveries.ts";
-import { type Answer, Gateway, gatewayConfig, type HostName, PACKED } from "./harness.ts";
+import { type Answer, Gateway, gatewayConfig, type HostName, PACKED, withRoutes } from "./harness.ts";
 import { StubModel } from "./stub-model.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
@@ -166,3 +167,83 @@ test("RUN-2: a model that fails fails the flow, and the provider's words are not
     ["failed", { status: "failed", code: "run_failed", error: "The agent's turn failed." }],
   );
 });
+
+test(
+  "RUN-4: 200 flows at once all end, begun in the order of creation, with a reload in the middle",
+  { timeout: 400_000 },
+  async () => {
+    let [now, most] = [0, 0];
+    model.answer = async () => {
+      now += 1;
+      most = Math.max(most, now);
+      await sleep(20);
+      now -= 1;
+      return "Done.";
+    };
+    const before = gateway.memory();
+    const flows: string[] = [];
+    const sender = async (): Promise<void> => {
+      while (flows.length < 200) {
+        const place = flows.push("") - 1;
+        flows[place] = await create(`Flow number ${String(place)};`);
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, sender));
+    await gateway.until("half of them are done", () => model.calls.length > 80, 200_000);
+    gateway.edit(withRoutes((routes) => ({ ...routes, work: { ...ROUTES.work, description: "Reloaded" } })));
+    const ends: Flow[] = [];
+    for (const flowId of flows) ends.push(await ended(flowId));
+    assert.deepEqual([...new Set(ends.map(({ status }) => status))], ["succeeded"]);
+    assert.ok(most <= 4, `at most ${String(most)} at once`);
+    const list = (await ask({ action: "list_flows" })).json as {
+      result: { flows: readonly { goal: string; createdAt: number }[] };
+    };
+    const asMade = list.result.flows
+      .filter(({ goal }) => goal.startsWith("Flow number"))
+      .toSorted((a, b) => a.createdAt - b.createdAt);
+    const asked = model.calls.map(({ texts }) => /Flow number \d+;/u.exec(texts.join("\n"))?.[0]);
+    assert.equal(new Set(asked).size, 200);
+    // turns that are begun one after the other may reach the model in another order
+    const away = asMade.map(({ goal }, place) => Math.abs(asked.indexOf(goal) - place));
+    assert.ok(Math.max(...away) <= 8, `a turn was ${String(Math.max(...away))} places away from its own`);
+    console.log(`# 200 flows; the Gateway grew by ${String(Math.round((gateway.memory() - before) / 2 ** 20))} MiB`);
+  },
+);
+
+const KILLS = Number(process.env["GATEWAY_RUN_KILLS"] ?? 3);
+
+test(
+  `RUN-2, RUN-8: across ${String(KILLS)} kill -9 every flow ends and no turn is begun twice`,
+  { timeout: 60_000 + KILLS * 60_000 },
+  async () => {
+    const counts: { [end: string]: number } = {};
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const goals = Array.from({ length: 3 }, (_, place) => `Killed ${String(kill)}.${String(place)};`);
+      const asked = Promise.withResolvers<void>();
+      model.answer = async ({ texts }) => {
+        if (texts.some((text) => text.includes(goals[0] ?? ""))) asked.resolve();
+        await sleep(Math.random() * 400);
+        return "Survived.";
+      };
+      const made = Promise.allSettled(goals.map((goal) => create(goal)));
+      // every third time exactly when the model is asked, else at any moment
+      await (kill % 3 === 0 ? asked.promise : sleep(Math.random() * 1500));
+      await gateway.kill();
+      model.answer = () => "Survived.";
+      await gateway.boot();
+      await made;
+      const list = (await ask({ action: "list_flows" })).json as {
+        result: { flows: readonly (Flow & { goal: string })[] };
+      };
+      for (const { flowId, goal } of list.result.flows.filter((flow) => goals.includes(flow.goal))) {
+        const { status, stateJson } = await ended(flowId);
+        const end = status === "succeeded" ? (stateJson?.run?.reply ?? "") : (stateJson?.run?.code ?? status);
+        counts[end] = (counts[end] ?? 0) + 1;
+        assert.ok(["Survived.", "run_lost"].includes(end), `${goal} ended as ${status} ${end}`);
+        const calls = callsOf(goal).length;
+        assert.ok(calls <= 1 && (calls === 1 || end === "run_lost"), `${goal}: ${String(calls)} calls, ${end}`);
+      }
+    }
+    console.log(`# ${String(KILLS)} kills: ${JSON.stringify(counts)}`);
+  },
+);
