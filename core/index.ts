@@ -39,6 +39,7 @@ export * from "./claim.ts";
 export * from "./claim-steps.ts";
 export * from "./prompt.ts";
 export * from "./run.ts";
+export * from "./flow-tool.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./answer.ts";

@@ -9,6 +9,7 @@ import { Runs } from "../managed-flows/runs-table.ts";
 import type { GatewayFlows } from "../managed-flows/store.ts";
 import { Runner } from "../runs/runner.ts";
 import { type AgentRuntime, canRun, GatewayAgents, importFence } from "./agents.ts";
+import { offerFlowTool } from "./flow-tool.ts";
 import type { LiveRoutes } from "./live-routes.ts";
 
 /** Belongs to the process and not to this copy of the code, because a Gateway loads the plugin anew while runs go on. */
@@ -38,6 +39,7 @@ export class AgentRuns {
   readonly #options: AgentRunsOptions;
   readonly #rows: Runs;
   #runner: Promise<Runner | undefined> | undefined;
+  #withdraw: () => void = () => undefined;
   #isStopped = true;
 
   constructor(options: AgentRunsOptions) {
@@ -65,6 +67,7 @@ export class AgentRuns {
   /** Lets the runs go on in the Gateway. Resolves once nothing is written any more. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#withdraw();
     const runner = await this.#runner;
     this.#runner = undefined;
     await runner?.stop();
@@ -79,7 +82,7 @@ export class AgentRuns {
       return undefined;
     }
     const rows = this.#rows;
-    return new Runner({
+    const runner = new Runner({
       rows: {
         // no file, no runs
         list: () => (file.exists() ? rows.list() : ok([])),
@@ -100,5 +103,12 @@ export class AgentRuns {
       bootedAt: performance.timeOrigin,
       log,
     });
+    if (!this.#isStopped) {
+      this.#withdraw = offerFlowTool({
+        has: (session) => runner.isAt(session),
+        use: (session, parameters) => runner.useTool(session, parameters),
+      });
+    }
+    return runner;
   }
 }

@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "../bridge/log.ts";
 import type { BoundFlows, Canceller } from "../managed-flows/api.ts";
+import type { ToolContext } from "./flow-tool.ts";
 
 /** `false`: not ours, the Gateway goes on; anything else: handled. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<boolean | void>;
@@ -66,4 +67,5 @@ export interface PluginApi {
   readonly lifecycle?: { readonly onDispose?: (dispose: () => void) => unknown };
   registerHttpRoute(route: HttpRoute): void;
   registerService(service: Service): void;
+  registerTool?(factory: (context: ToolContext) => never, options: { name: string; optional: boolean }): void;
 }

@@ -12,6 +12,8 @@ import { PluginFile } from "../managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
 import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, onGone, respond } from "../node/index.ts";
 import { AgentRuns } from "./agent-runs.ts";
+import { FLOW_TOOL } from "./agents.ts";
+import { flowTool } from "./flow-tool.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { recordedHeader } from "./head.ts";
@@ -162,9 +164,17 @@ const start = (api: PluginApi, log: Log): void => {
   registerPaths(api, live.config, handler);
 };
 
+//= RUN-9
+/** In every mode, because the Gateway makes tools in one of its own. Agents get it only in turns that runs have begun. */
+const offerTool = (api: PluginApi): void => {
+  // boundary: the Gateway's own type of a tool has more members, all optional.
+  api.registerTool?.((context) => flowTool(context) as never, { name: FLOW_TOOL, optional: true });
+};
+
 /** Called several times per process by the Gateway; only the mode `full` serves requests. Never throws. */
 const register = (api: PluginApi): void => {
   try {
+    offerTool(api);
     if (api.registrationMode !== "full") return;
     const log = new Log(api.logger, clock);
     try {

@@ -3,6 +3,7 @@
 
 import type { Result } from "neverthrow";
 import {
+  actionOfTool,
   afterCrash,
   beginningOf,
   begun,
@@ -10,6 +11,7 @@ import {
   endingOf,
   failedRun,
   type FlowAction,
+  type FlowToolCall,
   type FlowView,
   isKnown,
   isOrphan,
@@ -18,6 +20,7 @@ import {
   type Outcome,
   type PromptPart,
   promptOf,
+  readFlowToolCall,
   readyRuns,
   resumePrompt,
   resumptionOf,
@@ -26,6 +29,7 @@ import {
   runIdOf,
   type RunRow,
   runSession,
+  stringifyJson,
   waiting,
   watchingOf,
 } from "../../core/index.ts";
@@ -80,6 +84,8 @@ export class Runner {
   readonly #now: () => number;
   /** Runs that are under way, by their number. */
   readonly #active = new Map<number, Promise<void>>();
+  /** Turns that are under way, by the number of their run. */
+  readonly #turns = new Map<number, { readonly session: string; readonly row: KnownRun }>();
   readonly #unwatch = new Map<string, () => void>();
   /** Woken by a change of their flow. */
   readonly #wakers = new Map<string, () => void>();
@@ -229,6 +235,7 @@ export class Runner {
       })
       .finally(() => {
         this.#active.delete(row.seq);
+        this.#turns.delete(row.seq);
         release();
         this.wake();
       });
@@ -321,6 +328,7 @@ export class Runner {
     if (route?.run === undefined) return this.#save(failedRun(row, "run_removed"));
     const starting = this.#save(begun(row, boot, this.#now()));
     const turn = this.#turnOf(starting, route);
+    this.#turns.set(row.seq, { session: turn.session, row: starting });
     await this.#mark(starting, flow);
     if (!(await agents.link(turn))) return this.#save(failedRun(starting, "run_refused"));
     try {
@@ -368,12 +376,58 @@ export class Runner {
     return { promise, wake, end: () => void this.#wakers.delete(flowId) };
   }
 
+  /** The one run whose turn is under way in the session. */
+  #runAt(session: string): KnownRun | undefined {
+    const [one, ...more] = [...this.#turns.values()].filter((turn) => turn.session === session);
+    return more.length === 0 ? one?.row : undefined;
+  }
+
+  /** Whether the turn of one run, and of no other, is under way in the session. */
+  isAt(session: string): boolean {
+    return this.#runAt(session) !== undefined;
+  }
+
+  //= RUN-9
+  /** What the agent of a session is told about its flow, after what it asks for was done. Never rejects. */
+  async useTool(session: string, parameters: unknown): Promise<string> {
+    const row = this.#runAt(session);
+    const asked = readFlowToolCall(parameters);
+    if (row === undefined) return "No flow is worked on in this session.";
+    if (asked.isErr()) return asked.error;
+    try {
+      return await this.#used(row, asked.value);
+    } catch (error) {
+      this.#warn("an agent's use of its flow failed", error);
+      return "The flow cannot be reached at the moment. Try again.";
+    }
+  }
+
+  async #used(row: KnownRun, call: FlowToolCall): Promise<string> {
+    for (let tries = 0; tries < MAX_TELLS; tries += 1) {
+      const flow = await this.#flow(row);
+      if (flow === null || beginningOf(flow) === "drop")
+        return "The flow is over, or is to be cancelled. End your work.";
+      const action = actionOfTool(call, flow);
+      if (action === undefined) return this.#shown(flow);
+      const outcome = await this.#ask(row.owner, action);
+      if (outcome.kind === "applied") return this.#shown(outcome.flow);
+      if (!isConflict(outcome)) break;
+    }
+    return "The flow was not changed. Read it, and try again.";
+  }
+
+  /** The state may hold words from outside. */
+  #shown(flow: FlowView): string {
+    return this.#options.agents.fence(stringifyJson(flow.json) ?? "", false);
+  }
+
   //= RUN-5
   async #follow(row: KnownRun): Promise<KnownRun | undefined> {
     const { agents } = this.#options;
     const route = this.#routeOf(row.routeId);
     if (route === "cold" || route === undefined) return this.#recover(row);
     const turn = this.#turnOf(row, route);
+    this.#turns.set(row.seq, { session: turn.session, row });
     const timeoutMs = route.run?.timeoutMs ?? 0;
     for (let stops = 0; ;) {
       const change = this.#change(row.flowId);

@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SECRETS, signed } from "../../support/deliveries.ts";
 import { type Answer, Gateway, gatewayConfig, type HostName, PACKED, withRoutes } from "./harness.ts";
-import { StubModel } from "./stub-model.ts";
+import { type ModelCall, StubModel } from "./stub-model.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
 
 const SECRET = "runs-secret-0123456789abcdef";
+const SECRET_2 = `${SECRET}-approve`;
 const SESSION = "agent:main:hook";
 
 const run = (more: object = {}): object => ({
@@ -23,6 +24,7 @@ const run = (more: object = {}): object => ({
 const ROUTES = {
   work: { sessionKey: SESSION, secret: SECRET, run: run() },
   slow: { sessionKey: "agent:main:slow", secret: `${SECRET}-slow`, run: run({ timeoutSeconds: 3 }) },
+  approve: { sessionKey: SESSION, secret: SECRET_2, run: run({ tools: true }) },
   hub: {
     sessionKey: SESSION,
     secret: SECRETS.github,
@@ -58,7 +60,9 @@ const setRoutes = (routes: object): void => {
 before(async () => {
   await model.listen();
   const plain = { work: { sessionKey: SESSION, secret: SECRET } };
-  gateway = await Gateway.start(HOST, gatewayConfig(plain, model.config), [PACKED]);
+  gateway = await Gateway.start(HOST, gatewayConfig(plain, { ...model.config, tools: { toolSearch: false } }), [
+    PACKED,
+  ]);
   await gateway.kill();
   setRoutes(ROUTES);
   await gateway.boot();
@@ -75,7 +79,9 @@ beforeEach(() => {
 let clients = 0;
 const newClient = (): string => `10.8.${String((clients >> 8) & 255)}.${String(clients++ & 255)}`;
 
-const ask = (body: object, route: "work" | "slow" = "work"): Promise<Answer> =>
+type RouteName = "work" | "slow" | "approve";
+
+const ask = (body: object, route: RouteName = "work"): Promise<Answer> =>
   gateway.post(`/plugins/webhooks/${route}`, ROUTES[route].secret, body, newClient());
 
 type Flow = {
@@ -87,11 +93,11 @@ type Flow = {
 
 const flowIn = ({ json, text }: Answer): Flow => (json as { result: { flow: Flow } }).result?.flow ?? assert.fail(text);
 
-const create = async (goal: string, route: "work" | "slow" = "work"): Promise<string> =>
+const create = async (goal: string, route: RouteName = "work"): Promise<string> =>
   flowIn(await ask({ action: "create_flow", goal, stateJson: { number: 7 } }, route)).flowId;
 
 /** Waits for the end of a flow as a caller does. */
-const ended = async (flowId: string, route: "work" | "slow" = "work"): Promise<Flow> => {
+const ended = async (flowId: string, route: RouteName = "work"): Promise<Flow> => {
   let flow = flowIn(await ask({ action: "get_flow", flowId }, route));
   while (!["succeeded", "failed", "cancelled", "lost"].includes(flow.status)) {
     const wait = { action: "get_flow", flowId, afterRevision: flow.revision, waitSeconds: 20 };
@@ -167,6 +173,54 @@ test("RUN-2: a model that fails fails the flow, and the provider's words are not
     ["failed", { status: "failed", code: "run_failed", error: "The agent's turn failed." }],
   );
 });
+
+test(
+  "RUN-9: an agent reads its flow and leaves it waiting, a webhook resumes it, and another turn ends it",
+  { timeout: 120_000 },
+  async () => {
+    const isOf = (goal: string, { texts }: ModelCall): boolean => texts.some((text) => text.includes(goal));
+    let turn = 0;
+    model.answer = (call) => {
+      if (!isOf("Needs approval", call)) return "Nothing.";
+      turn += 1;
+      if (turn === 1) return { tool: "webhooks_flow", parameters: { do: "read" } };
+      if (turn === 2)
+        return {
+          tool: "webhooks_flow",
+          parameters: { do: "wait", step: "Asked", waitFor: { approval: "of a person" } },
+        };
+      return turn === 3 ? "I wait for the approval." : "It was approved.";
+    };
+    const flowId = await create("Needs approval", "approve");
+    let flow = flowIn(await ask({ action: "get_flow", flowId }, "approve"));
+    while (flow.status !== "waiting") {
+      assert.notEqual(
+        flow.status,
+        "failed",
+        JSON.stringify([flow, model.calls.map(({ tools, texts }) => [tools, texts.at(-1)])]),
+      );
+      const wait = { action: "get_flow", flowId, afterRevision: flow.revision, waitSeconds: 20 };
+      flow = flowIn(await ask(wait, "approve"));
+    }
+    const [call] = callsOf("Needs approval");
+    assert.ok(call?.tools.includes("webhooks_flow"), call?.tools.join(" "));
+    await gateway.until("the first turn has ended", () => turn === 3);
+    const shown = callsOf("Needs approval")[1]?.texts.at(-1) ?? "";
+    assert.match(shown, /EXTERNAL_UNTRUSTED_CONTENT[\s\S]*"goal":"Needs approval"/u);
+    const resumed = await ask(
+      { action: "resume_flow", flowId, expectedRevision: flow.revision, stateJson: { approved: true } },
+      "approve",
+    );
+    assert.equal(resumed.status, 200, resumed.text);
+    const end = await ended(flowId, "approve");
+    assert.deepEqual([end.status, end.stateJson?.run?.reply], ["succeeded", "It was approved."]);
+    assert.ok(callsOf('"approved":true').length > 0);
+    // a session that is not a run's never sees the tool
+    assert.ok(
+      model.calls.filter((one) => !isOf("Needs approval", one)).every(({ tools }) => !tools.includes("webhooks_flow")),
+    );
+  },
+);
 
 test(
   "RUN-4: 200 flows at once all end, begun in the order of creation, with a reload in the middle",

@@ -12,6 +12,9 @@ export type ModelCall = {
   isAborted: boolean;
 };
 
+/** A text, or the use of a tool. */
+export type Said = string | { readonly tool: string; readonly parameters: object };
+
 type Body = {
   readonly model: string;
   readonly stream?: boolean;
@@ -35,7 +38,7 @@ const read = async (request: IncomingMessage): Promise<string> => {
 export class StubModel {
   readonly calls: ModelCall[] = [];
   /** What the model says; a promise keeps the call open. */
-  answer: (call: ModelCall) => string | Promise<string> = () => "Reviewed.";
+  answer: (call: ModelCall) => Said | Promise<Said> = () => "Reviewed.";
   readonly #server: Server;
 
   constructor() {
@@ -81,30 +84,39 @@ export class StubModel {
     };
     response.on("close", () => (call.isAborted = !response.writableFinished));
     this.calls.push(call);
-    const text = await this.answer(call);
+    const said = await this.answer(call);
     if (response.destroyed) return;
     const base = { id: "c", created: 0, model: body.model };
     const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+    const isText = typeof said === "string";
+    const use = isText ? undefined : { name: said.tool, arguments: JSON.stringify(said.parameters) };
+    const message = isText
+      ? { role: "assistant", content: said }
+      : {
+          role: "assistant",
+          content: null,
+          tool_calls: [{ index: 0, id: `call_${String(this.calls.length)}`, type: "function", function: use }],
+        };
+    const finish = isText ? "stop" : "tool_calls";
     if (body.stream !== true) {
-      const message = { role: "assistant", content: text };
       response.setHeader("content-type", "application/json");
       response.end(
         JSON.stringify({
           ...base,
           object: "chat.completion",
           usage,
-          choices: [{ index: 0, message, finish_reason: "stop" }],
+          choices: [{ index: 0, message, finish_reason: finish }],
         }),
       );
       return;
     }
     response.setHeader("content-type", "text/event-stream");
-    const chunk = (delta: object, finish: string | null, more: object = {}): void =>
+    const chunk = (delta: object, end: string | null, more: object = {}): void =>
       void response.write(
-        `data: ${JSON.stringify({ ...base, object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: finish }], ...more })}\n\n`,
+        `data: ${JSON.stringify({ ...base, object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: end }], ...more })}\n\n`,
       );
-    chunk({ role: "assistant", content: text }, null);
-    chunk({}, "stop", { usage });
+    chunk(message, null);
+    chunk({}, finish, { usage });
     response.end("data: [DONE]\n\n");
   }
 }
