@@ -42,6 +42,8 @@ const headOf = (request: Request, sender: unknown): RequestHead => {
 
 export type { Logger } from "../bridge/log.ts";
 export type { EmbedOptions } from "../bridge/from-config.ts";
+export type { Callbacks } from "../notify/callbacks.ts";
+export { startCallbacks, type StartCallbacksOptions } from "../notify/start.ts";
 
 //= REPLY-4
 /** Limits are counted in this handler: make one, not one for each request. */

@@ -4,6 +4,7 @@
 import type { Result } from "neverthrow";
 import type { Delivery, FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
+import type { FlowEvents } from "./outbox.ts";
 
 /** A sentence of the product's own, or a part of one. The log shows it as it is. */
 export class Sentence {
@@ -43,4 +44,7 @@ export interface FlowStore {
 
   /** Whether the store keeps records of requests and bindings of keys itself, in the transaction of the flow (ONCE-1, BIND-1). */
   readonly takesDeliveries?: boolean;
+
+  /** The events of flows that wait to be sent. Without it no callback is sent: routes with `notify` live without. */
+  readonly events?: FlowEvents;
 }
