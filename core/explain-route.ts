@@ -1,5 +1,6 @@
 // What a route takes and what its rules do, in plain words for the operator.
 
+import { originOf } from "./callback.ts";
 import { stringifyJson } from "./json.ts";
 import { type Condition, type Rule, ruleName } from "./mapping.ts";
 import { MAX_BODY_BYTES } from "./prove.ts";
@@ -57,20 +58,28 @@ const credentialText = ({ credential }: Route): string => {
 const bodyText = ({ maxBodyBytes }: Route): string =>
   maxBodyBytes === MAX_BODY_BYTES ? "" : `, in bodies of at most ${grouped(maxBodyBytes)} bytes`;
 
-const isPlain = ({ credential, deliveries, maxBodyBytes }: Route): boolean =>
+/** Of an address only the origin, because its path or query may be a secret. */
+const toldText = ({ notify }: Route): readonly string[] =>
+  notify === undefined
+    ? []
+    : [`tells ${printable(originOf(notify), SHOWN)} when a flow is ${[...notify.on].join(", ")}`];
+
+const isPlain = ({ credential, deliveries, maxBodyBytes, notify }: Route): boolean =>
   deliveries === undefined &&
+  notify === undefined &&
   maxBodyBytes === MAX_BODY_BYTES &&
   credential.kind === "secret" &&
   credential.header === undefined &&
   credential.secrets.length === 1;
 
-/** A sentence on what the route takes, and one for each rule. None for a route that takes actions with one secret only. */
+/** A sentence on what the route takes, one for each rule, and one on its callbacks. None for a route that takes actions with one secret only. */
 export const explainRoute = (route: Route): readonly string[] => {
   if (isPlain(route)) return [];
   const rules = route.deliveries?.rules ?? [];
   return [
     `takes ${takenText(route)} ${credentialText(route)}${bodyText(route)}`,
     ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
+    ...toldText(route),
   ];
 };
 

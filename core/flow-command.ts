@@ -3,6 +3,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 import type { ActionOf, CreateFlow, FlowAction } from "./action.ts";
+import type { CallbackEvent } from "./event.ts";
 import type { FlowRecord } from "./flow.ts";
 import { createFlow, isExpired, RETENTION_MS, type RevisionChecked, transition } from "./lifecycle.ts";
 import type { Outcome, OutcomeOf, StoreFailure } from "./outcome.ts";
@@ -50,6 +51,8 @@ export type Stored = {
   readonly flows: readonly FlowRecord[];
   readonly tasks: readonly TaskRecord[];
   readonly saved?: SavedRecord | undefined;
+  /** Whose each of the flows is, where they are several owners': of those that are due. */
+  readonly owners?: readonly string[] | undefined;
 };
 
 /** One row to write. */
@@ -63,7 +66,9 @@ export type Write =
   /** A record of a request, in place of one that is there. */
   | ({ readonly kind: "put_record"; readonly saved: SavedRecord } & KeyName)
   /** Binds a route's key to a flow, in place of an earlier one; ends with the flow's row. */
-  | ({ readonly kind: "bind_key"; readonly flowId: string } & KeyName);
+  | ({ readonly kind: "bind_key"; readonly flowId: string } & KeyName)
+  /** An event to send, unless it is there already. Only for an engine that has an outbox. */
+  | { readonly kind: "put_event"; readonly event: CallbackEvent };
 
 /** The answer, and all that must be written before it is given. A failure writes nothing. */
 export type Decision = { readonly outcome: Result<Outcome, StoreFailure>; readonly writes: readonly Write[] };

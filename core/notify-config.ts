@@ -4,7 +4,8 @@ import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
 import type { Fault } from "./rejection.ts";
 import { EVENT_KINDS, type Notify } from "./route.ts";
-import { signingKey } from "./signature.ts";
+import { coldness } from "./secret-config.ts";
+import { type SigningKey, signingKey } from "./signature.ts";
 
 /** UTF-16 units of an address. */
 const MAX_URL = 2048;
@@ -28,11 +29,20 @@ export const NOTIFY_HINTS: Readonly<Record<string, string>> = {
 const ENCRYPTED = z.url({ protocol: /^https$/u });
 const LOCAL = z.url({ protocol: /^http$/u, hostname: /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/u });
 
+/** What no address holds as it stands, such as the brackets of a reference that nothing has filled in. */
+const NOT_IN_URLS = /[\s\p{Cc}<>{}|\\^`"]/u;
+
+const HAS_HOST = /^https?:\/\/[^/?#]/iu;
+
 /** A name or a password before the host. */
 const HAS_USER = /^[a-z]+:\/\/[^/?#]*@/iu;
 
 const isAddress = (url: string): boolean =>
-  url.length <= MAX_URL && !HAS_USER.test(url) && (ENCRYPTED.safeParse(url).success || LOCAL.safeParse(url).success);
+  url.length <= MAX_URL &&
+  !NOT_IN_URLS.test(url) &&
+  HAS_HOST.test(url) &&
+  !HAS_USER.test(url) &&
+  (ENCRYPTED.safeParse(url).success || LOCAL.safeParse(url).success);
 
 /** `secret`: resolved, or undefined when it is not. */
 export type WrittenNotify = {
@@ -45,26 +55,31 @@ const fault = (part: string, sentence: string): Fault => ({ field: `notify.${par
 
 const NO_CALLBACKS = ", so no callback is sent";
 
-const secretOf = (secret: unknown): Result<string, Fault> =>
-  typeof secret === "string" && secret.trim() !== ""
-    ? ok(secret.trim())
-    : err(
-        fault(
-          "secret",
-          `is empty or could not be resolved${NO_CALLBACKS}. Set it, or repair its reference or provider`,
-        ),
-      );
+/** Why it cannot sign. `signingKey` speaks of a secret that a provider shows; this one the operator makes. */
+const NOT_A_KEY = "is not whsec_ and the base64 of 24 to 64 bytes";
+
+const HOW_TO_MAKE = 'Set "whsec_" and what openssl rand -base64 32 prints';
+
+//= CONFIG-8, CONFIG-12
+/** The key; errs with why no callback can be signed. A placeholder is one with and without the prefix. */
+const keyOf = (written: unknown): Result<SigningKey, Fault> => {
+  const secret = typeof written === "string" ? written.trim() : "";
+  const bare = secret.replace(/^whsec_/u, "");
+  const cold = coldness(secret, NO_CALLBACKS) ?? (bare === "" ? undefined : coldness(bare, NO_CALLBACKS));
+  if (cold !== undefined) return err(fault("secret", cold));
+  return signingKey("standard", secret).mapErr(() => fault("secret", `${NOT_A_KEY}${NO_CALLBACKS}. ${HOW_TO_MAKE}`));
+};
 
 /** `skipped`: what the operator wrote is wrong. `idle`: the secret is not there yet; the route lives without callbacks. */
 export type NotifyFault = Fault & { readonly effect: "skipped" | "idle" };
 
+//= CONFIG-12, NOTIFY-5
 /** What the field asks for; undefined when it is not there. */
 export const notifyOf = (written: WrittenNotify | undefined): Result<Notify | undefined, NotifyFault> => {
   if (written === undefined) return ok(undefined);
   const { url, on = EVENT_KINDS } = written;
   if (!isAddress(url.trim())) return err({ effect: "skipped", ...fault("url", URL_HINT) });
-  return secretOf(written.secret)
-    .andThen((secret) => signingKey("standard", secret).mapErr((said) => fault("secret", said + NO_CALLBACKS)))
+  return keyOf(written.secret)
     .map((key) => ({ url: url.trim(), key, on: new Set(on) }))
     .mapErr((said) => ({ effect: "idle", ...said }));
 };

@@ -6,12 +6,12 @@ import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.t
 import { type DeliveryFields, deliveryFields } from "./delivery-config.ts";
 import { NOTIFY_HINTS, type NotifyFault, notifyOf, notifyShape } from "./notify-config.ts";
 import { isObject, own } from "./own.ts";
-import { hasReference, placeholderIn } from "./placeholder.ts";
+import { hasReference } from "./placeholder.ts";
 import { MOST_BODY_BYTES } from "./prove.ts";
 import type { Fault } from "./rejection.ts";
 import type { Notify, Run } from "./route.ts";
 import { RUN_HINTS, runOf, runSchema } from "./run-config.ts";
-import { isOneLine, isSendable, MAX_SECRET_BYTES } from "./secret.ts";
+import { coldness, unresolved } from "./secret-config.ts";
 import { SCHEME_NAMES, signingKey } from "./signature.ts";
 import { printable } from "./text.ts";
 
@@ -79,9 +79,6 @@ export const UNSERVED = ", so callers get 404";
 /** What a problem of a previous secret means for callers. */
 const UNUSED = ", so it opens nothing";
 
-const unresolved = (effect: string): string =>
-  `is empty or could not be resolved${effect}. Set it, or repair its reference or provider`;
-
 /** Faults of a secret about which a host without SecretRefs has something else to say. */
 export const SECRET_FAULTS = {
   missing: HINTS.secret,
@@ -115,6 +112,7 @@ const hintOf = (field: keyof RouteEntry, value: unknown): string => {
   return (field === "secret" || field === "previousSecret") && isObject(value) ? refHint(value) : HINTS[field];
 };
 
+//= CONFIG-12
 /** What may stand in a field that is an object, and what each part must be. */
 const PARTS: Readonly<Record<string, Readonly<Record<string, string>>>> = { run: RUN_HINTS, notify: NOTIFY_HINTS };
 
@@ -161,20 +159,6 @@ const TOO_LONG = `is longer than ${String(MAX_LENGTH)} characters. Set a shorter
 const filledIn = (field: string, value: string): Result<string, Fault> => {
   if (value.length > MAX_LENGTH) return err(fieldFault(field, TOO_LONG));
   return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
-};
-
-//= ROUTE-3, CONFIG-8
-/** What makes a secret unusable. `effect`: what that means for callers. */
-const coldness = (secret: string, effect: string): string | undefined => {
-  if (secret === "") return unresolved(effect);
-  if (!isSendable(secret)) return `is longer than ${String(MAX_SECRET_BYTES)} bytes. Set a shorter one`;
-  if (!isOneLine(secret)) {
-    return "contains a line break or another control character, which no header can carry. Set one line of text";
-  }
-  const placeholder = placeholderIn(secret);
-  return placeholder === undefined
-    ? undefined
-    : `${placeholder}${effect}. Set a long random string, such as openssl rand -base64 32 prints`;
 };
 
 const COMMA = "contains a comma, which may be two lines of secretHeader joined. Set a secret without one";

@@ -78,6 +78,15 @@ export const liveBridge = (
   primitives: Primitives,
 ): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent });
 
+const NO_EVENTS =
+  "is there, but the store keeps no events, so no callback is sent. Use a store that has events, or remove it";
+
+/** A line for each route whose callbacks a store without `events` cannot keep. */
+export const lacksEvents = (routes: Routes): readonly string[] =>
+  [...routes.values()].flatMap(({ id: routeId, notify }) =>
+    notify === undefined ? [] : [problemLine({ effect: "advice", routeId, field: "notify", sentence: NO_EVENTS })],
+  );
+
 const SHAPES: Shapes = {
   config: [() => true, ""],
   flows: [hasMethods("execute"), "must be a store, such as openSqliteFlows of openclaw-webhooks/sqlite gives"],
@@ -102,6 +111,7 @@ export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives, 
   const lines = problems.map(explain).filter((line) => line !== undefined);
   for (const line of lines) log.write("warn", line);
   if (routes === undefined) log.write("warn", NO_BASE);
+  if (options.flows.events === undefined) for (const line of lacksEvents(configured)) log.write("warn", line);
   if (configured.size === 0 && problems.length === 0) log.write("warn", `${emptiness(config)}.`);
   return liveBridge(() => routes ?? NO_ROUTE, options, log, primitives);
 };

@@ -4,6 +4,7 @@ export type { Awaitable } from "../flows/awaitable.ts";
 export { type ChangeListener, type ChangeSource, FlowChanges } from "../flows/changes.ts";
 export { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../flows/embedded-store.ts";
 export type { Decided, FlowEngine, StoreFault } from "../flows/engine.ts";
+export type { Claimed, FlowEvents, Outbox, OutboxState, RouteState, Settlement, Target } from "../flows/outbox.ts";
 export type { FlowStore, Report } from "../flows/flow-store.ts";
 export type { Limits } from "../limits/limits.ts";
 export { MemoryLimits } from "../limits/memory.ts";

@@ -49,6 +49,8 @@ const onGone: OnGone<Request> = ({ signal }, listener) => {
 
 export type { Logger } from "../bridge/log.ts";
 export type { EmbedOptions } from "../bridge/from-config.ts";
+export type { Callbacks } from "../notify/callbacks.ts";
+export { startCallbacks, type StartCallbacksOptions } from "../notify/start.ts";
 
 //= REPLY-4
 /** Limits are counted in this handler: make one, not one for each request. */

@@ -8,11 +8,13 @@ import {
   needsOfDelivery,
   needsOfSweep,
   NO_DELIVERY,
+  type Stored,
   type Write,
 } from "../../core/index.ts";
 import { mapAwaitable, turn } from "./awaitable.ts";
 import { FlowChanges } from "./changes.ts";
 import type { FlowEngine, StoreFault } from "./engine.ts";
+import { EventWriter } from "./flow-events.ts";
 import { type FlowStore, REPORTS } from "./flow-store.ts";
 
 export type EmbeddedOptions = {
@@ -48,33 +50,48 @@ export const createEmbeddedStore = (
   engine: FlowEngine,
   { now, newId }: EmbeddedOptions,
   changes: FlowChanges = new FlowChanges(),
-): EmbeddedFlows => ({
-  takesDeliveries: true,
-  changes,
-  execute: (owner, action, report, delivery = NO_DELIVERY) => {
-    const needs = needsOfDelivery(action, owner, delivery);
-    const ids = { owner, fresh: needs.freshId ? newId() : "" };
-    const work = engine.transact(needs, (stored) => decideDelivery(action, stored, ids, delivery, now()));
-    return mapAwaitable(work, (done: Result<Decision, StoreFault>) => {
-      if (done.isOk()) {
-        tellOf(done.value.writes, owner, changes);
-        return done.value.outcome;
+): EmbeddedFlows => {
+  const events = new EventWriter();
+  /** What `decide` says, with the events of its writes. */
+  const decided = (decision: Decision, stored: Stored, owner: string, time: number): Decision => {
+    const writes = events.withEvents(decision.writes, stored, owner, time);
+    return writes === decision.writes ? decision : { ...decision, writes };
+  };
+  return {
+    takesDeliveries: true,
+    changes,
+    ...(engine.outbox === undefined ? {} : { events: events.over(engine.outbox) }),
+    execute: (owner, action, report, delivery = NO_DELIVERY) => {
+      const needs = needsOfDelivery(action, owner, delivery);
+      const ids = { owner, fresh: needs.freshId ? newId() : "" };
+      const work = engine.transact(needs, (stored) => {
+        const time = now();
+        return decided(decideDelivery(action, stored, ids, delivery, time), stored, owner, time);
+      });
+      return mapAwaitable(work, (done: Result<Decision, StoreFault>) => {
+        if (done.isOk()) {
+          events.tell(done.value.writes);
+          tellOf(done.value.writes, owner, changes);
+          return done.value.outcome;
+        }
+        report(REPORTS.failed, done.error.error);
+        return err("persist_failed");
+      });
+    },
+    sweep: async () => {
+      for (let total = 0; ;) {
+        const time = now();
+        const swept = await engine.transact(needsOfSweep(time, SWEEP_BATCH), (stored) => {
+          const flows = decideSweep(stored, time);
+          return { flows, writes: events.withEvents(flows, stored, "", time) };
+        });
+        if (swept.isErr()) return err(swept.error);
+        events.tell(swept.value.writes);
+        if (swept.value.flows.length > 0) changes.tellAll();
+        total += swept.value.flows.length;
+        if (swept.value.flows.length < SWEEP_BATCH) return ok(total);
+        await turn();
       }
-      report(REPORTS.failed, done.error.error);
-      return err("persist_failed");
-    });
-  },
-  sweep: async () => {
-    for (let total = 0; ;) {
-      const time = now();
-      const swept = await engine.transact(needsOfSweep(time, SWEEP_BATCH), (stored) => ({
-        writes: decideSweep(stored, time),
-      }));
-      if (swept.isErr()) return err(swept.error);
-      if (swept.value.writes.length > 0) changes.tellAll();
-      total += swept.value.writes.length;
-      if (swept.value.writes.length < SWEEP_BATCH) return ok(total);
-      await turn();
-    }
-  },
-});
+    },
+  };
+};

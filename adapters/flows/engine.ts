@@ -4,20 +4,28 @@
 import type { Result } from "neverthrow";
 import type { FlowRecord, Load, Needs, Stored, TaskRecord, Write } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** Nothing was written. `error` is for the operator. */
 export type StoreFault = { readonly error: unknown };
 
+/** How an engine reads its rows. */
+export type Reading<Row> = {
+  readonly find: (load: Load) => readonly Row[];
+  readonly flowOf: (row: Row) => FlowRecord;
+  readonly ownerOf: (row: Row) => string;
+  readonly tasksOf: (flowId: string) => readonly TaskRecord[];
+};
+
 /** What an engine loads: the flows that the first successful lookup finds, and the first one's tasks where they are wanted. */
-export const loadBy = (
-  { load, tasks }: Needs,
-  find: (load: Load) => readonly FlowRecord[],
-  tasksOf: (flowId: string) => readonly TaskRecord[],
-): Stored => {
+export const loadBy = <Row>({ load, tasks }: Needs, { find, flowOf, ownerOf, tasksOf }: Reading<Row>): Stored => {
   for (const one of load) {
-    const flows = find(one);
+    const rows = find(one);
+    if (rows.length === 0) continue;
+    const flows = rows.map(flowOf);
     const [flow] = flows;
-    if (flow !== undefined) return { flows, tasks: tasks ? tasksOf(flow.flowId) : [] };
+    const stored = { flows, tasks: tasks && flow !== undefined ? tasksOf(flow.flowId) : [] };
+    return one.kind === "due" ? { ...stored, owners: rows.map(ownerOf) } : stored;
   }
   return { flows: [], tasks: [] };
 };
@@ -32,4 +40,7 @@ export interface FlowEngine {
    * or another, comes between load and save. What `decide` throws undoes the transaction.
    */
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Awaitable<Result<T, StoreFault>>;
+
+  /** The events that its transactions write (`put_event`), to be sent. Without it no such write comes, and no callback is sent. */
+  readonly outbox?: Outbox;
 }

@@ -5,6 +5,7 @@ import type { Result } from "neverthrow";
 import type { Delivery, FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
 import type { ChangeSource } from "./changes.ts";
+import type { FlowEvents } from "./outbox.ts";
 
 /** A sentence of the product's own, or a part of one. The log shows it as it is. */
 export class Sentence {
@@ -54,4 +55,7 @@ export interface FlowStore {
 
   /** Whether flows also change without `changes` telling of it, because others write to the host. Then they are asked for too. */
   readonly changesElsewhere?: boolean;
+
+  /** The events of flows that wait to be sent. Without it no callback is sent: routes with `notify` live without. */
+  readonly events?: FlowEvents;
 }

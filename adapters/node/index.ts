@@ -1,6 +1,8 @@
 // The bridge behind a `node:http` server, whole or in pieces.
 
 export type { Logger } from "../bridge/log.ts";
+export type { Callbacks } from "../notify/callbacks.ts";
+export { startCallbacks, type StartCallbacksOptions } from "../notify/start.ts";
 export { bodyReader, readBody } from "./body.ts";
 export { type ClientOf, type ForwardedClient, forwardedClient } from "./client.ts";
 export { isBehindClose, isGone, onGone } from "./connection.ts";

@@ -264,7 +264,7 @@ export const BUGS: readonly Bug[] = [
     clause: "ROUTE-3",
     code: [
       {
-        file: "core/route-config.ts",
+        file: "core/secret-config.ts",
         was: `return placeholder === undefined
     ? undefined`,
         becomes: `return placeholder === undefined || placeholder.startsWith("is a reference")
@@ -405,7 +405,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/flows/sqlite/engine.ts",
-        was: `needs.writes ? "BEGIN IMMEDIATE" : "BEGIN"`,
+        was: `isWrite ? "BEGIN IMMEDIATE" : "BEGIN"`,
         becomes: `"BEGIN"`,
       },
       {

@@ -344,6 +344,79 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("binding", "staysEndedInv", "flow.isThere and flow.endedAt < 0", "flow.isThere"),
   fault("binding", "endsWithFlowInv", "filter(name => bindings.get(name) != number)", "filter(name => number > 0)"),
 
+  // an event of what was so before; one of another session; one that a failure ends, or nothing does
+  fault("callbacks", "togetherInv", `after != "open" and after != before`, `after != "open"`),
+  fault("callbacks", "togetherInv", "events' = if (crash) events else all_", "events' = all_"),
+  fault(
+    "callbacks",
+    "ownSessionInv",
+    `SESSIONS.get(route) == session and addresses.get(route) != "")
+
+`,
+    `addresses.get(route) != "")
+
+`,
+  ),
+  fault(
+    "callbacks",
+    "notLostInv",
+    "outbox.put(one.event, { ...row, tries: row.tries + 1, dueAt: now + fate.wait })",
+    "without(outbox, Set(one.event))",
+  ),
+  fault("callbacks", "notLostInv", "if (crash or not(isThere)) { if", "if (not(isThere)) { if"),
+  // no lease
+  fault("callbacks", "oneSenderInv", "dueAt: now + LEASE })", "dueAt: now })"),
+  // the address before the operator's last word; one that is not encrypted
+  fault("callbacks", "presentAddressInv", "sender: sender, to: address,", `sender: sender, to: "https k",`),
+  fault("callbacks", "presentAddressInv", `url == "https" or url == "loopback"`, `url != "odd"`),
+  fault("callbacks", "waitsInv", "dueAt: now + fate.wait })", "dueAt: now })"),
+  // a redirect counts as taken, an address that is gone gets more, what is given up is young
+  fault(
+    "callbacks",
+    "givenUpInv",
+    `if (status == 200) { kind: "taken"`,
+    `if (status == 200 or status == 301) { kind: "taken"`,
+  ),
+  fault(
+    "callbacks",
+    "givenUpInv",
+    "val isGone = route.in(gone.keys()) and gone.get(route) == address",
+    "val isGone = false and address == gone.get(route)",
+  ),
+  fault("callbacks", "givenUpInv", "now + wait - at >= LIFE", "now + wait - at >= LIFE - 3"),
+  // one too many, and the newest gives way
+  fault("callbacks", "boundedInv", "rows.size() > MAX_EVENTS", "rows.size() > MAX_EVENTS + 1"),
+  fault(
+    "callbacks",
+    "boundedInv",
+    "if (number < least) number else least",
+    "if (least == 1000 or number > least) number else least",
+  ),
+  // slow routes take all places
+  fault(
+    "callbacks",
+    "placesInv",
+    "place.busy < 1 and busyOf(places, one => not(one.isFast)) < OF_SLOW",
+    "place.busy < OF_FAST",
+  ),
+  fault("callbacks", "placesInv", "most and busyOf(places, one => true) < ALL", "most"),
+  // an address that is gone is not shown; an event is shown too late
+  fault("callbacks", "shownInv", "shown' = wrong,", "shown' = wrong.exclude(gone.keys()),"),
+  fault("callbacks", "shownInv", "outbox.get(number).at <= now - LATE)", "outbox.get(number).at < now - LATE)"),
+  // a part that is wrong turns callbacks off; a secret that does not resolve takes the route down
+  fault(
+    "callbacks",
+    "configInv",
+    `else if (not(isAddress(w.url))) { skipped: true,`,
+    `else if (not(isAddress(w.url))) { skipped: false,`,
+  ),
+  fault(
+    "callbacks",
+    "configInv",
+    `{ skipped: false, part: "secret", address: "" }`,
+    `{ skipped: true, part: "secret", address: "" }`,
+  ),
+
   // what a payload inherits; a text in place of a value; a payload that is multiplied; a credential; gaps
   fault(
     "mapping",

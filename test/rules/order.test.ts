@@ -11,6 +11,7 @@ const FOLDERS = [
   "adapters/flows",
   "adapters/limits",
   "adapters/bridge",
+  "adapters/notify",
   "adapters/managed-flows",
   "adapters/node",
   "adapters/fetch",

@@ -56,7 +56,8 @@ const saved = (rows: Rows, write: Write): Rows => {
     after.delete(write.flowId);
     return after;
   }
-  if (write.kind === "put_record" || write.kind === "bind_key") throw new Error("these rows keep no records");
+  if (write.kind === "put_record" || write.kind === "bind_key" || write.kind === "put_event")
+    throw new Error("these rows keep no records");
   const flowId = write.kind === "update_flow" ? write.flow.flowId : write.task.parentFlowId;
   const row = after.get(flowId);
   if (row === undefined) throw new Error(`a write to ${flowId}, which is not there`);

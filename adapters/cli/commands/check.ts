@@ -1,7 +1,7 @@
 // `openclaw-webhooks check`: lists the problems of a configuration file before it is served.
 
 import type { Result } from "neverthrow";
-import { emptiness, explainRoute, loadConfig, printable, problemLine, withoutAgents } from "../../../core/index.ts";
+import { emptiness, explainRoute, loadConfig, printable, withoutAgents } from "../../../core/index.ts";
 import { refusedProxy, wideProxy } from "../../node/client.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
@@ -19,10 +19,13 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
     const { routes, problems } = withoutAgents(loadConfig(config, nodePrimitives.sha256));
     const { refused, wide } = forwardedClient(trustedProxies);
     const proxies = refused.map(refusedProxy);
-    const explained = problems.filter(({ effect }) => effect !== "advice").map(explainOf(server));
-    const advised = problems.filter(({ effect }) => effect === "advice").map(problemLine);
-    const advice = [...server.advice, ...advised, ...wide.map(wideProxy)];
-    const lines = [...unresolved, ...explained.filter((line) => line !== undefined), ...proxies];
+    const linesOf = (isAdvice: boolean): readonly string[] =>
+      problems
+        .filter(({ effect }) => (effect === "advice") === isAdvice)
+        .map(explainOf(server))
+        .filter((line) => line !== undefined);
+    const advice = [...server.advice, ...linesOf(true), ...wide.map(wideProxy)];
+    const lines = [...unresolved, ...linesOf(false), ...proxies];
     if (routes.size === 0 && lines.length === 0) lines.push(`${emptiness(config)}.`);
     for (const line of [...lines, ...advice]) io.out(`${line}\n`);
     for (const route of routes.values()) {

@@ -7,6 +7,7 @@ import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { Log } from "../../bridge/log.ts";
 import { ruleLines } from "../../bridge/rule-lines.ts";
 import { scrub } from "../../bridge/scrub.ts";
+import { runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
 import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
@@ -143,7 +144,7 @@ const runServer = async (
 ): Promise<Result<number, CliFault>> => {
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
-  const { logger, onError } = logs;
+  const { logger, log, onError } = logs;
   for (const line of [...broken, ...advice]) logger.warn(line);
   const { host, port, keepAlive } = options;
   let listener: NodeListener;
@@ -175,6 +176,9 @@ const runServer = async (
   const stopSweeping = startSweeping(flows, {
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });
+  const callbacks =
+    flows.events &&
+    runCallbacks(flows.events, { routes: () => live.served.config.routes, log, hmac: nodePrimitives.hmacSha256 });
   if (options.config === undefined) io.out(banner(url, demo.secret, file));
   for (const route of config.routes.values()) {
     logger.info(routeLine(route));
@@ -191,6 +195,7 @@ const runServer = async (
   };
   const status = await untilStopped(started.value, io, logs, stopping);
   await stopSweeping();
+  await callbacks?.stop();
   flows.close();
   forgive?.();
   logger.info("stopped");

@@ -5,6 +5,7 @@ import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { isObject, own, printable, problemName } from "../../../core/index.ts";
+import { at } from "../members.ts";
 import { configParts, DISABLED, isRead, type Parts } from "./parts.ts";
 import { linesOf, repeatedNames } from "./repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
@@ -51,8 +52,10 @@ const proxiesOf = (written: unknown): Result<readonly string[], string> => {
   return parsed.success ? ok(parsed.data) : err("has trustedProxies that are not a list of strings: correct them");
 };
 
-/** Fields of a route that hold a secret. */
-const FIELDS = ["secret", "previousSecret"] as const;
+/** Fields of a route that hold a secret, as they are called in lines. */
+const FIELDS = ["secret", "previousSecret", "notify.secret"] as const;
+
+const pathTo = (field: Reference["field"]): readonly string[] => field.split(".");
 
 /** A route's reference to a secret. */
 type Reference = {
@@ -72,14 +75,14 @@ const referenceIn = (
   written: unknown,
   secrets: unknown,
 ): Reference | undefined => {
-  const shorthand = shorthandOf(own(written, field));
+  const shorthand = shorthandOf(at(written, ...pathTo(field)));
   if (shorthand !== undefined) {
     const { name, text, isBare } = shorthand;
     const ref = { source: "env", provider: envAlias(secrets), id: name } as const;
     // left as a string, `$NAME` would become a secret that anyone can guess
     return { field, ref, unresolved: isBare ? ref : text, isBare };
   }
-  const ref = asSecretRef(own(route, field));
+  const ref = asSecretRef(at(route, ...pathTo(field)));
   return ref && { field, ref, unresolved: ref, isBare: false };
 };
 
@@ -92,7 +95,11 @@ const entryOf = (id: string, written: unknown, secrets: unknown, env: Env): Entr
 const BARE =
   "a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.";
 
-const UNUSED = "Until then it opens nothing. Remove it once the rotation is over.";
+/** What is so until a secret that is not the route's own resolves. */
+const UNTIL_THEN = {
+  previousSecret: "Until then it opens nothing. Remove it once the rotation is over.",
+  "notify.secret": "Until then no callback is sent, and events wait.",
+} as const;
 
 const QUOTED = /^(["'])[^]*\1$/u;
 
@@ -104,7 +111,7 @@ type Filled = { readonly value: unknown; readonly line?: string; readonly advice
 
 type Resolved = { readonly id: string; readonly route: unknown; readonly filled: readonly Filled[] };
 
-//= CONFIG-1, CONFIG-2, AUTH-9
+//= CONFIG-1, CONFIG-2, CONFIG-12, AUTH-9
 const fill = (
   id: string,
   { field, ref, unresolved, isBare }: Reference,
@@ -115,9 +122,16 @@ const fill = (
     ({ sentence }) => {
       const reason = `${field} could not be resolved: ${isBare ? BARE : sentence}`;
       if (field === "secret") return { value: unresolved, line: `route ${problemName(id)} skipped: ${reason}` };
-      return { value: undefined, advice: `route ${problemName(id)} advice: ${reason} ${UNUSED}` };
+      const advice = `route ${problemName(id)} advice: ${reason} ${UNTIL_THEN[field]}`;
+      return { value: field === "previousSecret" ? undefined : unresolved, advice };
     },
   );
+
+/** A copy in which `value` stands at the end of `path`. */
+const put = (parent: object, [name = "", ...rest]: readonly string[], value: unknown): object => {
+  const child = own(parent, name);
+  return { ...parent, [name]: rest.length > 0 && isObject(child) ? put(child, rest, value) : value };
+};
 
 const resolveEntry = (
   { id, route, references }: Entry,
@@ -125,8 +139,11 @@ const resolveEntry = (
 ): Resolved => {
   if (!isObject(route) || references.length === 0) return { id, route, filled: [] };
   const filled = references.map((reference) => fill(id, reference, secretOf));
-  const fields = Object.fromEntries(references.map(({ field }, place) => [field, filled[place]?.value]));
-  return { id, route: { ...route, ...fields }, filled };
+  const whole = references.reduce<object>(
+    (made, { field }, place) => put(made, pathTo(field), filled[place]?.value),
+    route,
+  );
+  return { id, route: whole, filled };
 };
 
 const resolveRoutes = async (

@@ -10,9 +10,10 @@ import {
   type TaskRecord,
   type Write,
 } from "../../../core/index.ts";
+import { MemoryEvents } from "./events.ts";
 import { MemoryRecords } from "./records.ts";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
-import { type Decided, type FlowEngine, loadBy } from "../engine.ts";
+import { type Decided, type FlowEngine, loadBy, type Reading } from "../engine.ts";
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 
@@ -22,12 +23,17 @@ class MemoryRows {
 
   readonly #records = new MemoryRecords();
 
+  readonly events = new MemoryEvents();
+
+  readonly #reading: Reading<Row> = {
+    find: (load) => this.#find(load),
+    flowOf: ({ flow }) => flow,
+    ownerOf: ({ owner }) => owner,
+    tasksOf: (flowId) => [...(this.#rows.get(flowId)?.tasks.values() ?? [])],
+  };
+
   load(needs: Needs): Stored {
-    const stored = loadBy(
-      needs,
-      (load) => this.#find(load),
-      (flowId) => [...(this.#rows.get(flowId)?.tasks.values() ?? [])],
-    );
+    const stored = loadBy(needs, this.#reading);
     return needs.saved === undefined ? stored : { ...stored, saved: this.#records.find(needs.saved) };
   }
 
@@ -53,15 +59,18 @@ class MemoryRows {
         break;
       case "bind_key":
         this.#records.bind(write);
+        break;
+      case "put_event":
+        this.events.put(write.event);
     }
   }
 
-  #owned(flowId: string | undefined, owner: string): readonly FlowRecord[] {
+  #owned(flowId: string | undefined, owner: string): readonly Row[] {
     const row = this.#rows.get(flowId ?? "");
-    return row?.owner === owner ? [row.flow] : [];
+    return row?.owner === owner ? [row] : [];
   }
 
-  #find(load: Load): readonly FlowRecord[] {
+  #find(load: Load): readonly Row[] {
     switch (load.kind) {
       case "flow":
         return this.#owned(load.flowId, load.owner);
@@ -71,7 +80,7 @@ class MemoryRows {
         return this.#all(load.owner);
       case "newest":
         return this.#all(load.owner)
-          .filter((flow) => load.which === "any" || !isEnded(flow))
+          .filter(({ flow }) => load.which === "any" || !isEnded(flow))
           .slice(0, 1);
       case "due":
         return this.#due(load.endedBy).slice(0, load.limit);
@@ -79,22 +88,23 @@ class MemoryRows {
   }
 
   //= STORE-5
-  #all(owner: string): readonly FlowRecord[] {
-    const own = [...this.#rows.values()].filter((row) => row.owner === owner);
-    return own.map(({ flow }) => flow).toReversed();
+  #all(owner: string): readonly Row[] {
+    return [...this.#rows.values()].filter((row) => row.owner === owner).toReversed();
   }
 
-  #due(endedBy: number): readonly FlowRecord[] {
-    const isDue = (flow: FlowRecord): boolean =>
-      isEnded(flow) ? (flow.endedAt ?? flow.updatedAt) <= endedBy : flow.cancelRequestedAt !== undefined;
-    const idle = [...this.#rows.values()].filter(({ tasks }) => tasks.size === 0);
-    return idle.map(({ flow }) => flow).filter(isDue);
+  #due(endedBy: number): readonly Row[] {
+    const isDue = ({ flow, tasks }: Row): boolean =>
+      tasks.size === 0 &&
+      (isEnded(flow) ? (flow.endedAt ?? flow.updatedAt) <= endedBy : flow.cancelRequestedAt !== undefined);
+    return [...this.#rows.values()].filter(isDue);
   }
 }
 
 /** Each transaction runs to its end before the next begins, so it needs no lock. */
 export class MemoryEngine implements FlowEngine {
   readonly #rows = new MemoryRows();
+
+  readonly outbox = this.#rows.events;
 
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Result<T, never> {
     const decision = decide(this.#rows.load(needs));

@@ -7,7 +7,9 @@ import { err, ok, type Result } from "neverthrow";
 import type { Needs, Stored } from "../../../core/index.ts";
 import type { Awaitable } from "../awaitable.ts";
 import type { Decided, FlowEngine, StoreFault } from "../engine.ts";
+import type { Outbox } from "../outbox.ts";
 import { NO_FILES, type OpenFiles } from "./open-files.ts";
+import { SqliteOutbox } from "./outbox.ts";
 import { SqliteTables } from "./tables.ts";
 
 /** Milliseconds for which a command waits for the lock of another process, and between two tries. */
@@ -37,13 +39,18 @@ const foundBusy = (done: Result<unknown, StoreFault>): boolean => done.isErr() &
 
 const faultOf = (error: unknown): StoreFault => ({ error });
 
-type Transaction<T> = { readonly needs: Needs; readonly decide: (stored: Stored) => T };
+/** What a transaction gives back, and whether it wrote. */
+type Done<T> = { readonly value: T; readonly hasWritten: boolean };
+
+/** `isWrite`: it may write. `work` runs inside of it. */
+type Transaction<T> = { readonly isWrite: boolean; readonly work: () => Done<T> };
 
 export class SqliteEngine implements FlowEngine {
   readonly #database: DatabaseSync;
   readonly #tables: SqliteTables;
   readonly #lockDeadlineMs: number;
   readonly files: OpenFiles;
+  readonly outbox: Outbox;
   #isWorking = false;
   #idle: NodeJS.Timeout | undefined;
 
@@ -56,6 +63,10 @@ export class SqliteEngine implements FlowEngine {
     this.#database = database;
     this.#tables = new SqliteTables(database);
     this.#lockDeadlineMs = lockDeadlineMs;
+    const { events } = this.#tables;
+    this.outbox = new SqliteOutbox(events, (isWrite, use) =>
+      this.#run({ isWrite, work: () => ({ value: use(events), hasWritten: isWrite }) }),
+    );
     this.files = watch();
     void this.files.lost.then(() => this.#rescue());
     // a log that a crash has left
@@ -64,15 +75,21 @@ export class SqliteEngine implements FlowEngine {
 
   //= STORE-1
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Awaitable<Result<T, StoreFault>> {
-    const done = this.#attempt({ needs, decide });
-    return foundBusy(done) ? this.#retry({ needs, decide }, done) : done;
+    const work = (): Done<T> => {
+      const decision = decide(this.#tables.load(needs));
+      for (const write of decision.writes) this.#tables.save(write);
+      return { value: decision, hasWritten: decision.writes.length > 0 };
+    };
+    return this.#run({ isWrite: needs.writes, work });
+  }
+
+  #run<T>(transaction: Transaction<T>): Awaitable<Result<T, StoreFault>> {
+    const done = this.#attempt(transaction);
+    return foundBusy(done) ? this.#retry(transaction, done) : done;
   }
 
   /** Until the file is free or it has been busy for too long. */
-  async #retry<T extends Decided>(
-    transaction: Transaction<T>,
-    busy: Result<T, StoreFault>,
-  ): Promise<Result<T, StoreFault>> {
+  async #retry<T>(transaction: Transaction<T>, busy: Result<T, StoreFault>): Promise<Result<T, StoreFault>> {
     const latest = performance.now() + this.#lockDeadlineMs;
     for (let done = busy; ; done = this.#attempt(transaction)) {
       if (!foundBusy(done) || performance.now() >= latest) return done;
@@ -82,17 +99,16 @@ export class SqliteEngine implements FlowEngine {
 
   //= STORE-2
   /** Answers only after COMMIT; an error before it undoes all of the transaction. */
-  #attempt<T extends Decided>({ needs, decide }: Transaction<T>): Result<T, StoreFault> {
+  #attempt<T>({ isWrite, work }: Transaction<T>): Result<T, StoreFault> {
     if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));
-    const gone = needs.writes ? this.files.look() : this.files.recent();
+    const gone = isWrite ? this.files.look() : this.files.recent();
     if (gone !== undefined) return err(faultOf(gone));
     this.#isWorking = true;
     try {
-      this.#database.exec(needs.writes ? "BEGIN IMMEDIATE" : "BEGIN");
-      const decision = decide(this.#tables.load(needs));
-      for (const write of decision.writes) this.#tables.save(write);
+      this.#database.exec(isWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+      const { value, hasWritten } = work();
       this.#database.exec("COMMIT");
-      return decision.writes.length === 0 ? ok(decision) : this.#kept(decision);
+      return hasWritten ? this.#kept(value) : ok(value);
     } catch (error) {
       this.#rollback();
       return err(faultOf(error));

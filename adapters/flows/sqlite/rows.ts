@@ -17,13 +17,13 @@ import {
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
-const text = (row: Row, name: string): string => {
+export const textIn = (row: Row, name: string): string => {
   const value = row[name];
   if (typeof value !== "string") throw new TypeError(`sqlite: column ${name} does not hold text`);
   return value;
 };
 
-const number = (row: Row, name: string): number => {
+export const numberIn = (row: Row, name: string): number => {
   const value = row[name];
   if (typeof value !== "number") throw new TypeError(`sqlite: column ${name} does not hold a number`);
   return value;
@@ -40,28 +40,28 @@ const oneOf = <T extends string>(row: Row, name: string, allowed: readonly T[]):
 
 /** What the parser says would quote the row. */
 const json = (row: Row, name: string): JsonValue => {
-  const parsed = Result.fromThrowable((written: string): JsonValue => JSON.parse(written))(text(row, name));
+  const parsed = Result.fromThrowable((written: string): JsonValue => JSON.parse(written))(textIn(row, name));
   if (parsed.isErr()) throw new TypeError(`sqlite: column ${name} does not hold JSON`);
   return parsed.value;
 };
 
 export const flowOf = (row: Row): FlowRecord => ({
-  flowId: text(row, "flow_id"),
+  flowId: textIn(row, "flow_id"),
   syncMode: oneOf(row, "sync_mode", SYNC_MODES),
-  controllerId: optional(row, "controller_id", text),
-  revision: number(row, "revision"),
+  controllerId: optional(row, "controller_id", textIn),
+  revision: numberIn(row, "revision"),
   status: oneOf(row, "status", FLOW_STATUSES),
   notifyPolicy: oneOf(row, "notify_policy", NOTIFY_POLICIES),
-  goal: text(row, "goal"),
-  currentStep: optional(row, "current_step", text),
-  blockedTaskId: optional(row, "blocked_task_id", text),
-  blockedSummary: optional(row, "blocked_summary", text),
+  goal: textIn(row, "goal"),
+  currentStep: optional(row, "current_step", textIn),
+  blockedTaskId: optional(row, "blocked_task_id", textIn),
+  blockedSummary: optional(row, "blocked_summary", textIn),
   stateJson: optional(row, "state_json", json),
   waitJson: optional(row, "wait_json", json),
-  cancelRequestedAt: optional(row, "cancel_requested_at", number),
-  createdAt: number(row, "created_at"),
-  updatedAt: number(row, "updated_at"),
-  endedAt: optional(row, "ended_at", number),
+  cancelRequestedAt: optional(row, "cancel_requested_at", numberIn),
+  createdAt: numberIn(row, "created_at"),
+  updatedAt: numberIn(row, "updated_at"),
+  endedAt: optional(row, "ended_at", numberIn),
 });
 
 /** SQL's NULL is an absent value; JSON's null is the text `null`. */
@@ -120,7 +120,7 @@ export const taskOf = (row: Row): TaskRecord => TASK.parse(json(row, "record"));
 
 /** A record of a request. */
 export const recordOf = (row: Row): SavedRecord => ({
-  fingerprint: text(row, "fingerprint"),
-  outcome: text(row, "outcome"),
-  at: number(row, "at"),
+  fingerprint: textIn(row, "fingerprint"),
+  outcome: textIn(row, "outcome"),
+  at: numberIn(row, "at"),
 });

@@ -70,8 +70,25 @@ CREATE TABLE bindings (
 CREATE INDEX bindings_of_flow ON bindings (flow_id);
 `;
 
+/** Events that wait to be sent, and addresses that want nothing more. `number`: in the order in which they were made. */
+export const OUTBOX = `
+CREATE TABLE events (
+  number INTEGER PRIMARY KEY,
+  route_id TEXT NOT NULL,
+  event_id TEXT NOT NULL,
+  body TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  tries INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  UNIQUE (route_id, event_id)
+) STRICT;
+CREATE INDEX events_due ON events (route_id, due_at);
+CREATE INDEX events_of_route ON events (route_id, number);
+CREATE TABLE gone_addresses (route_id TEXT NOT NULL PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
 /** Each makes the next version of the tables; a released one is never changed. */
-const MIGRATIONS: readonly string[] = [FIRST, NUMBERED, REPEATABLE];
+const MIGRATIONS: readonly string[] = [FIRST, NUMBERED, REPEATABLE, OUTBOX];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

@@ -12,8 +12,9 @@ import {
   type Stored,
   type Write,
 } from "../../../core/index.ts";
-import { loadBy } from "../engine.ts";
-import { changing, flowOf, lasting, recordOf, type Row, taskOf } from "./rows.ts";
+import { loadBy, type Reading } from "../engine.ts";
+import { EventRows } from "./event-rows.ts";
+import { changing, flowOf, lasting, recordOf, type Row, taskOf, textIn } from "./rows.ts";
 import { Turns } from "./turns.ts";
 
 //= STORE-5
@@ -95,17 +96,21 @@ const prepareAll = (database: DatabaseSync): Prepared => {
 export class SqliteTables {
   readonly #run: Prepared;
   readonly #turns = new Turns();
+  readonly events: EventRows;
+  readonly #reading: Reading<Row> = {
+    find: (load) => this.#find(load),
+    flowOf,
+    ownerOf: (row) => textIn(row, "owner"),
+    tasksOf: (flowId) => this.#run.tasks.all(flowId).map(taskOf),
+  };
 
   constructor(database: DatabaseSync) {
     this.#run = prepareAll(database);
+    this.events = new EventRows(database);
   }
 
   load(needs: Needs): Stored {
-    const stored = loadBy(
-      needs,
-      (load) => this.#find(load).map(flowOf),
-      (flowId) => this.#run.tasks.all(flowId).map(taskOf),
-    );
+    const stored = loadBy(needs, this.#reading);
     return needs.saved === undefined ? stored : { ...stored, saved: this.#record(needs.saved) };
   }
 
@@ -128,6 +133,9 @@ export class SqliteTables {
         break;
       case "bind_key":
         this.#run.bind.run(write.routeId, write.owner, write.key, write.flowId);
+        break;
+      case "put_event":
+        this.events.put(write.event);
     }
   }
 

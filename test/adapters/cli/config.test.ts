@@ -580,3 +580,34 @@ test.each([
   const { config } = await read({ routes: { zapier: route(SECRET, { path: text, list: [{ [text]: text }] }) } }, env);
   expect(config).toEqual({ routes: { zapier: route(SECRET, { path: expected, list: [{ [text]: expected }] }) } });
 });
+
+const KEY = `whsec_${Buffer.from("a key of callbacks, 32 bytes long").toString("base64")}`;
+const notified = (secret: unknown): object =>
+  route(SECRET, { notify: { url: "https://hook.test/x", secret, on: ["ended"] } });
+
+test("CONFIG-12: notify.secret is a secret as secret is: a text, a variable or a SecretRef", async () => {
+  const secrets = { providers: { default: { source: "env" } } };
+  const ref = { source: "env", provider: "default", id: "CALLBACKS" };
+  for (const written of [KEY, "${CALLBACKS}", "$CALLBACKS", ref]) {
+    const server = await read({ routes: { r: notified(written) }, secrets }, { CALLBACKS: KEY });
+    const config = load(server);
+    expect([written, server.advice, config.problems]).toEqual([written, [], []]);
+    const [live] = config.routes.values();
+    expect([live?.notify?.url, [...(live?.notify?.on ?? [])]]).toEqual(["https://hook.test/x", ["ended"]]);
+  }
+});
+
+test("CONFIG-12: a notify.secret that does not resolve leaves the route alive without callbacks, with one line of advice", async () => {
+  for (const written of ["${CALLBACKS}", "$CALLBACKS", { source: "env", provider: "default", id: "CALLBACKS" }]) {
+    const server = await read({ routes: { r: notified(written) } });
+    const config = load(server);
+    const lines = [...server.advice, ...config.problems.map(explainOf(server)).filter((line) => line !== undefined)];
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^route r advice: notify\.secret could not be resolved: .*\. Until then no callback is sent, and events wait\.$/u,
+      ),
+    ]);
+    expect([server.unresolved, config.routes.size]).toEqual([[], 1]);
+    expect([...config.routes.values()][0]?.notify).toBeUndefined();
+  }
+});

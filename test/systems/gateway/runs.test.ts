@@ -205,8 +205,8 @@ test(
     const [call] = callsOf("Needs approval");
     assert.ok(call?.tools.includes("webhooks_flow"), call?.tools.join(" "));
     await gateway.until("the first turn has ended", () => turn === 3);
-    const shown = callsOf("Needs approval")[1]?.texts.at(-1) ?? "";
-    assert.match(shown, /EXTERNAL_UNTRUSTED_CONTENT[\s\S]*"goal":"Needs approval"/u);
+    const shown = /EXTERNAL_UNTRUSTED_CONTENT[\s\S]*"goal":"Needs approval"/u;
+    assert.ok(callsOf("Needs approval")[1]?.texts.some((text) => shown.test(text)));
     const resumed = await ask(
       { action: "resume_flow", flowId, expectedRevision: flow.revision, stateJson: { approved: true } },
       "approve",
