@@ -12,6 +12,7 @@ const FOLDERS = [
   "adapters/limits",
   "adapters/bridge",
   "adapters/managed-flows",
+  "adapters/runs",
   "adapters/node",
   "adapters/fetch",
   "adapters/gateway",
