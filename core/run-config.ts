@@ -45,7 +45,8 @@ const sessionOf = (session: string): Result<string | undefined, Fault> => {
   return err(fault("session", `is neither "${CHILD}" nor the key of a session, such as agent:main:reviews`));
 };
 
-/** What the field asks for; undefined when it is not there. */
+//= RUN-7
+/** What the field asks for; undefined when it is not there. The agent has no tools unless it says so. */
 export const runOf = (written: z.infer<typeof runSchema> | undefined): Result<Run | undefined, Fault> => {
   if (written === undefined) return ok(undefined);
   const { message, session = CHILD, tools = false } = written;

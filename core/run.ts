@@ -6,7 +6,7 @@ import * as z from "zod";
 import type { ActionOf } from "./action.ts";
 import { isOpenFlow, type Plan } from "./claim.ts";
 import { type JsonValue, parseJson } from "./json.ts";
-import { isNamed } from "./own.ts";
+import { isObject } from "./own.ts";
 import type { Route } from "./route.ts";
 import { agentOf } from "./task.ts";
 import { clip } from "./text.ts";
@@ -70,7 +70,7 @@ export const MAX_REPLY = 65_536;
 /** Times that one turn is begun, when nothing shows that it has begun. */
 const MAX_TRIES = 2;
 
-//= RUN-2
+//= RUN-2, RUN-8
 /**
  * The idempotency key of the turn that was begun last, which is its id in the host, too: the flow's id for the first one. A turn
  * that is begun again has a key of its own, because after a restart a Gateway takes no key twice.
@@ -80,7 +80,7 @@ export const runIdOf = ({ flowId, turn, tries }: KnownRun): string => {
   return turn === 1 ? flowId : `${flowId}.${String(turn)}`;
 };
 
-//= RUN-6
+//= RUN-6, RUN-7
 /** The session of the run: nothing from outside is in it but the flow's id, which the host made. */
 export const runSession = ({ sessionKey, run }: Route, flowId: string): string =>
   run?.session ?? `agent:${agentOf(sessionKey)}:subagent:webhooks-${flowId}`.toLowerCase();
@@ -120,6 +120,7 @@ export const beginningOf = (flow: FlowView | null): Beginning => {
   return waits(flow) ? "wait" : "begin";
 };
 
+//= RUN-2
 /** The turn is begun: written down before the host is asked. */
 export const begun = (row: KnownRun, boot: string, now: number): KnownRun => ({
   ...row,
@@ -189,14 +190,14 @@ const told = (result: RunResult): JsonValue =>
     ? { status: result.status, reply: result.reply, ...(result.isCut ? { isCut: true } : {}) }
     : { status: result.status, code: result.code, error: RUN_FAULTS[result.code] };
 
-/** A state that is not an object is kept as `state`. */
-const withRun = (state: unknown, result: RunResult): JsonValue => {
+const hasMembers = (state: JsonValue): state is { readonly [member: string]: JsonValue } => isObject(state);
+
+//= RUN-3
+/** All that the state holds, with the run at `run`. A state that is not an object is kept as `state`. */
+const withRun = (state: JsonValue | undefined, result: RunResult): JsonValue => {
   const run = told(result);
   if (state === undefined || state === null) return { run };
-  // boundary: a view holds JSON alone.
-  return isNamed(state) && !Array.isArray(state)
-    ? { ...(state as { readonly [member: string]: JsonValue }), run }
-    : { state: state as JsonValue, run };
+  return hasMembers(state) ? { ...state, run } : { state, run };
 };
 
 /** What is done with the flow of a run that has ended. `wait`: the agent has left the flow waiting. */
@@ -216,15 +217,18 @@ export const endingOf = ({ result }: KnownRun, flow: FlowView | null): Ending =>
   return { kind: "tell", action: { action, ...about, stateJson: withRun(stateJson, result) } };
 };
 
+//= RUN-9
 /** The agent waits for a resume. */
 export const waiting = (row: KnownRun): KnownRun => ({ ...row, state: "waiting", result: undefined });
 
+//= RUN-5, RUN-9
 /** What a run that waits does, given its flow. */
 export const resumptionOf = (flow: FlowView | null): "next_turn" | "wait" | "drop" => {
   if (flow === null || isOver(flow)) return "drop";
   return waits(flow) ? "wait" : "next_turn";
 };
 
+//= RUN-9
 /** The next turn of the same flow, at its old place in the queue. A flow that was made waiting has had none. */
 export const nextTurn = (row: KnownRun): KnownRun => ({
   ...row,

@@ -1590,4 +1590,197 @@ export const BUGS: readonly Bug[] = [
       breaks: "exitInv",
     },
   },
+  {
+    name: "a turn that was lost, begun again",
+    clause: "RUN-2",
+    code: [
+      {
+        file: "core/run.ts",
+        was: 'case "lost":\n      return failedRun(row, "run_lost");',
+        becomes: 'case "lost":\n      return { ...row, state: "queued" };',
+      },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'else if (trace == "lost") ended(row, "run_lost")',
+      becomes: 'else if (trace == "lost") { ...row, state: "queued" }',
+      breaks: "onceInv",
+    },
+  },
+  {
+    name: "a flow that others have ended, told its end",
+    clause: "RUN-2",
+    code: [
+      {
+        file: "core/run.ts",
+        was: 'if (flow === null || isOver(flow) || result === undefined) return { kind: "drop" };',
+        becomes: 'if (flow === null || result === undefined) return { kind: "drop" };',
+      },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'if (isOver(flow)) "drop" else if (row.result == "reply"',
+      becomes: 'if (row.result == "reply"',
+      breaks: "toldInv",
+    },
+  },
+  {
+    name: "an end that takes away the flow's state",
+    clause: "RUN-3",
+    code: [
+      {
+        file: "core/run.ts",
+        was: "return hasMembers(state) ? { ...state, run } : { state, run };",
+        becomes: "return { run };",
+      },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'status: if (result == "reply") "succeeded" else "failed", told: result }',
+      becomes: 'status: if (result == "reply") "succeeded" else "failed", told: result, note: 0 }',
+      breaks: "stateInv",
+    },
+  },
+  {
+    name: "one turn more than there are places",
+    clause: "RUN-4",
+    code: [{ file: "core/run.ts", was: "roomOf(routeId) <= 0", becomes: "roomOf(routeId) < 0" }],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'rows.get(g).state == "queued").size() < free)',
+      becomes: 'rows.get(g).state == "queued").size() <= free)',
+      breaks: "placesInv",
+    },
+  },
+  {
+    name: "a flow that waits, worked on",
+    clause: "RUN-5",
+    code: [{ file: "core/run.ts", was: 'return waits(flow) ? "wait" : "begin";', becomes: 'return "begin";' }],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'if (isOver(flow)) "drop" else if (waits(flow)) "wait" else "begin"',
+      becomes: 'if (isOver(flow)) "drop" else "begin"',
+      breaks: "startsInv",
+    },
+  },
+  {
+    name: "a turn that goes on when its time is over",
+    clause: "RUN-5",
+    code: [{ file: "core/run.ts", was: "now - row.at >= timeoutMs", becomes: "now - row.at > timeoutMs" }],
+  },
+  {
+    name: "a prompt that begins with the operator's words, or a stranger's",
+    clause: "RUN-6",
+    code: [{ file: "core/prompt.ts", was: "return [FIRST_LINE, ...parts];", becomes: "return parts;" }],
+    model: {
+      file: "spec/runs.qnt",
+      was: "[FIRST_LINE].concat(message.foldl(List(),",
+      becomes: "[].concat(message.foldl(List(),",
+      breaks: "fencedInv",
+    },
+  },
+  {
+    name: "what came from outside as the own word",
+    clause: "RUN-6",
+    code: [
+      {
+        file: "core/prompt.ts",
+        was: '{ kind: "outside", text: shortened(text) };\n  });',
+        becomes: '{ kind: "own", text: shortened(text) };\n  });',
+      },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'else { kind: "outside", text: value })))',
+      becomes: 'else { kind: "own", text: value })))',
+      breaks: "fencedInv",
+    },
+  },
+  {
+    name: "tools for every agent",
+    clause: "RUN-7",
+    code: [{ file: "core/run-config.ts", was: "tools = false", becomes: "tools = true" }],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'tools: config.tools == "true",',
+      becomes: 'tools: config.tools != "false",',
+      breaks: "configuredInv",
+    },
+  },
+  {
+    name: "a turn that had not begun, lost",
+    clause: "RUN-8",
+    code: [
+      {
+        file: "core/run.ts",
+        was: 'row.state === "starting" && row.tries < MAX_TRIES',
+        becomes: 'row.state === "starting" && row.tries < 1',
+      },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'row.state == "starting" and row.tries < MAX_TRIES',
+      becomes: 'row.state == "starting" and row.tries < 1',
+      breaks: "lostInv",
+    },
+  },
+  {
+    name: "a second try under the name of the first one",
+    clause: "RUN-8",
+    code: [{ file: "core/run.ts", was: "if (tries > 1) return", becomes: "if (tries > 2) return" }],
+  },
+  {
+    name: "a reply that ends a flow that waits",
+    clause: "RUN-9",
+    code: [
+      {
+        file: "core/run.ts",
+        was: 'if (result.status === "succeeded" && waits(flow)) return { kind: "wait" };\n',
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: 'else if (row.result == "reply" and waits(flow)) "wait" else "tell"',
+      becomes: 'else "tell"',
+      breaks: "waitingStaysInv",
+    },
+  },
+  {
+    name: "a next turn under the last one's name",
+    clause: "RUN-9",
+    code: [
+      { file: "core/run.ts", was: "turn: row.tries === 0 ? row.turn : row.turn + 1,", becomes: "turn: row.turn," },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: "turn: if (row.tries == 0) row.turn else row.turn + 1, tries: 0",
+      becomes: "turn: row.turn, tries: 0",
+      breaks: "turnsInv",
+    },
+  },
+  {
+    name: "a Gateway without agents that is asked for them",
+    clause: "RUN-10",
+    code: [
+      {
+        file: "adapters/gateway/agents.ts",
+        was: `].every((call) => typeof call === "function")`,
+        becomes: `].some((call) => typeof call === "function")`,
+      },
+    ],
+  },
+  {
+    name: "a Gateway that cannot start agents and says nothing",
+    clause: "RUN-10",
+    code: [
+      { file: "adapters/gateway/agent-runs.ts", was: ' log.write("warn", CANNOT);', becomes: " return undefined;" },
+    ],
+    model: {
+      file: "spec/runs.qnt",
+      was: "warnings: if (not(canRun) and wanting != Set()) 1 else 0",
+      becomes: "warnings: 0",
+      breaks: "servedInv",
+    },
+  },
 ];

@@ -603,6 +603,34 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "else if (bytesOf(inFlight) > ALL_BYTES)",
   ),
 
+  // an entry that goes too soon; a turn that is forgotten, or not linked; places and their order; a turn that goes on; a third try
+  fault(
+    "runs",
+    "keptRowInv",
+    'if (ending == "wait") { ...row, state: "waiting", result: "none" }',
+    'if (ending == "wait") { ...row, state: "gone" }',
+  ),
+  fault(
+    "runs",
+    "goesOnInv",
+    'boot: if (after.state == "running") boot else after.boot',
+    'boot: boot, state: "running"',
+  ),
+  fault("runs", "linkedInv", "links.union(Set(keyOf(f)))", "links"),
+  fault(
+    "runs",
+    "orderInv",
+    'FLOWS.filter(g => g < f and rows.get(g).state == "queued").size() < free)',
+    'FLOWS.filter(g => g > f and rows.get(g).state == "queued").size() < free)',
+  ),
+  fault(
+    "runs",
+    "endsInv",
+    "if (isOut or not(isLive(key))) host else host.set",
+    "if (isOut or isLate or not(isLive(key))) host else host.set",
+  ),
+  fault("runs", "againInv", "row.tries < MAX_TRIES) { ...row", "row.tries <= MAX_TRIES) { ...row"),
+
   // a wait that is over and not read for; a write that is not told; a place too many, and one too few
   fault("waiting", "inTimeInv", "due' = ended.union(noticed).union(polled)", "due' = noticed.union(polled)"),
   fault(

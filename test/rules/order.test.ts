@@ -13,6 +13,7 @@ const FOLDERS = [
   "adapters/bridge",
   "adapters/notify",
   "adapters/managed-flows",
+  "adapters/runs",
   "adapters/node",
   "adapters/fetch",
   "adapters/gateway",
