@@ -1,4 +1,5 @@
-// Runs a GitHub workflow of one job as far as the documents use one: steps with run, env, id and if, one by one.
+// Runs a GitHub workflow of one job as far as the documents use one: steps with run, env, id and if, one by one. A step with
+// `uses` prepares the machine, and is left out.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,6 +37,12 @@ export type Runner = {
   /** The command that takes a script's file. */
   readonly shell: string;
   readonly secrets: Env;
+  /** What the machine has in its environment. */
+  readonly env?: Env;
+  /** The payload of the event that started the job. */
+  readonly event?: object;
+  /** Whether somebody has cancelled the job. */
+  readonly isCancelled?: () => boolean;
   /** Runs instead of a step; returns whether it succeeded. */
   readonly instead?: Readonly<Record<string, () => Promise<boolean>>>;
 };
@@ -44,12 +51,12 @@ export type Job = { readonly failed: boolean; readonly ran: readonly string[]; r
 
 /** The values during a job. A missing output is an empty string, as in GitHub's expressions. */
 class Context {
-  readonly #secrets: Env;
+  readonly #runner: Runner;
   readonly #outputs = new Map<string, Env>();
   failed = false;
 
-  constructor(secrets: Env) {
-    this.#secrets = secrets;
+  constructor(runner: Runner) {
+    this.#runner = runner;
   }
 
   keep(id: string, written: string): void {
@@ -72,10 +79,11 @@ class Context {
       { get: (_, id: string) => ({ outputs: new Proxy(this.#outputs.get(id) ?? {}, empty) }) },
     );
     return runInNewContext(expression, {
-      secrets: this.#secrets,
+      secrets: this.#runner.secrets,
+      github: { event: this.#runner.event },
       steps,
       failure: () => this.failed,
-      cancelled: () => false,
+      cancelled: () => this.#runner.isCancelled?.() ?? false,
     });
   }
 }
@@ -84,24 +92,31 @@ class Context {
 const RUN: Env = { GITHUB_RUN_ID: "16912345678", GITHUB_RUN_ATTEMPT: "1" };
 
 /** With errors fatal, as GitHub runs a script. */
-const runStep = async (step: Step, shared: Env, context: Context, { shell, folder }: Runner): Promise<Ran> => {
-  const [script, output] = [join(folder, "script"), join(folder, "output")];
+const runStep = async (
+  step: Step,
+  shared: Env,
+  context: Context,
+  { shell, folder, env: own }: Runner,
+): Promise<Ran> => {
+  const [script, output, summary] = [join(folder, "script"), join(folder, "output"), join(folder, "summary")];
   writeFileSync(script, context.fill(step.run));
   writeFileSync(output, "");
   const env = Object.entries({ ...shared, ...step.env }).map(([name, value]) => [name, context.fill(value)]);
-  const ran = await runIn(folder, { ...Object.fromEntries(env), ...RUN, GITHUB_OUTPUT: output }, shell, ["-e", script]);
+  const files = { GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary };
+  const ran = await runIn(folder, { ...own, ...Object.fromEntries(env), ...RUN, ...files }, shell, ["-e", script]);
   context.keep(step.id, readFileSync(output, "utf8"));
   return ran;
 };
 
 /** Runs the job; a step that fails skips those that do not ask for it. */
 export const runWorkflow = async (workflow: string, runner: Runner): Promise<Job> => {
-  const context = new Context(runner.secrets);
+  const context = new Context(runner);
   const shared = pairs(/^env:\n((?: {2}.*\n)+)/mu.exec(workflow)?.[1] ?? "");
   const done: (Ran & { readonly name: string })[] = [];
   for (const step of workflow
     .split(/^ {6}- /mu)
     .slice(1)
+    .filter((text) => !text.startsWith("uses: "))
     .map(stepOf)) {
     if (!context.isDue(step)) continue;
     const replacement = runner.instead?.[step.name];
