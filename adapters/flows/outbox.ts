@@ -27,8 +27,8 @@ export type OutboxState = {
   readonly gone: ReadonlyMap<string, string>;
 };
 
-/** Milliseconds for which a claimed event is one sender's. Longer than a try can last. */
-export const LEASE_MS = 60_000;
+/** Milliseconds for which a claimed event is one sender's. Longer than a try and its settlement can last. */
+export const LEASE_MS = 30_000;
 
 export interface Outbox {
   /**

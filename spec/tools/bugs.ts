@@ -1653,6 +1653,191 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "what was so before is told again",
+    clause: "NOTIFY-1",
+    code: [
+      {
+        file: "core/event.ts",
+        was: "before === standingOf(after) ? undefined : kindOf(after);",
+        becomes: 'before === standingOf(after) && before.startsWith("open") ? undefined : kindOf(after);',
+      },
+    ],
+    model: {
+      file: "spec/callbacks.qnt",
+      was: `after != "open" and after != before`,
+      becomes: `after != "open" and (after != before or before == "ended")`,
+      breaks: "togetherInv",
+    },
+  },
+  {
+    name: "an event of a sweep goes to nobody",
+    clause: "NOTIFY-1",
+    code: [
+      {
+        file: "adapters/flows/engine.ts",
+        was: `return one.kind === "due" ? { ...stored, owners: rows.map(ownerOf) } : stored;`,
+        becomes: `return one.kind === "due" && rows.map(ownerOf).length < 0 ? { ...stored, owners: [] } : stored;`,
+      },
+    ],
+  },
+  {
+    name: "an event goes to every route",
+    clause: "NOTIFY-2",
+    code: [
+      {
+        file: "core/event-writes.ts",
+        was: "const wanted = subscriptions.get(stored.owners?.[place] ?? owner) ?? [];",
+        becomes:
+          "const wanted = [...subscriptions].flatMap(([session, all]) => (session === (stored.owners?.[place] ?? owner) ? all : all));",
+      },
+    ],
+  },
+  {
+    name: "a route's name tells its session",
+    clause: "NOTIFY-2",
+    code: [
+      {
+        file: "core/subscription.ts",
+        was: "name: routeName(route), on",
+        becomes: "name: routeName({ id: route.id, sessionKey: routeName(route) }) && route.id, on",
+      },
+    ],
+  },
+  {
+    name: "each try has an id of its own",
+    clause: "NOTIFY-3",
+    code: [
+      {
+        file: "core/callback.ts",
+        was: `signDelivery("standard", key, { id: eventId, now }, bytes, hmac)`,
+        becomes: `signDelivery("standard", key, { id: \`\${eventId}_\${String(now)}\`, now }, bytes, hmac)`,
+      },
+    ],
+  },
+  {
+    name: "an event leaves the outbox when it is claimed",
+    clause: "NOTIFY-3",
+    code: [
+      {
+        file: "adapters/flows/sqlite/event-rows.ts",
+        was: `this.#run("lease").run(now + LEASE_MS, routeId, eventId);`,
+        becomes: `this.#run("remove").run(routeId, eventId, ...[now + LEASE_MS].slice(1));`,
+      },
+    ],
+    model: {
+      file: "spec/callbacks.qnt",
+      was: "else outbox.put(number, { ...outbox.get(number), dueAt: now + LEASE }),",
+      becomes: "else without(outbox, Set(number)),",
+      breaks: "notLostInv",
+    },
+  },
+  {
+    name: "a claimed event is the other sender's too",
+    clause: "NOTIFY-3",
+    code: [
+      {
+        file: "adapters/flows/memory/events.ts",
+        was: "kept.dueAt = now + LEASE_MS;",
+        becomes: "kept.dueAt = now + LEASE_MS / 1e6;",
+      },
+    ],
+  },
+  {
+    name: "the signature is of another moment",
+    clause: "NOTIFY-4",
+    code: [
+      {
+        file: "core/callback.ts",
+        was: "{ id: eventId, now }, bytes",
+        becomes: "{ id: eventId, now: now - 600_000 }, bytes",
+      },
+    ],
+  },
+  {
+    name: "a redirect is followed",
+    clause: "NOTIFY-5",
+    code: [{ file: "adapters/notify/post.ts", was: `redirect: "manual"`, becomes: `redirect: "follow"` }],
+  },
+  {
+    name: "callbacks go over the network unencrypted",
+    clause: "NOTIFY-5",
+    code: [
+      {
+        file: "core/notify-config.ts",
+        was: "z.url({ protocol: /^https$/u })",
+        becomes: "z.url({ protocol: /^https?$/u })",
+      },
+    ],
+    model: {
+      file: "spec/callbacks.qnt",
+      was: `url == "https" or url == "loopback"`,
+      becomes: `url != "odd" or url == "loopback"`,
+      breaks: "presentAddressInv",
+    },
+  },
+  {
+    name: "Retry-After makes a wait shorter",
+    clause: "NOTIFY-6",
+    code: [
+      {
+        file: "core/callback.ts",
+        was: "const waitMs = Math.max(waitAfter(tries, chance), asked);",
+        becomes: "const waitMs = asked > 0 ? asked : waitAfter(tries, chance);",
+      },
+    ],
+  },
+  {
+    name: "an address that is gone is asked again after a restart",
+    clause: "NOTIFY-6",
+    code: [
+      {
+        file: "adapters/flows/sqlite/event-rows.ts",
+        was: "if (gone === address) {",
+        becomes: "if (gone === address + limit) {",
+      },
+    ],
+    model: {
+      file: "spec/callbacks.qnt",
+      was: "val isGone = route.in(gone.keys()) and gone.get(route) == address",
+      becomes: "val isGone = route.in(gone.keys()) and gone.get(route) != address",
+      breaks: "givenUpInv",
+    },
+  },
+  {
+    name: "events without end",
+    clause: "NOTIFY-7",
+    code: [
+      {
+        file: "adapters/flows/memory/events.ts",
+        was: "if (events.size > MAX_EVENTS && events.delete(oldest))",
+        becomes: "if (events.size > 2 * MAX_EVENTS && events.delete(oldest))",
+      },
+    ],
+    model: {
+      file: "spec/callbacks.qnt",
+      was: "rows.size() > MAX_EVENTS)",
+      becomes: "rows.size() > 2 * MAX_EVENTS)",
+      breaks: "boundedInv",
+    },
+  },
+  {
+    name: "receivers that hang take all places",
+    clause: "NOTIFY-8",
+    code: [
+      {
+        file: "adapters/notify/places.ts",
+        was: "Math.min(1 - busy, OF_SLOW - this.#slowBusy)",
+        becomes: "Math.min(OF_FAST - busy, ALL - this.#slowBusy + OF_SLOW)",
+      },
+    ],
+    model: {
+      file: "spec/callbacks.qnt",
+      was: "else place.busy < 1 and busyOf(places, one => not(one.isFast)) < OF_SLOW",
+      becomes: "else place.busy < 1",
+      breaks: "placesInv",
+    },
+  },
+  {
     name: "a flow that waits, worked on",
     clause: "RUN-5",
     code: [{ file: "core/run.ts", was: 'return waits(flow) ? "wait" : "begin";', becomes: 'return "begin";' }],
@@ -1771,6 +1956,17 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: "a try without an end",
+    clause: "NOTIFY-8",
+    code: [
+      {
+        file: "adapters/notify/sender.ts",
+        was: "setTimeout(() => controller.abort(), timeoutMs)",
+        becomes: "setTimeout(() => controller.abort(), timeoutMs * 1e4)",
+      },
+    ],
+  },
+  {
     name: "a Gateway that cannot start agents and says nothing",
     clause: "RUN-10",
     code: [
@@ -1782,5 +1978,49 @@ export const BUGS: readonly Bug[] = [
       becomes: "warnings: 0",
       breaks: "servedInv",
     },
+  },
+  {
+    name: "the log shows the path of an address",
+    clause: "NOTIFY-9",
+    code: [{ file: "core/callback.ts", was: "[^/?#]*/iu.exec(url)", becomes: "[^?#]*/iu.exec(url)" }],
+  },
+  {
+    name: "an old event is not shown",
+    clause: "NOTIFY-9",
+    code: [
+      {
+        file: "adapters/notify/reports.ts",
+        was: "state.oldestAt > now - UNDELIVERED_MS",
+        becomes: "state.nextAt > now - UNDELIVERED_MS",
+      },
+    ],
+  },
+  {
+    name: "an unresolved notify.secret takes the route down",
+    clause: "CONFIG-12",
+    code: [
+      {
+        file: "core/notify-config.ts",
+        was: `.mapErr((said) => ({ effect: "idle", ...said }));`,
+        becomes: `.mapErr((said) => ({ effect: "skipped", ...said }));`,
+      },
+    ],
+    model: {
+      file: "spec/callbacks.qnt",
+      was: `else if (w.secret == "") { skipped: false,`,
+      becomes: `else if (w.secret == "") { skipped: true,`,
+      breaks: "configInv",
+    },
+  },
+  {
+    name: "a part of notify that does not exist is ignored",
+    clause: "CONFIG-12",
+    code: [
+      {
+        file: "core/route-config.ts",
+        was: "notify: z.strictObject({ ...notifyShape",
+        becomes: "notify: z.object({ ...notifyShape",
+      },
+    ],
   },
 ];

@@ -8,10 +8,14 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { run } from "../../adapters/cli/program.ts";
+import { memoryFlows } from "../../adapters/flows/memory/index.ts";
+import { startCallbacks } from "../../adapters/node/index.ts";
 import { REJECTIONS } from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
 import { follow } from "../adapters/openapi/document.ts";
 import { check, keyOf } from "../core/signing.ts";
+import { act, SECRET as CALLBACK_SECRET } from "../support/callbacks.ts";
+import { Receiver } from "../support/receiver.ts";
 import { type Section, sectionsOf } from "../support/markdown.ts";
 import { type Bench, SECRET, startBench } from "../systems/integrations/integrations-server.ts";
 import { movedTo } from "../systems/integrations/integrations.ts";
@@ -272,6 +276,40 @@ const bench25: Claim = (code) => {
   }
 };
 
+/** A configuration whose route has callbacks. */
+const notified: Claim = async (code) => {
+  const file = written("routes.json5", code.replace("${CALLBACK_SECRET}", CALLBACK_SECRET));
+  const { status, out } = await cli(["check", file]);
+  expect([status, out]).toEqual([
+    0,
+    expect.stringContaining("tells https://ci.example.com when a flow is ended, blocked\n"),
+  ]);
+};
+
+/** What a receiver gets when a flow is finished. */
+const callback: Claim = async (code) => {
+  const receiver = await new Receiver().start();
+  const flows = memoryFlows();
+  const options = {
+    config: {
+      routes: {
+        ci: { sessionKey: "agent:main:ci", secret: SECRET, notify: { url: receiver.origin, secret: CALLBACK_SECRET } },
+      },
+    },
+    flows,
+  };
+  const callbacks = startCallbacks(options);
+  const goal = "Review inbound queue";
+  const made = await act(flows, { action: "create_flow", goal, controllerId: "webhooks/ci" }, "agent:main:ci");
+  const { flowId, revision } = made;
+  await act(flows, { action: "finish_flow", flowId, expectedRevision: revision }, "agent:main:ci");
+  await receiver.has(1);
+  const timeless = (json: string): string => anonymous(json.replace(/"timestamp": ?"[^"]*"/u, '"timestamp":""'));
+  expect(timeless(code)).toBe(timeless(receiver.got[0]?.body ?? ""));
+  await callbacks.stop();
+  await receiver.close();
+};
+
 const CLAIMS: Readonly<Record<string, Claim>> = {
   "README.md, Try it: sh 1": (code) => expect(code).toBe("npm ci && npm start\n"),
   "README.md, Try it: sh 2": (code) => expect(code).toBe("npm ci && npm test\n"),
@@ -280,6 +318,10 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     sameAnswer(code, (await bench.sh(moved(blockOf("README.md", "A first request")))).out),
   "README.md, How a request is handled: mermaid 1": refusals,
   "ARCHITECTURE.md, One request, one direction: mermaid 1": types,
+  "docs/callbacks.md, Configure: json5 1": notified,
+  "docs/callbacks.md, What is sent: json 1": callback,
+  "docs/callbacks.md, Receive: ts 1": example("receiver.ts"),
+  "docs/embedding.md, Callbacks: ts 1": example("callbacks.ts"),
   "docs/embedding.md, node:http: ts 1": example("node.ts"),
   "docs/embedding.md, Express and Fastify: ts 1": example("express.ts"),
   "docs/embedding.md, Express and Fastify: ts 2": example("fastify.ts"),

@@ -285,7 +285,7 @@ describe.each(STORES)("%s", (_, open) => {
       await hook.has(tried);
       await untilOutbox(
         flows.events,
-        (waiting) => isEmpty(waiting) || Math.abs((waiting.get("a")?.nextAt ?? 0) - clock.time) !== 60_000,
+        (waiting) => isEmpty(waiting) || Math.abs((waiting.get("a")?.nextAt ?? 0) - clock.time) !== 30_000,
       );
       const next = (await flows.events?.look())?._unsafeUnwrap().routes.get("a")?.nextAt;
       if (next === undefined) break;
@@ -309,8 +309,8 @@ describe.each(STORES)("%s", (_, open) => {
     await hook.has(1);
     sending.callbacks.wake();
     second.callbacks.wake();
-    clock.time += 59_000;
-    await untilOutbox(flows.events, (waiting) => waiting.get("a")?.nextAt === START + 60_000);
+    clock.time += 29_000;
+    await untilOutbox(flows.events, (waiting) => waiting.get("a")?.nextAt === START + 30_000);
     expect(hook.got).toHaveLength(1);
     hook.answering = status(200);
     clock.time += 1000;
