@@ -128,6 +128,26 @@ test("RUN-1: what could not be settled, because the host failed or the file was 
   expect(rowsOf(lab)).toMatchObject([{ state: "queued", flowId: lab.host.flows[0]?.flowId }]);
 });
 
+test("RUN-1: a repeat that finds out what became of a flow settles its run at once, and wakes the runner", async () => {
+  const byKey = starting({ once: key("k") });
+  const byText = starting({ bind: "b" });
+  for (const delivery of [byKey, byText]) {
+    for (const trouble of ["throws before", "throws after"] as const) {
+      const lab = new Lab();
+      lab.troubles = [trouble];
+      await lab.ask(CREATE, delivery);
+      lab.reload();
+      expect([rowsOf(lab).map(({ state }) => state), lab.woken]).toEqual([["intended"], 1]);
+      const isExisting = delivery === byText && trouble === "throws after";
+      expect(kindOf(await lab.ask(CREATE, delivery))).toBe(isExisting ? "existing" : "created");
+      const [{ flowId } = { flowId: "none" }, ...others] = lab.host.flows;
+      expect([others.length, lab.woken]).toEqual([0, 2]);
+      expect(rowsOf(lab).filter(({ state }) => state === "queued")).toMatchObject([{ flowId }]);
+      if (delivery === byKey) expect(rowsOf(lab).length).toBe(1);
+    }
+  }
+});
+
 test("RUN-1: what becomes of a run later is not undone by a repeat, nor by who looks for it again", async () => {
   const lab = new Lab();
   lab.troubles = ["throws after"];
