@@ -168,10 +168,10 @@ before(async () => {
   await gateway.boot();
 });
 after(async () => {
+  rmSync(folder, { recursive: true });
   if (skip !== false) return;
   await gateway.discard();
   model.close();
-  rmSync(folder, { recursive: true });
 });
 beforeEach(() => {
   model.calls.length = 0;
