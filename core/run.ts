@@ -7,7 +7,7 @@ import type { ActionOf } from "./action.ts";
 import { isOpenFlow, type Plan } from "./claim.ts";
 import { type JsonValue, parseJson } from "./json.ts";
 import { isObject } from "./own.ts";
-import type { Route } from "./route.ts";
+import type { Run } from "./route.ts";
 import { agentOf } from "./task.ts";
 import { clip } from "./text.ts";
 import type { FlowView } from "./view.ts";
@@ -73,7 +73,7 @@ const MAX_TRIES = 2;
 //= RUN-2, RUN-8
 /**
  * The idempotency key of the turn that was begun last, which is its id in the host, too: the flow's id for the first one. A turn
- * that is begun again has a key of its own, because after a restart a Gateway takes no key twice.
+ * that is begun again has a key of its own, because a Gateway does not know a key again once it was restarted.
  */
 export const runIdOf = ({ flowId, turn, tries }: KnownRun): string => {
   if (tries > 1) return `${flowId}.${String(turn)}.${String(tries)}`;
@@ -82,8 +82,8 @@ export const runIdOf = ({ flowId, turn, tries }: KnownRun): string => {
 
 //= RUN-6, RUN-7
 /** The session of the run: nothing from outside is in it but the flow's id, which the host made. */
-export const runSession = ({ sessionKey, run }: Route, flowId: string): string =>
-  run?.session ?? `agent:${agentOf(sessionKey)}:subagent:webhooks-${flowId}`.toLowerCase();
+export const runSession = (run: Run | undefined, owner: string, flowId: string): string =>
+  run?.session ?? `agent:${agentOf(owner)}:subagent:webhooks-${flowId}`.toLowerCase();
 
 /** The session under which the host files the runs of an agent. */
 export const mainSession = (session: string): string => `agent:${agentOf(session)}:main`;

@@ -143,11 +143,16 @@ export class GatewayAgents implements Agents {
     return true;
   }
 
-  /** A turn has begun when its message is in its session; the Gateway's task alone says only that the turn was taken. */
-  async trace(turn: Turn): Promise<Trace> {
+  /**
+   * A turn has begun when its message is in its session. The Gateway's task alone says that the turn was taken, which is enough
+   * as long as the process lives: the Gateway has it, and will do it.
+   */
+  async trace(turn: Turn, isOwn: boolean): Promise<Trace> {
     const [task, messages] = [await this.#task(turn), await this.#messages(turn)];
     const status = own(task, "status");
     if (status === "succeeded") return { kind: "ended", result: succeeded(await this.#reply(turn, "")) };
+    if (isOwn && ENDED.has(status)) return { kind: "ended", result: failedBy("run_failed") };
+    if (isOwn && task !== undefined) return { kind: "running" };
     const isBegun = messages.some(({ key }) => key === `${turn.runId}:user`);
     return isBegun ? { kind: "lost" } : { kind: "not_begun" };
   }

@@ -42,6 +42,8 @@ export const flowTool = ({ sessionKey }: ToolContext) => {
     name: FLOW_TOOL,
     label: "Webhook flow",
     description: DESCRIPTION,
+    // by default a Gateway hides tools of plugins behind a search
+    catalogMode: "direct-only" as const,
     parameters: FLOW_TOOL_PARAMETERS,
     execute: async (_id: string, parameters: unknown) =>
       told((await process_[HOST]?.use(session, parameters)) ?? NO_RUN),

@@ -21,8 +21,8 @@ export interface Agents {
   wait(turn: Turn, forMs: number): Promise<RunResult | undefined>;
   /** Ends the turn: its model call is cut off. False: there is nothing to end. */
   cancel(turn: Turn): Promise<boolean>;
-  /** What is known of a turn that another process began, or of a start that failed. */
-  trace(turn: Turn): Promise<Trace>;
+  /** What is known of a turn. `isOwn`: this process began it, so that it goes on if the host has it. */
+  trace(turn: Turn, isOwn: boolean): Promise<Trace>;
   /** The text as data that came from outside, as the host marks it for agents. `isFirst`: the first of a prompt. */
   fence(text: string, isFirst: boolean): string;
 }

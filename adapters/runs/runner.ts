@@ -302,17 +302,18 @@ export class Runner {
     return undefined;
   }
 
-  #turnOf(row: KnownRun, route: Route): Turn {
+  /** Of a route that is gone, or starts nothing any more, the turn has the session of a child. */
+  #turnOf(row: KnownRun, route: Route | undefined): Turn {
     const { flowId, owner } = row;
-    return { flowId, owner, runId: runIdOf(row), session: runSession(route, flowId) };
+    return { flowId, owner, runId: runIdOf(row), session: runSession(route?.run, owner, flowId) };
   }
 
   //= RUN-2, RUN-8
   async #recover(row: KnownRun): Promise<KnownRun | undefined> {
     const route = this.#routeOf(row.routeId);
     if (route === "cold") return undefined;
-    if (route === undefined) return this.#save(failedRun(row, "run_removed"));
-    const next = afterCrash(row, await this.#options.agents.trace(this.#turnOf(row, route)));
+    const isOwn = row.boot === this.#options.boot;
+    const next = afterCrash(row, await this.#options.agents.trace(this.#turnOf(row, route), isOwn));
     return this.#save(next.state === "running" ? { ...next, boot: this.#options.boot } : next);
   }
 
@@ -335,7 +336,7 @@ export class Runner {
       await agents.start(turn, this.#messageOf(starting, route.run, flow), route.run.tools);
     } catch (error) {
       this.#warn(`the Gateway did not start the agent of route ${row.routeId}`, error);
-      const trace = await agents.trace(turn);
+      const trace = await agents.trace(turn, true);
       if (trace.kind === "not_begun") return this.#save(failedRun(starting, "run_refused"));
     }
     return this.#save({ ...starting, state: "running" });
@@ -425,10 +426,14 @@ export class Runner {
   async #follow(row: KnownRun): Promise<KnownRun | undefined> {
     const { agents } = this.#options;
     const route = this.#routeOf(row.routeId);
-    if (route === "cold" || route === undefined) return this.#recover(row);
+    if (route === "cold") return undefined;
     const turn = this.#turnOf(row, route);
+    if (route?.run === undefined) {
+      await agents.cancel(turn);
+      return this.#save(failedRun(row, "run_removed"));
+    }
     this.#turns.set(row.seq, { session: turn.session, row });
-    const timeoutMs = route.run?.timeoutMs ?? 0;
+    const { timeoutMs } = route.run;
     for (let stops = 0; ;) {
       const change = this.#change(row.flowId);
       const result = await Promise.race([agents.wait(turn, LOOK_MS), change.promise]).finally(change.end);
@@ -437,7 +442,7 @@ export class Runner {
       const watching = watchingOf(row, await this.#flow(row), timeoutMs, this.#now());
       if (watching === "go_on") continue;
       if (watching === "time_out") {
-        const trace = await agents.trace(turn);
+        const trace = await agents.trace(turn, true);
         if (trace.kind === "ended") return this.#save(ended(row, trace.result));
       }
       const isEnded = !(await agents.cancel(turn));

@@ -4,7 +4,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { ACTIONS, routeSchema } from "../../core/index.ts";
+import { ACTIONS, MAX_REPLY, routeSchema, RUN_FAULTS } from "../../core/index.ts";
+import { MAX_RUNS } from "../../adapters/managed-flows/runs-table.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
 import { bodySchemaOf, DOCUMENT, follow, members } from "../adapters/openapi/document.ts";
 import { type Section, sectionsOf } from "../support/markdown.ts";
@@ -69,6 +70,34 @@ test("CONFIG-6, CONFIG-7: docs/gateway.md names every field of a route, and whic
     !schema.safeParse(undefined).success,
   ]);
   expect(shown.toSorted()).toEqual(accepted.toSorted());
+});
+
+test("RUN-2: docs/agents.md names every code of a run with its sentence, and the figures of the code", () => {
+  const shown = section("docs/agents.md", "Where the reply is").rows.map(([code = "", error]) => [
+    codesIn(code)[0],
+    error,
+  ]);
+  expect(shown).toEqual(Object.entries(RUN_FAULTS));
+  const page = read("docs/agents.md");
+  const grouped = (figure: number): string => figure.toLocaleString("en-US");
+  expect(page).toContain(`at most ${grouped(MAX_REPLY)} characters`);
+  expect(page).toContain(`${grouped(MAX_RUNS)} runs that are not over`);
+});
+
+test("RUN-7: docs/agents.md names every field of run, and which one is required", () => {
+  const shown = section("docs/agents.md", "Configuration").rows.map(([name = "", value]) => [
+    codesIn(name)[0],
+    value === "required",
+  ]);
+  const { shape } = routeSchema.shape.run.unwrap();
+  const accepted = Object.entries(shape).map(([name, schema]) => [name, !schema.safeParse(undefined).success]);
+  expect(shown.toSorted()).toEqual(accepted.toSorted());
+});
+
+test("RUN-10: docs/agents.md has the words of the warning", () => {
+  const [, warning = ""] = /`(this Gateway cannot [^`]+)`/u.exec(read("docs/agents.md")) ?? [];
+  expect(warning).not.toBe("");
+  expect(read("adapters/gateway/agent-runs.ts")).toContain(warning);
 });
 
 test("docs/embedding.md names every entry point", () => {

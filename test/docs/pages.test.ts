@@ -1,5 +1,6 @@
 // The pages that users read, performed: each fenced block is run, loaded or compared below, and a block that nothing here
-// claims fails. docs/integrations.md and the pages of deliveries have tests of their own, which do the same.
+// claims fails. docs/integrations.md, docs/agents.md and the pages of deliveries have
+// tests of their own, which do the same.
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -103,6 +104,17 @@ const configuration: Claim = async (code) => {
     0,
     `route zapier would be served at /plugins/webhooks/zapier\n${file}: 1 route, 0 problems.\n`,
   ]);
+};
+
+/** A route that takes what GitHub signs; docs/agents.md is performed with one like it in a real Gateway. */
+const startsAgents: Claim = async (code) => {
+  const file = written("routes.json5", code.replace(/\{ source: .*?\}/u, `"${SECRET}"`));
+  const { status, out } = await cli(["check", file]);
+  expect([status, out]).toEqual([0, expect.stringMatching(/route github would .*\n[^]*: 1 route, 0 problems\.\n$/u)]);
+  const body = { pull_request: { title: "Retry", body: "Why" }, action: "opened" };
+  const args = [file, "github", "--body", written("delivery.json", JSON.stringify(body))];
+  const tried = await cli(["try", ...args, "--header", "X-GitHub-Event: pull_request"]);
+  expect(tried).toEqual({ status: 0, out: expect.stringContaining('"goal": "Retry",\n  "stateJson": {') });
 };
 
 /** A configuration whose secrets come from two files and from a command, with what the page says that these hold. */
@@ -313,6 +325,8 @@ const callback: Claim = async (code) => {
 const CLAIMS: Readonly<Record<string, Claim>> = {
   "README.md, Try it: sh 1": (code) => expect(code).toBe("npm ci && npm start\n"),
   "README.md, Try it: sh 2": (code) => expect(code).toBe("npm ci && npm test\n"),
+  "README.md, What it is for: json5 1": startsAgents,
+  "README.md, What it is for: mermaid 2": (code) => expect(code).toContain("stateJson.run.reply"),
   "README.md, A first request: sh 1": request,
   "README.md, A first request: json 2": async (code) =>
     sameAnswer(code, (await bench.sh(moved(blockOf("README.md", "A first request")))).out),
@@ -351,8 +365,8 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/server.md, Backup and restore: sh 2": restored,
 };
 
-/** Performed by test/systems/integrations and deliveries.test.ts. */
-const ELSEWHERE = /^docs\/(?:integrations\.md|deliveries\b)/u;
+/** Performed by test/systems/integrations, test/systems/gateway and deliveries.test.ts. */
+const ELSEWHERE = /^docs\/(?:integrations\.md|agents\.md|deliveries\b)/u;
 
 const PAGES = ["README.md", "ARCHITECTURE.md", ...filesIn("docs", ".md")].filter((page) => !ELSEWHERE.test(page));
 

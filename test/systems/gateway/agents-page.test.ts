@@ -11,7 +11,7 @@ import { type Block, sectionsOf } from "../../support/markdown.ts";
 import { runWorkflow } from "../integrations/github-runner.ts";
 import { type Env, movedTo, type Ran, runIn } from "../integrations/integrations.ts";
 import { Gateway, gatewayConfig, type HostName, PACKED, ROOT } from "./harness.ts";
-import { type ModelCall, StubModel } from "./stub-model.ts";
+import { type ModelCall, type Said, StubModel } from "./stub-model.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
 
@@ -37,6 +37,8 @@ const BLOCKS = [
   "Callbacks: json5",
   "Cancel: sh",
   "What the agent sees: text",
+  "An agent that waits for approval: json5",
+  "An agent that waits for approval: sh",
   "Security: json5",
 ];
 
@@ -53,6 +55,7 @@ const SECRETS = {
   GITHUB_WEBHOOK_SECRET: "page-github-secret-0123456789",
   OPENCLAW_WEBHOOK_SECRET: "page-ci-secret-0123456789",
   DIFF_WEBHOOK_SECRET: "page-diff-secret-0123456789",
+  DEPLOY_WEBHOOK_SECRET: "page-deploy-secret-0123456789",
   CALLBACK_SECRET: `whsec_${Buffer.alloc(32, "the page of agents").toString("base64")}`,
 };
 
@@ -84,10 +87,13 @@ const read = (name: string): string => readFileSync(join(folder, name), "utf8");
 
 const program = (name: string, script: string): void => writeFileSync(join(bin, name), script, { mode: 0o755 });
 
+/** Milliseconds for a command: the first turn of a Gateway takes long. */
+const PATIENCE_MS = 90_000;
+
 const moved = (code: string): string => movedTo(gateway.base, code);
 
 const sh = (code: string, env: Env = {}): Promise<Ran> =>
-  runIn(folder, { ...SECRETS, PATH: path, ...env }, "sh", ["-e", "-c", moved(code)]);
+  runIn(folder, { ...SECRETS, PATH: path, ...env }, "sh", ["-e", "-c", moved(code)], PATIENCE_MS);
 
 type Flow = {
   readonly flowId: string;
@@ -128,6 +134,12 @@ const deliver = async (sha?: string): Promise<Flow> => {
 const waitFor = async ({ flowId }: Pick<Flow, "flowId">, expected = 0): Promise<Flow> =>
   (json(await sh(block("Try it", "sh", 1), { FLOW: flowId }), expected) as { flow: Flow }).flow;
 
+const create = async (route: string, secret: string): Promise<Flow> => {
+  const body = { action: "create_flow", goal: "Version 2.0" };
+  const { json: answer, text } = await gateway.post(`/plugins/webhooks/${route}`, secret, body);
+  return (answer as { result?: { flow: Flow } }).result?.flow ?? assert.fail(text);
+};
+
 const REPLY = (JSON.parse(block("Try it", "json", 2)) as { flow: { stateJson: { run: { reply: string } } } }).flow
   .stateJson.run.reply;
 
@@ -148,7 +160,7 @@ before(async () => {
   gateway = await Gateway.start(HOST, gatewayConfig({}, model.config), [PACKED]);
   await gateway.kill();
   // a callback would leave this machine
-  const written = pieces("Configuration", "The CI job starts the review", "Security");
+  const written = pieces("Configuration", "The CI job starts the review", "waits for approval", "Security");
   const own = { sessionKey: "agent:reviewer:own", secret: SECRETS.OPENCLAW_WEBHOOK_SECRET };
   const routes = { own: { ...own, run: { message: "Of an agent of its own.", tools: true } } };
   const more = [...written, { plugins: { entries: { webhooks: { config: { routes } } } } }];
@@ -156,10 +168,10 @@ before(async () => {
   await gateway.boot();
 });
 after(async () => {
+  rmSync(folder, { recursive: true });
   if (skip !== false) return;
   await gateway.discard();
   model.close();
-  rmSync(folder, { recursive: true });
 });
 beforeEach(() => {
   model.calls.length = 0;
@@ -174,10 +186,12 @@ test("every block is performed", () => {
 });
 
 test("the configuration has no problem", { skip }, async () => {
-  const whole = pieces("Configuration", "The CI job starts the review", "Callbacks", "Security").reduce(merged, {});
+  const whole = blocksOf("", "json5")
+    .map((code) => JSON5.parse<Members>(code))
+    .reduce(merged, {});
   write("openclaw.json", JSON.stringify(whole));
   const { status, out } = await sh("openclaw-webhooks check openclaw.json");
-  assert.deepEqual([status, out.split("\n").at(-2)], [0, "openclaw.json: 3 routes, 0 problems."], out);
+  assert.deepEqual([status, out.split("\n").at(-2)], [0, "openclaw.json: 4 routes, 0 problems."], out);
 });
 
 test(
@@ -285,12 +299,29 @@ test("RUN-5: the line of the section Cancel ends a turn that is at work", { skip
   await gateway.until("the model is cut off", () => model.calls.every(({ isAborted }) => isAborted));
 });
 
+test(
+  "RUN-9: an agent leaves its flow waiting by its tool, the page's lines resume it, and the next turn ends it",
+  { skip },
+  async () => {
+    const turns: Said[] = [
+      { tool: "webhooks_flow", parameters: { do: "wait", step: "Asked", waitFor: { approve: "2.0 to production" } } },
+      "I wait for the approval.",
+      "It was approved.",
+    ];
+    const isTurn = ({ texts }: ModelCall): boolean => texts.some((text) => text.includes("Prepare the deployment"));
+    model.answer = (call) => (isTurn(call) ? turns.shift() : undefined) ?? "Nothing.";
+    const env = { FLOW: (await create("deploy", SECRETS.DEPLOY_WEBHOOK_SECRET)).flowId };
+    const { status, out } = await sh(block("waits for approval", "sh"), env);
+    assert.deepEqual([status, out], [0, '{"status":"waiting","waitJson":{"approve":"2.0 to production"}}\n']);
+    const { flow } = JSON.parse(read("ended.json")) as { flow: Flow };
+    const run = { status: "succeeded", reply: "It was approved." };
+    assert.deepEqual([flow.status, flow.stateJson], ["succeeded", { approved: true, run }]);
+  },
+);
+
 test("an agent of its own without tools has none but the flow's, even if the route says tools", { skip }, async () => {
   const lines = `${block("Try it", "sh", 1).replace("/ci", "/own")}`;
-  const created = await sh(
-    'openclaw-webhooks call http://127.0.0.1:18789/plugins/webhooks/own create_flow goal="Of an agent of its own"',
-  );
-  const { flow } = json(created) as { flow: Flow };
+  const flow = await create("own", SECRETS.OPENCLAW_WEBHOOK_SECRET);
   json(await sh(lines, { FLOW: flow.flowId }));
   const tools = model.calls
     .filter(isReviewer)

@@ -55,6 +55,7 @@ test("every example is run below, and every URL of a route exists on the server"
     "curl: sh",
     "curl: sh",
     "GitHub Actions: yaml",
+    "GitHub Actions: sh",
     "n8n: json",
     "Postman and other OpenAPI clients: sh",
     "When to send a request again: sh",
@@ -81,6 +82,24 @@ test("curl: a flow is created, read and finished once; a refusal is an exit stat
   expect(await bench.flows()).toMatchObject([{ status: "succeeded", revision: 1 }]);
   const refused = await bench.sh(bench.block("curl", 2), { ...env, FLOW_ID: "no-such-flow" });
   expect([refused.status, refused.out]).toEqual([22, expect.stringContaining('"code":"not_found"')]);
+});
+
+/** The environment of a shell that finds the command `openclaw-webhooks`. */
+const installed = (): { readonly PATH: string } => {
+  const command = join(bench.folder, "openclaw-webhooks");
+  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "adapters/cli/main.ts")}" "$@"\n`);
+  chmodSync(command, 0o755);
+  return { PATH: `${bench.folder}:${process.env["PATH"] ?? ""}` };
+};
+
+test("WAIT-7: one line in a job waits until others end the flow", async () => {
+  const FLOW_ID = String(
+    follow("#/result/flow/flowId", (await bench.ask({ action: "create_flow", goal: "Review" })).body),
+  );
+  const asked = bench.sh(bench.block("GitHub Actions", 1), { ...installed(), FLOW_ID });
+  await bench.ask({ action: "finish_flow", flowId: FLOW_ID, expectedRevision: 0 });
+  const { status, out } = await asked;
+  expect([status, JSON.parse(out)]).toMatchObject([0, { flow: { status: "succeeded" } }]);
 });
 
 test("n8n: the workflow creates and finishes a flow, with the credential that the text describes", async () => {
@@ -127,17 +146,7 @@ test("Zapier: the request of the table creates a flow", async () => {
 });
 
 test("OpenAPI: the command writes a document, and the server understands each of its examples", async () => {
-  const command = join(bench.folder, "openclaw-webhooks");
-  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "adapters/cli/main.ts")}" "$@"\n`);
-  chmodSync(command, 0o755);
-  expect(
-    await bench.sh(bench.block("Postman and other OpenAPI clients"), {
-      PATH: `${bench.folder}:${process.env["PATH"] ?? ""}`,
-    }),
-  ).toEqual({
-    status: 0,
-    out: "",
-  });
+  expect(await bench.sh(bench.block("Postman and other OpenAPI clients"), installed())).toEqual({ status: 0, out: "" });
   const written: unknown = JSON.parse(readFileSync(join(bench.folder, "openapi.json"), "utf8"));
   expect(follow("#/components", written)).toEqual(follow("#/components"));
   const [path = ""] = Object.keys(members(follow("#/paths", written)));

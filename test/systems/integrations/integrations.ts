@@ -19,11 +19,17 @@ export const sections = (base: string): readonly Section[] => sectionsOf(movedTo
 export type Env = Readonly<Record<string, string>>;
 export type Ran = { readonly status: number; readonly out: string };
 
-/** Runs a command in its own environment, with only the PATH of the machine. */
-export const runIn = (cwd: string, env: Env, command: string, args: readonly string[]): Promise<Ran> =>
+/** Runs a command in its own environment, with only the PATH of the machine. `timeout`: milliseconds. */
+export const runIn = (
+  cwd: string,
+  env: Env,
+  command: string,
+  args: readonly string[],
+  timeout: number = 20_000,
+): Promise<Ran> =>
   new Promise((resolve) => {
     const whole = { PATH: process.env["PATH"] ?? "", HOME: cwd, ...env };
-    const child = execFile(command, args, { cwd, env: whole, timeout: 20_000 }, (_, stdout, stderr) =>
+    const child = execFile(command, args, { cwd, env: whole, timeout }, (_, stdout, stderr) =>
       resolve({ status: child.exitCode ?? -1, out: `${stdout}${stderr}` }),
     );
   });
