@@ -164,9 +164,7 @@ export const afterCrash = (row: KnownRun, trace: Trace): KnownRun => {
     case "lost":
       return failedRun(row, "run_lost");
     case "not_begun":
-      return row.state === "starting" && row.tries < MAX_TRIES
-        ? { ...row, state: "queued" }
-        : failedRun(row, "run_lost");
+      return row.tries < MAX_TRIES ? { ...row, state: "queued" } : failedRun(row, "run_lost");
   }
 };
 
