@@ -61,12 +61,22 @@ export type Settlement = {
   readonly record?: { readonly outcome: string } | "forget";
   /** The binding with this stamp leads to the flow, or ends. Any other stays. */
   readonly binding?: { readonly stamp: number; readonly flowId: string | undefined };
+  /** The run that was claimed with this stamp waits for its turn with the flow, unless it does already, or is forgotten. */
+  readonly run?: { readonly stamp: number; readonly flowId: string | undefined };
 };
+
+/** What is claimed beside the request's key: the text that it binds, and a run for the flow that it makes. */
+export type Claiming = { readonly binds: boolean; readonly starts: boolean };
 
 export type Step =
   | { readonly kind: "answer"; readonly answer: Result<Outcome, StoreFailure> }
-  /** Claims the request's key, and the text that it binds if `binds`. Answers with a stamp that no other claim has. */
-  | { readonly kind: "claim"; readonly plan: Plan; readonly binds: boolean; readonly next: (stamp: number) => Step }
+  /** Claims the request's key, and what `claiming` says. Answers with a stamp that no other claim has. */
+  | {
+      readonly kind: "claim";
+      readonly plan: Plan;
+      readonly claiming: Claiming;
+      readonly next: (stamp: number) => Step;
+    }
   /**
    * Answers with the outcome that the record had already, as JSON, if it had one. When it fails, the request is answered with
    * `orElse`; undefined: it goes on.
@@ -143,6 +153,11 @@ const bindingAfter = (outcome: Outcome, stamp: number | undefined): Settlement["
   return outcome.kind === "created" ? { stamp, flowId: idOf(outcome.flow) } : undefined;
 };
 
+//= RUN-1
+/** A flow that was made gets its run; what has made none has no run either. */
+const runAfter = (outcome: Outcome, stamp: number | undefined): Settlement["run"] =>
+  stamp === undefined ? undefined : { stamp, flowId: outcome.kind === "created" ? idOf(outcome.flow) : undefined };
+
 /** Settles what there is to settle. */
 const settled = (
   settlement: Settlement,
@@ -156,24 +171,29 @@ const settled = (
 //= ONCE-2, ONCE-3
 const repeated = (action: Repeatable, saved: string): Step => ({ kind: "answer", answer: replay(action, saved) });
 
+/** Of the binding that a request is about, and of the run that it has claimed. */
+type Stamps = { readonly binding?: number | undefined; readonly run?: number | undefined };
+
 //= ONCE-6
 /**
  * The last step of a request that was carried out: no caller is told an outcome before its record is kept, or another one than
- * the record has. `stamp`: of the binding that the request is about, if it is about one.
+ * the record has.
  */
 const done = (
   { action, delivery }: ClaimRequest,
   outcome: Outcome,
-  stamp?: number,
+  stamps: Stamps,
   orElse: StoreFailure = "outcome_unknown",
 ): Step => {
   const isSaved = delivery.once !== undefined && isKept(outcome);
   const text = isSaved ? savedText(outcome) : undefined;
   if (isSaved && text === undefined) return failed("bad_host_answer");
-  const binding = bindingAfter(outcome, stamp);
+  const binding = bindingAfter(outcome, stamps.binding);
+  const run = runAfter(outcome, stamps.run);
   const settlement = {
     ...(text === undefined ? {} : { record: { outcome: text } }),
     ...(binding === undefined ? {} : { binding }),
+    ...(run === undefined ? {} : { run }),
   };
   return settled(settlement, isSaved ? orElse : undefined, (earlier) =>
     earlier === undefined ? answered(outcome) : repeated(action, earlier),
@@ -193,8 +213,13 @@ const aboutFlow = (action: Repeatable, flow: FlowView): Repeatable => {
     : { ...action, flowId };
 };
 
-/** `stamp`: of the binding. `tries`: how many are left. */
-type Attempt = { readonly action: Repeatable; readonly stamp: number | undefined; readonly tries: number };
+/** `stamp`: of the binding; `run`: of the run that was claimed. `tries`: how many are left. */
+type Attempt = {
+  readonly action: Repeatable;
+  readonly stamp: number | undefined;
+  readonly run?: number | undefined;
+  readonly tries: number;
+};
 
 //= BIND-2
 /** Another writer was faster: the same about what it has left. */
@@ -215,31 +240,36 @@ const afterCall = (request: ClaimRequest, tried: Attempt, answer: Result<Outcome
   const outcome = answer.value;
   if (isUnwritten(outcome)) return answered(outcome);
   if (request.delivery.bind !== undefined && isConflict(outcome)) return again(request, tried, outcome);
-  return done(request, outcome, tried.stamp);
+  return done(request, outcome, { binding: tried.stamp, run: tried.run });
 };
 
 /** With a runId of its own, so that the host itself knows a repeat (TASK-1). */
 const named = (action: Repeatable, { delivery, runId }: ClaimRequest): Repeatable =>
   action.action === "run_task" && delivery.once !== undefined ? { ...action, runId: action.runId ?? runId } : action;
 
-//= ONCE-6
-/** Claims, then asks the host. A request without a key claims nothing, unless it makes a flow for a text. */
+//= ONCE-6, RUN-1
+/** Claims, then asks the host. A request without a key claims nothing, unless it makes a flow for a text or for an agent. */
 const attempt = (request: ClaimRequest, tried: Attempt): Step => {
   const { delivery } = request;
   const action = named(tried.action, request);
-  const binds = delivery.bind !== undefined && action.action === "create_flow";
-  const call = (marks: Marks, stamp: number | undefined): Step => ({
+  const creates = action.action === "create_flow";
+  const claiming = { binds: delivery.bind !== undefined && creates, starts: delivery.starts && creates };
+  const call = (marks: Marks, claimed: Partial<Attempt>): Step => ({
     kind: "ask",
     action,
     marks,
-    next: (answer) => afterCall(request, { ...tried, action, stamp }, answer),
+    next: (answer) => afterCall(request, { ...tried, action, ...claimed }, answer),
   });
-  if (delivery.once === undefined && !binds) return call(NO_MARKS, tried.stamp);
+  if (delivery.once === undefined && !claiming.binds && !claiming.starts) return call(NO_MARKS, {});
   return {
     kind: "claim",
     plan: planOf(action),
-    binds,
-    next: (stamp) => call(marksOf(action, stamp), binds ? stamp : tried.stamp),
+    claiming,
+    next: (stamp) =>
+      call(marksOf(action, stamp), {
+        ...(claiming.binds ? { stamp } : {}),
+        ...(claiming.starts ? { run: stamp } : {}),
+      }),
   };
 };
 
@@ -258,9 +288,10 @@ const follow = (binding: Binding | undefined, then: (flow: FlowView | undefined)
   if (binding === undefined) return then(undefined);
   const { stamp, plan, flowId } = binding;
   if (flowId !== undefined) return readFlow(flowId, (flow) => then(ifOpen(flow)));
-  return findMade(plan, stamp, (flow) =>
-    settled(flow === undefined ? {} : { binding: { stamp, flowId: idOf(flow) } }, undefined, () => then(ifOpen(flow))),
-  );
+  return findMade(plan, stamp, (flow) => {
+    const made = flow === undefined ? undefined : { stamp, flowId: idOf(flow) };
+    return settled(made === undefined ? {} : { binding: made, run: made }, undefined, () => then(ifOpen(flow)));
+  });
 };
 
 //= BIND-1
@@ -276,9 +307,13 @@ const fresh = (request: ClaimRequest, binding: Binding | undefined): Step => {
       return attempt(request, { action: aboutFlow(action, flow), stamp: binding?.stamp, tries: MAX_TRIES - 1 });
     }
     if (flow === undefined) return attempt(request, plain);
-    return done(request, { kind: "existing", flow }, undefined, "idempotency_unavailable");
+    return done(request, { kind: "existing", flow }, {}, "idempotency_unavailable");
   });
 };
+
+/** A claim whose call is over has made no flow, so that its run is forgotten before there is another claim. */
+const withoutRun = ({ delivery, holder }: ClaimRequest, stamp: number, then: () => Step): Step =>
+  settled(delivery.starts && holder !== "late" ? { run: { stamp, flowId: undefined } } : {}, undefined, then);
 
 /** What the host has done is answered; what it has not done is done now, unless the first call may still do it. */
 const byEvidence = (
@@ -287,7 +322,7 @@ const byEvidence = (
   evidence: Evidence,
   outcome: () => Outcome,
 ): Step => {
-  if (evidence === "applied") return done(request, { ...outcome(), replayed: true }, binding?.stamp);
+  if (evidence === "applied") return done(request, { ...outcome(), replayed: true }, { binding: binding?.stamp });
   if (evidence === "unknown" || request.holder === "late") return failed("outcome_unknown");
   return fresh(request, binding);
 };
@@ -305,7 +340,7 @@ const taskAgain = (request: ClaimRequest, flowId: string, binding: Binding | und
       const outcome = answer.value;
       if (isUnwritten(outcome)) return answered(outcome);
       const isKnown = !("refusal" in outcome) || NEVER_MADE.has(outcome.refusal);
-      return isKnown ? done(request, outcome, binding?.stamp) : failed("outcome_unknown");
+      return isKnown ? done(request, outcome, { binding: binding?.stamp }) : failed("outcome_unknown");
     },
   };
 };
@@ -317,10 +352,11 @@ const reconcile = (request: ClaimRequest, { plan, stamp, at }: ClaimRecord, bind
   if (!isPlanOf(plan, request.action, request.delivery.bind !== undefined)) return failed("idempotency_key_reused");
   switch (plan.does) {
     case "create_flow":
+      //= RUN-1
       return findMade(plan, stamp, (flow) =>
         flow === undefined
-          ? byEvidence(request, binding, "not_applied", () => ({ kind: "ignored" }))
-          : done(request, { kind: "created", flow, replayed: true }, stamp),
+          ? withoutRun(request, stamp, () => byEvidence(request, binding, "not_applied", () => ({ kind: "ignored" })))
+          : done(request, { kind: "created", flow, replayed: true }, { binding: stamp, run: stamp }),
       );
     case "cancel_flow":
       return readFlow(plan.flowId, (flow) =>
@@ -352,3 +388,15 @@ export const beginClaim = (request: ClaimRequest, { record, binding }: Kept): St
   if (holder === "running" || (holder === "late" && live === undefined)) return failed("idempotency_in_progress");
   return live === undefined ? fresh(request, binding) : reconcile(request, live, binding);
 };
+
+//= RUN-1
+/**
+ * Finds the flow of a run whose claim nobody carries out any more, as a crash or a failure of the host leaves it. Answers
+ * `existing` when the run waits for its turn now, `ignored` when no flow was made and the run is forgotten.
+ */
+export const resolveRun = (plan: Plan, stamp: number): Step =>
+  findMade(plan, stamp, (flow) =>
+    settled({ run: { stamp, flowId: flow === undefined ? undefined : idOf(flow) } }, "idempotency_unavailable", () =>
+      answered(flow === undefined ? { kind: "ignored" } : { kind: "existing", flow }),
+    ),
+  );

@@ -169,6 +169,16 @@ export const loadConfig = (written: unknown, hash: Sha256): Config => {
   }
 };
 
+const NO_AGENTS = fieldFault("run", "has no effect here, because only a Gateway has agents");
+
+/** The configuration for a host that is not a Gateway: each route that would start agents gets an advice. */
+export const withoutAgents = (config: Config): Config => {
+  const advice = [...config.routes.values()]
+    .filter(({ run }) => run !== undefined)
+    .map(({ id }): Problem => ({ routeId: id, ...NO_AGENTS, effect: "advice" }));
+  return advice.length === 0 ? config : { ...config, problems: [...config.problems, ...advice] };
+};
+
 const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as const;
 
 //= CONFIG-2

@@ -17,10 +17,15 @@ export type Delivery = {
   readonly once: { readonly key: string; readonly fingerprint: string } | undefined;
   /** The text that the flow is bound to, or found by. */
   readonly bind: string | undefined;
+  /** Whether the flow that it makes, if it makes one, starts an agent where there are agents. */
+  readonly starts: boolean;
 };
 
 /** Of a request that brings nothing but its action. */
-export const NO_DELIVERY: Delivery = { routeId: "", once: undefined, bind: undefined };
+export const NO_DELIVERY: Delivery = { routeId: "", once: undefined, bind: undefined, starts: false };
+
+/** Whether a store must keep something of the request beside its effect. */
+export const needsRecord = ({ once, bind }: Delivery): boolean => once !== undefined || bind !== undefined;
 
 /** An action that may be repeated under a key; the others change nothing. */
 export type Repeatable = Extract<FlowAction, { readonly action: DeliveryAction }>;
@@ -42,7 +47,7 @@ const signedName = (claim: Claim, payload: unknown, fingerprint: string): string
 const keyName = ({ located }: Proved): Result<string | undefined, Fault> =>
   idempotencyKey(located.head.header(IDEMPOTENCY_KEY)).map((key) => (key === undefined ? undefined : `key ${key}`));
 
-//= ONCE-1, ONCE-4
+//= ONCE-1, ONCE-4, RUN-1
 /** What the request brings beside its action. Errs when its `Idempotency-Key` is malformed. */
 export const deliveryOf = (
   proved: Proved,
@@ -52,13 +57,14 @@ export const deliveryOf = (
 ): Result<Delivery, Fault> => {
   if (!isRepeatable(action)) return ok(NO_DELIVERY);
   const { claim, body, authenticated } = proved;
-  const routeId = authenticated.route.id;
+  const { id: routeId, run } = authenticated.route;
+  const starts = run !== undefined && action.action === "create_flow";
   if (claim !== undefined) {
     const fingerprint = bytesToHex(hash(body));
-    return ok({ routeId, once: { key: signedName(claim, payload, fingerprint), fingerprint }, bind });
+    return ok({ routeId, once: { key: signedName(claim, payload, fingerprint), fingerprint }, bind, starts });
   }
   return keyName(proved).map((key) => {
-    if (key !== undefined) return { routeId, once: { key, fingerprint: bytesToHex(hash(body)) }, bind };
-    return bind === undefined ? NO_DELIVERY : { routeId, once: undefined, bind };
+    if (key !== undefined) return { routeId, once: { key, fingerprint: bytesToHex(hash(body)) }, bind, starts };
+    return bind === undefined && !starts ? NO_DELIVERY : { routeId, once: undefined, bind, starts };
   });
 };

@@ -39,6 +39,8 @@ export * from "./delivery-command.ts";
 export * from "./event-writes.ts";
 export * from "./claim.ts";
 export * from "./claim-steps.ts";
+export * from "./prompt.ts";
+export * from "./run.ts";
 export * from "./reply.ts";
 export * from "./audit.ts";
 export * from "./subscription.ts";

@@ -33,7 +33,8 @@ export type TaskRecord = {
 const AGENT_SESSION = /^agent:([^:]+):/u;
 const DEFAULT_AGENT = "main";
 
-const agentOf = (sessionKey: string): string => AGENT_SESSION.exec(sessionKey)?.[1] ?? DEFAULT_AGENT;
+/** The agent of a session. */
+export const agentOf = (sessionKey: string): string => AGENT_SESSION.exec(sessionKey)?.[1] ?? DEFAULT_AGENT;
 
 //= TASK-1
 /** A new record; `createdAt` is never after the times that the caller names. `sessionKey`: the flow's owner. */

@@ -1,7 +1,7 @@
 // Carries a command out: one call of the store, under a deadline. What the store throws or says ends here.
 
 import { err, type Result } from "neverthrow";
-import { type Command, NO_DELIVERY, type Outcome, printable, routeName, type StoreFailure } from "../../core/index.ts";
+import { type Command, needsRecord, type Outcome, printable, routeName, type StoreFailure } from "../../core/index.ts";
 import { type Awaitable, mapAwaitable } from "../flows/awaitable.ts";
 import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import { checkOutcome } from "./check-outcome.ts";
@@ -43,7 +43,7 @@ export type Execute = (command: Command) => Awaitable<Result<Outcome, StoreFailu
 export const createExecute =
   (store: FlowStore, log: Log, deadlineMs: number = STORE_DEADLINE_MS): Execute =>
   ({ route, action, delivery }) => {
-    if (delivery !== NO_DELIVERY && store.takesDeliveries !== true) return err("idempotency_unavailable");
+    if (needsRecord(delivery) && store.takesDeliveries !== true) return err("idempotency_unavailable");
     const report: Report = (what, detail) => {
       const said = OWN.has(what) ? what : scrub(what, [route.sessionKey]);
       const topic = `route ${printable(routeName(route))} ${action.action}: ${said}`;

@@ -11,6 +11,7 @@ import {
   problemLine,
   type Routes,
   SECRET_FAULTS,
+  withoutAgents,
 } from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
@@ -105,7 +106,7 @@ export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives, 
   const { config, explain = explainToHost, logger = CONSOLE, basePath = "/" } = options;
   const log = new Log(logger, clock);
   for (const line of unknown) log.write("error", line);
-  const { routes: configured, problems } = loadConfig(config, primitives.sha256);
+  const { routes: configured, problems } = withoutAgents(loadConfig(config, primitives.sha256));
   const routes = mounted(configured, basePath);
   const lines = problems.map(explain).filter((line) => line !== undefined);
   for (const line of lines) log.write("warn", line);

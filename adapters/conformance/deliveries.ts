@@ -23,6 +23,7 @@ const once = (routeId: string, key: string, fingerprint = "f"): Delivery => ({
   routeId,
   once: { key, fingerprint },
   bind: undefined,
+  starts: false,
 });
 
 const countOf = async (store: FlowStore, owner: string): Promise<number> =>
@@ -89,7 +90,7 @@ const flowIdIn = (answer: Awaited<ReturnType<AskDelivery>>): string =>
 /** A key leads to its open flow, for its own route and owner, until the flow ends. */
 export const followsKeys: Property = async (store, [a, b]) => {
   const routeId = freshRoute();
-  const bound = (bind: string, route = routeId): Delivery => ({ routeId: route, once: undefined, bind });
+  const bound = (bind: string, route = routeId): Delivery => ({ routeId: route, once: undefined, bind, starts: false });
   const finish: FlowAction = { action: "finish_flow", flowId: "by-key", expectedRevision: 77 };
   const ask = deliverAs(store, a);
   for (const key of KEYS) {
@@ -121,7 +122,7 @@ export const followsKeys: Property = async (store, [a, b]) => {
 export const remembers =
   (reopen: (store: FlowStore) => FlowStore | Promise<FlowStore>) =>
   async (store: FlowStore, [a]: Owners): Promise<FlowStore> => {
-    const both: Delivery = { routeId: freshRoute(), once: { key: "k", fingerprint: "f" }, bind: "flow" };
+    const both: Delivery = { routeId: freshRoute(), once: { key: "k", fingerprint: "f" }, bind: "flow", starts: false };
     const first = await deliverAs(store, a)(CREATE, both);
     const after = await reopen(store);
     same(await deliverAs(after, a)(CREATE, both), first, "a repeat after the crash");

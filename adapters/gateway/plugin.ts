@@ -7,6 +7,7 @@ import { Log } from "../bridge/log.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import type { Binding } from "../managed-flows/api.ts";
 import { ClaimsFile } from "../managed-flows/claims-file.ts";
+import { PluginFile } from "../managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
 import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, respond } from "../node/index.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
@@ -35,8 +36,8 @@ const DELIVERIES = ["openclaw-webhooks", "deliveries.sqlite"];
 
 //= ONCE-7
 /** Opened by the first request that has a key, so that an operator who never gets one has no file. */
-const claimsOf = (runtime: PluginApi["runtime"]): ClaimsFile =>
-  new ClaimsFile({
+const pluginFileOf = (runtime: PluginApi["runtime"]): PluginFile =>
+  new PluginFile({
     file: () => {
       if (runtime.state === undefined) throw new Error("this Gateway names no folder for its state");
       return join(runtime.state.resolveStateDir(process.env), ...DELIVERIES);
@@ -94,10 +95,10 @@ const start = (api: PluginApi, log: Log): void => {
     for (const line of added) log.write("info", line);
   };
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
-  const claims = claimsOf(runtime);
+  const file = pluginFileOf(runtime);
   const { locate, handle } = createBridge({
     routes: () => live.config.routes,
-    store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current, claims }),
+    store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current, claims: new ClaimsFile(file) }),
     limits: new MemoryLimits(),
     primitives: nodePrimitives,
     clock,
@@ -129,12 +130,12 @@ const start = (api: PluginApi, log: Log): void => {
     stop: () => {
       live.dispose();
       health.attach(undefined);
-      claims.close();
+      file.close();
     },
   });
   api.lifecycle?.onDispose?.(() => {
     live.dispose();
-    claims.close();
+    file.close();
   });
   registerPaths(api, live.config, handler);
 };

@@ -26,6 +26,8 @@ export type ManagedFlowsOptions = {
   readonly hostConfig: () => unknown;
   /** Where deliveries are claimed. Without it the store takes none. */
   readonly claims?: ClaimsFile | undefined;
+  /** Called when a run waits for its turn, or one is left whose flow nobody knows (`resolveIntent`). Must not throw. */
+  readonly onRun?: (() => void) | undefined;
 };
 
 /** The call of the flow API that carries the action out. */
@@ -155,7 +157,7 @@ const noted = (answer: Result<Outcome, StoreFailure>): Result<Outcome, StoreFail
 
 //= SCOPE-1
 /** The Gateway as a store of flows. */
-export const gatewayFlows = ({ bind, hostConfig, claims }: ManagedFlowsOptions): FlowStore => {
+export const gatewayFlows = ({ bind, hostConfig, claims, onRun }: ManagedFlowsOptions): FlowStore => {
   const bindings = new Bindings(bind);
   const failed = (owner: string, error: unknown): never => {
     bindings.forget(owner);
@@ -183,11 +185,11 @@ export const gatewayFlows = ({ bind, hostConfig, claims }: ManagedFlowsOptions):
   return {
     takesDeliveries: claims !== undefined,
     execute: (owner, action, report, delivery = NO_DELIVERY) => {
-      const isPlain = delivery.once === undefined && delivery.bind === undefined;
+      const isPlain = delivery.once === undefined && delivery.bind === undefined && !delivery.starts;
       if (claims === undefined || !isRepeatable(action)) return ask(owner, action, NO_MARKS, report);
-      if (isPlain) return mapAwaitable(ask(owner, action, plainMarks(action, claims.now()), report), noted);
+      if (isPlain) return mapAwaitable(ask(owner, action, plainMarks(action, claims.file.now()), report), noted);
       const askHost = (asked: FlowAction, marks: Marks) => ask(owner, asked, marks, report);
-      return deliver({ owner, action, delivery, report, askHost }, claims);
+      return deliver({ owner, action, delivery, report, askHost, onRun }, claims);
     },
   };
 };

@@ -1177,8 +1177,58 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/execute.ts",
-        was: 'if (delivery !== NO_DELIVERY && store.takesDeliveries !== true) return err("idempotency_unavailable");\n',
+        was: 'if (needsRecord(delivery) && store.takesDeliveries !== true) return err("idempotency_unavailable");\n',
         becomes: "",
+      },
+    ],
+  },
+  {
+    name: "a run forgotten, although its flow was made",
+    clause: "RUN-1",
+    code: [
+      {
+        file: "core/claim-steps.ts",
+        was: "settled({ run: { stamp, flowId: flow === undefined ? undefined : idOf(flow) } },",
+        becomes: "settled({ run: { stamp, flowId: undefined } },",
+      },
+    ],
+    model: {
+      file: "spec/once.qnt",
+      was: "(left, i) => queued(left, by, i + 1)",
+      becomes: "(left, i) => forgotten(left, by)",
+      breaks: "oneRunInv",
+    },
+  },
+  {
+    name: "a flow for an agent made without a claim",
+    clause: "RUN-1",
+    code: [{ file: "core/claim-steps.ts", was: "!claiming.binds && !claiming.starts", becomes: "!claiming.binds" }],
+    model: {
+      file: "spec/once.qnt",
+      was: "and startsRun(host, r.route)) runs.put",
+      becomes: `and startsRun(host, r.route) and who.key != "") runs.put`,
+      breaks: "oneRunInv",
+    },
+  },
+  {
+    name: "a run that a repeat puts back into the queue",
+    clause: "RUN-1",
+    code: [
+      {
+        file: "adapters/managed-flows/runs-table.ts",
+        was: "state = 'queued' WHERE stamp = ?1 AND state = 'intended'",
+        becomes: "state = 'queued' WHERE stamp = ?1",
+      },
+    ],
+  },
+  {
+    name: "a run whose flow another request is still making, given up",
+    clause: "RUN-1",
+    code: [
+      {
+        file: "adapters/managed-flows/deliver.ts",
+        was: `if (plan === undefined || holderOf(runName(claims, stamp)) !== "nobody") return false;`,
+        becomes: "if (plan === undefined) return false;",
       },
     ],
   },

@@ -499,6 +499,20 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `else if (work.answer.code != "none") without(records, work.who)`,
   ),
   fault("once", "unavailableInv", "else if (not(isUsable)) {", "else if (not(isUsable) and has(records, who)) {"),
+  // a run that is forgotten with a call that failed; one that is queued for another flow; one that nobody intends
+  fault(
+    "once",
+    "oneRunInv",
+    `else if (answer.code == "conflict") forgotten`,
+    `else if (answer.code != "none") forgotten`,
+  ),
+  fault("once", "oneRunInv", "(left, i) => queued(left, by, i + 1)", "(left, i) => forgotten(left, by)"),
+  fault(
+    "once",
+    "oneRunInv",
+    "and startsRun(host, r.route)) runs.put",
+    `and startsRun(host, r.route) and who.key != "") runs.put`,
+  ),
 
   // a secret that is none of the scheme's keys; a plain secret; two headers; a use that is not reported; a talkative refusal
   fault(

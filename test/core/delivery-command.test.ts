@@ -85,8 +85,9 @@ const once = (key: string, fingerprint = "f"): Delivery => ({
   routeId: "r",
   once: { key, fingerprint },
   bind: undefined,
+  starts: false,
 });
-const bind = (key: string, routeId = "r"): Delivery => ({ routeId, once: undefined, bind: key });
+const bind = (key: string, routeId = "r"): Delivery => ({ routeId, once: undefined, bind: key, starts: false });
 
 const bodyOf = (outcome: Outcome | string): string =>
   typeof outcome === "string" ? outcome : replyToOutcome(outcome, "r").body;
@@ -221,7 +222,12 @@ test("BIND-1: a key leads to its open flow at its present revision; a second cre
 
 test("BIND-1, ONCE-2: a repeated delivery is a replay even after its flow has ended; nothing that was ignored is kept", () => {
   const rows = new Rows();
-  const both = (key: string): Delivery => ({ routeId: "r", once: { key, fingerprint: key }, bind: "pr 1" });
+  const both = (key: string): Delivery => ({
+    routeId: "r",
+    once: { key, fingerprint: key },
+    bind: "pr 1",
+    starts: false,
+  });
   const first = rows.ask(CREATE, both("d1"));
   rows.ask(FINISH, both("d2"));
   expect(bodyOf(rows.ask(CREATE, both("d1")))).toBe(bodyOf(first));

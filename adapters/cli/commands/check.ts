@@ -1,7 +1,7 @@
 // `openclaw-webhooks check`: lists the problems of a configuration file before it is served.
 
 import type { Result } from "neverthrow";
-import { emptiness, explainRoute, loadConfig, printable } from "../../../core/index.ts";
+import { emptiness, explainRoute, loadConfig, printable, withoutAgents } from "../../../core/index.ts";
 import { refusedProxy, wideProxy } from "../../node/client.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
@@ -16,7 +16,7 @@ export const check = async (file: string, io: Io): Promise<Result<number, CliFau
   const read = await readConfigFile(file, io.env);
   return read.map((server) => {
     const { config, trustedProxies, unresolved } = server;
-    const { routes, problems } = loadConfig(config, nodePrimitives.sha256);
+    const { routes, problems } = withoutAgents(loadConfig(config, nodePrimitives.sha256));
     const { refused, wide } = forwardedClient(trustedProxies);
     const proxies = refused.map(refusedProxy);
     const linesOf = (isAdvice: boolean): readonly string[] =>

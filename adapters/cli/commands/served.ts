@@ -4,7 +4,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
-import { type Config, emptiness, loadConfig, type Problem } from "../../../core/index.ts";
+import { type Config, emptiness, loadConfig, type Problem, withoutAgents } from "../../../core/index.ts";
 import { refusedProxy, wideProxy } from "../../node/client.ts";
 import { forwardedClient, type ForwardedClient, nodePrimitives } from "../../node/index.ts";
 import type { Tls } from "../../server/server.ts";
@@ -86,7 +86,7 @@ const idleness = ({ off, config }: Read, problems: readonly string[]): string =>
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
 const servedOf = (server: Read, tls: Tls | undefined, prints: Prints): Served => {
-  const config = loadConfig(server.config, nodePrimitives.sha256);
+  const config = withoutAgents(loadConfig(server.config, nodePrimitives.sha256));
   const client = forwardedClient(server.trustedProxies);
   const linesOf = (problems: readonly Problem[]): readonly string[] =>
     problems.map(explainOf(server)).filter((line) => line !== undefined);

@@ -474,6 +474,13 @@ test("serve and check: a secret that an env file left in quotation marks is serv
   expect(ran.error + checked.out).not.toContain(ROUTE_A.secret);
 });
 
+test("serve: a route with run is served, with advice that only a Gateway has agents", async () => {
+  const routes = { a: { sessionKey: "s", secret: ROUTE_A.secret, run: { message: "Look at {{flow.goal}}" } } };
+  const config = write("with-run.json", JSON.stringify({ routes }));
+  const ran = await served(["--config", config, "--db", join(folder, "with-run.db")], async () => undefined);
+  expect(ran.error).toContain("route a advice: run has no effect here, because only a Gateway has agents.");
+});
+
 test("serve: at debug level each answer is a JSON line; a terminal gets plain text", async () => {
   const ran = await served(["--db", join(folder, "debug.db"), "--log-level", "debug"], async (said) => {
     const answered = await fetch(`${urlIn(said)}/plugins/webhooks/demo`, { method: "POST" });
@@ -555,8 +562,11 @@ test("check: each problem is one line, the last line counts them, and the status
   for (const id of ["a", "b", "c", "d"]) {
     expect(lines.filter((line) => line.startsWith(`route ${id} `))).toHaveLength(1);
   }
-  const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e } }));
-  expect((await cli(["check", advised])).status).toBe(0);
+  const withRun = { ...routes.a, run: { message: "Look at {{flow.goal}}" } };
+  const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e, run: withRun } }));
+  const checked = await cli(["check", advised]);
+  expect(checked.status).toBe(0);
+  expect(checked.out).toContain("route run advice: run has no effect here, because only a Gateway has agents.\n");
   const none = write("no-routes.json", '{"routes":{}}');
   const empty = await cli(["check", none]);
   expect([empty.status, empty.out]).toEqual([

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { EmbeddedFlows } from "../../../adapters/flows/embedded-store.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
-import { ACTIONS, DELIVERY_ACTIONS, err, ok } from "../../../core/index.ts";
+import { ACTIONS, type Delivery, DELIVERY_ACTIONS, err, NO_DELIVERY, ok } from "../../../core/index.ts";
 import { goodBody } from "../../core/arbitraries.ts";
 import { githubDeliveries } from "../../support/github-deliveries.ts";
 import { GITHUB_RULES } from "../../support/github-rules.ts";
@@ -281,6 +281,43 @@ test("ONCE-7: a store that keeps no records is not asked for a request with a ke
     0,
   ]);
   expect((await send("plain", body, BEARER)).status).toBe(200);
+});
+
+test("RUN-1: the store is told which requests start a run; one without agents goes on, and says once per route that it has none", async () => {
+  const run = { message: "Review {{flow.goal}}" };
+  const routes = { plain: { ...ROUTES.plain, run }, github: { ...ROUTES.github, run }, twin: ROUTES.twin };
+  const flows = memoryFlows();
+  const told: (Delivery | undefined)[] = [];
+  const execute: EmbeddedFlows["execute"] = (owner, action, report, delivery) => {
+    told.push(delivery);
+    return flows.execute(owner, action, report, delivery);
+  };
+  const simple = rig(routes, { flows: { execute } });
+  const create = JSON.stringify({ action: "create_flow", goal: "g" });
+  for (const route of ["plain", "twin"]) expect((await simple.send(route, create, BEARER)).status).toBe(200);
+  expect((await simple.send("plain", JSON.stringify({ action: "list_flows" }), BEARER)).status).toBe(200);
+  expect((await simple.send("plain", create, { ...BEARER, "idempotency-key": "k" })).status).toBe(503);
+  expect(told).toEqual([
+    { routeId: "plain", once: undefined, bind: undefined, starts: true },
+    NO_DELIVERY,
+    NO_DELIVERY,
+  ]);
+  const advice = simple.lines.filter((line) => line.includes("run has no effect here"));
+  expect(advice).toEqual(
+    ["plain", "github"].map(
+      (id) =>
+        expect.stringContaining(
+          `route ${id} advice: run has no effect here, because only a Gateway has agents.`,
+        ) as unknown,
+    ),
+  );
+  const { send } = rig(routes, { flows: { takesDeliveries: true, execute } });
+  expect((await send("plain", create, { ...BEARER, "idempotency-key": "k" })).status).toBe(200);
+  for (const action of ["opened", "closed"]) {
+    const headers = { ...signed("github", pull(action)), "x-github-event": "pull_request" };
+    expect((await send("github", pull(action), headers)).status).toBe(200);
+  }
+  expect(told.slice(3).map((delivery) => delivery?.starts)).toEqual([true, true, false]);
 });
 
 test("MAP-4, ONCE-4: each of GitHub's example payloads is carried out, or ignored, or a replay; none is an error of the bridge", async () => {

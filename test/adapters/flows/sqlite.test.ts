@@ -313,6 +313,7 @@ const keyed = (key: string, routeId: string): Delivery => ({
   routeId,
   once: { key, fingerprint: "f" },
   bind: undefined,
+  starts: false,
 });
 const isReplay = async (flows: FlowStore, key: string, routeId = "r"): Promise<boolean> =>
   (await flows.execute(OWNER, CREATE, quiet, keyed(key, routeId)))._unsafeUnwrap().replayed === true;

@@ -2,161 +2,16 @@
 // repeats, crashes and failures of the host between any two steps, and what a file that cannot be used costs.
 
 import { execFileSync } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { flowStoreSuite } from "../../../adapters/conformance/flow-store-suite.ts";
-import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
-import type { Binding } from "../../../adapters/managed-flows/api.ts";
-import { ClaimsFile } from "../../../adapters/managed-flows/claims-file.ts";
 import { STORE_DEADLINE_MS } from "../../../adapters/bridge/execute.ts";
-import { gatewayFlows } from "../../../adapters/managed-flows/store.ts";
-import {
-  type Delivery,
-  type FlowAction,
-  MAX_RECORDS,
-  NO_DELIVERY,
-  type Outcome,
-  RECORD_MS,
-} from "../../../core/index.ts";
-import { ModelHost } from "../../support/model-host.ts";
+import { type FlowAction, MAX_RECORDS, RECORD_MS } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
-
-const folder = mkdtempSync(join(tmpdir(), "deliveries-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-let files = 0;
-const newFile = (): string => join(folder, String((files += 1)), "below", "deliveries.sqlite");
-
-const OWNER = "agent:main:owner-a";
-const CREATE: FlowAction = { action: "create_flow", goal: "Once", controllerId: "webhooks/r" };
-
-const withKey = (key: string, more: Partial<Delivery> = {}): Delivery => ({
-  routeId: "r",
-  once: { key, fingerprint: "f" },
-  bind: undefined,
-  ...more,
-});
-const withBind = (bind: string): Delivery => ({ routeId: "r", once: undefined, bind });
-
-/** What a call of the host does besides being carried out. */
-type Trouble = "throws before" | "throws after" | "hangs" | "overtaken" | "shows no flow" | undefined;
-
-const MUTATIONS: ReadonlySet<string> = new Set([
-  "tryCreateManaged",
-  "setWaiting",
-  "resume",
-  "finish",
-  "fail",
-  "requestCancel",
-  "cancel",
-  "runTask",
-]);
-
-type AnyCall = (...args: readonly unknown[]) => unknown;
-
-class Lab {
-  readonly host = new ModelHost(() => this.now);
-  readonly file: string;
-  /** For each mutation that the host is asked for, in this order. */
-  troubles: Trouble[] = [];
-  /** Ends the mutations that hang. */
-  readonly hanging: (() => void)[] = [];
-  readonly calls: string[] = [];
-  readonly log: string[] = [];
-  now = Date.now();
-  #claims: ClaimsFile;
-  #store: FlowStore;
-
-  constructor(file: string = newFile()) {
-    this.file = file;
-    [this.#claims, this.#store] = this.#load();
-  }
-
-  get store(): FlowStore {
-    return this.#store;
-  }
-
-  get claims(): ClaimsFile {
-    return this.#claims;
-  }
-
-  /** Another copy of the plugin in the same process, as after a reload or, once nothing runs any more, after a crash. */
-  reload(): void {
-    [this.#claims, this.#store] = this.#load();
-  }
-
-  #load(): [ClaimsFile, FlowStore] {
-    const claims = new ClaimsFile({ file: () => this.file, now: () => this.now });
-    const store = gatewayFlows({ bind: (owner) => this.#bind(owner), hostConfig: () => ({}), claims });
-    return [claims, store];
-  }
-
-  #bind(owner: string): Binding {
-    const { flows, canceller } = this.host.bind(owner);
-    const watch = <T extends object>(api: T): T =>
-      new Proxy(api, {
-        get:
-          (_, name) =>
-          (...args: readonly unknown[]) => {
-            const call = Reflect.get(api, name) as AnyCall;
-            this.calls.push(String(name));
-            return MUTATIONS.has(String(name)) ? this.#mutate(() => call(...args)) : call(...args);
-          },
-      });
-    return { flows: watch(flows), canceller: () => watch(canceller()) };
-  }
-
-  #mutate(call: () => unknown): unknown {
-    const trouble = this.troubles.shift();
-    if (trouble === "throws before") throw new Error("gone");
-    if (trouble === "hangs") return new Promise((resolve) => this.hanging.push(() => resolve(call())));
-    if (trouble === "overtaken") this.#overtake();
-    const answer = call();
-    if (trouble === "throws after") throw new Error("gone");
-    return trouble === "shows no flow" ? { ...(answer as object), flow: undefined } : answer;
-  }
-
-  /** Another writer is faster. */
-  #overtake(): void {
-    const { flows } = this.host.bind(OWNER);
-    for (const { flowId, revision } of this.host.flows) flows.resume({ flowId, expectedRevision: revision });
-  }
-
-  /** The outcome, the failure, or what was thrown. */
-  async ask(action: FlowAction, delivery: Delivery = NO_DELIVERY, owner = OWNER): Promise<Outcome | string> {
-    const report = (what: string, detail: unknown): void => {
-      this.log.push(`${what}: ${(detail as { text?: string }).text ?? String(detail)}`);
-    };
-    try {
-      const answer = await this.#store.execute(owner, action, report, delivery);
-      return answer.isOk() ? answer.value : answer.error;
-    } catch (error) {
-      return `threw ${String(error)}`;
-    }
-  }
-}
-
-const kindOf = (answer: Outcome | string): string => (typeof answer === "string" ? answer : answer.kind);
-const flowOf = (answer: Outcome | string) =>
-  typeof answer === "object" && "flow" in answer && answer.flow !== null ? answer.flow?.json : undefined;
-const text = (answer: Outcome | string): string => {
-  if (typeof answer === "string") return answer;
-  const { replayed: _, ...plain } = answer;
-  return JSON.stringify(plain);
-};
+import { CREATE, flowOf, folder, kindOf, Lab, OWNER, text, type Trouble, withBind, withKey } from "./lab.ts";
 
 describe("ONCE-6, ONCE-1, ONCE-2, BIND-1: the store of a Gateway", { timeout: 60_000 }, () => {
   let lab = new Lab();
@@ -579,7 +434,7 @@ describe("ONCE-7: a file that cannot be used", () => {
       "of a newer version",
       (file) => {
         const database = new DatabaseSync(file);
-        database.exec("PRAGMA user_version = 2");
+        database.exec("PRAGMA user_version = 99");
         database.close();
       },
       /newer version of this plugin\. Install that version/u,
@@ -612,7 +467,7 @@ describe("ONCE-7: a file that cannot be used", () => {
     async (_, break_, said) => {
       const lab = new Lab();
       await lab.ask(CREATE, withKey("k"));
-      lab.claims.close();
+      lab.claims.file.close();
       break_(lab.file);
       lab.reload();
       const shown = (): unknown => statSync(lab.file, { throwIfNoEntry: false })?.size;
@@ -649,7 +504,7 @@ describe("ONCE-7: a file that cannot be used", () => {
         if (answers[n] !== "idempotency_unavailable") expect(again).toMatchObject({ replayed: true });
       }
       expect(lab.host.flows.length).toBe(41);
-      lab.claims.close();
+      lab.claims.file.close();
     } finally {
       execFileSync("umount", ["-l", place]);
     }

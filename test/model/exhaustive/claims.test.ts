@@ -17,9 +17,12 @@ import {
   isEnded,
   type Marks,
   type Outcome,
+  type Plan,
   RECORD_MS,
   type Repeatable,
+  resolveRun,
   saveOutcome,
+  type Settlement,
   type Step,
   type StoreFailure,
   transition,
@@ -32,7 +35,16 @@ import { explore, type System } from "./explore.ts";
 type Key = "one" | "two";
 const KEYS: readonly Key[] = ["one", "two"];
 
-type Sent = { readonly action: Repeatable; readonly bind: string | undefined };
+/** `isKeyed`: whether the request has its key as a name, too. */
+type Sent = {
+  readonly action: Repeatable;
+  readonly bind: string | undefined;
+  readonly starts: boolean;
+  readonly isKeyed: boolean;
+};
+
+/** A run in the file, without what becomes of it later. */
+type Queued = { readonly stamp: number; readonly plan: Plan; readonly flowId: string | undefined };
 
 /** What each key's requests are, and how often what may happen. */
 type Setting = {
@@ -56,6 +68,8 @@ type Flight = {
   readonly isLate: boolean;
   readonly step: Step;
   readonly answered: Answer | undefined;
+  /** The run that it has claimed. */
+  readonly run: number | undefined;
   /** All that led to the step. */
   readonly past: string;
 };
@@ -66,6 +80,7 @@ type State = {
   readonly runs: readonly string[];
   readonly records: ReadonlyMap<Key, ClaimRecord>;
   readonly bindings: ReadonlyMap<string, Binding>;
+  readonly queue: readonly Queued[];
   readonly flights: readonly Flight[];
   readonly left: {
     readonly sends: Readonly<Record<Key, number>>;
@@ -77,6 +92,8 @@ type State = {
   /** Of the present day: what each key's requests have done, and the definite answers that they got. */
   readonly effects: Readonly<Record<Key, number>>;
   readonly answers: Readonly<Record<Key, readonly string[]>>;
+  /** The flows that were made by requests that start a run. */
+  readonly started: readonly string[];
   /** The answer to the last step, if one was given. It does not influence the next steps. */
   readonly said: { readonly key: Key; readonly answer: Answer } | undefined;
 };
@@ -84,12 +101,14 @@ type State = {
 type Action =
   | { readonly does: "send"; readonly key: Key }
   | { readonly does: "step" | "fail" | "fail after" | "grow late"; readonly flight: number }
+  | { readonly does: "resolve"; readonly stamp: number }
   | { readonly does: "crash" | "write" | "let a day pass" };
 
-const deliveryOf = (key: Key, bind: string | undefined): Delivery => ({
+const deliveryOf = (key: Key, { bind, starts, isKeyed }: Sent): Delivery => ({
   routeId: "r",
-  once: { key, fingerprint: "f" },
+  once: isKeyed ? { key, fingerprint: "f" } : undefined,
   bind,
+  starts,
 });
 
 const flowId = (n: number): string => `flow ${String(n)}`;
@@ -144,8 +163,13 @@ const ask = (state: State, action: FlowAction, marks: Marks): { state: State; an
   return { state: { ...later, flows: flows.with(at, after) }, answer: { kind, flow: show(after) }, isDone: true };
 };
 
-const countEffect = (state: State, key: Key, isDone: boolean): State =>
-  isDone ? { ...state, effects: { ...state.effects, [key]: state.effects[key] + 1 } } : state;
+const countEffect = (state: State, key: Key, isDone: boolean, { sent }: Setting): State => {
+  if (!isDone) return state;
+  const effects = { ...state.effects, [key]: state.effects[key] + 1 };
+  const made = state.flows.at(-1);
+  if (!sent[key].starts || made === undefined) return { ...state, effects };
+  return { ...state, effects, started: [...state.started, made.flowId] };
+};
 
 const textOf = (outcome: Outcome): string => {
   const { replayed: _, ...plain } = outcome;
@@ -174,13 +198,22 @@ const advance = (state: State, at: number, step: Step, why: string): State => {
 const claim = (state: State, { key }: Flight, step: Extract<Step, { kind: "claim" }>, { sent }: Setting): State => {
   const stamp = state.tick;
   const record = { fingerprint: "f", at: state.tick, stamp, plan: step.plan, outcome: undefined };
-  const bind = sent[key].bind;
+  const { bind, isKeyed } = sent[key];
   const bindings =
-    step.binds && bind !== undefined
+    step.claiming.binds && bind !== undefined
       ? new Map(state.bindings).set(bind, { stamp, plan: step.plan, flowId: undefined })
       : state.bindings;
-  return { ...state, tick: state.tick + 1, records: new Map(state.records).set(key, record), bindings };
+  const records = isKeyed ? new Map(state.records).set(key, record) : state.records;
+  const queue = step.claiming.starts ? [...state.queue, { stamp, plan: step.plan, flowId: undefined }] : state.queue;
+  return { ...state, tick: state.tick + 1, records, bindings, queue };
 };
+
+/** The intended run with this stamp waits with its flow, or is forgotten. */
+const settleRun = (queue: State["queue"], run: Settlement["run"]): State["queue"] =>
+  queue.flatMap((row): State["queue"] => {
+    if (run === undefined || row.stamp !== run.stamp || row.flowId !== undefined) return [row];
+    return run.flowId === undefined ? [] : [{ ...row, flowId: run.flowId }];
+  });
 
 const settle = (
   state: State,
@@ -188,7 +221,7 @@ const settle = (
   step: Extract<Step, { kind: "settle" }>,
   { sent }: Setting,
 ): { state: State; earlier: string | undefined } => {
-  const { record, binding } = step.settlement;
+  const { record, binding, run } = step.settlement;
   const records = new Map(state.records);
   const old = records.get(key);
   let earlier: string | undefined;
@@ -205,7 +238,7 @@ const settle = (
     if (binding.flowId === undefined) bindings.delete(bind);
     else bindings.set(bind, { ...bound, flowId: binding.flowId });
   }
-  return { state: { ...state, records, bindings }, earlier };
+  return { state: { ...state, records, bindings, queue: settleRun(state.queue, run) }, earlier };
 };
 
 /** One step of a request: its question is answered; what the host has answered is heard in a step of its own. */
@@ -214,7 +247,10 @@ const step = (state: State, at: number, setting: Setting): State => {
   if (flight === undefined) return state;
   const now = flight.step;
   if (now.kind === "claim") {
-    return advance(claim(state, flight, now, setting), at, now.next(state.tick), String(state.tick));
+    const run = now.claiming.starts ? state.tick : flight.run;
+    const claimed = claim(state, flight, now, setting);
+    const flights = claimed.flights.with(at, { ...flight, run });
+    return advance({ ...claimed, flights }, at, now.next(state.tick), String(state.tick));
   }
   if (now.kind === "settle") {
     const { state: kept, earlier } = settle(state, flight, now, setting);
@@ -226,7 +262,7 @@ const step = (state: State, at: number, setting: Setting): State => {
     return advance(state, at, now.next(flight.answered), heard);
   }
   const { state: after, answer, isDone } = ask(state, now.action, now.marks);
-  const counted = countEffect(after, flight.key, isDone);
+  const counted = countEffect(after, flight.key, isDone, setting);
   return { ...counted, flights: counted.flights.with(at, { ...flight, answered: ok(answer) }) };
 };
 
@@ -244,18 +280,42 @@ const fail = (state: State, at: number): State => {
   return tell(without(state, at), flight.key, err("bad_host_answer"));
 };
 
+const isHeld = (state: State, stamp: number): boolean => state.flights.some(({ run }) => run === stamp);
+
+const intendedIn = (state: State): readonly Queued[] =>
+  state.queue.filter(({ stamp, flowId: made }) => made === undefined && !isHeld(state, stamp));
+
+/** The host is asked what became of an intended run that no request is at. */
+const resolve = (state: State, { plan, stamp }: Queued): State => {
+  let after = state;
+  for (let now = resolveRun(plan, stamp); now.kind !== "answer";) {
+    if (now.kind === "ask") now = now.next(ok(ask(state, now.action, now.marks).answer));
+    else if (now.kind === "settle") {
+      after = { ...after, queue: settleRun(after.queue, now.settlement.run) };
+      now = now.next(undefined);
+    } else throw new Error("nothing is claimed");
+  }
+  return after;
+};
+
+/** The process ends, and the next one looks after what it has left. */
+const restarted = (state: State): State => {
+  const after = crash(state);
+  return intendedIn(after).reduce(resolve, after);
+};
+
 const holderIn = (state: State, isIt: (flight: Flight) => boolean): Holder => {
   const held = state.flights.find(isIt);
   return held === undefined ? "nobody" : held.isLate ? "late" : "running";
 };
 
 const send = (state: State, key: Key, { sent }: Setting): State => {
-  const { action, bind } = sent[key];
-  const holder = holderIn(state, (flight) => flight.key === key && flight.holds);
+  const { action, bind, isKeyed } = sent[key];
+  const holder = isKeyed ? holderIn(state, (flight) => flight.key === key && flight.holds) : "nobody";
   const maker = bind === undefined || holder !== "nobody" ? "nobody" : holderIn(state, (flight) => flight.makes);
   const request: ClaimRequest = {
     action,
-    delivery: deliveryOf(key, bind),
+    delivery: deliveryOf(key, sent[key]),
     runId: `run ${key}`,
     now: state.tick,
     holder,
@@ -272,6 +332,7 @@ const send = (state: State, key: Key, { sent }: Setting): State => {
     isLate: false,
     step: first,
     answered: undefined,
+    run: undefined,
     past: JSON.stringify([holder, maker, record, binding, state.tick]),
   };
   return { ...state, flights: [...state.flights, flight] };
@@ -323,6 +384,8 @@ const nextOf =
         const flights = state.flights.map((one, place) => (place === at ? { ...one, isLate: true } : one));
         return { ...state, flights, left: { ...left, faults: left.faults - 1 } };
       }
+      case "resolve":
+        return state.queue.filter(({ stamp }) => stamp === action.stamp).reduce(resolve, state);
       case "crash":
         return crash({ ...state, left: { ...left, crashes: left.crashes - 1 } });
       case "write":
@@ -365,6 +428,7 @@ const actionsOf =
         key,
       })),
       ...inFlight,
+      ...intendedIn(state).map(({ stamp }): Action => ({ does: "resolve", stamp })),
       ...(left.crashes > 0 && flights.length > 0 ? [{ does: "crash" } as const] : []),
       ...(left.writers > 0 && state.flows.length > 0 ? [{ does: "write" } as const] : []),
       ...(left.days > 0 && flights.length === 0 && state.records.size > 0 ? [{ does: "let a day pass" } as const] : []),
@@ -378,6 +442,8 @@ const keyOf = (state: State): string =>
     state.runs,
     [...state.records],
     [...state.bindings],
+    state.queue,
+    state.started,
     state.flights.map(({ key, isLate, past, answered }) => [key, isLate, past, answered === undefined]),
     state.left,
     state.effects,
@@ -412,6 +478,8 @@ const systemOf = (setting: Setting): System<State, Action> => ({
     runs: [],
     records: new Map(),
     bindings: new Map(),
+    queue: [],
+    started: [],
     flights: [],
     left: {
       sends: setting.sends,
@@ -433,6 +501,15 @@ const systemOf = (setting: Setting): System<State, Action> => ({
     "ONCE-6: what is answered is what happened": saysWhatIs,
     "BIND-1: a text has at most one open flow": ({ flows }) =>
       KEYS.every((key) => setting.sent[key].bind === undefined) || flows.filter((flow) => !isEnded(flow)).length <= 1,
+    "RUN-1: each flow that was to start a run has one, and nothing else has": (state) => {
+      const { queue, started } = restarted(state);
+      const queued = queue.map((row) => row.flowId);
+      return queued.toSorted().join() === started.toSorted().join();
+    },
+    "RUN-1: no flow has two runs, also before": ({ queue }) => {
+      const queued = queue.map((row) => row.flowId).filter((made) => made !== undefined);
+      return new Set(queued).size === queued.length;
+    },
     "ONCE-6: nothing is blocked for ever": (state) =>
       KEYS.every((key) => {
         const answer = alone(state, key, setting);
@@ -468,13 +545,19 @@ const wait: Repeatable = { action: "set_waiting", flowId: flowId(0), expectedRev
 const cancel: Repeatable = { action: "cancel_flow", flowId: flowId(0) };
 const run: Repeatable = { action: "run_task", flowId: flowId(0), runtime: "acp", task: "t" };
 
+const keyed = { starts: false, isKeyed: true };
 const plain = (one: Repeatable, two: Repeatable): Setting["sent"] => ({
-  one: { action: one, bind: undefined },
-  two: { action: two, bind: undefined },
+  one: { ...keyed, action: one, bind: undefined },
+  two: { ...keyed, action: two, bind: undefined },
 });
 const bound = (one: Repeatable, two: Repeatable): Setting["sent"] => ({
-  one: { action: one, bind: "b" },
-  two: { action: two, bind: "b" },
+  one: { ...keyed, action: one, bind: "b" },
+  two: { ...keyed, action: two, bind: "b" },
+});
+/** Creates that start runs; the second one has no key of its own. */
+const starting = (bind: string | undefined): Setting["sent"] => ({
+  one: { action: CREATE, bind, starts: true, isKeyed: true },
+  two: { action: CREATE, bind, starts: true, isKeyed: false },
 });
 
 const LONG = process.env["SPEC_LONG"] === "1";
@@ -493,11 +576,16 @@ const SETTINGS: readonly (readonly [name: string, setting: Setting])[] = [
   ["two creates for one text", { sent: bound(CREATE, CREATE), hasFlow: false, ...most }],
   ["a create and a finish for one text", { sent: bound(CREATE, finish), hasFlow: false, ...some, sends: most.sends }],
   ["a wait and a finish at one revision", { sent: plain(wait, finish), hasFlow: true, ...some }],
+  [
+    "two creates that start runs",
+    { sent: starting(undefined), hasFlow: false, ...most, sends: { one: 2, two: 1 }, writers: 0 },
+  ],
+  ["two creates that start runs, for one text", { sent: starting("b"), hasFlow: false, ...some }],
   // a host knows a run for longer than a day
   ["a cancel and a task", { sent: plain(cancel, run), hasFlow: true, ...most, writers: 0, days: 0 }],
 ];
 
-describe("ONCE-2, ONCE-6, ONCE-7, BIND-1: every state of the claims of two keys", () => {
+describe("ONCE-2, ONCE-6, ONCE-7, BIND-1, RUN-1: every state of the claims of two keys", () => {
   test.each(SETTINGS)("%s", (name, setting) => {
     const { states, transitions, violation, unreached } = explore(systemOf(setting), 3_000_000);
     console.log(`${name}: ${String(states)} states, ${String(transitions)} steps`);

@@ -71,6 +71,7 @@ const deliveryOf = ({ route, key, body }: Asking): Delivery => ({
   routeId: route,
   once: key === undefined ? undefined : { key, fingerprint: body },
   bind: BODIES[body].bind,
+  starts: false,
 });
 
 const isOver = ({ kept, now }: State, name: string): boolean => {
@@ -349,7 +350,12 @@ test("ONCE-5: a store in memory keeps 10,000 records of a route for 24 hours; th
   let now = 1;
   const store = memoryFlows({ now: () => now, newId: () => `flow ${String((ids += 1))}` });
   const isReplay = async (route: string, key: number): Promise<boolean> => {
-    const delivery: Delivery = { routeId: route, once: { key: String(key), fingerprint: "f" }, bind: undefined };
+    const delivery: Delivery = {
+      routeId: route,
+      once: { key: String(key), fingerprint: "f" },
+      bind: undefined,
+      starts: false,
+    };
     const made = await store.execute("ann", BODIES.make.action, () => undefined, delivery);
     return made._unsafeUnwrap().replayed === true;
   };

@@ -52,7 +52,7 @@ const carryOut = (world: World, { last, now, effects }: Model): object => {
   const isRepeat = record?.fingerprint === body && now * TICK_MS < record.at + RECORD_MS;
   const action = (isRepeat ? world.asked.get(name) : undefined) ?? (does === "refuse" ? REFUSE : MAKE);
   const once = who.key === "" ? undefined : { key: who.key, fingerprint: body };
-  const delivery: Delivery = { routeId: who.route, once, bind: undefined };
+  const delivery: Delivery = { routeId: who.route, once, bind: undefined, starts: false };
   const fresh = `flow ${String(world.kept.flows.size + 1)}`;
   const { kept, said, reply } = ask(world.kept, { owner: OWNER, fresh }, action, delivery, now * TICK_MS);
   if (crash !== "before") {

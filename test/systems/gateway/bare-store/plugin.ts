@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import type { HttpHandler, PluginApi } from "../../../../adapters/gateway/api.ts";
 import { ClaimsFile } from "../../../../adapters/managed-flows/claims-file.ts";
+import { PluginFile } from "../../../../adapters/managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../../../../adapters/managed-flows/store.ts";
 import { type Delivery, type FlowAction, NO_DELIVERY, saveOutcome } from "../../../../core/index.ts";
 
@@ -17,7 +18,7 @@ const read = async (request: IncomingMessage): Promise<Asked> => {
 
 /** JSON leaves out what is undefined. */
 const whole = (delivery: Delivery | undefined): Delivery =>
-  delivery === undefined ? NO_DELIVERY : { ...delivery, once: delivery.once, bind: delivery.bind };
+  delivery === undefined ? NO_DELIVERY : { ...delivery, once: delivery.once, bind: delivery.bind, starts: false };
 
 export default {
   id: "bare-store",
@@ -26,7 +27,7 @@ export default {
   register({ registrationMode, runtime, logger, registerHttpRoute }: PluginApi): void {
     if (registrationMode !== "full") return;
     const { tasks } = runtime;
-    const claims = new ClaimsFile({
+    const file = new PluginFile({
       file: () => join(runtime.state?.resolveStateDir(process.env) ?? "", "bare-store", "deliveries.sqlite"),
     });
     const store = gatewayFlows({
@@ -35,7 +36,7 @@ export default {
         canceller: () => tasks.managedFlows.bindSession({ sessionKey }),
       }),
       hostConfig: () => runtime.config.current(),
-      claims,
+      claims: new ClaimsFile(file),
     });
     const handler: HttpHandler = async (request, response) => {
       const { owner, action, delivery } = await read(request);

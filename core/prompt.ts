@@ -1,0 +1,40 @@
+// What an agent is asked to do with a flow: the operator's own words, and between them what came from outside. The two stay apart
+// until the host fences what came from outside as data.
+
+import type { JsonValue } from "./json.ts";
+import type { Run } from "./route.ts";
+import { clip } from "./text.ts";
+import { type Source, textOf, valueOf } from "./template.ts";
+import type { FlowView } from "./view.ts";
+
+/** `own`: as the operator wrote it. `outside`: data, never instructions. */
+export type PromptPart = { readonly kind: "own" | "outside"; readonly text: string };
+
+/** UTF-16 units of one part from outside, and of all that stands for something in one prompt. */
+export const MAX_PROMPT_PART = 65_536;
+const MAX_PARTS = 16;
+
+/** What stands for a member that the flow does not have. */
+const NOTHING = "(none)";
+
+/** A view leaves out what is undefined. */
+const sourceOf = ({ json }: FlowView): Source => {
+  const payload: { [field: string]: JsonValue } = {};
+  for (const [field, value] of Object.entries(json)) if (value !== undefined) payload[field] = value;
+  return { payload, header: () => undefined };
+};
+
+/** Half a surrogate pair at the end would not be text. */
+const shortened = (text: string): string => clip(text, MAX_PROMPT_PART).toWellFormed();
+
+//= RUN-6
+/** The parts of the prompt in their order. A value that is not there is `(none)`, which is the operator's word. */
+export const promptOf = ({ message }: Run, flow: FlowView): readonly PromptPart[] => {
+  const source = sourceOf(flow);
+  return message.slice(0, 2 * MAX_PARTS).map((part): PromptPart => {
+    if (typeof part === "string") return { kind: "own", text: part };
+    const value = valueOf(part, source);
+    const text = value === undefined || value === null ? undefined : textOf(value);
+    return text === undefined ? { kind: "own", text: NOTHING } : { kind: "outside", text: shortened(text) };
+  });
+};
