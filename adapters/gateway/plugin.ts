@@ -12,6 +12,7 @@ import { gatewayFlows } from "../managed-flows/store.ts";
 import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, respond } from "../node/index.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
+import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -53,21 +54,33 @@ const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler):
   }
 };
 
-/** Shows in `openclaw health` which configured routes do not live. */
+/** Shows in `openclaw health` which configured routes do not live, and which callbacks are not delivered. */
 class RouteHealth {
   #health: ServiceHealth | undefined;
   #broken: readonly string[] = [];
+  #untold: readonly string[] = [];
 
   attach(health: ServiceHealth | undefined): void {
     this.#health = health;
-    this.update(this.#broken);
+    this.#update();
   }
 
   update(broken: readonly string[]): void {
     this.#broken = broken;
+    this.#update();
+  }
+
+  /** Routes whose callbacks are not delivered. */
+  updateUntold(untold: readonly string[]): void {
+    this.#untold = untold;
+    this.#update();
+  }
+
+  #update(): void {
+    const lines = [...this.#broken, ...this.#untold];
     try {
-      if (broken.length === 0) this.#health?.clearFailure();
-      else this.#health?.reportFailure(new Error(broken.join(" ")));
+      if (lines.length === 0) this.#health?.clearFailure();
+      else this.#health?.reportFailure(new Error(lines.join(" ")));
     } catch {
       // the log has the same lines
     }
@@ -86,16 +99,30 @@ const start = (api: PluginApi, log: Log): void => {
   const { config } = runtime;
   const current = (): unknown => config.current();
   const health = new RouteHealth();
+  let callbacks: GatewayCallbacks | undefined;
   const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
     for (const line of added) log.write("warn", line);
     for (const line of solved) log.write("info", `solved: ${line}`);
     health.update(broken);
+    callbacks?.follow();
   };
   const onRules: LiveRoutesOptions["onRules"] = (added) => {
     for (const line of added) log.write("info", line);
   };
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
   const file = pluginFileOf(runtime);
+  callbacks = new GatewayCallbacks({
+    config: () => {
+      live.follow(readSnapshot(current));
+      return live.config;
+    },
+    bind: bindFlows(runtime),
+    file,
+    log,
+    onProblems: (lines) => health.updateUntold(lines),
+  });
+  // what ends late may have opened the file again
+  const stopCallbacks = (): void => void callbacks.stop().then(() => file.close());
   const { locate, handle } = createBridge({
     routes: () => live.config.routes,
     store: gatewayFlows({ bind: bindFlows(runtime), hostConfig: current, claims: new ClaimsFile(file) }),
@@ -125,17 +152,20 @@ const start = (api: PluginApi, log: Log): void => {
     id: "webhooks",
     start: ({ serviceHealth }) => {
       live.resume();
+      callbacks.start();
       health.attach(serviceHealth);
     },
     stop: () => {
       live.dispose();
       health.attach(undefined);
       file.close();
+      stopCallbacks();
     },
   });
   api.lifecycle?.onDispose?.(() => {
     live.dispose();
     file.close();
+    stopCallbacks();
   });
   registerPaths(api, live.config, handler);
 };
