@@ -51,7 +51,7 @@ export type FlowRecord = {
 };
 
 /** Succeeded, failed, cancelled, lost, or blocked with an end. */
-export const isEnded = ({ status, endedAt }: FlowRecord): boolean =>
+export const isEnded = ({ status, endedAt }: Pick<FlowRecord, "status" | "endedAt">): boolean =>
   match(status)
     .with("succeeded", "failed", "cancelled", "lost", () => true)
     .with("blocked", () => endedAt !== undefined)

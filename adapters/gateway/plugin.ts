@@ -16,6 +16,7 @@ import { FLOW_TOOL } from "./agents.ts";
 import { flowTool } from "./flow-tool.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
+import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -57,21 +58,33 @@ const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler):
   }
 };
 
-/** Shows in `openclaw health` which configured routes do not live. */
+/** Shows in `openclaw health` which configured routes do not live, and which callbacks are not delivered. */
 class RouteHealth {
   #health: ServiceHealth | undefined;
   #broken: readonly string[] = [];
+  #untold: readonly string[] = [];
 
   attach(health: ServiceHealth | undefined): void {
     this.#health = health;
-    this.update(this.#broken);
+    this.#update();
   }
 
   update(broken: readonly string[]): void {
     this.#broken = broken;
+    this.#update();
+  }
+
+  /** Routes whose callbacks are not delivered. */
+  updateUntold(untold: readonly string[]): void {
+    this.#untold = untold;
+    this.#update();
+  }
+
+  #update(): void {
+    const lines = [...this.#broken, ...this.#untold];
     try {
-      if (broken.length === 0) this.#health?.clearFailure();
-      else this.#health?.reportFailure(new Error(broken.join(" ")));
+      if (lines.length === 0) this.#health?.clearFailure();
+      else this.#health?.reportFailure(new Error(lines.join(" ")));
     } catch {
       // the log has the same lines
     }
@@ -90,10 +103,12 @@ const start = (api: PluginApi, log: Log): void => {
   const { config } = runtime;
   const current = (): unknown => config.current();
   const health = new RouteHealth();
+  let callbacks: GatewayCallbacks | undefined;
   const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
     for (const line of added) log.write("warn", line);
     for (const line of solved) log.write("info", `solved: ${line}`);
     health.update(broken);
+    callbacks?.follow();
   };
   const onRules: LiveRoutesOptions["onRules"] = (added) => {
     for (const line of added) log.write("info", line);
@@ -115,6 +130,17 @@ const start = (api: PluginApi, log: Log): void => {
     file,
     flows,
     log,
+  });
+  callbacks = new GatewayCallbacks({
+    config: () => {
+      live.follow(readSnapshot(current));
+      return live.config;
+    },
+    bind: bindFlows(runtime),
+    file,
+    changes: flows.changes,
+    log,
+    onProblems: (lines) => health.updateUntold(lines),
   });
   const { locate, handle, endWaits, resumeWaits } = createBridge({
     routes: () => live.config.routes,
@@ -145,7 +171,8 @@ const start = (api: PluginApi, log: Log): void => {
   const end = (): void => {
     live.dispose();
     endWaits();
-    void agents.stop().then(() => file.close());
+    // what ends late may have opened the file again
+    void Promise.all([agents.stop(), callbacks.stop()]).then(() => file.close());
   };
   api.registerService({
     id: "webhooks",
@@ -153,6 +180,7 @@ const start = (api: PluginApi, log: Log): void => {
       live.resume();
       resumeWaits();
       agents.start();
+      callbacks.start();
       health.attach(serviceHealth);
     },
     stop: () => {

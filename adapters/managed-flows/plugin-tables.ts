@@ -1,5 +1,7 @@
 // The tables of the plugin's own file, version by version.
 
+import { OUTBOX } from "../flows/sqlite/schema.ts";
+
 /** `stamp`: a time in milliseconds that no other claim has, 0 of a record that was no claim; `plan`: JSON, while it is open. */
 const CLAIMS = `
 CREATE TABLE records (
@@ -51,5 +53,19 @@ CREATE INDEX runs_by_stamp ON runs (stamp);
 CREATE INDEX runs_of_route ON runs (route_id);
 `;
 
+/**
+ * Sessions whose flows are looked at, and how each flow stood at the last look. `since`: from when on changes are told; `looked_at`: NULL
+ * before the first look.
+ */
+const SEEN = `
+CREATE TABLE watched (owner TEXT NOT NULL PRIMARY KEY, since INTEGER NOT NULL, looked_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE seen (
+  owner TEXT NOT NULL,
+  flow_id TEXT NOT NULL,
+  standing TEXT NOT NULL,
+  PRIMARY KEY (owner, flow_id)
+) STRICT, WITHOUT ROWID;
+`;
+
 /** Each makes the next version of the tables; a released one is never changed. */
-export const MIGRATIONS: readonly string[] = [CLAIMS, RUNS];
+export const MIGRATIONS: readonly string[] = [CLAIMS, RUNS, `${OUTBOX}${SEEN}`];

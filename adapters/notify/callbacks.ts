@@ -32,7 +32,7 @@ export type Callbacks = {
 };
 
 /** Milliseconds for one try, from the connection to the head of the answer. */
-const TIMEOUT_MS = 10_000;
+export const TIMEOUT_MS = 10_000;
 
 export const runCallbacks = (events: FlowEvents, options: CallbackOptions): Callbacks => {
   const { routes, log, hmac = hmacSha256, now = Date.now, chance = Math.random, timeoutMs = TIMEOUT_MS } = options;

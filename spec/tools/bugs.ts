@@ -2023,4 +2023,37 @@ export const BUGS: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: "what was there before is told at the first look",
+    clause: "NOTIFY-10",
+    code: [
+      {
+        file: "adapters/managed-flows/plugin-outbox.ts",
+        was: "const isOld = isFirst && flow.updatedAt < since;",
+        becomes: "const isOld = isFirst && flow.updatedAt < 0;",
+      },
+    ],
+    model: {
+      file: "spec/watching.qnt",
+      was: "not(isFirst and flow.at < since),",
+      becomes: "true,",
+      breaks: "notOldInv",
+    },
+  },
+  {
+    name: "a look forgets what it has seen",
+    clause: "NOTIFY-10",
+    code: [
+      {
+        file: "adapters/managed-flows/plugin-outbox.ts",
+        was: "if (seen.get(flowId) !== standing) open",
+        becomes: "if (seen.get(flowId) !== undefined) open",
+      },
+    ],
+  },
+  {
+    name: "a slow Gateway is asked without a pause",
+    clause: "NOTIFY-10",
+    code: [{ file: "adapters/managed-flows/flow-watcher.ts", was: "const PAUSES = 20;", becomes: "const PAUSES = 0;" }],
+  },
 ];

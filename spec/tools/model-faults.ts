@@ -646,4 +646,21 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("waiting", "fewReadsInv", "if (isLook and foreign != Set()) watched", "if (isLook) watched"),
   fault("waiting", "turnsInv", "looked.get(flow) > looked.get(first)", "looked.get(flow) < looked.get(first)"),
   fault("waiting", "exitInv", `else if (not(isLate)) -1`, 'else if (answer == "running") -1'),
+
+  // what is seen is not written, or not the end; what was so before is told; no pause, and looks that nobody wants
+  fault(
+    "watching",
+    "lastToldInv",
+    "{ standing: flow.standing, end: flow.end }\n\n  pure",
+    "{ standing: flow.standing, end: 0 }\n\n  pure",
+  ),
+  fault("watching", "onceInv", "seen' = if (isLost) seen else asked", "seen' = if (not(isLost)) seen else asked"),
+  fault("watching", "notOldInv", "not(isFirst and flow.at < since),", "not(isFirst and flow.at < 0),"),
+  fault(
+    "watching",
+    "pauseInv",
+    'pauseUntil\' = if (crash == "") now + PAUSES * (now - asked.begun) else now,',
+    "pauseUntil' = now,",
+  ),
+  fault("watching", "pauseInv", "isWanted, not(asked.isOn), now >= pauseUntil,", "not(asked.isOn), now >= pauseUntil,"),
 ];

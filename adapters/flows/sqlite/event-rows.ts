@@ -1,6 +1,6 @@
 // The rows of events that wait to be sent, as one transaction reads and writes them. The tables are those of OUTBOX in schema.ts.
 
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { StatementSync } from "node:sqlite";
 import { type CallbackEvent, MAX_AHEAD_MS, MAX_EVENTS } from "../../../core/index.ts";
 import { type Claimed, LEASE_MS, type OutboxState, type Settlement, type Target } from "../outbox.ts";
 import { numberIn, type Row, textIn } from "./rows.ts";
@@ -45,14 +45,13 @@ const claimedOf = (routeId: string, row: Row): Claimed => ({
 });
 
 export class EventRows {
-  readonly #database: DatabaseSync;
-  /** Prepared when they are first needed, because most stores have no events. */
-  readonly #prepared = new Map<Name, StatementSync>();
+  readonly #prepare: (sql: string) => StatementSync;
   readonly #turns = new Turns();
   #dropped = new Map<string, number>();
 
-  constructor(database: DatabaseSync) {
-    this.#database = database;
+  /** `prepare`: gives the statement; the same one for the same text, as long as the file is open. */
+  constructor(prepare: (sql: string) => StatementSync) {
+    this.#prepare = prepare;
   }
 
   put({ routeId, eventId, body, at }: CallbackEvent): void {
@@ -115,10 +114,6 @@ export class EventRows {
   }
 
   #run(name: Name): StatementSync {
-    const known = this.#prepared.get(name);
-    if (known !== undefined) return known;
-    const statement = this.#database.prepare(STATEMENTS[name]);
-    this.#prepared.set(name, statement);
-    return statement;
+    return this.#prepare(STATEMENTS[name]);
   }
 }

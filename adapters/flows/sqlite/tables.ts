@@ -93,6 +93,16 @@ const prepareAll = (database: DatabaseSync): Prepared => {
   };
 };
 
+/** Prepares a statement when it is first needed, because most stores have no events. */
+const preparer = (database: DatabaseSync): ((sql: string) => StatementSync) => {
+  const prepared = new Map<string, StatementSync>();
+  return (sql) => {
+    const statement = prepared.get(sql) ?? database.prepare(sql);
+    prepared.set(sql, statement);
+    return statement;
+  };
+};
+
 export class SqliteTables {
   readonly #run: Prepared;
   readonly #turns = new Turns();
@@ -106,7 +116,7 @@ export class SqliteTables {
 
   constructor(database: DatabaseSync) {
     this.#run = prepareAll(database);
-    this.events = new EventRows(database);
+    this.events = new EventRows(preparer(database));
   }
 
   load(needs: Needs): Stored {
