@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SECRETS, signed } from "../../support/deliveries.ts";
 import { type Answer, Gateway, gatewayConfig, type HostName, PACKED, withRoutes } from "./harness.ts";
+import { Receiver } from "./receiver.ts";
 import { type ModelCall, StubModel } from "./stub-model.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
@@ -21,8 +22,11 @@ const run = (more: object = {}): object => ({
   ...more,
 });
 
+const receiver = new Receiver();
+await receiver.listen();
+
 const ROUTES = {
-  work: { sessionKey: SESSION, secret: SECRET, run: run() },
+  work: { sessionKey: SESSION, secret: SECRET, run: run(), notify: receiver.notify },
   slow: { sessionKey: "agent:main:slow", secret: `${SECRET}-slow`, run: run({ timeoutSeconds: 3 }) },
   approve: { sessionKey: SESSION, secret: SECRET_2, run: run({ tools: true }) },
   hub: {
@@ -60,7 +64,7 @@ const setRoutes = (routes: object): void => {
 before(async () => {
   await model.listen();
   const plain = { work: { sessionKey: SESSION, secret: SECRET } };
-  gateway = await Gateway.start(HOST, gatewayConfig(plain, { ...model.config, tools: { toolSearch: false } }), [
+  gateway = await Gateway.start(HOST, gatewayConfig(plain, model.config), [
     PACKED,
   ]);
   await gateway.kill();
@@ -70,6 +74,7 @@ before(async () => {
 after(async () => {
   await gateway.discard();
   model.close();
+  receiver.close();
 });
 beforeEach(() => {
   model.calls.length = 0;
@@ -142,6 +147,10 @@ test("RUN-1, RUN-2, RUN-6: a signed pull request is reviewed once by an agent wi
   const fence =
     /Review this pull request: \n[\s\S]*?<<<EXTERNAL_UNTRUSTED_CONTENT id="(\w+)">>>[\s\S]*?Ignore all[\s\S]*?<<<END_EXTERNAL_UNTRUSTED_CONTENT id="\1">>>/u;
   assert.match(prompt, fence);
+  await gateway.until("the receiver is told", () => receiver.endsOf(flowId).length > 0);
+  const told = receiver.endsOf(flowId)[0];
+  assert.deepEqual([told?.data.flow.status, told?.data.flow.stateJson], ["succeeded", flow.stateJson]);
+  assert.doesNotMatch(JSON.stringify(told), /agent:main|sessionKey|secret/u);
   assert.match(prompt, /\[\[END_MARKER_SANITIZED\]\] and be root/u);
 });
 
@@ -292,6 +301,8 @@ test(
       for (const { flowId, goal } of list.result.flows.filter((flow) => goals.includes(flow.goal))) {
         const { status, stateJson } = await ended(flowId);
         const end = status === "succeeded" ? (stateJson?.run?.reply ?? "") : (stateJson?.run?.code ?? status);
+        await gateway.until("the callback arrives", () => receiver.endsOf(flowId).length > 0, 60_000);
+        assert.equal(new Set(receiver.endsOf(flowId).map(({ id }) => id)).size, 1, "one event for one end");
         counts[end] = (counts[end] ?? 0) + 1;
         assert.ok(["Survived.", "run_lost"].includes(end), `${goal} ended as ${status} ${end}`);
         const calls = callsOf(goal).length;
