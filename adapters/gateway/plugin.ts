@@ -112,10 +112,8 @@ const start = (api: PluginApi, log: Log): void => {
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
   const file = pluginFileOf(runtime);
   callbacks = new GatewayCallbacks({
-    config: () => {
-      live.follow(readSnapshot(current));
-      return live.config;
-    },
+    config: () => live.config,
+    refresh: () => live.follow(readSnapshot(current)),
     bind: bindFlows(runtime),
     file,
     log,
