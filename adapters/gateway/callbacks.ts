@@ -15,8 +15,10 @@ import { ToldRoutes } from "../notify/told-routes.ts";
 import { TIMEOUT_MS } from "../notify/callbacks.ts";
 
 export type GatewayCallbacksOptions = {
-  /** The live configuration; asked at each turn, so that it is followed also while no request comes. */
+  /** The configuration as it was followed last. */
   readonly config: () => Config;
+  /** Follows the Gateway's live configuration, also while no request comes. */
+  readonly refresh: () => void;
   readonly bind: (sessionKey: string) => Binding;
   readonly file: PluginFile;
   readonly changes?: FlowChanges | undefined;
@@ -76,14 +78,20 @@ export class GatewayCallbacks {
   }
 
   #made(): Running {
-    const { config, bind, file, changes, log, onProblems, now = Date.now, everyMs } = this.#options;
+    const { config, refresh, bind, file, changes, log, onProblems, now = Date.now, everyMs } = this.#options;
     const told = new ToldRoutes(() => config().routes, nodePrimitives.hmacSha256);
     const reports = new Reports(log, onProblems);
     const outbox = new PluginOutbox(file);
     const hmac = nodePrimitives.hmacSha256;
     const sender = new Sender({ told, outbox, reports, hmac, now, chance: Math.random, timeoutMs: TIMEOUT_MS });
+    let isFresh = true;
     const watcher = new FlowWatcher({
-      subscriptions: () => told.subscriptions,
+      subscriptions: () => {
+        // during a reload the plugin's configuration is newer than the Gateway's live one
+        if (!isFresh) refresh();
+        isFresh = false;
+        return told.subscriptions;
+      },
       bind,
       outbox,
       changes,

@@ -132,10 +132,8 @@ const start = (api: PluginApi, log: Log): void => {
     log,
   });
   callbacks = new GatewayCallbacks({
-    config: () => {
-      live.follow(readSnapshot(current));
-      return live.config;
-    },
+    config: () => live.config,
+    refresh: () => live.follow(readSnapshot(current)),
     bind: bindFlows(runtime),
     file,
     changes: flows.changes,

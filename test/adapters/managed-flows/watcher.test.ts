@@ -49,6 +49,7 @@ const begin = async () => {
     path,
     host: new ModelHost(),
     lists: 0,
+    refresh: (): void => undefined,
     trouble: undefined as undefined | (() => unknown),
     config: configOf({ url: hook.origin, secret: SECRET }),
     problems: [] as readonly string[],
@@ -60,6 +61,7 @@ const begin = async () => {
       const say = (line: string): void => void lab.lines.push(line);
       const callbacks = new GatewayCallbacks({
         config: () => lab.config,
+        refresh: () => lab.refresh(),
         bind: (owner) => {
           const { flows, canceller } = lab.host.bind(owner);
           const list = (): unknown => {
@@ -148,6 +150,20 @@ test("NOTIFY-10: nothing is asked and no file is made while no route has notify;
   await lab.looks();
   lab.bind().flows.tryCreateManaged({ goal: "g", controllerId: "c", status: "waiting" });
   await lab.hook.has(1);
+});
+
+test("NOTIFY-10: a configuration that changes while no request comes is followed, but not before the first look", async () => {
+  const lab = await begin();
+  const { config } = lab;
+  const refreshed: number[] = [];
+  lab.refresh = () => {
+    refreshed.push(lab.lists);
+    lab.config = refreshed.length < 3 ? configOf(undefined) : config;
+  };
+  lab.start();
+  while (refreshed.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  await lab.looks();
+  expect(refreshed.slice(0, 3)).toEqual([1, 1, 1]);
 });
 
 test.each([
