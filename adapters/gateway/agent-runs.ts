@@ -47,9 +47,19 @@ export class AgentRuns {
     this.#rows = new Runs(options.file);
   }
 
+  get #hasRoute(): boolean {
+    return [...this.#options.live.config.routes.values()].some(({ run }) => run !== undefined);
+  }
+
   get #isWanted(): boolean {
-    const { live, file } = this.#options;
-    return [...live.config.routes.values()].some(({ run }) => run !== undefined) || file.exists();
+    return this.#hasRoute || this.#options.file.exists();
+  }
+
+  /** No file, no runs. Where no route starts agents, a file that cannot be read is told by the requests that want it. */
+  #listed(): ReturnType<Runs["list"]> {
+    if (!this.#options.file.exists()) return ok([]);
+    const listed = this.#rows.list();
+    return listed.isErr() && !this.#hasRoute ? ok([]) : listed;
   }
 
   /** Goes on with what the file holds. */
@@ -75,17 +85,16 @@ export class AgentRuns {
 
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
-    const { runtime, outside, live, follow, hostConfig, file, flows, log } = this.#options;
+    const { runtime, outside, live, follow, hostConfig, flows, log } = this.#options;
     const fence = canRun(runtime) ? await importFence() : undefined;
     if (fence === undefined) {
-      if ([...live.config.routes.values()].some(({ run }) => run !== undefined)) log.write("warn", CANNOT);
+      if (this.#hasRoute) log.write("warn", CANNOT);
       return undefined;
     }
     const rows = this.#rows;
     const runner = new Runner({
       rows: {
-        // no file, no runs
-        list: () => (file.exists() ? rows.list() : ok([])),
+        list: () => this.#listed(),
         save: (row) => rows.save(row),
         remove: (seq) => rows.remove(seq),
         resolve: (row) => flows.resolveRun(row),

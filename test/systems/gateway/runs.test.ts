@@ -64,9 +64,7 @@ const setRoutes = (routes: object): void => {
 before(async () => {
   await model.listen();
   const plain = { work: { sessionKey: SESSION, secret: SECRET } };
-  gateway = await Gateway.start(HOST, gatewayConfig(plain, model.config), [
-    PACKED,
-  ]);
+  gateway = await Gateway.start(HOST, gatewayConfig(plain, model.config), [PACKED]);
   await gateway.kill();
   setRoutes(ROUTES);
   await gateway.boot();
