@@ -41,7 +41,10 @@ const discard = Result.fromThrowable((place: string): void => {
 const SETTINGS = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;`;
 
 const prepare = (database: DatabaseSync): Result<void, OpenFault> => {
+  // one snapshot, because another server may be making the same file
+  database.exec("BEGIN");
   const checked = checkFile(database);
+  database.exec("COMMIT");
   if (checked.isErr()) return err({ code: checked.error });
   checkSmall(database);
   database.exec(SETTINGS);
