@@ -20,7 +20,7 @@ import type { FlowAction } from "./action.ts";
 import type { Delivery, Repeatable } from "./delivery.ts";
 import { isKept, RECORD_MS } from "./delivery-command.ts";
 import { stringifyJson } from "./json.ts";
-import type { Outcome, StoreFailure } from "./outcome.ts";
+import { isConflict, type Outcome, type StoreFailure } from "./outcome.ts";
 import { replay, saveOutcome } from "./saved-outcome.ts";
 import type { FlowView } from "./view.ts";
 
@@ -199,8 +199,6 @@ const done = (
     earlier === undefined ? answered(outcome) : repeated(action, earlier),
   );
 };
-
-const isConflict = (outcome: Outcome): boolean => "refusal" in outcome && outcome.refusal === "revision_conflict";
 
 const isUnwritten = (outcome: Outcome): boolean => "refusal" in outcome && outcome.refusal === "persist_failed";
 

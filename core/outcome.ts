@@ -138,3 +138,7 @@ export const describeRefusal = (row: Refusal, ended: FlowStatus | undefined): Re
   const reason = `Flow is already ${ended}.`;
   return { ...row, reason, error: reason };
 };
+
+/** Whether another writer was faster. */
+export const isConflict = (outcome: Outcome): boolean =>
+  "refusal" in outcome && outcome.refusal === "revision_conflict";

@@ -3,7 +3,7 @@
 
 import { type JsonValue, stringifyJson } from "./json.ts";
 import type { Run } from "./route.ts";
-import { clip } from "./text.ts";
+import { shortened } from "./text.ts";
 import { type Source, textOf, valueOf } from "./template.ts";
 import type { FlowView } from "./view.ts";
 
@@ -24,9 +24,6 @@ const sourceOf = ({ json }: FlowView): Source => {
   return { payload, header: () => undefined };
 };
 
-/** Half a surrogate pair at the end would not be text. */
-const shortened = (text: string): string => clip(text, MAX_PROMPT_PART).toWellFormed();
-
 /** The first line of each prompt: nothing that follows can be a command, and lists that show how a message begins show this. */
 const FIRST_LINE: PromptPart = {
   kind: "own",
@@ -41,7 +38,9 @@ export const promptOf = ({ message }: Run, flow: FlowView): readonly PromptPart[
     if (typeof part === "string") return { kind: "own", text: part };
     const value = valueOf(part, source);
     const text = value === undefined || value === null ? undefined : textOf(value);
-    return text === undefined ? { kind: "own", text: NOTHING } : { kind: "outside", text: shortened(text) };
+    return text === undefined
+      ? { kind: "own", text: NOTHING }
+      : { kind: "outside", text: shortened(text, MAX_PROMPT_PART) };
   });
   return [FIRST_LINE, ...parts];
 };
@@ -59,6 +58,6 @@ export const resumePrompt = ({ json }: FlowView): readonly PromptPart[] => {
   return [
     FIRST_LINE,
     { kind: "own", text: "The work that you had left waiting was resumed. Go on with it. This is what it holds now:" },
-    { kind: "outside", text: shortened(text) },
+    { kind: "outside", text: shortened(text, MAX_PROMPT_PART) },
   ];
 };

@@ -9,7 +9,7 @@ import { type JsonValue, parseJson } from "./json.ts";
 import { isObject } from "./own.ts";
 import type { Run } from "./route.ts";
 import { agentOf } from "./task.ts";
-import { clip } from "./text.ts";
+import { shortened } from "./text.ts";
 import type { FlowView } from "./view.ts";
 
 /**
@@ -94,7 +94,11 @@ const OCCUPIED: ReadonlySet<RunState> = new Set(["starting", "running", "ending"
 /** The runs that may begin now: of each route the oldest, as many as it has room for. */
 export const readyRuns = (rows: readonly RunRow[], concurrencyOf: (routeId: string) => number): readonly KnownRun[] => {
   const free = new Map<string, number>();
-  const roomOf = (routeId: string): number => free.get(routeId) ?? concurrencyOf(routeId);
+  const roomOf = (routeId: string): number => {
+    const room = free.get(routeId) ?? concurrencyOf(routeId);
+    free.set(routeId, room);
+    return room;
+  };
   for (const { routeId, state } of rows) {
     if (OCCUPIED.has(state)) free.set(routeId, roomOf(routeId) - 1);
   }
@@ -132,14 +136,14 @@ export const begun = (row: KnownRun, boot: string, now: number): KnownRun => ({
 
 export const ended = (row: KnownRun, result: RunResult): KnownRun => ({ ...row, state: "ending", result });
 
-const failedBy = (code: RunFault): RunResult => ({ status: "failed", code });
+export const failedResult = (code: RunFault): RunResult => ({ status: "failed", code });
 
-export const failedRun = (row: KnownRun, code: RunFault): KnownRun => ended(row, failedBy(code));
+export const failedRun = (row: KnownRun, code: RunFault): KnownRun => ended(row, failedResult(code));
 
 /** The reply as it is kept. */
 export const succeeded = (reply: string): RunResult => ({
   status: "succeeded",
-  reply: clip(reply, MAX_REPLY).toWellFormed(),
+  reply: shortened(reply, MAX_REPLY),
   isCut: reply.length > MAX_REPLY,
 });
 
@@ -240,7 +244,7 @@ const RESULT = z.discriminatedUnion("status", [
   z.strictObject({ status: z.literal("succeeded"), reply: z.string(), isCut: z.boolean() }),
   z.strictObject({
     status: z.literal("failed"),
-    code: z.enum(["run_failed", "run_cancelled", "run_timed_out", "run_lost", "run_refused", "run_removed"]),
+    code: z.custom<RunFault>((code) => typeof code === "string" && Object.hasOwn(RUN_FAULTS, code)),
   }),
 ]);
 

@@ -8,6 +8,9 @@ const escapeCharacter = (character: string): string => `\\u{${(character.codePoi
 export const clip = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length)}…` : text;
 
+/** The same, as well-formed text: the cut may have left half a surrogate pair. */
+export const shortened = (text: string, length: number): string => clip(text, length).toWellFormed();
+
 /** A whole number with a comma before each three digits. */
 export const grouped = (figure: number): string => String(figure).replace(/\B(?=(?:\d{3})+$)/gu, ",");
 

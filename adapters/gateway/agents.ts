@@ -2,7 +2,7 @@
 // are made outside of the request that caused them, because inside of one the Gateway refuses them. Answers are read like strangers'.
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { mainSession, own, type RunFault, type RunResult, succeeded, type Trace } from "../../core/index.ts";
+import { failedResult, mainSession, own, type RunResult, succeeded, type Trace } from "../../core/index.ts";
 import type { Agents, Turn } from "../runs/agents.ts";
 import type { PluginApi } from "./api.ts";
 
@@ -69,8 +69,6 @@ const messagesIn = (answer: unknown): readonly Message[] => {
   return Array.isArray(messages) ? messages.map(messageOf) : [];
 };
 
-const failedBy = (code: RunFault): RunResult => ({ status: "failed", code });
-
 const ENDED: ReadonlySet<unknown> = new Set(["succeeded", "failed", "timed_out", "cancelled", "lost"]);
 
 export class GatewayAgents implements Agents {
@@ -125,7 +123,8 @@ export class GatewayAgents implements Agents {
   async wait(turn: Turn, forMs: number): Promise<RunResult | undefined> {
     const answer = await this.#call(({ subagent }) => subagent?.waitForRun({ runId: turn.runId, timeoutMs: forMs }));
     const status = own(answer, "status");
-    if (status === "error") return failedBy(own(answer, "stopReason") === CANCELLED ? "run_cancelled" : "run_failed");
+    if (status === "error")
+      return failedResult(own(answer, "stopReason") === CANCELLED ? "run_cancelled" : "run_failed");
     if (status !== "ok") return undefined;
     const shown = own(own(answer, "terminalReply"), "text");
     return succeeded(await this.#reply(turn, typeof shown === "string" ? shown : ""));
@@ -151,7 +150,7 @@ export class GatewayAgents implements Agents {
     const [task, messages] = [await this.#task(turn), await this.#messages(turn)];
     const status = own(task, "status");
     if (status === "succeeded") return { kind: "ended", result: succeeded(await this.#reply(turn, "")) };
-    if (isOwn && ENDED.has(status)) return { kind: "ended", result: failedBy("run_failed") };
+    if (isOwn && ENDED.has(status)) return { kind: "ended", result: failedResult("run_failed") };
     if (isOwn && task !== undefined) return { kind: "running" };
     const isBegun = messages.some(({ key }) => key === `${turn.runId}:user`);
     return isBegun ? { kind: "lost" } : { kind: "not_begun" };

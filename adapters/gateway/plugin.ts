@@ -114,6 +114,7 @@ const start = (api: PluginApi, log: Log): void => {
     for (const line of added) log.write("info", line);
   };
   const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
+  const follow = (): void => live.follow(readSnapshot(current));
   const file = pluginFileOf(runtime);
   const flows = gatewayFlows({
     bind: bindFlows(runtime),
@@ -125,7 +126,7 @@ const start = (api: PluginApi, log: Log): void => {
     runtime,
     outside: AsyncLocalStorage.snapshot(),
     live,
-    follow: () => live.follow(readSnapshot(current)),
+    follow,
     hostConfig: current,
     file,
     flows,
@@ -133,7 +134,7 @@ const start = (api: PluginApi, log: Log): void => {
   });
   callbacks = new GatewayCallbacks({
     config: () => live.config,
-    refresh: () => live.follow(readSnapshot(current)),
+    refresh: follow,
     bind: bindFlows(runtime),
     file,
     changes: flows.changes,

@@ -13,6 +13,7 @@ import {
   type FlowAction,
   type FlowToolCall,
   type FlowView,
+  isConflict,
   isKnown,
   isOrphan,
   type KnownRun,
@@ -38,8 +39,9 @@ import { scrub } from "../bridge/scrub.ts";
 import type { FlowChanges } from "../flows/changes.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { hold, holderOf } from "../managed-flows/in-flight.ts";
+import type { FileFault } from "../managed-flows/plugin-file.ts";
 import type { Agents, Turn } from "./agents.ts";
-import type { RunFile, RunFileFault } from "./run-file.ts";
+import type { RunFile } from "./run-file.ts";
 
 export type RunnerOptions = {
   readonly rows: RunFile;
@@ -71,13 +73,10 @@ const MAX_TELLS = 8;
 
 class HostTrouble extends Error {}
 
-const unwrap = <T>(result: Result<T, RunFileFault>): T => {
+const unwrap = <T>(result: Result<T, FileFault>): T => {
   if (result.isErr()) throw new HostTrouble(`the file of runs ${result.error.advice}`);
   return result.value;
 };
-
-const isConflict = (outcome: Outcome): boolean =>
-  outcome.kind === "not_applied" && outcome.refusal === "revision_conflict";
 
 export class Runner {
   readonly #options: RunnerOptions;
@@ -152,12 +151,19 @@ export class Runner {
     const all = unwrap(rows.list());
     this.#watch(all);
     if (all.length === 0) return;
-    await this.#resolveIntents(all);
+    const intents = all.filter((row) => this.#isOldIntent(row));
     const idle = all.filter(isKnown).filter(({ state }) => state === "waiting");
     this.#hasWaiting = idle.length > 0;
-    await this.#resume(idle);
-    for (const row of this.#due(unwrap(rows.list()))) this.#begin(row);
+    const isAsked = intents.length + idle.length > 0;
+    if (isAsked) await this.#askAbout(intents, idle);
+    // while the host is asked, other runs go on
+    for (const row of this.#due(isAsked ? unwrap(rows.list()) : all)) this.#begin(row);
     this.#lookLater();
+  }
+
+  async #askAbout(intents: readonly RunRow[], idle: readonly KnownRun[]): Promise<void> {
+    for (const row of intents) await this.#options.rows.resolve(row);
+    await this.#resume(idle);
   }
 
   /** What may be walked: runs that were under way before, and those whose turn it is. */
@@ -168,20 +174,17 @@ export class Runner {
     const under = taken
       .filter(isKnown)
       .filter(({ seq, state }) => ["starting", "running", "ending"].includes(state) && !this.#active.has(seq));
-    const ready = readyRuns(
-      taken,
-      (routeId) => this.#runOf(routeId)?.concurrency ?? (this.#routeOf(routeId) === "cold" ? 0 : 1),
-    );
-    return [...under, ...ready];
+    return [...under, ...readyRuns(taken, (routeId) => this.#concurrencyOf(routeId))];
   }
 
   #routeOf(routeId: string): Route | "cold" | undefined {
     return this.#options.routeOf(routeId);
   }
 
-  #runOf(routeId: string): Run | undefined {
+  /** The runs of a route that is gone are ended one by one. */
+  #concurrencyOf(routeId: string): number {
     const route = this.#routeOf(routeId);
-    return route === undefined || route === "cold" ? undefined : route.run;
+    return route === "cold" ? 0 : (route?.run?.concurrency ?? 1);
   }
 
   #watch(rows: readonly RunRow[]): void {
@@ -202,11 +205,9 @@ export class Runner {
   }
 
   /** Flows that a request of this process may still be making are left to it for a minute. */
-  async #resolveIntents(rows: readonly RunRow[]): Promise<void> {
-    const { bootedAt, rows: file } = this.#options;
-    const isOld = ({ state, at }: RunRow): boolean =>
-      state === "intended" && (at < bootedAt || at + INTENT_MS <= this.#now() || at > this.#now() + INTENT_MS);
-    for (const row of rows.filter(isOld)) await file.resolve(row);
+  #isOldIntent({ state, at }: RunRow): boolean {
+    const now = this.#now();
+    return state === "intended" && (at < this.#options.bootedAt || at + INTENT_MS <= now || at > now + INTENT_MS);
   }
 
   /** Flows whose agent waits, looked at with one list for each session. */

@@ -1870,8 +1870,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/prompt.ts",
-        was: '{ kind: "outside", text: shortened(text) };\n  });',
-        becomes: '{ kind: "own", text: shortened(text) };\n  });',
+        was: '{ kind: "outside", text: shortened(text, MAX_PROMPT_PART) };\n  });',
+        becomes: '{ kind: "own", text: shortened(text, MAX_PROMPT_PART) };\n  });',
       },
     ],
     model: {

@@ -2,8 +2,9 @@
 
 import { ok, type Result } from "neverthrow";
 import type { RunResult, RunRow, Trace } from "../../core/index.ts";
+import type { FileFault } from "../../adapters/managed-flows/plugin-file.ts";
 import type { Agents, Turn } from "../../adapters/runs/agents.ts";
-import type { RunFile, RunFileFault } from "../../adapters/runs/run-file.ts";
+import type { RunFile } from "../../adapters/runs/run-file.ts";
 
 /** Calls of one process; from the one with number `last` on, nothing is answered and nothing is done any more. */
 export class Process {
@@ -57,7 +58,7 @@ export class ModelHost {
   answer: (turn: Turn) => RunResult | undefined = () => ({ status: "succeeded", reply: "Done.", isCut: false });
 
   fileOf(process: Process): RunFile {
-    const at = <T>(work: () => T): Result<T, RunFileFault> => ok(process.now(work));
+    const at = <T>(work: () => T): Result<T, FileFault> => ok(process.now(work));
     return {
       list: () => ok([...this.rows.values()].toSorted((a, b) => a.seq - b.seq)),
       save: (row) => at(() => void this.rows.set(row.seq, row)),
