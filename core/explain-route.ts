@@ -64,21 +64,33 @@ const toldText = ({ notify }: Route): readonly string[] =>
     ? []
     : [`tells ${printable(originOf(notify), SHOWN)} when a flow is ${[...notify.on].join(", ")}`];
 
-const isPlain = ({ credential, deliveries, maxBodyBytes, notify }: Route): boolean =>
+/** What matters most to an operator comes first: whether words from outside reach an agent that has tools. */
+const runText = ({ run }: Route): readonly string[] => {
+  if (run === undefined) return [];
+  const session = run.session === undefined ? "a session of its own" : `the session ${printable(run.session, SHOWN)}`;
+  const bounds = `${grouped(run.timeoutMs / 1000)} s and ${String(run.concurrency)} at once at most`;
+  return [
+    `has a Gateway start an agent for each new flow, ${run.tools ? "with" : "without"} tools, in ${session}, ${bounds}`,
+  ];
+};
+
+const isPlain = ({ credential, deliveries, maxBodyBytes, notify, run }: Route): boolean =>
   deliveries === undefined &&
   notify === undefined &&
+  run === undefined &&
   maxBodyBytes === MAX_BODY_BYTES &&
   credential.kind === "secret" &&
   credential.header === undefined &&
   credential.secrets.length === 1;
 
-/** A sentence on what the route takes, one for each rule, and one on its callbacks. None for a route that takes actions with one secret only. */
+/** A sentence on what the route takes, one for each rule, one on its agents, and one on its callbacks. None for a route that takes actions with one secret only. */
 export const explainRoute = (route: Route): readonly string[] => {
   if (isPlain(route)) return [];
   const rules = route.deliveries?.rules ?? [];
   return [
     `takes ${takenText(route)} ${credentialText(route)}${bodyText(route)}`,
     ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
+    ...runText(route),
     ...toldText(route),
   ];
 };
