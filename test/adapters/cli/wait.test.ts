@@ -108,6 +108,15 @@ test("WAIT-7: no such flow, a wrong secret and a wrong route end it at once", as
   expect([route.status, route.error]).toEqual([EXIT.refused, expect.stringContaining("404 route_not_found: ")]);
 });
 
+test.each(["", " "])("WAIT-7: without the id of a flow (%j) nothing is sent", async (flowId) => {
+  const ran = await run("http://127.0.0.1:9", flowId);
+  expect([ran.status, ran.out, ran.error]).toEqual([
+    EXIT.usage,
+    "",
+    "FLOW is empty. Give the id that create_flow has answered.\n",
+  ]);
+});
+
 test("WAIT-7: when its time is over the command says so, and prints the flow as it is", async () => {
   const flows = memoryFlows();
   const url = await serve(flows);
