@@ -14,6 +14,10 @@ export type Passing = { readonly fault: CliFault; readonly afterMs: number | und
 /** A busy server, or one behind a proxy that is being restarted. */
 const STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
+/** A Gateway answers 500 in plain text while it replaces the plugin. A 500 of the plugin itself is a defect, which stays. */
+const isPassing = (status: number, isOfRoute: boolean): boolean =>
+  STATUSES.has(status) || (status === 500 && !isOfRoute);
+
 const CODES: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -56,8 +60,9 @@ export const tryOnce = async (sent: Call, deadlineMs: number): Promise<Result<An
   }
   const { status, retryAfter } = received.value;
   const read = readAnswer(received.value, sent);
+  const isOver = !isPassing(status, read.isOk());
   const answer = read.andThen((one) => (one.body.ok ? ok(one) : err(refused(one, sent)))).mapErr(plain);
-  return STATUSES.has(status) && answer.isErr() ? ok({ fault: answer.error, afterMs: msOf(retryAfter) }) : answer;
+  return isOver || answer.isOk() ? answer : ok({ fault: answer.error, afterMs: msOf(retryAfter) });
 };
 
 /** Milliseconds before the next try, after so many that failed one after another. */

@@ -199,6 +199,7 @@ test("WAIT-7: what may pass is tried again, after the seconds that the server na
   const { url, bodies } = await scripted([
     [503, refusal("persist_failed"), "3"],
     null,
+    [500, "Internal Server Error"],
     [502, "<html>bad gateway</html>"],
     [200, flowJson("running", 4)],
     [429, refusal("too_many_waiting"), "5"],
@@ -206,10 +207,10 @@ test("WAIT-7: what may pass is tried again, after the seconds that the server na
     [200, flowJson("succeeded", 5)],
   ]);
   const { status, pauses, out } = await command(url);
-  expect([status, pauses]).toEqual([EXIT.ok, [3000, 2000, 4000, 5000, 2000]]);
+  expect([status, pauses]).toEqual([EXIT.ok, [3000, 2000, 4000, 8000, 5000, 2000]]);
   expect(JSON.parse(out)).toEqual({ flow: { flowId: "f", status: "succeeded", revision: 5 } });
   expect(bodies.map(({ afterRevision, waitSeconds }) => [afterRevision, waitSeconds])).toEqual([
-    ...[undefined, undefined, undefined, undefined].map((none) => [none, none]),
+    ...[undefined, undefined, undefined, undefined, undefined].map((none) => [none, none]),
     [4, 20],
     [4, 20],
     [4, 20],
@@ -231,7 +232,7 @@ test.each([
   [400, refusal("invalid_request"), EXIT.refused],
   [413, refusal("payload_too_large"), EXIT.refused],
   [500, refusal("internal"), EXIT.refused],
-  [500, "<html>no</html>", EXIT.unreachable],
+  [501, "<html>no</html>", EXIT.unreachable],
   [200, "<html>a page</html>", EXIT.unreachable],
   [200, JSON.stringify({ ok: true, result: {} }), EXIT.unreachable],
   [200, JSON.stringify({ ok: true, result: { flow: { status: 7, revision: 1 } } }), EXIT.unreachable],
