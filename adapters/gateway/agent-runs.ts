@@ -8,7 +8,7 @@ import type { PluginFile } from "../managed-flows/plugin-file.ts";
 import { Runs } from "../managed-flows/runs-table.ts";
 import type { GatewayFlows } from "../managed-flows/store.ts";
 import { Runner } from "../runs/runner.ts";
-import { type AgentRuntime, canRun, GatewayAgents, importFence } from "./agents.ts";
+import { type AgentRuntime, canRun, type Fence, GatewayAgents } from "./agents.ts";
 import { offerFlowTool } from "./flow-tool.ts";
 import type { LiveRoutes } from "./live-routes.ts";
 
@@ -21,6 +21,8 @@ const boot: string = (process_[BOOT] ??= randomUUID());
 
 export type AgentRunsOptions = {
   readonly runtime: AgentRuntime;
+  /** The Gateway's own fence; undefined when it has none. */
+  readonly importFence: () => Promise<Fence | undefined>;
   /** Out of any request. */
   readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
   readonly live: LiveRoutes;
@@ -85,7 +87,7 @@ export class AgentRuns {
 
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
-    const { runtime, outside, live, follow, hostConfig, flows, log } = this.#options;
+    const { runtime, importFence, outside, live, follow, hostConfig, flows, log } = this.#options;
     const fence = canRun(runtime) ? await importFence() : undefined;
     if (fence === undefined) {
       if (this.#hasRoute) log.write("warn", CANNOT);
