@@ -43,6 +43,7 @@ export class AgentRuns {
   #runner: Promise<Runner | undefined> | undefined;
   #withdraw: () => void = () => undefined;
   #isStopped = true;
+  #canStart = true;
 
   constructor(options: AgentRunsOptions) {
     this.#options = options;
@@ -70,6 +71,13 @@ export class AgentRuns {
     if (this.#isWanted) this.wake();
   }
 
+  //= RUN-10
+  /** Whether a new flow can start an agent here. Where it cannot, no run waits for ever. */
+  canStart(): boolean {
+    if (this.#runner === undefined) this.wake();
+    return this.#canStart;
+  }
+
   wake(): void {
     if (this.#isStopped) return;
     this.#runner ??= this.#made();
@@ -88,8 +96,10 @@ export class AgentRuns {
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
     const { runtime, importFence, outside, live, follow, hostConfig, flows, log } = this.#options;
-    const fence = canRun(runtime) ? await importFence() : undefined;
+    this.#canStart = canRun(runtime);
+    const fence = this.#canStart ? await importFence() : undefined;
     if (fence === undefined) {
+      this.#canStart = false;
       if (this.#hasRoute) log.write("warn", CANNOT);
       return undefined;
     }

@@ -121,6 +121,7 @@ const start = (api: PluginApi, log: Log): void => {
     bind: bindFlows(runtime),
     hostConfig: current,
     claims: new ClaimsFile(file),
+    canStart: () => agents.canStart(),
     onRun: () => agents.wake(),
   });
   const agents = new AgentRuns({

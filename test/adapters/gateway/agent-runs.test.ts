@@ -1,22 +1,16 @@
 // The runs of a Gateway: which configuration they go by, and what the plugin says where no agent can be started.
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Log } from "../../../adapters/bridge/log.ts";
 import { AgentRuns } from "../../../adapters/gateway/agent-runs.ts";
 import { type AgentRuntime, canRun } from "../../../adapters/gateway/agents.ts";
 import { LiveRoutes } from "../../../adapters/gateway/live-routes.ts";
-import { PluginFile } from "../../../adapters/managed-flows/plugin-file.ts";
-import type { GatewayFlows } from "../../../adapters/managed-flows/store.ts";
 import { Runs } from "../../../adapters/managed-flows/runs-table.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
 import { CREATE, Lab, OWNER } from "../managed-flows/lab.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "agent-runs-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const PLAIN = { routeId: "r", once: undefined, bind: undefined };
 
 const call = (): never => expect.fail("nothing is asked for");
 
@@ -48,8 +42,9 @@ test("RUN-10: a Gateway can start agents only with every call that runs need", (
 });
 
 test.each([true, false])(
-  "RUN-10: a Gateway that cannot says so once if a route has run (%s), and its routes live",
+  "RUN-10: a Gateway that cannot says so once if a route has run (%s), its routes live, and no flow waits for an agent",
   async (hasRun) => {
+    const lab = new Lab();
     const lines: string[] = [];
     const sink = { info: () => undefined, warn: (line: string) => void lines.push(line), error: call };
     const log = new Log(sink, () => 0);
@@ -64,15 +59,16 @@ test.each([true, false])(
       live,
       follow: () => undefined,
       hostConfig: call,
-      file: new PluginFile({ file: () => join(folder, "deliveries.sqlite") }),
+      file: lab.claims.file,
       log,
-      // boundary: its flows are not asked for anything.
-      flows: {} as GatewayFlows,
+      flows: lab.store,
     });
+    lab.canStart = () => runs.canStart();
     runs.start();
-    runs.wake();
+    for (const starts of [hasRun, false, hasRun]) await lab.ask(CREATE, { ...PLAIN, starts });
     runs.wake();
     await runs.stop();
+    expect([lab.host.flows.length, lab.claims.file.exists()]).toEqual([3, false]);
     expect(lines.map((line) => line.includes("cannot start agents for flows"))).toEqual(hasRun ? [true] : []);
     expect(live.config.routes.size).toBe(1);
   },
@@ -108,7 +104,7 @@ test.each([
   "RUN-2, RUN-7: while a reload replaces the plugin, runs go by the configuration that it was registered with, and not by the live one (%s)",
   async (_, before) => {
     const lab = new Lab();
-    await lab.ask(CREATE, { routeId: "r", once: undefined, bind: undefined, starts: true });
+    await lab.ask(CREATE, { ...PLAIN, starts: true });
     const { sha256 } = nodePrimitives;
     const snapshot = { plugins: { entries: { webhooks: { config: routesWith(before) } } } };
     const options = { sha256, onProblems: () => undefined, onRules: () => undefined };

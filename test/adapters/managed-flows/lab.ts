@@ -57,6 +57,8 @@ export class Lab {
   now = Date.now();
   /** Called after each mutation that the host has carried out. */
   afterCall = (): void => undefined;
+  /** Whether new flows can start agents. */
+  canStart = (): boolean => true;
   /** How often runs were said to wait. */
   woken = 0;
   #claims: ClaimsFile;
@@ -83,8 +85,9 @@ export class Lab {
   #load(): [ClaimsFile, GatewayFlows] {
     const claims = new ClaimsFile(new PluginFile({ file: () => this.file, now: () => this.now }));
     const onRun = (): void => void (this.woken += 1);
-    const store = gatewayFlows({ bind: (owner) => this.#bind(owner), hostConfig: () => ({}), claims, onRun });
-    return [claims, store];
+    const canStart = (): boolean => this.canStart();
+    const bind = (owner: string): Binding => this.#bind(owner);
+    return [claims, gatewayFlows({ bind, hostConfig: () => ({}), claims, canStart, onRun })];
   }
 
   #bind(owner: string): Binding {
