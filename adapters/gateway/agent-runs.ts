@@ -8,7 +8,7 @@ import type { PluginFile } from "../managed-flows/plugin-file.ts";
 import { Runs } from "../managed-flows/runs-table.ts";
 import type { GatewayFlows } from "../managed-flows/store.ts";
 import { Runner } from "../runs/runner.ts";
-import { type AgentRuntime, canRun, GatewayAgents, importFence } from "./agents.ts";
+import { type AgentRuntime, canRun, type Fence, GatewayAgents } from "./agents.ts";
 import { offerFlowTool } from "./flow-tool.ts";
 import type { LiveRoutes } from "./live-routes.ts";
 
@@ -21,6 +21,8 @@ const boot: string = (process_[BOOT] ??= randomUUID());
 
 export type AgentRunsOptions = {
   readonly runtime: AgentRuntime;
+  /** The Gateway's own fence; undefined when it has none. */
+  readonly importFence: () => Promise<Fence | undefined>;
   /** Out of any request. */
   readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
   readonly live: LiveRoutes;
@@ -41,6 +43,7 @@ export class AgentRuns {
   #runner: Promise<Runner | undefined> | undefined;
   #withdraw: () => void = () => undefined;
   #isStopped = true;
+  #canStart = true;
 
   constructor(options: AgentRunsOptions) {
     this.#options = options;
@@ -68,6 +71,13 @@ export class AgentRuns {
     if (this.#isWanted) this.wake();
   }
 
+  //= RUN-10
+  /** Whether a new flow can start an agent here. Where it cannot, no run waits for ever. */
+  canStart(): boolean {
+    if (this.#runner === undefined) this.wake();
+    return this.#canStart;
+  }
+
   wake(): void {
     if (this.#isStopped) return;
     this.#runner ??= this.#made();
@@ -85,9 +95,11 @@ export class AgentRuns {
 
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
-    const { runtime, outside, live, follow, hostConfig, flows, log } = this.#options;
-    const fence = canRun(runtime) ? await importFence() : undefined;
+    const { runtime, importFence, outside, live, follow, hostConfig, flows, log } = this.#options;
+    this.#canStart = canRun(runtime);
+    const fence = this.#canStart ? await importFence() : undefined;
     if (fence === undefined) {
+      this.#canStart = false;
       if (this.#hasRoute) log.write("warn", CANNOT);
       return undefined;
     }

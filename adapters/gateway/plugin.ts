@@ -12,7 +12,7 @@ import { PluginFile } from "../managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
 import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, onGone, respond } from "../node/index.ts";
 import { AgentRuns } from "./agent-runs.ts";
-import { FLOW_TOOL } from "./agents.ts";
+import { FLOW_TOOL, importFence } from "./agents.ts";
 import { flowTool } from "./flow-tool.ts";
 import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
@@ -113,17 +113,20 @@ const start = (api: PluginApi, log: Log): void => {
   const onRules: LiveRoutesOptions["onRules"] = (added) => {
     for (const line of added) log.write("info", line);
   };
-  const live = new LiveRoutes({ sha256: nodePrimitives.sha256, onProblems, onRules }, api.pluginConfig);
+  const { sha256 } = nodePrimitives;
+  const live = new LiveRoutes({ sha256, onProblems, onRules }, api.pluginConfig, readSnapshot(current));
   const follow = (): void => live.follow(readSnapshot(current));
   const file = pluginFileOf(runtime);
   const flows = gatewayFlows({
     bind: bindFlows(runtime),
     hostConfig: current,
     claims: new ClaimsFile(file),
+    canStart: () => agents.canStart(),
     onRun: () => agents.wake(),
   });
   const agents = new AgentRuns({
     runtime,
+    importFence,
     outside: AsyncLocalStorage.snapshot(),
     live,
     follow,
