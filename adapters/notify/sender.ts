@@ -156,11 +156,19 @@ export class Sender {
     const request = callbackRequest(event, route.notify, now(), hmac);
     const posted = await post({ url: route.notify.url, ...request, signal: controller.signal, now });
     clearTimeout(timer);
-    const fate = fateOf(posted.answered, { tries: event.tries + 1, at: event.at }, now(), chance());
+    const tried = { tries: event.tries + 1, at: event.at, hasMoved: this.#hasMoved(route) };
+    const fate = fateOf(posted.answered, tried, now(), chance());
     this.#places.leave(route.id, fate.kind === "taken" && performance.now() - begun < FAST_MS);
     if (this.#isStopped && fate.kind !== "taken") return this.#settle(event, { kind: "later", dueAt: now() });
     reports.tried(route, posted, fate);
     await this.#settle(event, settlementOf(fate, told.addressOf(route), now()));
+  }
+
+  /** Whether the route has another address by now. */
+  #hasMoved(route: Told): boolean {
+    const { told } = this.#options;
+    const present = told.byId.get(route.id);
+    return present !== undefined && told.addressOf(present) !== told.addressOf(route);
   }
 
   async #settle(event: CallbackEvent, settlement: Settlement): Promise<void> {

@@ -195,6 +195,25 @@ describe.each(STORES)("%s", (_, open) => {
     expect(again.callbacks.problems()).toEqual([]);
   });
 
+  test("NOTIFY-3, NOTIFY-6: a 410 of the address that a route has left takes no event away from the next one", async () => {
+    const hook = await receiver();
+    const at = (path: string): Routes => routesOf({ a: { url: `${hook.origin}${path}` } });
+    const { clock, flows, sending } = begin(at("/one"));
+    hook.answering = (...asked) => {
+      sending.routes = at("/two");
+      hook.answering = status(200);
+      status(410)(...asked);
+    };
+    await endOne(flows);
+    await untilOutbox(flows.events, (waiting) => waiting.get("a")?.nextAt === START + 5000);
+    clock.time += 5000;
+    sending.callbacks.wake();
+    await hook.has(2);
+    await untilOutbox(flows.events, isEmpty);
+    expect(hook.got.map(({ path }) => path)).toEqual(["/one", "/two"]);
+    expect(new Set(hook.ids).size).toBe(1);
+  });
+
   test("NOTIFY-5: a redirect is not followed", async () => {
     const [hook, target] = [await receiver(), await receiver()];
     for (const code of [301, 302, 303, 307, 308]) {

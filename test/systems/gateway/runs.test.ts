@@ -286,7 +286,7 @@ const KILLS = Number(process.env["GATEWAY_RUN_KILLS"] ?? 3);
 
 test(
   `RUN-2, RUN-8: across ${String(KILLS)} kill -9 every flow ends and no turn is begun twice`,
-  { ...NEEDS_AGENTS, timeout: 60_000 + KILLS * 60_000 },
+  { ...NEEDS_AGENTS, timeout: 60_000 + KILLS * 180_000 },
   async () => {
     const counts: { [end: string]: number } = {};
     for (let kill = 0; kill < KILLS; kill += 1) {
