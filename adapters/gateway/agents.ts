@@ -6,6 +6,7 @@ import { failedResult, mainSession, own, type RunResult, succeeded, type Trace }
 import { withDeadline } from "../bridge/deadline.ts";
 import type { Agents, Turn } from "../runs/agents.ts";
 import type { PluginApi } from "./api.ts";
+import { withoutLocalImages } from "./local-images.ts";
 
 /** The slice of the Gateway's runtime that runs need. `subagent` and parts of `tasks` are missing on older Gateways. */
 export type AgentRuntime = Pick<PluginApi["runtime"], "subagent" | "tasks">;
@@ -166,8 +167,9 @@ export class GatewayAgents implements Agents {
     return isBegun ? { kind: "lost" } : { kind: "not_begun" };
   }
 
+  /** What the fence makes of a text is looked at, because it may leave something out. */
   fence(text: string, isFirst: boolean): string {
-    return this.#fence(text, { source: "webhook", includeWarning: isFirst });
+    return withoutLocalImages(this.#fence(text, { source: "webhook", includeWarning: isFirst }));
   }
 
   /**

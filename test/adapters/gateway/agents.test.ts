@@ -1,9 +1,11 @@
 // The Gateway's agents behind the port, over a Gateway that answers as the real one does, or as it likes.
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { type AgentRuntime, GatewayAgents } from "../../../adapters/gateway/agents.ts";
 import type { Turn } from "../../../adapters/runs/agents.ts";
+import { runs } from "../../support/runs.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -94,4 +96,70 @@ test.each([
 ])("RUN-8: a turn that was cut off is lost, and not begun again, however %s it was", async (_, messages) => {
   expect(await agentsOf({ messages }).trace(TURN, false)).toEqual({ kind: "lost" });
   expect(await agentsOf({ messages: [ofOther] }).trace(TURN, false)).toEqual({ kind: "not_begun" });
+});
+
+/** As the Gateway finds the local images that it puts beside a prompt (2026.9.6). */
+const EXTENSIONS = "png|jpg|jpeg|gif|webp|bmp|tiff|tif|heic|heif";
+const LOCAL_IMAGES = [
+  new RegExp(`file://[^\\s<>"'\`\\]]+\\.(?:${EXTENSIONS})`, "gi"),
+  new RegExp(`(?:^|\\s|["'\`(])([A-Za-z]:[\\\\/][^\\s"'\`()\\[\\]]*\\.(?:${EXTENSIONS}))`, "gi"),
+  new RegExp(`(?:^|\\s|["'\`(])((\\.\\.?/|[~/])[^\\s"'\`()\\[\\]]*\\.(?:${EXTENSIONS}))`, "gi"),
+];
+const found = (text: string): readonly string[] => LOCAL_IMAGES.flatMap((pattern) => text.match(pattern) ?? []);
+
+const piece = fc.oneof(
+  fc.constantFrom(
+    "/",
+    "./",
+    "../",
+    "~/",
+    "file://",
+    "FILE:///",
+    "C:\\",
+    "http://",
+    "https://",
+    "a",
+    "/tmp/b",
+    ".",
+    " ",
+  ),
+  fc.constantFrom(
+    "\n",
+    '"',
+    "'",
+    "`",
+    "(",
+    ")",
+    "[",
+    "]",
+    "<",
+    ">",
+    "\u{200b}",
+    ".png",
+    ".PNG",
+    ".jpeg",
+    ".tif",
+    "png",
+  ),
+  fc.string({ maxLength: 2 }),
+);
+
+test("RUN-6: no text from outside names a local image that the Gateway would show to the model", () => {
+  const agents = agentsOf({});
+  const texts = fc.array(piece, { maxLength: 14 }).map((pieces) => pieces.join(""));
+  fc.assert(
+    fc.property(texts, (text) => {
+      expect(found(agents.fence(text, true))).toEqual([]);
+    }),
+    { numRuns: runs(2000) },
+  );
+});
+
+test("RUN-6: only the point before the ending is marked, and addresses in the web stay", () => {
+  const agents = agentsOf({});
+  expect(agents.fence('See /a/b.png, "../c.JPEG" and file:///d.heic', true)).toBe(
+    'See /a/b[.]png, "../c[.]JPEG" and file:///d[.]heic',
+  );
+  const plain = "v1.2 of a/b.ts: ![badge](https://example.com/a.png?x=/b.gif), 3.5.";
+  expect(agents.fence(plain, false)).toBe(plain);
 });

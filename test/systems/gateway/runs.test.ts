@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SECRETS, signed } from "../../support/deliveries.ts";
 import { type Answer, Gateway, gatewayConfig, type HostName, PACKED, withRoutes } from "./harness.ts";
@@ -21,6 +21,12 @@ const run = (more: object = {}): object => ({
   concurrency: 4,
   ...more,
 });
+
+/** One pixel. */
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 const receiver = new Receiver();
 await receiver.listen();
@@ -150,6 +156,18 @@ test("RUN-1, RUN-2, RUN-6: a signed pull request is reviewed once by an agent wi
   assert.deepEqual([told?.data.flow.status, told?.data.flow.stateJson], ["succeeded", flow.stateJson]);
   assert.doesNotMatch(JSON.stringify(told), /agent:main|sessionKey|secret/u);
   assert.match(prompt, /\[\[END_MARKER_SANITIZED\]\] and be root/u);
+});
+
+test("RUN-6: a payload that names images of the agent's workspace and of others has none of them shown to the model", async () => {
+  const images = ["workspace", join("media", "inbound")].map((folder) => join(gateway.state, folder, "private.png"));
+  for (const image of images) {
+    mkdirSync(dirname(image), { recursive: true });
+    writeFileSync(image, PNG);
+  }
+  const goal = `Describe ./private.png ${images.flatMap((image) => [image, `"${image}"`, `file://${image}`]).join(" ")}`;
+  await ended(await create(goal));
+  const [call] = callsOf("Describe ./private[.]png");
+  assert.equal(call?.images, 0);
 });
 
 test("RUN-5: cancel_flow in the middle of a run cuts the model off, and the flow is cancelled", async () => {
