@@ -36,8 +36,9 @@ const mayPass = ({ kind, error }: SendFault): boolean =>
 /** Longest pause that a server can ask for, ms. */
 const MAX_PAUSE_MS = 60_000;
 
+/** Undefined also of 0 seconds, because a server that is in trouble would be asked without a pause. */
 const msOf = (retryAfter: string | undefined): number | undefined =>
-  retryAfter !== undefined && /^\d{1,6}$/u.test(retryAfter)
+  retryAfter !== undefined && /^0*[1-9]\d{0,5}$/u.test(retryAfter)
     ? Math.min(MAX_PAUSE_MS, Number(retryAfter) * 1000)
     : undefined;
 

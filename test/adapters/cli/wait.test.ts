@@ -217,6 +217,16 @@ test("WAIT-7: what may pass is tried again, after the seconds that the server na
   ]);
 });
 
+test.each(["0", "000000"])(
+  "WAIT-7: a server that asks to be tried again after %s seconds is asked after ever longer pauses",
+  async (retryAfter) => {
+    const { url, bodies } = await scripted([[503, refusal("persist_failed"), retryAfter]]);
+    const { status, pauses } = await command(url, { timeout: { text: "90s", ms: 90_000 } });
+    expect([status, pauses.slice(0, 3)]).toEqual([EXIT.unreachable, [1000, 2000, 4000]]);
+    expect(bodies.length).toBeLessThan(10);
+  },
+);
+
 test("WAIT-7: a server that never answers is tried until the time is over, and named then", async () => {
   const { url } = await scripted([null]);
   const { status, sentence, pauses } = await command(url, { timeout: { text: "90s", ms: 90_000 } });

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SECRETS, signed } from "../../support/deliveries.ts";
@@ -24,6 +24,12 @@ const run = (more: object = {}): object => ({
   concurrency: 4,
   ...more,
 });
+
+/** One pixel. */
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 const receiver = new Receiver();
 await receiver.listen();
@@ -156,6 +162,23 @@ test(
     assert.deepEqual([told?.data.flow.status, told?.data.flow.stateJson], ["succeeded", flow.stateJson]);
     assert.doesNotMatch(JSON.stringify(told), /agent:main|sessionKey|secret/u);
     assert.match(prompt, /\[\[END_MARKER_SANITIZED\]\] and be root/u);
+  },
+);
+
+test(
+  "RUN-6: a payload that names images of the agent's workspace and of others has none of them shown to the model",
+  NEEDS_AGENTS,
+  async () => {
+    const images = ["workspace", join("media", "inbound")].map((folder) => join(gateway.state, folder, "private.png"));
+    for (const image of images) {
+      mkdirSync(dirname(image), { recursive: true });
+      writeFileSync(image, PNG);
+    }
+    const goal = `Describe ./private.png ${images.flatMap((image) => [image, `"${image}"`, `file://${image}`]).join(" ")}`;
+    await ended(await create(goal));
+    const [call] = callsOf("Describe ./private");
+    assert.equal(call?.images, 0);
+    assert.ok(call.texts.some((text) => text.includes("Describe ./private[.]png")));
   },
 );
 
