@@ -177,11 +177,8 @@ export class Sender {
     const fate = fateOf(posted.answered, tried, now(), chance());
     this.#places.leave(route.id, fate.kind === "taken" && performance.now() - begun < FAST_MS);
     if (this.#isStopped && fate.kind !== "taken") return this.#settle(event, { kind: "later", dueAt: now() });
-    const [asked, present] = [told.addressOf(route), told.byId.get(route.id)];
-    const isOfBefore = present !== undefined && told.addressOf(present) !== asked;
-    if (isOfBefore && fate.kind === "gone") return this.#settle(event, { kind: "later", dueAt: now() });
     reports.tried(route, posted, fate);
-    await this.#settle(event, settlementOf(fate, asked, now()));
+    await this.#settle(event, settlementOf(fate, told.addressOf(route), now()));
   }
 
   /** Whether the route has another address by now. */

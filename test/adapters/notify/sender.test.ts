@@ -216,22 +216,6 @@ describe.each(STORES)("%s", (_, open) => {
     expect(new Set(hook.ids).size).toBe(1);
   });
 
-  test("NOTIFY-6: a 410 of the address before says nothing of the one that the route has now", async () => {
-    const [before, now] = [await receiver(), await receiver()];
-    const { promise: asked, resolve } = Promise.withResolvers<() => void>();
-    before.answering = (response) => resolve(() => void response.writeHead(410).end());
-    const { flows, sending } = begin(routesOf({ a: { url: before.origin } }));
-    await endOne(flows);
-    const answer = await asked;
-    sending.routes = routesOf({ a: { url: now.origin } });
-    await endOne(flows);
-    answer();
-    await now.has(2);
-    await untilOutbox(flows.events, isEmpty);
-    expect([before.got.length, new Set(now.ids).size]).toEqual([1, 2]);
-    expect(sending.callbacks.problems()).toEqual([]);
-  });
-
   test("NOTIFY-5: a redirect is not followed", async () => {
     const [hook, target] = [await receiver(), await receiver()];
     for (const code of [301, 302, 303, 307, 308]) {
