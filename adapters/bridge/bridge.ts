@@ -159,6 +159,13 @@ export const createBridge = (options: BridgeOptions): Bridge => {
 
   const release = (located: Located, isProved: boolean): void => tell(located, () => limits.release(located, isProved));
 
+  //= STORE-11
+  /** A command must not hold the last slot for the sake of others that may share its transaction. */
+  const hurryIfFull = (located: Located): void => {
+    if (store.hurry === undefined) return;
+    tell(located, () => limits.isFull?.(located) === true && store.hurry?.());
+  };
+
   const tryAdmit = (located: Located, verdict: Verdict): Result<Admitted, Answer> => {
     try {
       const admitted = admit(located, verdict, primitives.sha256, time());
@@ -218,6 +225,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       if (command.isErr()) return answerRejection(command.error, located, authenticated);
       if (command.value === undefined) return answerIgnored(proved.value);
       const asked = execute(command.value);
+      if (isPromiseLike(asked)) hurryIfFull(located);
       const outcome = isPromiseLike(asked) ? await asked : asked;
       return waits.isDue(command.value, outcome) ?? answer(command.value, outcome);
     } catch (error) {

@@ -41,6 +41,9 @@ export interface FlowEngine {
    */
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Awaitable<Result<T, StoreFault>>;
 
+  /** Carries out at once what it has put off, so that several may share a transaction. */
+  hurry?(): void;
+
   /** The events that its transactions write (`put_event`), to be sent. Without it no such write comes, and no callback is sent. */
   readonly outbox?: Outbox;
 }

@@ -46,6 +46,9 @@ export interface FlowStore {
   /** Whether the store keeps records of requests and bindings of keys itself, in the transaction of the flow (ONCE-1, BIND-1). */
   readonly takesDeliveries?: boolean;
 
+  /** Carries out at once what it has put off. It is called after a request of a client that has no further slot (STORE-11). */
+  readonly hurry?: (() => void) | undefined;
+
   //= WAIT-4
   /**
    * Tells of flows that have changed, so that requests that wait for one need not ask for it again and again. Without it the

@@ -19,6 +19,8 @@ export interface Limits {
    * takes a slot of the peer, which strangers so cannot hold; false when there is none left (SIGN-5).
    */
   confirm(located: Located, now: number): Awaitable<boolean>;
+  /** Whether a further request of the client or the peer would get no slot. Limits over a network need not say it. */
+  isFull?(located: Located): boolean;
   /**
    * Gives the slots of an admitted request back; called once for each. `isProved`: whether it has been confirmed, and was not
    * told that there is no slot left.

@@ -106,6 +106,13 @@ export class MemoryLimits implements Limits {
     return !isSigned(route) || this.#takePeerSlot(peerKey);
   }
 
+  //= STORE-11
+  isFull({ clientKey, peerKey }: Located): boolean {
+    const { clientSlots, peerSlots } = this.state;
+    const [client, peer] = [clientSlots.get(clientKey) ?? 0, peerSlots.get(peerKey) ?? 0];
+    return !mayTakeSlot({ client, peer }, this.#rules.slots);
+  }
+
   //= SLOT-3
   release({ clientKey, peerKey, route }: Located, isProved: boolean): void {
     dropSlot(this.state.clientSlots, clientKey);

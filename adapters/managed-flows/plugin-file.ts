@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { err, ok, type Result } from "neverthrow";
 import { printable } from "../../core/index.ts";
-import { isBusy, isFull, sqliteCode } from "../flows/sqlite/engine.ts";
+import { isBusy, isFull, sqliteCode } from "../flows/sqlite/codes.ts";
 import { createPrivately } from "../flows/sqlite/header.ts";
 import { checkSmall, numberOf } from "../flows/sqlite/schema.ts";
 import { MIGRATIONS } from "./plugin-tables.ts";

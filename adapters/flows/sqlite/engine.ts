@@ -1,5 +1,6 @@
-// Transactions on an SQLite file. Each runs from BEGIN to COMMIT without letting go of the thread; only waiting for
-// another process's lock is asynchronous, so that a busy file holds up only the commands that wait for it.
+// Transactions on an SQLite file. Each runs from BEGIN to COMMIT without letting go of the thread: reads at once, writes at the
+// end of the turn, with those that came in the same one (batch.ts). Waiting for another process's lock is asynchronous, so that
+// a busy file holds up only the commands that wait for it.
 
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,47 +9,28 @@ import type { Needs, Stored } from "../../../core/index.ts";
 import type { Awaitable } from "../awaitable.ts";
 import type { Decided, FlowEngine, StoreFault } from "../engine.ts";
 import type { Outbox } from "../outbox.ts";
+import { Batches, type Done, rollback } from "./batch.ts";
+import { isBusy, isFull } from "./codes.ts";
 import { NO_FILES, type OpenFiles } from "./open-files.ts";
 import { SqliteOutbox } from "./outbox.ts";
 import { SqliteTables } from "./tables.ts";
 
-/** Milliseconds for which a command waits for the lock of another process, and between two tries. */
+/** Milliseconds for which a command waits for the lock of another process, and between two tries of one that reads. */
 const LOCK_DEADLINE_MS = 5000;
 const RETRY_MS = 5;
 
 /** Milliseconds without a write after which the log is moved into the database file. */
 const IDLE_MS = 1000;
 
-const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-
-/** Extended codes of an index that cannot grow, and of a write beyond a quota. */
-const FULL_TOO: ReadonlySet<number> = new Set([4874, 778]);
-
-/** SQLite's extended code, which has the plain one in its lowest byte. */
-const codeOf = (error: unknown): number => (error instanceof Error && "errcode" in error ? Number(error.errcode) : 0);
-
-/** SQLite's plain code; 0 of an error that is not SQLite's. */
-export const sqliteCode = (error: unknown): number => codeOf(error) & 0xff;
-
-export const isBusy = (error: unknown): boolean => sqliteCode(error) === SQLITE_BUSY;
-
-export const isFull = (error: unknown): boolean => sqliteCode(error) === SQLITE_FULL || FULL_TOO.has(codeOf(error));
-
 const foundBusy = (done: Result<unknown, StoreFault>): boolean => done.isErr() && isBusy(done.error.error);
 
 const faultOf = (error: unknown): StoreFault => ({ error });
-
-/** What a transaction gives back, and whether it wrote. */
-type Done<T> = { readonly value: T; readonly hasWritten: boolean };
-
-/** `isWrite`: it may write. `work` runs inside of it. */
-type Transaction<T> = { readonly isWrite: boolean; readonly work: () => Done<T> };
 
 export class SqliteEngine implements FlowEngine {
   readonly #database: DatabaseSync;
   readonly #tables: SqliteTables;
   readonly #lockDeadlineMs: number;
+  readonly #batches: Batches;
   readonly files: OpenFiles;
   readonly outbox: Outbox;
   #isWorking = false;
@@ -65,9 +47,16 @@ export class SqliteEngine implements FlowEngine {
     this.#lockDeadlineMs = lockDeadlineMs;
     const { events } = this.#tables;
     this.outbox = new SqliteOutbox(events, (isWrite, use) =>
-      this.#run({ isWrite, work: () => ({ value: use(events), hasWritten: isWrite }) }),
+      this.#run(isWrite, () => ({ value: use(events), hasWritten: isWrite })),
     );
     this.files = watch();
+    this.#batches = new Batches({
+      database,
+      lockDeadlineMs,
+      before: () => this.files.look(),
+      after: () => this.#kept(),
+      exclusively: (work) => this.#exclusively(work),
+    });
     void this.files.lost.then(() => this.#rescue());
     // a log that a crash has left
     this.#settleWhenIdle();
@@ -80,50 +69,63 @@ export class SqliteEngine implements FlowEngine {
       for (const write of decision.writes) this.#tables.save(write);
       return { value: decision, hasWritten: decision.writes.length > 0 };
     };
-    return this.#run({ isWrite: needs.writes, work });
+    return this.#run(needs.writes, work);
   }
 
-  #run<T>(transaction: Transaction<T>): Awaitable<Result<T, StoreFault>> {
-    const done = this.#attempt(transaction);
-    return foundBusy(done) ? this.#retry(transaction, done) : done;
+  /** Commits at once what waits for the end of the turn, and answers it. */
+  hurry(): void {
+    if (!this.#isWorking) this.#batches.hurry();
+  }
+
+  #run<T>(isWrite: boolean, work: () => Done<T>): Awaitable<Result<T, StoreFault>> {
+    if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));
+    if (isWrite) return this.#batches.add(work);
+    const done = this.#read(work);
+    return foundBusy(done) ? this.#readAgain(work, done) : done;
   }
 
   /** Until the file is free or it has been busy for too long. */
-  async #retry<T>(transaction: Transaction<T>, busy: Result<T, StoreFault>): Promise<Result<T, StoreFault>> {
+  async #readAgain<T>(work: () => Done<T>, busy: Result<T, StoreFault>): Promise<Result<T, StoreFault>> {
     const latest = performance.now() + this.#lockDeadlineMs;
-    for (let done = busy; ; done = this.#attempt(transaction)) {
+    for (let done = busy; ; done = this.#read(work)) {
       if (!foundBusy(done) || performance.now() >= latest) return done;
       await delay(RETRY_MS);
     }
   }
 
-  //= STORE-2
-  /** Answers only after COMMIT; an error before it undoes all of the transaction. */
-  #attempt<T>({ isWrite, work }: Transaction<T>): Result<T, StoreFault> {
-    if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));
-    const gone = isWrite ? this.files.look() : this.files.recent();
+  //= STORE-10
+  /** Never inside of another one's transaction, so that it sees only what is on the disk. */
+  #read<T>(work: () => Done<T>): Result<T, StoreFault> {
+    const gone = this.files.recent();
     if (gone !== undefined) return err(faultOf(gone));
+    return this.#exclusively(() => {
+      try {
+        this.#database.exec("BEGIN");
+        const { value } = work();
+        this.#database.exec("COMMIT");
+        return ok(value);
+      } catch (error) {
+        rollback(this.#database);
+        return err(faultOf(error));
+      }
+    });
+  }
+
+  #exclusively<T>(work: () => T): T {
     this.#isWorking = true;
     try {
-      this.#database.exec(isWrite ? "BEGIN IMMEDIATE" : "BEGIN");
-      const { value, hasWritten } = work();
-      this.#database.exec("COMMIT");
-      return hasWritten ? this.#kept(value) : ok(value);
-    } catch (error) {
-      this.#rollback();
-      return err(faultOf(error));
+      return work();
     } finally {
       this.#isWorking = false;
     }
   }
 
   //= STORE-6
-  /** A decision that was written counts only if it is in the files that the next start opens. */
-  #kept<T>(decision: T): Result<T, StoreFault> {
+  /** What was written counts only if it is in the files that the next start opens. */
+  #kept(): Error | undefined {
     const lost = this.files.look();
-    if (lost !== undefined) return err(faultOf(lost));
-    this.#settleWhenIdle();
-    return ok(decision);
+    if (lost === undefined) this.#settleWhenIdle();
+    return lost;
   }
 
   #settleWhenIdle(): void {
@@ -176,13 +178,5 @@ export class SqliteEngine implements FlowEngine {
     clearTimeout(this.#idle);
     if (this.#database.isOpen) this.#database.close();
     this.files.close();
-  }
-
-  #rollback(): void {
-    try {
-      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
-    } catch {
-      // the first error is the one to report; a transaction that is left open fails the next BEGIN
-    }
   }
 }
