@@ -46,6 +46,8 @@ export class Batches {
   /** When the next transaction is tried: at the end of this turn, or once the lock of another process may be free. */
   #turn: NodeJS.Immediate | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** How many have had their turn in this transaction, also the one that fails it. */
+  #begun = 0;
 
   constructor(options: BatchOptions) {
     this.#options = options;
@@ -89,6 +91,7 @@ export class Batches {
   #attempt(): void {
     const { database, before, after } = this.#options;
     const ran: Ran[] = [];
+    this.#begun = 0;
     const gone = before();
     if (gone !== undefined) return this.#refuse(this.#waiting.length, gone);
     try {
@@ -97,8 +100,8 @@ export class Batches {
       database.exec("COMMIT");
     } catch (error) {
       rollback(database);
-      // one that fails before any had its turn fails for all
-      return isBusy(error) ? this.#waitForLock(error) : this.#refuse(ran.length || this.#waiting.length, error);
+      // one that cannot begin fails for all
+      return isBusy(error) ? this.#waitForLock(error) : this.#refuse(this.#begun || this.#waiting.length, error);
     }
     const lost = ran.some(({ hasWritten }) => hasWritten) ? after() : undefined;
     this.#waiting.splice(0, ran.length);
@@ -110,6 +113,7 @@ export class Batches {
     if (first !== undefined && this.#waiting.length === 1) return void ran.push(first.run());
     const ends = performance.now() + WORK_MS;
     for (const one of this.#waiting.slice(0, MAX_BATCH)) {
+      this.#begun += 1;
       ran.push(this.#runApart(one));
       if (performance.now() >= ends) return;
     }
