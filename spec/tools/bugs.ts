@@ -894,7 +894,11 @@ export const BUGS: readonly Bug[] = [
     name: "the last slot waits for others",
     clause: "STORE-11",
     code: [
-      { file: "adapters/bridge/bridge.ts", was: "      if (isPromiseLike(asked)) hurryIfFull(located);\n", becomes: "" },
+      {
+        file: "adapters/bridge/bridge.ts",
+        was: "      if (isPromiseLike(asked)) hurryIfFull(located);\n",
+        becomes: "",
+      },
     ],
     model: { file: "spec/batches.qnt", was: "bool = held >= SLOTS", becomes: "bool = held > SLOTS", breaks: "slotInv" },
   },

@@ -17,8 +17,18 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("audit", "rationedInv", ".size() < MAX_TOPICS", ".size() <= MAX_TOPICS"),
 
   // success before the commit; success for one client alone; a reader within the transaction; too many, and too few
-  fault("batches", "answeredIsOnDiskInv", `if (isCommitted and command.kind == "sound") "kept"`, `if (command.kind == "sound") "kept"`),
-  fault("batches", "aloneInv", `command.kind == "sound") "kept"`, `command.kind == "sound" and command.client == 1) "kept"`),
+  fault(
+    "batches",
+    "answeredIsOnDiskInv",
+    `if (isCommitted and command.kind == "sound") "kept"`,
+    `if (command.kind == "sound") "kept"`,
+  ),
+  fault(
+    "batches",
+    "aloneInv",
+    `command.kind == "sound") "kept"`,
+    `command.kind == "sound" and command.client == 1) "kept"`,
+  ),
   fault("batches", "readInv", "Set[int] = disk", "Set[int] = disk.union(open.rows)"),
   fault("batches", "boundInv", "least(MAX_BATCH, waiting.length())", "waiting.length()"),
   fault("batches", "noneWaitsForMoreInv", "least(MAX_BATCH, waiting.length())", "least(1, waiting.length())"),

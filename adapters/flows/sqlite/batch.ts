@@ -67,9 +67,9 @@ export class Batches {
   }
 
   //= STORE-11
-  /** Commits what waits without waiting for the end of the turn, unless it waits for another process. */
+  /** Commits all that wait without waiting for the end of the turn, unless they wait for another process. */
   hurry(): void {
-    if (this.#turn !== undefined) this.#commit();
+    while (this.#turn !== undefined) this.#commit();
   }
 
   /** What came in this turn comes together; a single write waits for nobody, because the turn then ends at once. */
