@@ -104,12 +104,13 @@ class Collector {
   }
 
   #open(draft: RouteDraft, value: string): void {
-    const { id, path, sessionKey, controllerId, deliveries, maxBodyBytes, run } = draft;
+    const { id, path, sessionKey, controllerId, deliveries, maxBodyBytes, run, policy, limits } = draft;
     const notify = draft.notify.unwrapOr(undefined);
     const previous = previousOf(draft.previousSecret, value);
     const secrets = previous.isOk() && previous.value !== undefined ? [value, previous.value] : [value];
     const credential = credentialOf(draft, secrets, this.#hash);
-    this.routes.set(path, { id, path, sessionKey, controllerId, credential, maxBodyBytes, deliveries, run, notify });
+    const asked = { maxBodyBytes, deliveries, run, notify, policy, limits };
+    this.routes.set(path, { id, path, sessionKey, controllerId, credential, ...asked });
     const advice = adviceOn(value, this.#secrets.get(value));
     if (advice !== undefined) this.#advise(id, fieldFault("secret", advice));
     if (previous.isErr()) this.#advise(id, previous.error);

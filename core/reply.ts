@@ -71,10 +71,12 @@ const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   overloaded: plainReply("overloaded"),
   invalid_json: plainReply("invalid_json"),
   invalid_request: plainReply("invalid_request"),
+  action_not_allowed: plainReply("action_not_allowed"),
   mapping_failed: plainReply("mapping_failed"),
   idempotency_key_reused: plainReply("idempotency_key_reused"),
   idempotency_in_progress: plainReply("idempotency_in_progress"),
   idempotency_unavailable: plainReply("idempotency_unavailable"),
+  list_too_large: plainReply("list_too_large"),
   persist_failed: plainReply("persist_failed"),
   bad_host_answer: plainReply("bad_host_answer"),
   outcome_unknown: plainReply("outcome_unknown"),
@@ -131,6 +133,13 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
   return { ...row, result: { found, created: false, reason: row.reason, ...shownFlow(outcome.flow) } };
 };
 
+const overQuota = ({ of, most }: Extract<Outcome, { kind: "over_quota" }>): Draft => ({
+  status: 429,
+  code: "quota_exceeded",
+  error: `The route allows ${String(most)} open ${of}${of === "tasks" ? " of a flow" : ""}. End one, then try again.`,
+  result: { created: false, code: "quota_exceeded", limit: most },
+});
+
 const done = (result: Body): Draft => ({ status: 200, result });
 
 const cancelled = ({ flow, tasks }: Extract<Outcome, { kind: "cancelled" }>): Draft =>
@@ -142,7 +151,10 @@ const draftOf = (outcome: Outcome): Draft => {
     case "flow":
       return done({ flow: outcome.flow === null ? null : outcome.flow.json });
     case "flows":
-      return done({ flows: outcome.flows.map((flow) => flow.json) });
+      return done({
+        flows: outcome.flows.map((flow) => flow.json),
+        ...(outcome.next === undefined ? {} : { nextCursor: outcome.next }),
+      });
     case "summary":
       return done({ summary: outcome.summary === null ? null : outcome.summary.json });
     case "created":
@@ -163,6 +175,8 @@ const draftOf = (outcome: Outcome): Draft => {
       return taskNotCreated(outcome);
     case "existing":
       return done({ created: false, flow: outcome.flow.json });
+    case "over_quota":
+      return overQuota(outcome);
     case "ignored":
       return { status: 200, code: "ignored", result: {} };
   }

@@ -61,6 +61,10 @@ const listOf =
     return parts;
   };
 
+const text: Part = (value) => (typeof value === "string" ? value : BAD);
+
+const count: Part = (value) => (typeof value === "number" && Number.isSafeInteger(value) ? value : BAD);
+
 const oneOf =
   (words: readonly string[]): Part =>
   (value) =>
@@ -74,7 +78,10 @@ const ended = optional(oneOf(FLOW_STATUSES));
 /** What an outcome is made of; nothing else of it is read. */
 const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part])[]>> = {
   flow: [["flow", orNull(flow)]],
-  flows: [["flows", listOf(flow)]],
+  flows: [
+    ["flows", listOf(flow)],
+    ["next", optional(orNull(text))],
+  ],
   summary: [["summary", orNull(summary)]],
   created: [["flow", flow]],
   not_created: [["refusal", refusalOf(CREATE_REFUSALS)]],
@@ -101,6 +108,10 @@ const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part]
     ["refusal", refusalOf(TASK_REFUSALS)],
     ["ended", ended],
     ["flow", optional(flow)],
+  ],
+  over_quota: [
+    ["of", oneOf(["flows", "tasks"])],
+    ["most", count],
   ],
   existing: [["flow", flow]],
   ignored: [],

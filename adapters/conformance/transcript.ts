@@ -31,7 +31,8 @@ const plainOf = (outcome: Outcome): Plain => {
     case "applied":
       return { kind: outcome.kind, flow: outcome.flow.json };
     case "ignored":
-      return { kind: "ignored" };
+    case "over_quota":
+      return { kind: outcome.kind };
     case "not_created":
       return { kind: "not_created", refusal: outcome.refusal };
     case "not_applied":

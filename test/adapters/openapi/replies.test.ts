@@ -43,7 +43,7 @@ const refusal = (table: object) => fc.constantFrom(...Object.keys(table));
 const tasks = fc.array(task, { maxLength: 2 });
 const outcomes: Readonly<Record<Outcome["kind"], fc.Arbitrary<Outcome>>> = {
   flow: outcome("flow", { flow: fc.option(flow) }),
-  flows: outcome("flows", { flows: fc.array(flow, { maxLength: 3 }) }),
+  flows: outcome("flows", { flows: fc.array(flow, { maxLength: 3 }), next: some(fc.option(goodText)) }),
   summary: outcome("summary", { summary: fc.option(summary) }),
   created: outcome("created", { flow }),
   not_created: outcome("not_created", { refusal: fc.constantFrom("persist_failed", "create_rejected") }),
@@ -62,6 +62,7 @@ const outcomes: Readonly<Record<Outcome["kind"], fc.Arbitrary<Outcome>>> = {
     ended: some(flowStatus),
     flow: some(flow),
   }),
+  over_quota: outcome("over_quota", { of: fc.constantFrom("flows", "tasks"), most: fc.nat() }),
   existing: outcome("existing", { flow }),
   ignored: outcome("ignored", {}),
 };
