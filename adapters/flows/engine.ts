@@ -4,6 +4,7 @@
 import type { Result } from "neverthrow";
 import type { FlowRecord, Load, Needs, Stored, TaskRecord, Write } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
+import type { CountOpen } from "./open-flows.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Nothing was written. `error` is for the operator. */
@@ -40,6 +41,9 @@ export interface FlowEngine {
    * or another, comes between load and save. What `decide` throws undoes the transaction.
    */
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Awaitable<Result<T, StoreFault>>;
+
+  /** For an operator's page; without it flows are not counted. */
+  readonly countOpen?: CountOpen;
 
   /** The events that its transactions write (`put_event`), to be sent. Without it no such write comes, and no callback is sent. */
   readonly outbox?: Outbox;

@@ -1,12 +1,13 @@
 // `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
 import { err, ok, type Result } from "neverthrow";
-import { DEFAULT_PREFIX, HIDDEN, holdsKey, printable, type Route, routeName } from "../../../core/index.ts";
+import { printable, type Route, routeName } from "../../../core/index.ts";
 import type { Bridge } from "../../bridge/bridge.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { Log } from "../../bridge/log.ts";
 import { ruleLines } from "../../bridge/rule-lines.ts";
 import { scrub } from "../../bridge/scrub.ts";
+import { shownPath } from "../../bridge/shown-path.ts";
 import { runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
@@ -54,15 +55,7 @@ const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFa
   return fault(`${printable(host)}:${String(port)} ${PORT_REASONS[code] ?? `cannot be listened on (${code})`}`);
 };
 
-//= AUDIT-1
-/** A path may hold the session key, as the default one does that is made from such an id. */
-const pathLine = ({ path, sessionKey }: Route): string => {
-  const prefix = path.startsWith(`${DEFAULT_PREFIX}/`) ? `${DEFAULT_PREFIX}/` : "";
-  const told = scrub(path.slice(prefix.length), [sessionKey]);
-  return prefix + (holdsKey(told, sessionKey) ? HIDDEN : told);
-};
-
-const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${pathLine(route)}`;
+const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${shownPath(route)}`;
 
 const curlLine = (url: string, secret: string): string =>
   [

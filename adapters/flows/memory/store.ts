@@ -14,6 +14,7 @@ import { MemoryEvents } from "./events.ts";
 import { MemoryRecords } from "./records.ts";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
 import { type Decided, type FlowEngine, loadBy, type Reading } from "../engine.ts";
+import { type CountOpen, tallyOpen } from "../open-flows.ts";
 
 type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
 
@@ -87,6 +88,13 @@ class MemoryRows {
     }
   }
 
+  open(owners: readonly string[]): readonly FlowRecord[] {
+    const wanted = new Set(owners);
+    return [...this.#rows.values()]
+      .filter(({ owner, flow }) => wanted.has(owner) && !isEnded(flow))
+      .map(({ flow }) => flow);
+  }
+
   //= STORE-5
   #all(owner: string): readonly Row[] {
     return [...this.#rows.values()].filter((row) => row.owner === owner).toReversed();
@@ -105,6 +113,8 @@ export class MemoryEngine implements FlowEngine {
   readonly #rows = new MemoryRows();
 
   readonly outbox = this.#rows.events;
+
+  readonly countOpen: CountOpen = (owners) => tallyOpen(this.#rows.open(owners));
 
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Result<T, never> {
     const decision = decide(this.#rows.load(needs));

@@ -13,6 +13,7 @@ import {
   type Write,
 } from "../../../core/index.ts";
 import { loadBy, type Reading } from "../engine.ts";
+import { openFlowsOf, type OpenFlows } from "../open-flows.ts";
 import { EventRows } from "./event-rows.ts";
 import { changing, flowOf, lasting, recordOf, type Row, taskOf, textIn } from "./rows.ts";
 import { Turns } from "./turns.ts";
@@ -43,6 +44,8 @@ export const STATEMENTS = {
   newestOpen: `SELECT * FROM flows WHERE owner = ? AND ended_at IS NULL ${NEWEST_FIRST} LIMIT 1`,
   insert: `INSERT INTO flows (${COLUMNS.join(", ")}, made) VALUES (${COLUMNS.map(() => "?").join(", ")},
     (SELECT coalesce(max(made), 0) + 1 FROM flows WHERE owner = ?))`,
+  countOpen: `SELECT status, count(*) AS count, min(created_at) AS oldest FROM flows
+    WHERE owner = ? AND ended_at IS NULL GROUP BY status`,
   update: `UPDATE flows SET ${CHANGING.map((name) => `${name} = ?`).join(", ")} WHERE flow_id = ?`,
   remove: "DELETE FROM flows WHERE flow_id = ?",
   toCancel: `SELECT * FROM flows WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE} LIMIT ?`,
@@ -77,6 +80,7 @@ const prepareAll = (database: DatabaseSync): Prepared => {
     newest: prepare("newest"),
     newestOpen: prepare("newestOpen"),
     insert: prepare("insert"),
+    countOpen: prepare("countOpen"),
     update: prepare("update"),
     remove: prepare("remove"),
     toCancel: prepare("toCancel"),
@@ -147,6 +151,10 @@ export class SqliteTables {
       case "put_event":
         this.events.put(write.event);
     }
+  }
+
+  countOpen(owner: string): readonly OpenFlows[] {
+    return this.#run.countOpen.all(owner).flatMap(openFlowsOf);
   }
 
   #record({ routeId, owner, key }: KeyName): SavedRecord | undefined {
