@@ -30,7 +30,7 @@ const endOf = (status: number): End => {
   return status < 500 ? "refused" : "failed";
 };
 
-/** Counters of the last 60 minutes. A clock that goes back counts into the minute that was reached. */
+/** Counters of the last 60 minutes. Minutes never go back. */
 class Row {
   readonly #counts = new Uint32Array(MINUTES * ENDS.length);
   #minute: number;
@@ -67,7 +67,7 @@ class Row {
       const place = this.#placeOf(minute - left + 1, "ok");
       this.#counts.fill(0, place, place + ENDS.length);
     }
-    this.#minute = Math.max(this.#minute, minute);
+    this.#minute = minute;
   }
 }
 
@@ -99,6 +99,7 @@ class Table {
 
 const ALL = "";
 
+//= STATUS-2
 export class Activity {
   readonly #now: () => number;
   readonly #all = new Table();
@@ -106,6 +107,8 @@ export class Activity {
   readonly #codes = new Table();
   readonly #latest: Happened[] = [];
   #next = 0;
+  /** The latest minute that was reached. */
+  #minute = 0;
   readonly since: number;
 
   /** `now`: milliseconds since the epoch. */
@@ -117,7 +120,7 @@ export class Activity {
   /** Takes the event of one answer. */
   readonly add = (event: AuditEvent): void => {
     const at = this.#now();
-    const minute = Math.floor(at / MINUTE_MS);
+    const minute = this.#reached(at);
     const end = endOf(event.status);
     this.#all.add(ALL, minute, end);
     if (event.routeId !== undefined) this.#routes.add(event.routeId, minute, end);
@@ -133,9 +136,14 @@ export class Activity {
     readonly codes: ReadonlyMap<string, Minutes>;
     readonly latest: readonly Happened[];
   } {
-    const minute = Math.floor(this.#now() / MINUTE_MS);
+    const minute = this.#reached(this.#now());
     const all = this.#all.read(minute).get(ALL) ?? new Row(minute).read(minute);
     const latest = [...this.#latest.slice(this.#next), ...this.#latest.slice(0, this.#next)].toReversed();
     return { all, routes: this.#routes.read(minute), codes: this.#codes.read(minute), latest };
+  }
+
+  #reached(at: number): number {
+    this.#minute = Math.max(this.#minute, Math.floor(at / MINUTE_MS));
+    return this.#minute;
   }
 }

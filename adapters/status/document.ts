@@ -1,8 +1,18 @@
 // The one document that the operator's page, the Gateway's RPC and its command line show: routes and why some do not live, what
 // happened in the last hour, open flows, runs and callbacks. Nothing secret is in it.
 
-import { type Config, type Problem, problemLine, problemName, type Route, routeName } from "../../core/index.ts";
+import {
+  type Config,
+  HIDDEN,
+  hideSessions,
+  type Problem,
+  problemLine,
+  problemName,
+  type Route,
+  routeName,
+} from "../../core/index.ts";
 import { routeSays } from "../bridge/rule-lines.ts";
+import { hideValues } from "../bridge/scrub.ts";
 import { shownPath } from "../bridge/shown-path.ts";
 import type { OpenFlows } from "../flows/open-flows.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
@@ -82,6 +92,20 @@ const liveOf = (route: Route, told: Told, hours: Hours): RouteStanding => {
   };
 };
 
+/** What is told of each route. A problem names its route, whose id may be a session key. */
+const toldOf = ({ routes, problems }: Config, explain: (problem: Problem) => string | undefined): Told => {
+  const keys = new Map([...routes.values()].map(({ id, sessionKey }) => [id, sessionKey]));
+  const lines = problems.flatMap((problem) => {
+    const line = explain(problem);
+    const key = keys.get(problem.routeId ?? "");
+    return line === undefined
+      ? []
+      : [{ ...problem, line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN) }];
+  });
+  const grouped = Map.groupBy(lines, ({ routeId }) => routeId);
+  return new Map([...grouped].map(([routeId, some]) => [routeId, some.map(({ line }) => line)]));
+};
+
 /** Routes that do not live. One whose problems are all cold lives once its secret resolves. */
 const deadOf = ({ routes, problems }: Config, told: Told): readonly RouteStanding[] => {
   const live = new Set([...routes.values()].map(({ id }) => id));
@@ -90,7 +114,7 @@ const deadOf = ({ routes, problems }: Config, told: Told): readonly RouteStandin
   return [...byRoute].flatMap(([routeId, faults]): RouteStanding[] => {
     if (routeId === undefined) return [];
     const state = faults.every(({ effect }) => effect === "cold") ? "cold" : "skipped";
-    return [{ id: problemName(routeId), state, says: [], problems: told.get(routeId) ?? [] }];
+    return [{ id: hideSessions(problemName(routeId), HIDDEN), state, says: [], problems: told.get(routeId) ?? [] }];
   });
 };
 
@@ -106,17 +130,13 @@ const flowsOf = async ({ routes }: Config, { countOpen }: StatusOptions["store"]
   }
 };
 
+//= STATUS-1
 /** Makes the document. Never rejects. */
 export const statusOf = async (options: StatusOptions): Promise<StatusDocument> => {
   const { activity, store, explain = problemLine, further, callbacks, runs, now = Date.now } = options;
   const config = options.config();
   const { all, routes: hours, codes, latest } = activity.read();
-  const lines = config.problems.flatMap((problem) => {
-    const line = explain(problem);
-    return line === undefined ? [] : [{ routeId: problem.routeId, line }];
-  });
-  const grouped = Map.groupBy(lines, ({ routeId }) => routeId);
-  const told: Told = new Map([...grouped].map(([routeId, some]) => [routeId, some.map(({ line }) => line)]));
+  const told = toldOf(config, explain);
   return {
     at: now(),
     since: activity.since,

@@ -28,7 +28,7 @@ const hashOf = (html: string, tag: string): string => {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 };
 
-//= PAGE-2
+//= STATUS-3
 /** Nothing but the page's own script and styles runs, it reads from its own host alone, and only that host may frame it. */
 const policyOf = (html: string): string =>
   [

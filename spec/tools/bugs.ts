@@ -787,6 +787,57 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a route's id in a problem that the page shows",
+    clause: "STATUS-1",
+    code: [
+      {
+        file: "adapters/status/document.ts",
+        was: "line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN)",
+        becomes: "line",
+      },
+    ],
+    model: {
+      file: "spec/status.qnt",
+      was: "held.intersect(MAY_BE_SHOWN)",
+      becomes: 'held.exclude(Set("secret"))',
+      breaks: "nothingSecretInv",
+    },
+  },
+  {
+    name: "a clock that went back loses the last hour",
+    clause: "STATUS-2",
+    code: [
+      {
+        file: "adapters/status/activity.ts",
+        was: "Math.max(this.#minute, Math.floor(at / MINUTE_MS))",
+        becomes: "Math.floor(at / MINUTE_MS)",
+      },
+    ],
+    model: {
+      file: "spec/status.qnt",
+      was: "if (minute <= ring.minute) ring",
+      becomes: "if (minute == ring.minute) ring",
+      breaks: "countedInv",
+    },
+  },
+  {
+    name: "any inline script runs in the page",
+    clause: "STATUS-3",
+    code: [
+      {
+        file: "adapters/status/page.ts",
+        was: '`script-src ${hashOf(html, "script")}`',
+        becomes: "\"script-src 'unsafe-inline'\"",
+      },
+    ],
+    model: {
+      file: "spec/status.qnt",
+      was: 'pure val SCRIPTS = Set("own")',
+      becomes: 'pure val SCRIPTS = Set("own", "foreign")',
+      breaks: "ownPageInv",
+    },
+  },
+  {
     name: "topics forgotten when there are many",
     clause: "AUDIT-3",
     code: [

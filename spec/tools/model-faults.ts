@@ -16,6 +16,25 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("audit", "rationedInv", "now - noticed.get(topic) < NOTICE\n", "now - noticed.get(topic) < NOTICE - 1\n"),
   fault("audit", "rationedInv", ".size() < MAX_TOPICS", ".size() <= MAX_TOPICS"),
 
+  // a page that answers posts; a document of all but the secret
+  fault(
+    "status",
+    "nothingSecretInv",
+    `pure val METHODS = Set("GET", "HEAD")`,
+    `pure val METHODS = Set("GET", "HEAD", "POST")`,
+  ),
+  fault("status", "nothingSecretInv", "held.intersect(MAY_BE_SHOWN)", `held.exclude(Set("secret"))`),
+  // a minute that is not cleared; an answer that is counted where the clock has gone back to
+  fault("status", "countedInv", "(ring.minute + 1).to(minute)", "(ring.minute + 2).to(minute)"),
+  fault("status", "countedInv", "setBy((place(now.minute), end)", "setBy((place(minute), end)"),
+  fault("status", "ownPageInv", `pure val SCRIPTS = Set("own")`, `pure val SCRIPTS = Set("own", "foreign")`),
+  fault(
+    "status",
+    "ownPageInv",
+    `pure val FRAMES = Set("same host")`,
+    `pure val FRAMES = Set("same host", "other host")`,
+  ),
+
   // each bound on what is looked at is forgotten
   fault("cost", "boundedWorkInv", "done < tailOf(r.forwarded)", "done < r.forwarded"),
   fault("cost", "boundedWorkInv", "r.path <= MAX_PATH and done < r.path", "done < r.path"),

@@ -11,6 +11,7 @@ const FOLDERS = [
   "adapters/flows",
   "adapters/limits",
   "adapters/bridge",
+  "adapters/status",
   "adapters/notify",
   "adapters/managed-flows",
   "adapters/runs",
