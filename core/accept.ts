@@ -14,6 +14,9 @@ import type { Route } from "./route.ts";
 import { isTimely } from "./signature.ts";
 import { clip } from "./text.ts";
 
+/** What is asked of the store. `bind`: the key of the flow that it is about. `rule`: the place of the rule that asks for it. */
+type Asked = { readonly action: FlowAction; readonly bind: string | undefined; readonly rule: number | undefined };
+
 //= AUTH-1, SCOPE-1
 class AcceptedCommand {
   /** The route whose secret was presented: its session is the one to act for. */
@@ -22,14 +25,17 @@ class AcceptedCommand {
   readonly delivery: Delivery;
   readonly client: string;
   readonly authenticated: AuthenticatedRoute;
+  /** The place of the rule that made the action; undefined when it is the caller's own. */
+  readonly rule: number | undefined;
   declare protected readonly sealed: true;
 
-  constructor(authenticated: AuthenticatedRoute, action: FlowAction, delivery: Delivery, client: string) {
+  constructor(authenticated: AuthenticatedRoute, { action, rule }: Asked, delivery: Delivery, client: string) {
     this.route = authenticated.route;
     this.action = action;
     this.delivery = delivery;
     this.client = client;
     this.authenticated = authenticated;
+    this.rule = rule;
   }
 }
 
@@ -62,9 +68,6 @@ const NOT_UTF8 = invalid({ sentence: "The body is not valid UTF-8" });
 const withController = (action: Action, { controllerId }: Route): FlowAction =>
   action.action === "create_flow" ? { ...action, controllerId: action.controllerId ?? controllerId } : action;
 
-/** What is asked of the store. `bind`: the key of the flow that it is about. */
-type Asked = { readonly action: FlowAction; readonly bind: string | undefined };
-
 const actionIn = (body: unknown, isPlain: boolean, route: Route): Result<FlowAction, Fault> => {
   const fault = isPlain ? undefined : memberFault(body);
   if (fault !== undefined) return err(fault);
@@ -92,14 +95,14 @@ const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result
   }
   const { rule, key, body } = mapped.value;
   return actionIn(body, false, route)
-    .map((action) => ({ action, bind: key }))
+    .map((action) => ({ action, bind: key, rule }))
     .mapErr(({ field, sentence }) => unmapped(rule, field === undefined ? sentence : `${field}: ${sentence}`));
 };
 
 //= ACTION-1
 const askedByCaller = (body: unknown, isPlain: boolean, route: Route): Result<Asked, Rejection> => {
   const action = actionIn(body, isPlain, route);
-  return action.isErr() ? err(invalid(action.error)) : ok({ action: action.value, bind: undefined });
+  return action.isErr() ? err(invalid(action.error)) : ok({ action: action.value, bind: undefined, rule: undefined });
 };
 
 const isNamedAction = (body: unknown): boolean => {
@@ -144,5 +147,5 @@ export const accept = (
   if (asked.isErr()) return err(asked.error);
   const delivery = deliveryOf(proved, payload, asked.value, sha256);
   if (delivery.isErr()) return err(invalid(delivery.error));
-  return ok(new AcceptedCommand(authenticated, asked.value.action, delivery.value, located.client));
+  return ok(new AcceptedCommand(authenticated, asked.value, delivery.value, located.client));
 };

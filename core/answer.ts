@@ -10,7 +10,14 @@ import type { Proved } from "./prove.ts";
 import type { Rejection } from "./rejection.ts";
 import { type Reply, replyToOutcome, replyToRejection } from "./reply.ts";
 
-export type Answer = { readonly reply: Reply; readonly event: AuditEvent };
+/** `authenticated`, `rule` and `outcome`: what `requestEvent` tells more of the request, where there is something. */
+export type Answer = {
+  readonly reply: Reply;
+  readonly event: AuditEvent;
+  readonly authenticated?: AuthenticatedRoute | undefined;
+  readonly rule?: string | number | undefined;
+  readonly outcome?: Outcome | undefined;
+};
 
 //= AUTH-9
 const usedBy = (authenticated: AuthenticatedRoute | undefined): Pick<AuditEvent, "secret"> =>
@@ -29,20 +36,24 @@ export const answerRejection = (
   if (located === undefined) return { reply, event };
   const { route, client } = located;
   const why = rejection.why === undefined ? ruleFault(rejection, route) : { fault: rejection.why };
-  return { reply, event: { ...event, routeId: routeName(route), client, ...usedBy(authenticated), ...why } };
+  const rule = rejection.code === "mapping_failed" ? rejection.fault?.field : undefined;
+  const told = { ...event, routeId: routeName(route), client, ...usedBy(authenticated), ...why };
+  return { reply, event: told, authenticated: isNamed ? authenticated : undefined, rule };
 };
 
 //= REPLY-1
 /** The answer to a command, from what the store did with it. */
 export const answer = (command: Command, outcome: Result<Outcome, StoreFailure>): Answer => {
-  const { route, action, client, authenticated } = command;
+  const { route, action, client, authenticated, rule } = command;
+  const done = outcome.isOk() ? outcome.value : undefined;
   const reply = outcome.isOk()
     ? replyToOutcome(outcome.value, route.id)
     : replyToRejection({ code: outcome.error }, route.id);
   const event = { status: reply.status, code: reply.code, routeId: routeName(route), action: action.action, client };
-  const isReplayed = outcome.isOk() && outcome.value.replayed === true;
-  if (!isReplayed && !authenticated.isPrevious) return { reply, event };
-  return { reply, event: { ...event, ...(isReplayed ? { replayed: true } : {}), ...usedBy(authenticated) } };
+  const isReplayed = done?.replayed === true;
+  if (!isReplayed && !authenticated.isPrevious) return { reply, event, authenticated, rule, outcome: done };
+  const told = { ...event, ...(isReplayed ? { replayed: true as const } : {}), ...usedBy(authenticated) };
+  return { reply, event: told, authenticated, rule, outcome: done };
 };
 
 //= MAP-5
@@ -51,5 +62,5 @@ export const answerIgnored = ({ located, authenticated }: Proved): Answer => {
   const reply = replyToOutcome({ kind: "ignored" }, authenticated.route.id);
   const { client } = located;
   const event = { status: reply.status, code: reply.code, routeId: routeName(authenticated.route), client };
-  return { reply, event: { ...event, ...usedBy(authenticated) } };
+  return { reply, event: { ...event, ...usedBy(authenticated) }, authenticated };
 };

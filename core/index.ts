@@ -49,6 +49,8 @@ export * from "./audit.ts";
 export * from "./subscription.ts";
 export * from "./callback.ts";
 export * from "./answer.ts";
+export * from "./traceparent.ts";
+export * from "./request-event.ts";
 export * from "./explain-route.ts";
 export * from "./placeholder.ts";
 export * from "./secret-config.ts";

@@ -2,13 +2,13 @@
 
 import { err } from "neverthrow";
 import {
-  type AuditEvent,
   canonicalPath,
   emptiness,
   loadConfig,
   type Primitives,
   type Problem,
   problemLine,
+  type RequestEvent,
   type Routes,
   SECRET_FAULTS,
   withoutAgents,
@@ -32,8 +32,8 @@ export type EmbedOptions = {
   readonly logger?: Logger;
   /** Default: in memory, for this handler alone. */
   readonly limits?: Limits;
-  /** Gets one event for each answer, for access logs and metrics. */
-  readonly onEvent?: (event: AuditEvent) => void;
+  /** Gets one event for each answer, before the answer leaves: for access logs and metrics. */
+  readonly onEvent?: ((event: RequestEvent) => void) | undefined;
 };
 
 /** Warnings and errors; a host that wants more brings its own logger. */

@@ -65,7 +65,7 @@ export class Log {
   audit(event: AuditEvent): void {
     this.#say("debug", () => auditLine(event));
     const { code = "", routeId = "", secret, fault = "" } = event;
-    if (secret !== undefined && this.#isDue(`previous secret ${routeId}`))
+    if (secret === "previous" && this.#isDue(`previous secret ${routeId}`))
       this.#rationed("info", `a sender still uses the previousSecret of its route (${auditLine(event)})`);
     const notice = NOTEWORTHY.get(code);
     if (notice !== undefined && this.#isDue(`${code} ${routeId} ${fault}`))

@@ -23,6 +23,10 @@ export type ServerOptions = {
   readonly isReady: () => boolean;
   /** Milliseconds for which an idle connection is kept. Default: KEEP_ALIVE_MS. */
   readonly keepAliveMs?: number | undefined;
+  /** Connections at once; a further one is closed. Default: as many as the system bears. */
+  readonly maxConnections?: number;
+  /** Milliseconds after which a connection is closed on which nothing moves. Default: none. */
+  readonly silenceMs?: number;
   /** Told of what went wrong in the server itself, which goes on. */
   readonly onError?: ((error: unknown) => void) | undefined;
 };
@@ -145,11 +149,12 @@ const answerBy =
     answerHealth(response, !connections.isDraining && guarded(isReady, false, onError));
   };
 
-const serverOf = ({ tls, keepAliveMs = KEEP_ALIVE_MS }: ServerOptions): Server => {
+const serverOf = ({ tls, keepAliveMs = KEEP_ALIVE_MS, maxConnections, silenceMs = 0 }: ServerOptions): Server => {
   const settings = { ...LIMITS, keepAliveTimeout: keepAliveMs };
   const server = tls === undefined ? createHttpServer(settings) : createHttpsServer({ ...settings, ...tls });
   // a client may close its side once it has asked, and still gets its answers
-  return Object.assign(server, { httpAllowHalfOpen: true });
+  Object.assign(server, { httpAllowHalfOpen: true, timeout: silenceMs });
+  return maxConnections === undefined ? server : Object.assign(server, { maxConnections });
 };
 
 /** Errs if the server cannot listen on the address. */

@@ -189,7 +189,9 @@ describe.each(Object.keys(LIMITS))("limits that answer %s", (when) => {
         expect([limits.released, limits.held]).toEqual([limits.taken, 0]);
         const defects = rigs.flatMap((one) => one.defects);
         expect(answers.filter(({ reply }) => reply.code === "internal").length).toBe(defects.length);
-        expect(rigs.flatMap(({ events }) => events)).toEqual(answers.map(({ event }) => event));
+        expect(rigs.flatMap(({ events }) => events)).toEqual(
+          answers.map(({ event }) => expect.objectContaining(event)),
+        );
       }),
       { numRuns: runs(300) },
     );
