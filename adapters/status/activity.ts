@@ -1,7 +1,7 @@
 // What the routes did in the last hour, from the events of their answers: counted by minute, by route and by code, and the
 // latest events themselves. Bounded: a row of counters for each route and code, and a fixed number of events.
 
-import type { AuditEvent } from "../../core/index.ts";
+import type { RequestEvent } from "../../core/index.ts";
 
 /** Minutes that are kept. */
 export const MINUTES = 60;
@@ -21,9 +21,6 @@ type End = (typeof ENDS)[number];
 
 /** One number for each of the last 60 minutes, the present one last. */
 export type Minutes = Readonly<Record<End, readonly number[]>>;
-
-/** `at`: milliseconds since the epoch. */
-export type Happened = AuditEvent & { readonly at: number };
 
 const endOf = (status: number): End => {
   if (status < 400) return "ok";
@@ -105,7 +102,7 @@ export class Activity {
   readonly #all = new Table();
   readonly #routes = new Table();
   readonly #codes = new Table();
-  readonly #latest: Happened[] = [];
+  readonly #latest: RequestEvent[] = [];
   #next = 0;
   /** The latest minute that was reached. */
   #minute = 0;
@@ -118,14 +115,13 @@ export class Activity {
   }
 
   /** Takes the event of one answer. */
-  readonly add = (event: AuditEvent): void => {
-    const at = this.#now();
-    const minute = this.#reached(at);
+  readonly add = (event: RequestEvent): void => {
+    const minute = this.#reached(this.#now());
     const end = endOf(event.status);
     this.#all.add(ALL, minute, end);
     if (event.routeId !== undefined) this.#routes.add(event.routeId, minute, end);
     if (event.code !== undefined) this.#codes.add(event.code, minute, end);
-    this.#latest[this.#next] = { ...event, at };
+    this.#latest[this.#next] = event;
     this.#next = (this.#next + 1) % LATEST;
   };
 
@@ -134,7 +130,7 @@ export class Activity {
     readonly all: Minutes;
     readonly routes: ReadonlyMap<string, Minutes>;
     readonly codes: ReadonlyMap<string, Minutes>;
-    readonly latest: readonly Happened[];
+    readonly latest: readonly RequestEvent[];
   } {
     const minute = this.#reached(this.#now());
     const all = this.#all.read(minute).get(ALL) ?? new Row(minute).read(minute);

@@ -8,6 +8,7 @@ import {
   type Problem,
   problemLine,
   problemName,
+  type RequestEvent,
   type Route,
   routeName,
 } from "../../core/index.ts";
@@ -16,7 +17,7 @@ import { hideValues } from "../bridge/scrub.ts";
 import { shownPath } from "../bridge/shown-path.ts";
 import type { OpenFlows } from "../flows/open-flows.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
-import type { Activity, Happened, Minutes } from "./activity.ts";
+import type { Activity, Minutes } from "./activity.ts";
 
 /** `live`: it is served. `cold`: it has no secret that opens it. `skipped`: what the operator wrote is wrong. */
 export type RouteStanding = {
@@ -45,7 +46,7 @@ export type StatusDocument = {
   /** Answers of the last hour by code, the most frequent first. Successes have none. */
   readonly codes: readonly { readonly code: string; readonly count: number }[];
   /** The newest first. */
-  readonly latest: readonly Happened[];
+  readonly latest: readonly RequestEvent[];
   /** Undefined when they cannot be counted; `why` says so. */
   readonly flows: { readonly open?: readonly OpenFlows[]; readonly why?: string };
   /** Undefined where no agents can run. */
@@ -64,8 +65,9 @@ export type StatusOptions = {
   readonly further?: () => readonly string[];
   readonly callbacks?: () => readonly string[];
   readonly runs?: () => readonly RunsStanding[];
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, and of a clock that never goes back. */
   readonly now?: () => number;
+  readonly clock?: () => number;
 };
 
 /** Sessions whose flows are counted. */
@@ -131,8 +133,7 @@ const flowsOf = async ({ routes }: Config, { countOpen }: StatusOptions["store"]
 };
 
 //= STATUS-1
-/** Makes the document. Never rejects. */
-export const statusOf = async (options: StatusOptions): Promise<StatusDocument> => {
+const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
   const { activity, store, explain = problemLine, further, callbacks, runs, now = Date.now } = options;
   const config = options.config();
   const { all, routes: hours, codes, latest } = activity.read();
@@ -151,5 +152,19 @@ export const statusOf = async (options: StatusOptions): Promise<StatusDocument> 
     flows: await flowsOf(config, store),
     runs: runs?.(),
     callbacks: callbacks?.() ?? [],
+  };
+};
+
+/** Milliseconds for which one document answers all who ask. */
+const SHARED_MS = 2000;
+
+/** Makes the document, once for all who ask within two seconds. Never rejects. */
+export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) => {
+  const { clock = () => performance.now() } = options;
+  let made: { readonly at: number; readonly document: Promise<StatusDocument> } | undefined;
+  return () => {
+    const at = clock();
+    if (made === undefined || at - made.at >= SHARED_MS) made = { at, document: documentOf(options) };
+    return made.document;
   };
 };

@@ -59,3 +59,15 @@ export const statusJson = (document: StatusDocument): PageAnswer => ({
   headers: { ...COMMON, "Content-Type": "application/json; charset=utf-8" },
   body: JSON.stringify(document),
 });
+
+/** What stands at the page's own path, and below it. */
+export type StatusPages = ReadonlyMap<"/" | "/status.json", () => PageAnswer | Promise<PageAnswer>>;
+
+/** The page, and the document that it asks for. The file is read once, when the page is first asked for. */
+export const statusPages = (status: () => Promise<StatusDocument>): StatusPages => {
+  let page: PageAnswer | undefined;
+  return new Map<"/" | "/status.json", () => PageAnswer | Promise<PageAnswer>>([
+    ["/", () => (page ??= statusPage())],
+    ["/status.json", async () => statusJson(await status())],
+  ]);
+};

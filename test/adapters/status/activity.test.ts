@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { Activity, LATEST, MINUTES } from "../../../adapters/status/activity.ts";
 
 const MINUTE_MS = 60_000;
+const TIMES = { time: 0, durationMs: 0 };
 const START = Date.UTC(2026, 10, 27);
 
 const ENDS = { 200: "ok", 202: "ok", 401: "refused", 429: "refused", 500: "failed", 504: "failed" } as const;
@@ -35,6 +36,7 @@ test("STATUS-2: every answer is counted once, in its minute, on its route and un
         reached = Math.max(reached, now / MINUTE_MS);
         const code = one.status === 200 ? undefined : `c${String(one.status)}`;
         activity.add({
+          ...TIMES,
           status: one.status,
           ...(code === undefined ? {} : { code }),
           ...(one.route === undefined ? {} : { routeId: one.route }),
@@ -72,9 +74,9 @@ test("STATUS-2: every answer is counted once, in its minute, on its route and un
 test("STATUS-2: ten thousand routes are counted each, and one more once another has been idle for an hour", () => {
   let now = START;
   const activity = new Activity(() => now);
-  for (let route = 0; route < 10_001; route += 1) activity.add({ status: 200, routeId: `r${String(route)}` });
+  for (let route = 0; route < 10_001; route += 1) activity.add({ ...TIMES, status: 200, routeId: `r${String(route)}` });
   expect(activity.read().routes.size).toBe(10_000);
   now += MINUTES * MINUTE_MS;
-  activity.add({ status: 200, routeId: "late" });
+  activity.add({ ...TIMES, status: 200, routeId: "late" });
   expect([...activity.read().routes.keys()]).toEqual(["late"]);
 });

@@ -7,7 +7,7 @@ import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
-import { statusOf } from "../../../adapters/status/document.ts";
+import { createStatus, type StatusOptions } from "../../../adapters/status/document.ts";
 import { statusJson, statusPage } from "../../../adapters/status/page.ts";
 
 const { sha256 } = nodePrimitives;
@@ -15,7 +15,10 @@ const activity = new Activity();
 const store = memoryFlows();
 const KEY = `whsec_${Buffer.from("q8Zr2LkP9vXw4TnB7mYc1JdF6hGs3Ke5").toString("base64")}`;
 
-const documentOf = (routes: unknown) => statusOf({ config: () => loadConfig({ routes }, sha256), activity, store });
+const documentOf = (routes: unknown) =>
+  createStatus({ config: () => loadConfig({ routes }, sha256), activity, store })();
+
+const statusOf = (options: StatusOptions) => createStatus(options)();
 
 /** A text that is in nothing else by chance. */
 const hidden = (prefix: string) => fc.uuid().map((id) => `${prefix}${id}`);
