@@ -8,6 +8,7 @@ import type { PluginFile } from "../managed-flows/plugin-file.ts";
 import { Runs } from "../managed-flows/runs-table.ts";
 import type { GatewayFlows } from "../managed-flows/store.ts";
 import { Runner } from "../runs/runner.ts";
+import type { RunsStanding } from "../status/document.ts";
 import { type AgentRuntime, canRun, GatewayAgents, importFence } from "./agents.ts";
 import { offerFlowTool } from "./flow-tool.ts";
 import type { LiveRoutes } from "./live-routes.ts";
@@ -66,6 +67,16 @@ export class AgentRuns {
   start(): void {
     this.#isStopped = false;
     if (this.#isWanted) this.wake();
+  }
+
+  /** How the runs stand, by state. */
+  standings(): readonly RunsStanding[] {
+    const rows = this.#listed().unwrapOr([]);
+    return [...Map.groupBy(rows, ({ state }) => state)].map(([state, some]) => ({
+      state,
+      count: some.length,
+      oldestAt: Math.min(...some.map(({ at }) => at)),
+    }));
   }
 
   wake(): void {

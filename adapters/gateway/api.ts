@@ -11,7 +11,7 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse) =
 
 export type HttpRoute = {
   readonly path: string;
-  readonly auth: "plugin";
+  readonly auth: "plugin" | "gateway";
   readonly match: "exact" | "prefix";
   readonly handler: HttpHandler;
 };
@@ -45,6 +45,20 @@ export type Subagents = {
   readonly getSessionMessages: (params: { sessionKey: string; limit?: number }) => Promise<unknown>;
 };
 
+/** A page in the Gateway's Control UI. */
+export type ControlUiTab = {
+  readonly surface: "tab";
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+  readonly icon: string;
+  readonly group: "control";
+  readonly order: number;
+  readonly path: string;
+  readonly slug: string;
+  readonly requiredScopes: readonly ["operator.read"];
+};
+
 /** `async` and `lifecycle` are missing on hosts before 2026.9.5. */
 export interface PluginApi {
   readonly registrationMode: string;
@@ -63,6 +77,9 @@ export interface PluginApi {
       };
       readonly managedFlows: { bindSession(owner: Owner): BoundFlows & Canceller };
     };
+  };
+  readonly session?: {
+    readonly controls?: { registerControlUiDescriptor?(descriptor: ControlUiTab): unknown };
   };
   readonly lifecycle?: { readonly onDispose?: (dispose: () => void) => unknown };
   registerHttpRoute(route: HttpRoute): void;

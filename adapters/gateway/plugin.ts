@@ -20,6 +20,9 @@ import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { readSnapshot } from "./snapshot.ts";
+import { Activity } from "../status/activity.ts";
+import { createStatus } from "../status/document.ts";
+import { offerStatusPage } from "./status-page.ts";
 
 const clock = (): number => performance.now();
 
@@ -141,6 +144,7 @@ const start = (api: PluginApi, log: Log): void => {
     log,
     onProblems: (lines) => health.updateUntold(lines),
   });
+  const activity = new Activity();
   const { locate, handle, endWaits, resumeWaits } = createBridge({
     routes: () => live.config.routes,
     store: flows,
@@ -148,6 +152,14 @@ const start = (api: PluginApi, log: Log): void => {
     primitives: nodePrimitives,
     clock,
     log,
+    onEvent: activity.add,
+  });
+  const status = createStatus({
+    config: () => live.config,
+    activity,
+    store: flows,
+    callbacks: () => callbacks.problems(),
+    runs: () => agents.standings(),
   });
   const serveBy =
     (clientOf: SnapshotClientOf): HttpHandler =>
@@ -189,6 +201,7 @@ const start = (api: PluginApi, log: Log): void => {
   });
   api.lifecycle?.onDispose?.(end);
   registerPaths(api, live.config, handler);
+  offerStatusPage(api, status);
 };
 
 //= RUN-9

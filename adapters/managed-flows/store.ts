@@ -3,7 +3,10 @@
 
 import { err, ok, type Result } from "neverthrow";
 import {
+  FLOW_STATUSES,
   type FlowAction,
+  type FlowRecord,
+  type FlowView,
   isRepeatable,
   type Marks,
   NO_DELIVERY,
@@ -14,6 +17,7 @@ import {
 } from "../../core/index.ts";
 import { type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
 import { FlowChanges } from "../flows/changes.ts";
+import { type CountOpen, joinOpen, type OpenFlows, tallyOpen } from "../flows/open-flows.ts";
 import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import type { Binding } from "./api.ts";
 import type { ClaimsFile } from "./claims-file.ts";
@@ -182,6 +186,32 @@ export interface GatewayFlows extends FlowStore {
   resolveRun(row: RunRow): Promise<boolean>;
 }
 
+/** What a page counts of a flow; nothing of one that has ended. */
+const openIn = ({ json }: FlowView): readonly Pick<FlowRecord, "status" | "createdAt">[] => {
+  const status = FLOW_STATUSES.find((one) => one === json["status"]);
+  return status === undefined || json["endedAt"] !== undefined
+    ? []
+    : [{ status, createdAt: Number(json["createdAt"]) }];
+};
+
+/** Milliseconds for which the flows of a session are not counted again, because the Gateway lists them all for it. */
+const COUNTED_MS = 15_000;
+
+const counted = (count: (owner: string) => Promise<readonly OpenFlows[]>): CountOpen => {
+  const known = new Map<string, { readonly at: number; readonly open: Promise<readonly OpenFlows[]> }>();
+  return async (owners) => {
+    const now = performance.now();
+    for (const [owner, { at }] of known) if (now - at >= COUNTED_MS) known.delete(owner);
+    const all: (readonly OpenFlows[])[] = [];
+    for (const owner of owners) {
+      const open = known.get(owner)?.open ?? count(owner);
+      if (!known.has(owner)) known.set(owner, { at: now, open });
+      all.push(await open);
+    }
+    return joinOpen(all.flat());
+  };
+};
+
 //= SCOPE-1
 /** The Gateway as a store of flows. */
 export const gatewayFlows = ({
@@ -228,6 +258,10 @@ export const gatewayFlows = ({
       const askHost = (asked: FlowAction, marks: Marks) => ask(owner, asked, marks, report);
       return deliver({ owner, action, delivery, report, askHost, onRun }, claims);
     },
+    countOpen: counted(async (owner) => {
+      const listed = await ask(owner, { action: "list_flows" }, NO_MARKS, unreported);
+      return listed.isOk() && listed.value.kind === "flows" ? tallyOpen(listed.value.flows.flatMap(openIn)) : [];
+    }),
     resolveRun: async (row) => {
       const askHost = (asked: FlowAction, marks: Marks) => ask(row.owner, asked, marks, unreported);
       return claims !== undefined && resolveIntent(row, { askHost, report: unreported }, claims);

@@ -23,6 +23,8 @@ const snapshotOf = (config: unknown): unknown => ({ plugins: { entries: { webhoo
 
 class Recorder {
   readonly routes: HttpRoute[] = [];
+  /** Those behind the authentication of the Gateway. */
+  readonly pages: HttpRoute[] = [];
   readonly services: Service[] = [];
   readonly lines: string[] = [];
   readonly disposers: (() => void)[] = [];
@@ -44,7 +46,7 @@ class Recorder {
       logger: { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
       runtime: { config: { current: () => this.snapshot }, tasks: { managedFlows: { bindSession } } },
       lifecycle: { onDispose: (dispose) => this.disposers.push(dispose) },
-      registerHttpRoute: (route) => void this.routes.push(route),
+      registerHttpRoute: (route) => void (route.auth === "plugin" ? this.routes : this.pages).push(route),
       registerService: (service) => void this.services.push(service),
       ...changes,
     };
