@@ -32,9 +32,8 @@ const handlerOf = (status: () => Promise<StatusDocument>): HttpHandler => {
       response.writeHead(405, { Allow: "GET, HEAD" }).end();
       return true;
     }
-    const page = pages.get(NAME.test(request.url ?? "") ? "/status.json" : "/");
-    if (page === undefined) return false;
-    const { status: code, headers, body } = await page();
+    const page = NAME.test(request.url ?? "") ? "/status.json" : "/";
+    const { status: code, headers, body } = await pages[page]();
     response.writeHead(code, { ...headers, "Content-Length": Buffer.byteLength(body) }).end(body);
     return true;
   };

@@ -44,30 +44,50 @@ const policyOf = (html: string): string =>
 
 const COMMON = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" };
 
-/** Throws when the file of the package is missing. */
-export const statusPage = (): PageAnswer => {
-  const body = read();
-  return {
-    status: 200,
-    headers: { ...COMMON, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policyOf(body) },
-    body,
-  };
-};
-
-export const statusJson = (document: StatusDocument): PageAnswer => ({
+const html = (body: string, policy: string): PageAnswer => ({
   status: 200,
-  headers: { ...COMMON, "Content-Type": "application/json; charset=utf-8" },
-  body: JSON.stringify(document),
+  headers: { ...COMMON, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy },
+  body,
 });
 
-/** What stands at the page's own path, and below it. */
-export type StatusPages = ReadonlyMap<"/" | "/status.json", () => PageAnswer | Promise<PageAnswer>>;
+const json = (body: string): PageAnswer => ({
+  status: 200,
+  headers: { ...COMMON, "Content-Type": "application/json; charset=utf-8" },
+  body,
+});
 
-/** The page, and the document that it asks for. The file is read once, when the page is first asked for. */
+/** Where the document stands in the page. */
+const PLACE = /(<script type="application\/json" id="status">)\s*null\s*(?=<\/script>)/u;
+
+//= STATUS-3
+/** No text of the document can end the element that it stands in. */
+const inMarkup = (document: StatusDocument): string => JSON.stringify(document).replaceAll("<", String.raw`\u003c`);
+
+/** What stands at the page's own path, and below it. */
+export type StatusPages = {
+  readonly "/": () => Promise<PageAnswer>;
+  readonly "/status.json": () => Promise<PageAnswer>;
+};
+
+type Page = { readonly text: string; readonly policy: string };
+
+const load = (): Page => {
+  const text = read();
+  return { text, policy: policyOf(text) };
+};
+
+/** The page with the document in it, and the document alone. They reject when the page's file is missing, which is read once. */
 export const statusPages = (status: () => Promise<StatusDocument>): StatusPages => {
-  let page: PageAnswer | undefined;
-  return new Map<"/" | "/status.json", () => PageAnswer | Promise<PageAnswer>>([
-    ["/", () => (page ??= statusPage())],
-    ["/status.json", async () => statusJson(await status())],
-  ]);
+  let page: Page | undefined;
+  return {
+    "/": async () => {
+      page ??= load();
+      const document = inMarkup(await status());
+      return html(
+        page.text.replace(PLACE, (_, tag: string) => tag + document),
+        page.policy,
+      );
+    },
+    "/status.json": async () => json(JSON.stringify(await status())),
+  };
 };

@@ -8,7 +8,7 @@ import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
 import { createStatus, type StatusOptions } from "../../../adapters/status/document.ts";
-import { statusJson, statusPage } from "../../../adapters/status/page.ts";
+import { statusPages } from "../../../adapters/status/page.ts";
 
 const { sha256 } = nodePrimitives;
 const activity = new Activity();
@@ -115,16 +115,22 @@ test("a store that cannot count, or fails at it, is said", async () => {
 });
 
 test("STATUS-3: the page runs its own script and styles alone, and is framed by its own host alone", async () => {
-  const { headers, body } = statusPage();
+  const pages = statusPages(() => documentOf({ "</script><script>alert(1)</script>": { sessionKey: "" } }));
+  const { headers, body } = await pages["/"]();
   const policy = new Map(
     (headers["Content-Security-Policy"] ?? "")
       .split("; ")
       .map((part) => [part.split(" ")[0], part.split(" ").slice(1).join(" ")]),
   );
   const hash = (tag: string): string => {
-    const text = body.slice(body.indexOf(`<${tag}>`) + tag.length + 2, body.indexOf(`</${tag}>`));
+    const text = body.slice(
+      body.indexOf(`<${tag}>`) + tag.length + 2,
+      body.indexOf(`</${tag}>`, body.indexOf(`<${tag}>`)),
+    );
     return `'sha256-${Buffer.from(sha256(new TextEncoder().encode(text))).toString("base64")}'`;
   };
+  expect(body).not.toContain("<script>alert");
+  expect(body.match(/<script/gu)).toHaveLength(2);
   expect(policy.get("default-src")).toBe("'none'");
   expect(policy.get("script-src")).toBe(hash("script"));
   expect(policy.get("style-src")).toBe(hash("style"));
@@ -136,5 +142,5 @@ test("STATUS-3: the page runs its own script and styles alone, and is framed by 
     /innerHTML|insertAdjacentHTML|document\.write|\son\w+=|<link|src=|https?:\/\/(?!www\.w3\.org\/2000\/svg)/u,
   );
   expect(headers["Cache-Control"]).toBe("no-store");
-  expect(JSON.parse(statusJson(await documentOf({})).body)).toHaveProperty("routes", []);
+  expect(JSON.parse((await pages["/status.json"]()).body)).toHaveProperty("routes");
 });
