@@ -3,6 +3,7 @@
 
 import { err, ok } from "neverthrow";
 import * as z from "zod";
+import { auditOf, auditSchema, type AuditSettings } from "./audit-config.ts";
 import { isObject, own } from "./own.ts";
 import { fieldFault, parseRoute, problemName, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
 import type { Fault } from "./rejection.ts";
@@ -11,7 +12,10 @@ import { digestSecret, type Sha256 } from "./secret.ts";
 import { signingKey } from "./signature.ts";
 
 /** The plugin's whole configuration block. */
-export const configSchema = z.strictObject({ routes: z.record(z.string(), routeSchema).optional() });
+export const configSchema = z.strictObject({
+  routes: z.record(z.string(), routeSchema).optional(),
+  audit: auditSchema.optional(),
+});
 
 /** `skipped`: the route does not exist. `cold`: it does not exist until its secret resolves. `advice`: it lives. */
 export type Problem = {
@@ -22,11 +26,12 @@ export type Problem = {
   readonly sentence: string;
 };
 
-/** `paths`: the canonical paths of live and cold routes, with the route's id. */
+/** `paths`: the canonical paths of live and cold routes, with the route's id. `audit`: undefined for no file. */
 export type Config = {
   readonly routes: Routes;
   readonly paths: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
+  readonly audit?: AuditSettings | undefined;
 };
 
 /** UTF-16 units. Shorter secrets work, but the operator is warned (M-11). */
@@ -154,7 +159,14 @@ const load = (written: unknown, hash: Sha256): Config => {
       (faults) => collector.report(id, faults),
     );
   }
-  return { routes: collector.routes, paths: collector.paths, problems: collector.problems };
+  const audit = auditOf(own(written, "audit"));
+  const faults = audit.isErr() ? audit.error : [];
+  return {
+    routes: collector.routes,
+    paths: collector.paths,
+    problems: [...collector.problems, ...faults.map((fault): Problem => ({ ...fault, effect: "skipped" }))],
+    audit: audit.unwrapOr(undefined),
+  };
 };
 
 /**

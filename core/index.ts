@@ -61,4 +61,5 @@ export * from "./notify-config.ts";
 export * from "./policy-config.ts";
 export * from "./limits-config.ts";
 export * from "./route-config.ts";
+export * from "./audit-config.ts";
 export * from "./config.ts";

@@ -2,10 +2,11 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Result } from "neverthrow";
-import { ACTIONS, escaped } from "../../core/index.ts";
+import { ACTIONS, AUDIT_BYTES, AUDIT_FILES, escaped } from "../../core/index.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
+import { type AdminAddress, adminAddress } from "./commands/listen-address.ts";
 import type { CliFault } from "./fault.ts";
 import { EXIT, type Io } from "./io.ts";
 import { LOG_LEVELS } from "./log.ts";
@@ -28,6 +29,20 @@ const seconds = (written: string): number => {
   const value = Number(written);
   if (/^\d{1,4}$/u.test(written) && value >= 1 && value <= 3600) return value;
   throw new InvalidArgumentError("It must be a number of seconds from 1 to 3600.");
+};
+
+const whole =
+  ({ least, most }: typeof AUDIT_BYTES | typeof AUDIT_FILES) =>
+  (written: string): number => {
+    const value = Number(written);
+    if (/^\d{1,10}$/u.test(written) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${String(least)} to ${String(most)}.`);
+  };
+
+const admin = (written: string): AdminAddress => {
+  const address = adminAddress(written);
+  if (address !== undefined) return address;
+  throw new InvalidArgumentError("It must be a port, or an address and a port like 127.0.0.1:9090 or [::1]:9090.");
 };
 
 const SERVE_HELP = `
@@ -146,6 +161,29 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
         .argParser(seconds)
         .default(KEEP_ALIVE_MS / 1000),
     )
+    .option("--audit <file>", "write a line of JSON for each request to this file")
+    .addOption(
+      new Option("--audit-max-bytes <number>", "size at which that file is put aside (default: 16777216)").argParser(
+        whole(AUDIT_BYTES),
+      ),
+    )
+    .addOption(
+      new Option("--audit-files <number>", "how many files that were put aside are kept (default: 8)").argParser(
+        whole(AUDIT_FILES),
+      ),
+    )
+    .addOption(
+      new Option(
+        "--admin <address>",
+        "serve metrics for operators on this PORT of this machine, or HOST:PORT",
+      ).argParser(admin),
+    )
+    .option(
+      "--admin-token-env <name>",
+      "environment variable with the token that these pages demand",
+      "OPENCLAW_WEBHOOKS_ADMIN_TOKEN",
+    )
+    .option("--admin-token-file <file>", "file with that token")
     .option("--no-watch", "read the files again only after a SIGHUP")
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))
     .addHelpText("after", SERVE_HELP)

@@ -34,6 +34,8 @@ export type ServerOptions = {
 export type RunningServer = {
   /** For example `http://127.0.0.1:8787`. */
   readonly url: string;
+  /** Requests that are not answered yet. */
+  active(): number;
   /** Accepts no new requests, answers the admitted ones, then closes. After `deadlineMs` it closes all connections. */
   stop(deadlineMs?: number): Promise<"drained" | "cut_off">;
   /** New connections get this certificate; errs, and keeps the old one, when it does not fit its key. */
@@ -179,6 +181,7 @@ export const startServer = async (options: ServerOptions): Promise<Result<Runnin
   server.on("error", tell);
   return listening.map(() => ({
     url: urlOf(server, tls === undefined ? "http" : "https"),
+    active: () => connections.active,
     stop: stopOf(server, connections),
     renew: Result.fromThrowable((fresh: Tls) => {
       if (server instanceof HttpsServer) server.setSecureContext(fresh);

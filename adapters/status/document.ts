@@ -142,7 +142,7 @@ const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
     at: now(),
     since: activity.since,
     routes: [...[...config.routes.values()].map((route) => liveOf(route, told, hours)), ...deadOf(config, told)],
-    problems: [...(told.get(undefined) ?? []), ...(further?.() ?? [])],
+    problems: [...(told.get(undefined) ?? []), ...(further?.() ?? []).map((line) => hideSessions(line, HIDDEN))],
     hour: all,
     codes: [...codes]
       .map(([code, minutes]) => ({ code, count: countOf(minutes) }))

@@ -17,7 +17,7 @@ import { shorthandOf, substitute } from "./substitute.ts";
 
 export type ServerConfig = {
   /** For `loadConfig`. A SecretRef that did not resolve is left as it is, and `loadConfig` skips its route. */
-  readonly config: unknown;
+  readonly config: object;
   readonly trustedProxies: readonly string[];
   /** One line for each route whose SecretRef did not resolve. */
   readonly unresolved: readonly string[];
@@ -166,13 +166,14 @@ const resolveRoutes = async (
 };
 
 const configOf = async (
-  { routes, trustedProxies, secrets }: Parts,
+  { routes, audit, trustedProxies, secrets }: Parts,
   env: Env,
 ): Promise<Result<ServerConfig, string>> => {
   const trusted = proxiesOf(substitute(trustedProxies, env));
   if (trusted.isErr()) return err(trusted.error);
   const resolved = await resolveRoutes(routes, substitute(secrets, env), env);
-  return ok({ ...resolved, trustedProxies: trusted.value });
+  const config = audit === undefined ? resolved.config : { ...resolved.config, audit: substitute(audit, env) };
+  return ok({ ...resolved, config, trustedProxies: trusted.value });
 };
 
 const readParts = async (file: string): Promise<Result<Parts, string>> => {
