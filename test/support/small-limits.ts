@@ -3,7 +3,7 @@
 import type { Places } from "../../adapters/limits/known-clients.ts";
 import { emptyState, type LimitsState, MemoryLimits, type Rules } from "../../adapters/limits/memory.ts";
 import { OldestFirst } from "../../adapters/limits/oldest-first.ts";
-import { admit, type Bucket, loadConfig, locate, type Located, sha256 } from "../../core/index.ts";
+import { admit, type Allowance, type Bucket, loadConfig, locate, type Located, sha256 } from "../../core/index.ts";
 
 export type Request = {
   readonly client: number;
@@ -45,6 +45,12 @@ export const locatedOf = (request: Request): Located => {
   return made;
 };
 
+/** The same of a route with limits of its own. */
+export const limitedTo = (located: Located, perMinute: number, inFlight: number): Located => {
+  const limits = { perMinute, inFlight, maxFlows: undefined, maxTasks: undefined };
+  return { ...located, route: { ...located.route, limits } };
+};
+
 /** The keys under which the table keeps a client's bucket and slots, and a peer's slots. */
 export const clientKeyOf = (client: number, route: string): string => `10.0.0.${String(client)} ${route}`;
 export const peerKeyOf = (peer: number, route: string): string => `127.0.0.${String(peer)} ${route}`;
@@ -63,6 +69,8 @@ export type Asked = {
   readonly verdict: string;
   readonly place: "own" | "overflow";
   readonly bucket: Bucket;
+  /** What the client may be told. */
+  readonly allowance: Allowance | undefined;
 };
 
 /** The bucket that the last request wrote: the client's own, or its route's shared one. */
@@ -98,7 +106,10 @@ export class SmallLimits {
     const admitted = admit(located, verdict, sha256, 0);
     if (admitted.isOk()) table.confirm(located, now);
     else if (verdict.kind === "admitted") table.release(located, false);
-    return { after, ...counted, verdict: admitted.isOk() ? "admitted" : admitted.error.code };
+    if (admitted.isErr()) return { after, ...counted, verdict: admitted.error.code, allowance: undefined };
+    const { proof } = admitted.value;
+    const allowance = proof.kind === "authenticated" ? proof.authenticated.allowance : undefined;
+    return { after, ...counted, verdict: "admitted", allowance };
   }
 
   /** One request's end. */
