@@ -2,7 +2,8 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Result } from "neverthrow";
-import { ACTIONS, escaped } from "../../core/index.ts";
+import { ACTIONS, escaped, grouped } from "../../core/index.ts";
+import { CLIENT_BOUNDS, MAX_CLIENTS } from "../limits/memory.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
@@ -28,6 +29,14 @@ const seconds = (written: string): number => {
   const value = Number(written);
   if (/^\d{1,4}$/u.test(written) && value >= 1 && value <= 3600) return value;
   throw new InvalidArgumentError("It must be a number of seconds from 1 to 3600.");
+};
+
+//= LIMIT-12
+const clients = (written: string): number => {
+  const value = Number(written);
+  if (/^\d{1,7}$/u.test(written) && value >= CLIENT_BOUNDS.least && value <= CLIENT_BOUNDS.most) return value;
+  const bounds = `${grouped(CLIENT_BOUNDS.least)} to ${grouped(CLIENT_BOUNDS.most)}`;
+  throw new InvalidArgumentError(`It must be a number of clients from ${bounds}.`);
 };
 
 const SERVE_HELP = `
@@ -145,6 +154,11 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
       new Option("--keep-alive <seconds>", "how long an idle connection is kept; longer than a proxy in front keeps it")
         .argParser(seconds)
         .default(KEEP_ALIVE_MS / 1000),
+    )
+    .addOption(
+      new Option("--max-clients <number>", "most clients of a route, and most strangers, that are counted one by one")
+        .argParser(clients)
+        .default(MAX_CLIENTS),
     )
     .option("--no-watch", "read the files again only after a SIGHUP")
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))

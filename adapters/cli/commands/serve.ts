@@ -10,6 +10,8 @@ import { scrub } from "../../bridge/scrub.ts";
 import { runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
+import type { Limits } from "../../limits/limits.ts";
+import { MemoryLimits } from "../../limits/memory.ts";
 import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
 import { type ListenFault, type RunningServer, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
@@ -28,6 +30,8 @@ export type ServeOptions = ServedFiles & {
   readonly public: boolean;
   /** Seconds for which an idle connection is kept. */
   readonly keepAlive: number;
+  /** As MAX_CLIENTS of the limits. */
+  readonly maxClients: number;
   /** Whether the files are watched. */
   readonly watch: boolean;
   readonly logLevel: Level;
@@ -119,8 +123,8 @@ type Logs = ReturnType<typeof openLogs>;
 
 type Parts = { readonly live: Live; readonly file: string; readonly demo: ReturnType<typeof demoRoutes> };
 
-const bridgeOf = (live: Live, flows: SqliteFlows, { log, onEvent }: Logs): Bridge =>
-  liveBridge(() => live.served.config.routes, { flows, onEvent }, log, nodePrimitives);
+const bridgeOf = (live: Live, flows: SqliteFlows, limits: Limits, { log, onEvent }: Logs): Bridge =>
+  liveBridge(() => live.served.config.routes, { flows, limits, onEvent }, log, nodePrimitives);
 
 /** Reads the files again when the operator says so, or when one has changed. The function that comes back ends that. */
 const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boolean): (() => void) => {
@@ -167,7 +171,7 @@ const runServer = async (
     return err(opened.error);
   }
   flows = opened.value.flows;
-  const bridge = bridgeOf(live, flows, logs);
+  const bridge = bridgeOf(live, flows, new MemoryLimits(options.maxClients), logs);
   listener = bridgeListener(bridge, (request) => live.served.client.clientOf(request));
   const { url, renew } = started.value;
   const forgive = io.onDefect?.(onError);
