@@ -3,8 +3,8 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Places, placesFor } from "../../../adapters/limits/known-clients.ts";
-import { CLIENT_BOUNDS, emptyState, KNOWN_MS, MAX_CLIENTS, MemoryLimits } from "../../../adapters/limits/memory.ts";
+import { type Places } from "../../../adapters/limits/known-clients.ts";
+import { emptyState, KNOWN_MS, MemoryLimits } from "../../../adapters/limits/memory.ts";
 import { OldestFirst } from "../../../adapters/limits/oldest-first.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
 import {

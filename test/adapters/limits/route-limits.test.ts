@@ -162,7 +162,8 @@ test("LIMIT-12, LIMIT-5: a table of any size holds that many strangers and, besi
 
 test("LIMIT-12: a size that is not a whole number within the bounds is refused at once", () => {
   const made = (size: unknown): unknown => Reflect.construct(MemoryLimits, [size]);
-  for (const good of [undefined, CLIENT_BOUNDS.least, MAX_CLIENTS, CLIENT_BOUNDS.most]) expect(made(good)).toBeDefined();
+  for (const good of [undefined, CLIENT_BOUNDS.least, MAX_CLIENTS, CLIENT_BOUNDS.most])
+    expect(made(good)).toBeDefined();
   for (const bad of [0, -1, 63, 1_000_001, 4096.5, NaN, Infinity, "4096", null, {}])
     expect(() => made(bad)).toThrow(new RangeError("maxClients must be a whole number from 64 to 1000000"));
 });
