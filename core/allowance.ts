@@ -28,8 +28,11 @@ export const allowanceOf = (bucket: Bucket, rule: WindowRule, slots: SlotRule, n
   inFlight: slots.client,
 });
 
-/** Rounded up, so that what is said to remain holds for at least this long. */
-const seconds = (milliseconds: number): string => String(Math.ceil(milliseconds / 1000));
+/**
+ * Rounded up, so that what is said to remain holds for at least this long; but what is less than a microsecond comes from adding
+ * fractions, and would make 61 seconds of 60.
+ */
+const seconds = (milliseconds: number): string => String(Math.ceil(Math.round(milliseconds * 1000) / 1_000_000));
 
 const policy = (limit: number, windowMs: number, inFlight: number | undefined): string => {
   const window = `"default";q=${String(limit)};w=${seconds(windowMs)}`;

@@ -21,6 +21,10 @@ const numbersIn = (pattern: RegExp, text: string): readonly (number | undefined)
     .slice(1)
     .map((digits: string | undefined) => (digits === undefined ? digits : Number(digits)));
 
+/** As few whole seconds as there are in `ms`, but for a microsecond. */
+const isRoundedUp = (seconds: number | undefined, ms: number): boolean =>
+  seconds !== undefined && seconds * 1000 > ms - 0.001 && seconds * 1000 < ms + 1000;
+
 const count = fc.nat({ max: 1_000_000_000 });
 const time = fc.double({ min: 0, max: 1e12, noNaN: true });
 const allowance: fc.Arbitrary<Allowance> = fc.record({
@@ -35,8 +39,20 @@ test("LIMIT-11: the fields are lists of the draft's items, with the numbers of t
   fc.assert(
     fc.property(allowance, (said) => {
       const { "RateLimit-Policy": policy, RateLimit: limit } = rateLimitFields(said);
-      expect(numbersIn(POLICY, policy)).toEqual([said.limit, Math.ceil(said.windowMs / 1000), said.inFlight]);
-      expect(numbersIn(LIMIT, limit)).toEqual([said.remaining, Math.ceil(said.endsInMs / 1000)]);
+      const [quota, window, slots] = numbersIn(POLICY, policy);
+      const [remaining, end] = numbersIn(LIMIT, limit);
+      expect([quota, slots, remaining]).toEqual([said.limit, said.inFlight, said.remaining]);
+      expect([isRoundedUp(window, said.windowMs), isRoundedUp(end, said.endsInMs)]).toEqual([true, true]);
+    }),
+    { numRuns: runs(300) },
+  );
+});
+
+test("LIMIT-11: at the beginning of a window all of it is left, whatever fraction of a millisecond the clock shows", () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), (now) => {
+      const { bucket } = stepWindow({ own: undefined, overflow: undefined, room: true }, now);
+      expect(rateLimitFields(allowanceOf(bucket, WINDOW, SLOTS, now)).RateLimit).toBe('"default";r=119;t=60');
     }),
     { numRuns: runs(300) },
   );

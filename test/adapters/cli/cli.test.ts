@@ -651,12 +651,19 @@ test("serve: a start that makes its database says so, once; backup says which fo
   );
 });
 
-test("serve: a port and a time to keep connections are taken within their ranges, and refused beside them", async () => {
+test("serve: a port, a time to keep connections and a number of clients (LIMIT-12) are taken within their ranges, and refused beside them", async () => {
   const serve = (option: string, value: string): Promise<Ran> => cli(["serve", "--tls-cert", "x", option, value]);
   const port = "It must be a number from 0 to 65535.";
   const seconds = "It must be a number of seconds from 1 to 3600.";
+  const clients = "It must be a number of clients from 64 to 1,000,000.";
   for (const [option, sentence, good, bad] of [
     ["--port", port, ["0", "8787", "65535"], ["65536", "-1", "1.5", "8787x", "x8787", "", " 1", "0x10", "100000"]],
+    [
+      "--max-clients",
+      clients,
+      ["64", "4096", "1000000"],
+      ["63", "1000001", "0", "-64", "64.5", "4,096", "4k", "", " 64"],
+    ],
     ["--keep-alive", seconds, ["1", "125", "3600"], ["0", "3601", "-1", "1.5", "60s", "s60", "", " 1", "0x10", "1e1"]],
   ] as const) {
     for (const value of good) {
