@@ -13,7 +13,7 @@ export type Places = { readonly own: number; readonly shared: number; readonly p
 /** Of each route, whatever other routes' clients do. */
 export const OWN_PLACES = 64;
 
-//= LIMIT-5
+//= LIMIT-5, LIMIT-12
 /** Two secrets would have to be used to fill what is shared. */
 export const placesFor = (maxClients: number): Places => ({
   own: OWN_PLACES,
