@@ -23,10 +23,8 @@ export const answerRejection = (
   located?: Located,
   authenticated?: AuthenticatedRoute,
 ): Answer => {
-  const isNamed = rejection.code !== "unauthorized";
-  const reply = isNamed
-    ? replyToRejection(rejection, authenticated?.route.id, authenticated?.allowance)
-    : replyToRejection(rejection);
+  const shown = rejection.code === "unauthorized" ? undefined : authenticated;
+  const reply = replyToRejection(rejection, shown?.route.id, shown?.allowance);
   const event = { status: reply.status, code: reply.code };
   if (located === undefined) return { reply, event };
   const { route, client } = located;

@@ -150,8 +150,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/answer.ts",
-        was: "  const reply = isNamed\n    ?",
-        becomes: "  const reply = isNamed || true\n    ?",
+        was: `rejection.code === "unauthorized" ? undefined : authenticated;`,
+        becomes: "authenticated;",
       },
     ],
     model: {
@@ -347,8 +347,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/authenticate.ts",
-        was: "return isPossible ? proof(route, placeOf(secrets, credential, hash)) : err(UNAUTHORIZED);",
-        becomes: "return isPossible ? proof(route, 0) : err(UNAUTHORIZED);",
+        was: "return isPossible ? proof(route, placeOf(secrets, credential, hash), allowance) : err(UNAUTHORIZED);",
+        becomes: "return isPossible ? proof(route, 0, allowance) : err(UNAUTHORIZED);",
       },
     ],
     model: {
@@ -773,8 +773,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/answer.ts",
-        was: "isNamed ? authenticated?.route.id : undefined",
-        becomes: "(authenticated?.route ?? located?.route)?.id",
+        was: "shown?.route.id, shown?.allowance",
+        becomes: "(authenticated?.route ?? located?.route)?.id, shown?.allowance",
       },
     ],
     model: {
@@ -1216,8 +1216,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/memory.ts",
-        was: "const peer = isDue ? 0 : (peerSlots.get(located.peerKey) ?? 0);",
-        becomes: "const peer = isDue ? clientSlots.size : (peerSlots.get(located.peerKey) ?? 0);",
+        was: "const peer = isDue ? 0 : (peerSlots.get(peerKey) ?? 0);",
+        becomes: "const peer = isDue ? clientSlots.size : (peerSlots.get(peerKey) ?? 0);",
       },
     ],
   },
