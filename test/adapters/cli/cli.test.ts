@@ -301,6 +301,35 @@ test("serve: the printed curl line works, and a stop ends with status 0", async 
   ]);
 });
 
+test("LIMIT-12: serve counts as many strangers one by one as --max-clients says", async () => {
+  const config = write(
+    "clients.json5",
+    `{ trustedProxies: ["127.0.0.0/8"], routes: { zapier: { sessionKey: "s", secret: "${ROUTE_A.secret}" } } }`,
+  );
+  const ran = await served(
+    ["--config", config, "--db", join(folder, "clients.db"), "--max-clients", "64"],
+    async (said) => {
+      const statusOf = async (client: number): Promise<number> => {
+        const headers = {
+          "content-type": "application/json",
+          "x-forwarded-for": `10.0.${String(client >> 8)}.${String(client & 255)}`,
+        };
+        const { status } = await fetch(`${urlIn(said)}/plugins/webhooks/zapier`, {
+          method: "POST",
+          headers,
+          body: "{}",
+        });
+        return status;
+      };
+      // 64 have buckets of their own, and all others share one
+      const statuses: number[] = [];
+      for (let client = 0; client < 64 + 121; client += 1) statuses.push(await statusOf(client));
+      expect([new Set(statuses.slice(0, -1)), statuses.at(-1), await statusOf(0)]).toEqual([new Set([401]), 429, 401]);
+    },
+  );
+  expect(ran.status).toBe(0);
+});
+
 test("serve: flows survive a restart, by default in the user's state folder", async () => {
   const config = write("routes.json5", `{ routes: { zapier: { sessionKey: "s", secret: "${ROUTE_A.secret}" } } }`);
   const env = { ...SECRET, XDG_STATE_HOME: join(folder, "state") };
