@@ -23,15 +23,15 @@ export type Answer = {
 const usedBy = (authenticated: AuthenticatedRoute | undefined): Pick<AuditEvent, "secret"> =>
   authenticated?.isPrevious === true ? { secret: "previous" } : {};
 
-//= REPLY-2, AUTH-5
-/** The answer to a request that was turned away; names the route to the caller only if it was authenticated. */
+//= REPLY-2, AUTH-5, LIMIT-11
+/** The answer to a request that was turned away; names the route and tells of its limits only if it was authenticated. */
 export const answerRejection = (
   rejection: Rejection,
   located?: Located,
   authenticated?: AuthenticatedRoute,
 ): Answer => {
-  const isNamed = rejection.code !== "unauthorized";
-  const reply = replyToRejection(rejection, isNamed ? authenticated?.route.id : undefined);
+  const shown = rejection.code === "unauthorized" ? undefined : authenticated;
+  const reply = replyToRejection(rejection, shown?.route.id, shown?.allowance);
   const event = { status: reply.status, code: reply.code };
   if (located === undefined) return { reply, event };
   const { route, client } = located;
@@ -47,8 +47,8 @@ export const answer = (command: Command, outcome: Result<Outcome, StoreFailure>)
   const { route, action, client, authenticated, rule } = command;
   const done = outcome.isOk() ? outcome.value : undefined;
   const reply = outcome.isOk()
-    ? replyToOutcome(outcome.value, route.id)
-    : replyToRejection({ code: outcome.error }, route.id);
+    ? replyToOutcome(outcome.value, route.id, authenticated.allowance)
+    : replyToRejection({ code: outcome.error }, route.id, authenticated.allowance);
   const event = { status: reply.status, code: reply.code, routeId: routeName(route), action: action.action, client };
   const isReplayed = done?.replayed === true;
   if (!isReplayed && !authenticated.isPrevious) return { reply, event, authenticated, rule, outcome: done };
@@ -59,7 +59,7 @@ export const answer = (command: Command, outcome: Result<Outcome, StoreFailure>)
 //= MAP-5
 /** The answer to a delivery that no rule takes: a success, so that its sender does not repeat it. */
 export const answerIgnored = ({ located, authenticated }: Proved): Answer => {
-  const reply = replyToOutcome({ kind: "ignored" }, authenticated.route.id);
+  const reply = replyToOutcome({ kind: "ignored" }, authenticated.route.id, authenticated.allowance);
   const { client } = located;
   const event = { status: reply.status, code: reply.code, routeId: routeName(authenticated.route), client };
   return { reply, event: { ...event, ...usedBy(authenticated) }, authenticated };

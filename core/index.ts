@@ -22,6 +22,7 @@ export * from "./policy.ts";
 export * from "./route.ts";
 export * from "./window.ts";
 export * from "./slot.ts";
+export * from "./allowance.ts";
 export * from "./request-head.ts";
 export * from "./authenticate.ts";
 export * from "./admit.ts";

@@ -1,6 +1,7 @@
 // Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22).
 // A Reply is built from views and from the tables of refusals, and from nothing else.
 
+import { type Allowance, rateLimitFields } from "./allowance.ts";
 import { type JsonValue, stringifyJson } from "./json.ts";
 import {
   CANCEL_REFUSALS,
@@ -90,19 +91,30 @@ const withRetry = (reply: Reply, retryAfterMs: number | undefined): Reply => {
   return new SealedReply(reply.status, headers, reply.body, reply.code);
 };
 
+//= LIMIT-11
+const withLimits = (
+  headers: Readonly<Record<string, string>>,
+  allowance: Allowance | undefined,
+): Readonly<Record<string, string>> =>
+  allowance === undefined ? headers : { ...headers, ...rateLimitFields(allowance) };
+
 //= REPLY-2, AUTH-5
 /**
  * The answer to a request that was not carried out. `routeId` only once the credential is verified: before that, a
- * caller is told nothing that it did not send.
+ * caller is told nothing that it did not send. The same holds for `allowance`.
  */
-export const replyToRejection = ({ code, fault, retryAfterMs }: Rejection, routeId?: string): Reply => {
+export const replyToRejection = (
+  { code, fault, retryAfterMs }: Rejection,
+  routeId?: string,
+  allowance?: Allowance,
+): Reply => {
   const plain = PLAIN[code];
   if (fault === undefined && routeId === undefined) return withRetry(plain, retryAfterMs);
   const field = fault?.field;
   const sentence = fault?.sentence ?? REJECTIONS[code].sentence;
   const error = field === undefined ? sentence : `${field}: ${sentence}`;
   const body = JSON.stringify({ ok: false, routeId, code, error, result: { field } });
-  return withRetry(new SealedReply(plain.status, plain.headers, body, code), retryAfterMs);
+  return withRetry(new SealedReply(plain.status, withLimits(plain.headers, allowance), body, code), retryAfterMs);
 };
 
 const shownFlow = (flow: FlowView | undefined): Body => (flow === undefined ? {} : { flow: flow.json });
@@ -185,13 +197,13 @@ const draftOf = (outcome: Outcome): Draft => {
 //= REPLY-4
 /**
  * The answer to a command that the store answered: the Gateway's statuses and results (gateway-semantics §3–6). Views that hold more
- * than one text can hold are a failure of the store.
+ * than one text can hold are a failure of the store. `allowance`: what the caller is told of its limits.
  */
-export const replyToOutcome = (outcome: Outcome, routeId: string): Reply => {
+export const replyToOutcome = (outcome: Outcome, routeId: string, allowance?: Allowance): Reply => {
   const { status, code, error, result } = draftOf(outcome);
   const isOk = status < 400;
   const body = stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
   return body === undefined
-    ? replyToRejection({ code: "bad_host_answer" }, routeId)
-    : new SealedReply(status, outcome.replayed === true ? REPLAYED : HEADERS, body, code);
+    ? replyToRejection({ code: "bad_host_answer" }, routeId, allowance)
+    : new SealedReply(status, withLimits(outcome.replayed === true ? REPLAYED : HEADERS, allowance), body, code);
 };

@@ -2,7 +2,8 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Result } from "neverthrow";
-import { ACTIONS, AUDIT_BYTES, AUDIT_FILES, escaped } from "../../core/index.ts";
+import { ACTIONS, AUDIT_BYTES, AUDIT_FILES, escaped, grouped } from "../../core/index.ts";
+import { CLIENT_BOUNDS, MAX_CLIENTS } from "../limits/memory.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
@@ -43,6 +44,14 @@ const admin = (written: string): AdminAddress => {
   const address = adminAddress(written);
   if (address !== undefined) return address;
   throw new InvalidArgumentError("It must be a port, or an address and a port like 127.0.0.1:9090 or [::1]:9090.");
+};
+
+//= LIMIT-12
+const clients = (written: string): number => {
+  const value = Number(written);
+  if (/^\d{1,7}$/u.test(written) && value >= CLIENT_BOUNDS.least && value <= CLIENT_BOUNDS.most) return value;
+  const bounds = `${grouped(CLIENT_BOUNDS.least)} to ${grouped(CLIENT_BOUNDS.most)}`;
+  throw new InvalidArgumentError(`It must be a number of clients from ${bounds}.`);
 };
 
 const SERVE_HELP = `
@@ -184,6 +193,11 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
       "OPENCLAW_WEBHOOKS_ADMIN_TOKEN",
     )
     .option("--admin-token-file <file>", "file with that token")
+    .addOption(
+      new Option("--max-clients <number>", "most clients of a route, and most strangers, that are counted one by one")
+        .argParser(clients)
+        .default(MAX_CLIENTS),
+    )
     .option("--no-watch", "read the files again only after a SIGHUP")
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))
     .addHelpText("after", SERVE_HELP)

@@ -53,6 +53,17 @@ const HEADERS: Readonly<Record<string, Json>> = {
     schema: { type: "string", enum: ["true"] },
     example: "true",
   },
+  "RateLimit-Policy": {
+    description:
+      "Only once the secret is verified: requests (`q`) of one client that pass in a window of `w` seconds, and how many may be unfinished.",
+    schema: TEXT,
+    example: '"default";q=120;w=60',
+  },
+  RateLimit: {
+    description: "Only once the secret is verified: requests (`r`) that are left for the next `t` seconds.",
+    schema: TEXT,
+    example: '"default";r=37;t=12',
+  },
   Allow: { description: "The method that is allowed.", schema: TEXT, example: "POST" },
 };
 

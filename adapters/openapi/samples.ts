@@ -3,6 +3,7 @@
 import {
   type ActionName,
   ACTIONS,
+  allowanceOf,
   CANCEL_REFUSALS,
   MUTATION_REFUSALS,
   type Outcome,
@@ -13,7 +14,9 @@ import {
   replyToOutcome,
   replyToRejection,
   type Reply,
+  SLOTS,
   TASK_REFUSALS,
+  WINDOW,
 } from "../../core/index.ts";
 import { RESULT_OF, type ResultName } from "./results.ts";
 import { namesOf } from "./schema.ts";
@@ -38,12 +41,15 @@ const sampleOf = (name: string, result: ResultName, { status, code, headers, bod
   body: parseJson(body).unwrapOr(null),
 });
 
+/** What an authenticated client is told after 83 requests, 12 seconds before its window ends. */
+const ALLOWANCE = allowanceOf({ endsAt: 12_000, count: 83 }, WINDOW, SLOTS, 0);
+
 const answered = (name: string, outcome: Outcome): Sample =>
-  sampleOf(name, RESULT_OF[outcome.kind], replyToOutcome(outcome, ROUTE_ID));
+  sampleOf(name, RESULT_OF[outcome.kind], replyToOutcome(outcome, ROUTE_ID, ALLOWANCE));
 
 /** Named by its code. */
 const refused = (outcome: Outcome): Sample => {
-  const reply = replyToOutcome(outcome, ROUTE_ID);
+  const reply = replyToOutcome(outcome, ROUTE_ID, ALLOWANCE);
   return sampleOf(reply.code ?? outcome.kind, RESULT_OF[outcome.kind], reply);
 };
 
@@ -99,9 +105,11 @@ const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
 /** Whether the secret is verified by then, so that the reply names the route: the table has the order of the checks. */
 const isAdmitted = (code: Rejection["code"]): boolean => REJECTED.indexOf(code) > REJECTED.indexOf("unauthorized");
 
-const rejections = REJECTED.map((code) =>
-  sampleOf(code, "TurnedAway", replyToRejection({ code, ...details(code) }, isAdmitted(code) ? ROUTE_ID : undefined)),
-);
+const rejections = REJECTED.map((code) => {
+  const rejection = { code, ...details(code) };
+  const reply = isAdmitted(code) ? replyToRejection(rejection, ROUTE_ID, ALLOWANCE) : replyToRejection(rejection);
+  return sampleOf(code, "TurnedAway", reply);
+});
 
 const refusals: readonly Outcome[] = [
   ...namesOf(MUTATION_REFUSALS).map((refusal) => ({ kind: "not_applied", refusal }) as const),

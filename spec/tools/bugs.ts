@@ -21,8 +21,8 @@ export const BUGS: readonly Bug[] = [
     code: [{ file: "core/window.ts", was: "bucket.count >= rule.limit", becomes: "bucket.count > rule.limit" }],
     model: {
       file: "spec/limits.qnt",
-      was: "if (bucket.count >= LIMIT)",
-      becomes: "if (bucket.count > LIMIT)",
+      was: "if (bucket.count >= limit)",
+      becomes: "if (bucket.count > limit)",
       breaks: "windowLimitInv",
     },
   },
@@ -32,8 +32,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/memory.ts",
-        was: "if (dropped >= MAX_PURGE || isLive(bucket, now)) break;",
-        becomes: "if (dropped >= 1 || bucket.endsAt > now + 60_000) break;",
+        was: "if (first === undefined || isLive(first.value, now)) break;",
+        becomes: "if (first === undefined || dropped >= 1 || first.value.endsAt > now + 60_000) break;",
       },
     ],
     model: {
@@ -48,15 +48,15 @@ export const BUGS: readonly Bug[] = [
     clause: "LIMIT-4",
     code: [
       {
-        file: "adapters/limits/memory.ts",
-        was: "known.set(clientKey, bucket);",
-        becomes: "known.set(clientKey, { endsAt: now + 60_000, count: 0 });",
+        file: "adapters/limits/known-clients.ts",
+        was: "clients.set(clientKey, bucket);",
+        becomes: "clients.set(clientKey, { endsAt: now + 60_000, count: 0 });",
       },
     ],
     model: {
       file: "spec/limits.qnt",
-      was: "known: known.append({ key: key, bucket: b }) }",
-      becomes: "known: known.append({ key: key, bucket: { endsAt: now + WINDOW, count: 0 } }) }",
+      was: "append({ key: key, bucket: b })) }",
+      becomes: "append({ key: key, bucket: { endsAt: now + WINDOW, count: 0 } })) }",
       breaks: "onePlaceInv",
     },
   },
@@ -65,9 +65,9 @@ export const BUGS: readonly Bug[] = [
     clause: "LIMIT-5",
     code: [
       {
-        file: "adapters/limits/memory.ts",
-        was: "if (!isLive(bucket, now)) return this.state.known.delete(key);",
-        becomes: "if (bucket.endsAt > 0) return this.state.known.delete(key);",
+        file: "adapters/limits/known-clients.ts",
+        was: "if (!isLive(entry.value, now)) return",
+        becomes: "if (entry.value.endsAt > 0) return",
       },
     ],
     model: {
@@ -76,6 +76,106 @@ export const BUGS: readonly Bug[] = [
       becomes: "if (seen.done) { ...seen, kept: seen.kept.append(e) } else { ...seen, done: true }",
       breaks: "knownClientsStayInv",
     },
+  },
+  {
+    name: "another route's clients take a route's own places",
+    clause: "LIMIT-5",
+    code: [
+      {
+        file: "adapters/limits/known-clients.ts",
+        was: "if (first.value.size > this.#places.own && this.#dropEnded",
+        becomes: "if (this.#dropEnded",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: "limits.known.get(route).length() > OWN and not(isLive",
+      becomes: "limits.known.get(route).length() > 0 and not(isLive",
+      breaks: "ownPlacesInv",
+    },
+  },
+  {
+    name: "the clients of one secret take all that is shared",
+    clause: "LIMIT-5",
+    code: [{ file: "adapters/limits/known-clients.ts", was: "part: maxClients,", becomes: "part: 2 * maxClients," }],
+  },
+  {
+    name: "a route's own limit only raises the usual one",
+    clause: "LIMIT-10",
+    code: [
+      {
+        file: "core/window.ts",
+        was: "{ limit: limits.perMinute, ms: rule.ms }",
+        becomes: "{ limit: Math.max(rule.limit, limits.perMinute), ms: rule.ms }",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: "room, now, rule.perMinute)",
+      becomes: "room, now, if (rule.perMinute > LIMIT) rule.perMinute else LIMIT)",
+      breaks: "routeLimitsInv",
+    },
+  },
+  {
+    name: "a peer has no more slots where its clients have more",
+    clause: "LIMIT-10",
+    code: [
+      {
+        file: "core/slot.ts",
+        was: "Math.max(rule.peer, Math.ceil((rule.peer * limits.inFlight) / rule.client))",
+        becomes: "rule.peer",
+      },
+    ],
+  },
+  {
+    name: "a client is told one request too many",
+    clause: "LIMIT-11",
+    code: [
+      {
+        file: "core/allowance.ts",
+        was: "Math.max(0, rule.limit - bucket.count)",
+        becomes: "Math.max(0, rule.limit - bucket.count + 1)",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: "if (bucket.count < limit) limit - bucket.count else 0",
+      becomes: "if (bucket.count < limit) limit - bucket.count + 1 else 0",
+      breaks: "fieldsInv",
+    },
+  },
+  {
+    name: "limits told to a sender that is refused",
+    clause: "LIMIT-11",
+    code: [
+      {
+        file: "core/answer.ts",
+        was: `rejection.code === "unauthorized" ? undefined : authenticated;`,
+        becomes: "authenticated;",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: `fields: if (verdict == "admitted") Told`,
+      becomes: `fields: if (verdict != "rate_limited") Told`,
+      breaks: "fieldsInv",
+    },
+  },
+  {
+    name: "the seconds to the end of a window rounded down",
+    clause: "LIMIT-11",
+    code: [{ file: "core/allowance.ts", was: "String(Math.ceil(", becomes: "String(Math.floor(" }],
+  },
+  {
+    name: "the operator's number of clients not used",
+    clause: "LIMIT-12",
+    code: [
+      {
+        file: "adapters/cli/commands/serve.ts",
+        was: "new MemoryLimits(options.maxClients)",
+        becomes: "new MemoryLimits()",
+      },
+    ],
   },
   {
     name: "IPv6 counted by whole address",
@@ -94,8 +194,8 @@ export const BUGS: readonly Bug[] = [
     code: [{ file: "core/slot.ts", was: "held.client < rule.client", becomes: "held.client <= rule.client" }],
     model: {
       file: "spec/limits.qnt",
-      was: "bool = client < SLOTS",
-      becomes: "bool = client <= SLOTS",
+      was: "bool = client < inFlight",
+      becomes: "bool = client <= inFlight",
       breaks: "slotLimitInv",
     },
   },
@@ -247,8 +347,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/authenticate.ts",
-        was: "return isPossible ? proof(route, placeOf(secrets, credential, hash)) : err(UNAUTHORIZED);",
-        becomes: "return isPossible ? proof(route, 0) : err(UNAUTHORIZED);",
+        was: "return isPossible ? proof(route, placeOf(secrets, credential, hash), allowance) : err(UNAUTHORIZED);",
+        becomes: "return isPossible ? proof(route, 0, allowance) : err(UNAUTHORIZED);",
       },
     ],
     model: {
@@ -673,8 +773,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/answer.ts",
-        was: "isNamed ? authenticated?.route.id : undefined",
-        becomes: "(authenticated?.route ?? located?.route)?.id",
+        was: "shown?.route.id, shown?.allowance",
+        becomes: "(authenticated?.route ?? located?.route)?.id, shown?.allowance",
       },
     ],
     model: {
@@ -756,7 +856,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: "one entry of the table too many is looked at",
     clause: "LIMIT-7",
-    code: [{ file: "adapters/limits/memory.ts", was: "MAX_EVICTION_SCAN = 16;", becomes: "MAX_EVICTION_SCAN = 17;" }],
+    code: [{ file: "adapters/limits/known-clients.ts", was: "MAX_SCAN = 8;", becomes: "MAX_SCAN = 9;" }],
     model: {
       file: "spec/cost.qnt",
       was: "done < r.known and done < MAX_SCAN",
@@ -1167,8 +1267,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/memory.ts",
-        was: "const peer = isDue ? 0 : (peerSlots.get(located.peerKey) ?? 0);",
-        becomes: "const peer = isDue ? clientSlots.size : (peerSlots.get(located.peerKey) ?? 0);",
+        was: "const peer = isDue ? 0 : (peerSlots.get(peerKey) ?? 0);",
+        becomes: "const peer = isDue ? clientSlots.size : (peerSlots.get(peerKey) ?? 0);",
       },
     ],
   },

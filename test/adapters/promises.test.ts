@@ -21,8 +21,10 @@ import { memoryFlows } from "../../adapters/flows/memory/store.ts";
 import { openSqliteFlows } from "../../adapters/flows/sqlite/index.ts";
 import { startSweeping } from "../../adapters/flows/sweeper.ts";
 import { emptyState, MemoryLimits } from "../../adapters/limits/memory.ts";
+import { OldestFirst } from "../../adapters/limits/oldest-first.ts";
 import { createNodeListener, type NodeListener } from "../../adapters/node/index.ts";
 import { type RunningServer, startServer, type Tls } from "../../adapters/server/server.ts";
+import type { Bucket } from "../../core/index.ts";
 import { CONFIG, PATH_A, ROUTE_A } from "../core/arbitraries.ts";
 import { locatedOf } from "../support/small-limits.ts";
 
@@ -255,7 +257,7 @@ describe("tables", () => {
     locatedOf({ client: number, route: "a", peer: number, isJson: true, isGood });
   const LATER = 60_000;
 
-  test("LIMIT-5: 4,096 strangers and 4,096 known clients have buckets of their own, and no more", () => {
+  test("LIMIT-5: 4,096 strangers and 64 + 4,096 known clients of a route have buckets of their own, and no more", () => {
     const limits = new MemoryLimits();
     const { strangers, known, overflow } = limits.state;
     for (let number = 0; number < 4096; number += 1) limits.admit(client(number), 0);
@@ -266,31 +268,33 @@ describe("tables", () => {
       limits.admit(client(number), 0);
       limits.confirm(client(number), 0);
     }
-    expect(known.size).toBe(4096);
+    expect(known.get("a")?.size).toBe(64 + 4096);
   });
 
   test("LIMIT-7: one request drops 64 windows that have ended", () => {
     const state = emptyState();
-    const limits = new MemoryLimits(4096, undefined, state);
+    const limits = new MemoryLimits(4096, { state });
     for (let number = 0; number < 1000; number += 1) limits.admit(client(number), 0);
     limits.admit(client(1000), LATER);
     expect(state.strangers.size).toBe(1000 - 64 + 1);
   });
 
   test.each([
-    [15, true],
-    [16, false],
+    [7, true],
+    [8, false],
   ])(
     "LIMIT-7: with %i known clients in their windows before one whose window has ended, room is found: %s",
     (live, isFound) => {
       const state = emptyState();
-      const limits = new MemoryLimits(100, undefined, state);
-      for (let number = 0; number < 100; number += 1) {
-        state.known.set(`client ${String(number)}`, { endsAt: number === live ? LATER : LATER + 1, count: 1 });
+      const known = new OldestFirst<Bucket>();
+      state.known.set("a", known);
+      for (let number = 0; number < 164; number += 1) {
+        known.set(`client ${String(number)}`, { endsAt: number === live ? LATER : LATER + 1, count: 1 });
       }
+      const limits = new MemoryLimits(100, { state });
       limits.admit(client(1), LATER);
       limits.confirm(client(1), LATER);
-      expect([state.known.has(`client ${String(live)}`), state.known.has(client(1).clientKey)]).toEqual([
+      expect([known.has(`client ${String(live)}`), known.has(client(1).clientKey)]).toEqual([
         !isFound,
         isFound,
       ]);

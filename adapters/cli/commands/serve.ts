@@ -12,6 +12,8 @@ import { shownPath } from "../../bridge/shown-path.ts";
 import { type Callbacks, runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
+import type { Limits } from "../../limits/limits.ts";
+import { MemoryLimits } from "../../limits/memory.ts";
 import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
 import { type ListenFault, type RunningServer, type ServerOptions, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
@@ -35,6 +37,8 @@ export type ServeOptions = ServedFiles &
     readonly public: boolean;
     /** Seconds for which an idle connection is kept. */
     readonly keepAlive: number;
+    /** As MAX_CLIENTS of the limits. */
+    readonly maxClients: number;
     /** Whether the files are watched. */
     readonly watch: boolean;
     readonly logLevel: Level;
@@ -124,8 +128,10 @@ type Parts = {
   readonly token: SecretDigest | undefined;
 };
 
-const bridgeOf = (live: Live, flows: SqliteFlows, log: Log, onEvent: EventListener | undefined): Bridge =>
-  liveBridge(() => live.served.config.routes, { flows, onEvent }, log, nodePrimitives);
+type Told = { readonly log: Log; readonly onEvent: EventListener | undefined };
+
+const bridgeOf = (live: Live, flows: SqliteFlows, limits: Limits, { log, onEvent }: Told): Bridge =>
+  liveBridge(() => live.served.config.routes, { flows, limits, onEvent }, log, nodePrimitives);
 
 /** Reads the files again when the operator says so, which also calls `onAsked`, or when one has changed. The function that comes back ends that. */
 const keepFresh = (
@@ -203,7 +209,8 @@ const runServer = async (
     return err(opened.error);
   }
   flows = opened.value.flows;
-  const bridge = bridgeOf(live, flows, log, listenerOf([operator.onEvent, logs.onEvent]));
+  const onEvent = listenerOf([operator.onEvent, logs.onEvent]);
+  const bridge = bridgeOf(live, flows, new MemoryLimits(options.maxClients), { log, onEvent });
   listener = bridgeListener(bridge, (request) => live.served.client.clientOf(request));
   const { url } = main;
   const forgive = io.onDefect?.(onError);

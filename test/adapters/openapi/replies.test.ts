@@ -2,16 +2,20 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   ACTIONS,
+  allowanceOf,
   CANCEL_REFUSALS,
   MUTATION_REFUSALS,
   type Outcome,
+  rateLimitFields,
   REJECTIONS,
   replyToOutcome,
   replyToRejection,
+  SLOTS,
   TASK_REFUSALS,
   viewFlow,
   viewSummary,
   viewTask,
+  WINDOW,
 } from "../../../core/index.ts";
 import { namesOf } from "../../../adapters/openapi/schema.ts";
 import { flowFields, flowStatus, goodText, summaryFields, taskFields } from "../../core/arbitraries.ts";
@@ -86,17 +90,26 @@ test("a refusal matches the document, with its headers", () => {
   }
 });
 
-test("a status has the headers that one of its refusals has, and no other", () => {
+test("LIMIT-11: a status has the headers that one of its refusals has, and no other", () => {
+  // all other statuses have a code that an authenticated client gets
+  const isEarly = (status: string): boolean => ["401", "405", "415"].includes(status);
   const headersOf = (code: keyof typeof REJECTIONS): readonly string[] => {
     const isLimit = code === "rate_limited" || code === "too_many_in_flight";
     const names = Object.keys(replyToRejection({ code, ...(isLimit ? { retryAfterMs: 1 } : {}) }).headers);
     return names.filter((name) => name !== "Content-Type" && name !== "Cache-Control");
   };
   for (const [status, codes] of Map.groupBy(namesOf(REJECTIONS), (code) => String(REJECTIONS[code].status))) {
-    const own = [...new Set(codes.flatMap(headersOf))];
-    expect([status, Object.keys(responseOf(status).headers ?? {})]).toEqual([status, own]);
+    const limits = isEarly(status)
+      ? []
+      : Object.keys(rateLimitFields(allowanceOf({ endsAt: 1, count: 1 }, WINDOW, SLOTS, 0)));
+    const own = [...new Set([...codes.flatMap(headersOf), ...limits])];
+    expect([status, Object.keys(responseOf(status).headers ?? {}).toSorted()]).toEqual([status, own.toSorted()]);
   }
-  expect(Object.keys(responseOf("200").headers ?? {})).toEqual(["Idempotent-Replayed"]);
+  expect(Object.keys(responseOf("200").headers ?? {})).toEqual([
+    "Idempotent-Replayed",
+    "RateLimit-Policy",
+    "RateLimit",
+  ]);
 });
 
 test("each status has exactly the codes that the tables of refusals give it", () => {
