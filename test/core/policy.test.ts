@@ -106,18 +106,41 @@ test("POLICY-1, POLICY-2, POLICY-3: whatever a policy and a body say, the body b
   expect([...seen.keys()].toSorted()).toEqual(["action", "allowed", "childSessionKey", "controllerId"]);
 });
 
-test("POLICY-5: what a policy lets through is the command of a route without one", () => {
-  const free = routesWith({});
+const KEY = "{{payload.key}}";
+const RULES = [
+  { when: { "payload.kind": "new" }, do: { action: "create_flow", goal: "g", controllerId: "{{payload.controller}}" } },
+  {
+    when: { "payload.kind": "task" },
+    key: KEY,
+    do: { action: "run_task", runtime: "acp", task: "t", childSessionKey: "{{payload.child}}" },
+  },
+];
+
+test("POLICY-5: what a policy lets through, of a caller or a rule, is the command of a route without one", () => {
+  const take = { allowActions: true, deliveries: RULES };
+  const delivery = fc.record({
+    kind: fc.constantFrom("new", "task"),
+    key: fc.constantFrom("k", "l"),
+    controller: spaced(controller),
+    child: spaced(session),
+  });
+  const free = routesWith(take);
+  let mapped = 0;
   fc.assert(
-    fc.property(written, body, fc.option(fc.constant("k")), (policy, asked, key) => {
+    fc.property(written, fc.oneof(body, delivery), fc.option(fc.constant("k")), (policy, asked, key) => {
+      const { actions } = policy;
+      // a policy has the actions of its rules
+      const having = actions === undefined ? {} : { actions: [...actions, "create_flow", "run_task"] };
       const headers: Readonly<Record<string, string>> = key === null ? {} : { "idempotency-key": key };
-      const confined = accepted(routesWith(policy), asked, headers);
+      const confined = accepted(routesWith({ ...take, ...policy, ...having }), asked, headers);
       if (confined.isErr()) return;
-      const { action, delivery, client } = accepted(free, asked, headers)._unsafeUnwrap() ?? {};
-      expect(confined.value).toMatchObject({ action, delivery, client });
+      const { action, delivery: brought, client } = accepted(free, asked, headers)._unsafeUnwrap() ?? {};
+      if (brought?.bind !== undefined) mapped += 1;
+      expect(confined.value).toMatchObject({ action, delivery: brought, client });
     }),
     { numRuns: runs(300) },
   );
+  expect(mapped).toBeGreaterThan(0);
 });
 
 test("POLICY-5: a policy that allows all refuses nothing, and one without fields is none", () => {
@@ -139,16 +162,6 @@ test("POLICY-1: a body that is no valid action is refused as such before the pol
   expect(code({ action: "drop_flow" })).toBe("invalid_request");
   expect(code({ action: "create_flow", goal: "g" }, { "idempotency-key": '"open' })).toBe("action_not_allowed");
 });
-
-const KEY = "{{payload.key}}";
-const RULES = [
-  { when: { "payload.kind": "new" }, do: { action: "create_flow", goal: "g", controllerId: "{{payload.controller}}" } },
-  {
-    when: { "payload.kind": "task" },
-    key: KEY,
-    do: { action: "run_task", runtime: "acp", task: "t", childSessionKey: "{{payload.child}}" },
-  },
-];
 
 test("POLICY-2, POLICY-3: what a rule reads from a delivery is confined as what a caller names is, and the log says by which rule", () => {
   const counted = { allowed: 0, refused: 0 };
