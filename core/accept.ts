@@ -7,6 +7,7 @@ import { type Delivery, deliveryOf } from "./delivery.ts";
 import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, nestsDeeper, parseJson } from "./json.ts";
 import { mapDelivery, type Mapped, type MappingFault, ruleName } from "./mapping.ts";
 import { isObject, own } from "./own.ts";
+import { refusalBy } from "./policy.ts";
 import type { Primitives } from "./primitives.ts";
 import { MAX_BODY_BYTES, type Proved } from "./prove.ts";
 import type { Fault, Rejection } from "./rejection.ts";
@@ -75,6 +76,18 @@ const actionIn = (body: unknown, isPlain: boolean, route: Route): Result<FlowAct
   return action.isErr() ? err(action.error) : ok(withController(action.value, route));
 };
 
+//= POLICY-1, POLICY-2, POLICY-3, POLICY-5
+/** The only place where an action becomes what is asked of the store, so that nothing gets past the route's policy. */
+const confined = (
+  action: FlowAction,
+  bind: string | undefined,
+  { policy, controllerId }: Route,
+  rule?: number,
+): Result<Asked, Rejection> => {
+  const refusal = policy === undefined ? undefined : refusalBy(policy, action, controllerId, rule);
+  return refusal === undefined ? ok({ action, bind, rule }) : err(refusal);
+};
+
 const REASONS = {
   missing: "is missing, and has no default. Add one with ??, or correct the path",
   too_large: "makes the action too large. Map less of the delivery",
@@ -95,14 +108,14 @@ const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result
   }
   const { rule, key, body } = mapped.value;
   return actionIn(body, false, route)
-    .map((action) => ({ action, bind: key, rule }))
-    .mapErr(({ field, sentence }) => unmapped(rule, field === undefined ? sentence : `${field}: ${sentence}`));
+    .mapErr(({ field, sentence }) => unmapped(rule, field === undefined ? sentence : `${field}: ${sentence}`))
+    .andThen((action) => confined(action, key, route, rule));
 };
 
 //= ACTION-1
 const askedByCaller = (body: unknown, isPlain: boolean, route: Route): Result<Asked, Rejection> => {
   const action = actionIn(body, isPlain, route);
-  return action.isErr() ? err(invalid(action.error)) : ok({ action: action.value, bind: undefined, rule: undefined });
+  return action.isErr() ? err(invalid(action.error)) : confined(action.value, undefined, route);
 };
 
 const isNamedAction = (body: unknown): boolean => {
@@ -127,7 +140,7 @@ const askedOf = (
 //= ORDER-1, ORDER-2, BODY-1
 /**
  * The command; undefined when the delivery asks for nothing. `now`: milliseconds since the epoch. Errs: invalid_json,
- * invalid_request, mapping_failed; unauthorized when a time inside the signed body is far.
+ * invalid_request, mapping_failed, action_not_allowed; unauthorized when a time inside the signed body is far.
  */
 export const accept = (
   proved: Proved,

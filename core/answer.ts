@@ -38,7 +38,7 @@ export const answerRejection = (
   const why = rejection.why === undefined ? ruleFault(rejection, route) : { fault: rejection.why };
   const rule = rejection.code === "mapping_failed" ? rejection.fault?.field : undefined;
   const told = { ...event, routeId: routeName(route), client, ...usedBy(authenticated), ...why };
-  return { reply, event: told, authenticated: isNamed ? authenticated : undefined, rule };
+  return { reply, event: told, authenticated: shown, rule };
 };
 
 //= REPLY-1

@@ -3,6 +3,7 @@
 import { originOf } from "./callback.ts";
 import { stringifyJson } from "./json.ts";
 import { type Condition, type Rule, ruleName } from "./mapping.ts";
+import type { ChildSessions } from "./policy.ts";
 import { MAX_BODY_BYTES } from "./prove.ts";
 import type { Route } from "./route.ts";
 import { readPath, type Source, type Template } from "./template.ts";
@@ -64,20 +65,45 @@ const toldText = ({ notify }: Route): readonly string[] =>
     ? []
     : [`tells ${printable(originOf(notify), SHOWN)} when a flow is ${[...notify.on].join(", ")}`];
 
-const isPlain = ({ credential, deliveries, maxBodyBytes, notify }: Route): boolean =>
+const CHILDREN = "child session";
+
+const childrenText = (sessions: ChildSessions): string => {
+  if (sessions.kind === "prefix") return `only ${CHILDREN}s that begin with its prefix`;
+  const { size } = sessions.keys;
+  if (size === 0) return `no ${CHILDREN}`;
+  return size === 1 ? `one ${CHILDREN} only` : `${String(size)} ${CHILDREN}s only`;
+};
+
+//= POLICY-4
+/** What the policy allows. Of sessions only how many, because their keys belong in no log. */
+const allowedText = ({ policy }: Route): readonly string[] => {
+  if (policy === undefined) return [];
+  const { actions, controllerIds, childSessions } = policy;
+  return [
+    ...(actions === undefined ? [] : [`allows no action but ${[...actions].join(", ")}`]),
+    ...(controllerIds === undefined
+      ? []
+      : [`lets a body name no controller but its own and ${[...controllerIds].map(shownValue).join(", ")}`]),
+    ...(childSessions === undefined ? [] : [`lets a task name ${childrenText(childSessions)}`]),
+  ];
+};
+
+const isPlain = ({ credential, deliveries, maxBodyBytes, notify, policy }: Route): boolean =>
   deliveries === undefined &&
   notify === undefined &&
+  policy === undefined &&
   maxBodyBytes === MAX_BODY_BYTES &&
   credential.kind === "secret" &&
   credential.header === undefined &&
   credential.secrets.length === 1;
 
-/** A sentence on what the route takes, one for each rule, and one on its callbacks. None for a route that takes actions with one secret only. */
+/** Sentences on what the route takes and allows, one for each rule, and one on its callbacks. None for a route that takes all actions with one secret only. */
 export const explainRoute = (route: Route): readonly string[] => {
   if (isPlain(route)) return [];
   const rules = route.deliveries?.rules ?? [];
   return [
     `takes ${takenText(route)} ${credentialText(route)}${bodyText(route)}`,
+    ...allowedText(route),
     ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
     ...toldText(route),
   ];

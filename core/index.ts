@@ -56,6 +56,7 @@ export * from "./explain-route.ts";
 export * from "./placeholder.ts";
 export * from "./secret-config.ts";
 export * from "./configured-path.ts";
+export * from "./configured-text.ts";
 export * from "./delivery-config.ts";
 export * from "./run-config.ts";
 export * from "./notify-config.ts";

@@ -3,11 +3,11 @@
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
+import { filledIn, MAX_CONFIGURED, TOO_LONG } from "./configured-text.ts";
 import { type DeliveryFields, deliveryFields } from "./delivery-config.ts";
 import { LIMITS_HINTS, limitsOf, limitsSchema } from "./limits-config.ts";
 import { NOTIFY_HINTS, type NotifyFault, notifyOf, notifyShape } from "./notify-config.ts";
 import { isObject, own } from "./own.ts";
-import { hasReference } from "./placeholder.ts";
 import type { Policy } from "./policy.ts";
 import { POLICY_HINTS, policyOf, policyShape } from "./policy-config.ts";
 import { MOST_BODY_BYTES } from "./prove.ts";
@@ -154,23 +154,9 @@ const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
   return [isField(field) ? fieldFault(field, hintOf(field, own(entry, field))) : NOT_AN_OBJECT];
 };
 
-const REFERENCE =
-  "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
-
-/** UTF-16 units of an id, a session, a controller or a path. */
-const MAX_LENGTH = 4096;
-
 //= CONFIG-2
 /** What a problem calls a route: its whole id, because two routes may begin alike. */
-export const problemName = (id: string): string => printable(id, MAX_LENGTH);
-
-const TOO_LONG = `is longer than ${String(MAX_LENGTH)} characters. Set a shorter one`;
-
-//= CONFIG-9
-const filledIn = (field: string, value: string): Result<string, Fault> => {
-  if (value.length > MAX_LENGTH) return err(fieldFault(field, TOO_LONG));
-  return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
-};
+export const problemName = (id: string): string => printable(id, MAX_CONFIGURED);
 
 const COMMA = "contains a comma, which may be two lines of secretHeader joined. Set a secret without one";
 
@@ -255,7 +241,11 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
   const deliveries = deliveryFields(given);
   const run = runOf(given.run);
   const notify = notifyOf(given.notify);
-  const policy = policyOf(given, deliveries.map((fields) => fields.deliveries).unwrapOr(undefined));
+  const policy = policyOf(given, {
+    controllerId: controllerId.unwrapOr(""),
+    rules: deliveries.map((fields) => fields.deliveries?.rules).unwrapOr(undefined) ?? [],
+    hasRun: given.run !== undefined,
+  });
   const further = Object.entries({ sessionKey, controllerId, path, secret }).flatMap(([name, value]): RouteFault[] =>
     value.isOk() || faulty.has(name) ? [] : [{ effect: name === "secret" ? "cold" : "skipped", ...value.error }],
   );
@@ -279,6 +269,6 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
 /** Errs with everything that is wrong. Strings are trimmed and defaults filled in (M-4, M-7). */
 export const parseRoute = (id: string, written: unknown): Result<RouteDraft, readonly RouteFault[]> => {
   if (id.trim() === "") return err([skipping({ sentence: "has an empty id. Give it an id" })]);
-  if (id.trim().length > MAX_LENGTH) return err([skipping({ field: "id", sentence: TOO_LONG })]);
+  if (id.trim().length > MAX_CONFIGURED) return err([skipping({ field: "id", sentence: TOO_LONG })]);
   return isObject(written) ? draftOf(id.trim(), written) : err([skipping(NOT_AN_OBJECT)]);
 };

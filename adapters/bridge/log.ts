@@ -24,6 +24,7 @@ const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
   ["unsupported_media_type", "a body that is not plain JSON in UTF-8 was refused"],
   ["payload_too_large", "a body that is longer than its route allows was refused"],
   ["overloaded", "a body was refused, because too many are being received at once"],
+  ["action_not_allowed", "a request was refused, because its route does not allow what it asks for"],
   ["mapping_failed", "a delivery was refused, because its rule makes no valid action of it"],
   ["idempotency_key_reused", "a request was refused, because its name was used for another body or action"],
   ["idempotency_unavailable", "a request was refused, because no record of it can be kept"],

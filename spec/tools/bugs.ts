@@ -1549,6 +1549,112 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a word for reading that also cancels",
+    clause: "POLICY-1",
+    code: [
+      {
+        file: "core/policy.ts",
+        was: `"resolve_flow", "get_task_summary"]`,
+        becomes: `"resolve_flow", "get_task_summary", "request_cancel"]`,
+      },
+    ],
+    model: {
+      file: "spec/policy.qnt",
+      was: `if (word == "read") READS`,
+      becomes: `if (word == "read") READS.union(Set("cancel_flow"))`,
+      breaks: "actionInv",
+    },
+  },
+  {
+    name: "a rule that gets past the policy",
+    clause: "POLICY-2",
+    code: [
+      {
+        file: "core/accept.ts",
+        was: ".andThen((action) => confined(action, key, route, rule))",
+        becomes: ".map((action) => ({ action, bind: key }))",
+      },
+    ],
+    model: {
+      file: "spec/policy.qnt",
+      was: "val done = handle(here,",
+      becomes: "val done = if (isMapped) carryOut(here, request, written.hasRun) else handle(here,",
+      breaks: "controllerInv",
+    },
+  },
+  {
+    name: "session keys compared without case",
+    clause: "POLICY-3",
+    code: [
+      {
+        file: "core/policy.ts",
+        was: "childSessions.keys.has(sessionKey)",
+        becomes: "childSessions.keys.has(sessionKey.toLowerCase())",
+      },
+    ],
+    model: {
+      file: "spec/policy.qnt",
+      was: `"HOOK:1" -> "HOOK:1", "hook:12"`,
+      becomes: `"HOOK:1" -> "hook:1", "hook:12"`,
+      breaks: "childInv",
+    },
+  },
+  {
+    name: "a prefix found anywhere in a key",
+    clause: "POLICY-3",
+    code: [{ file: "core/policy.ts", was: "sessionKey.startsWith(", becomes: "sessionKey.includes(" }],
+  },
+  {
+    name: "a refusal that lists the controllers",
+    clause: "POLICY-4",
+    code: [
+      {
+        file: "core/policy.ts",
+        was: "{ actions }: Policy, action",
+        becomes: "{ actions, controllerIds }: Policy, action",
+      },
+      {
+        file: "core/policy.ts",
+        was: `"The route does not allow this controller. Leave the field out, or name the route's own or another that it allows."`,
+        becomes: "`The route allows ${[...(controllerIds ?? [])].join()}.`",
+      },
+    ],
+    model: {
+      file: "spec/policy.qnt",
+      was: `refused("controllerId", Set())`,
+      becomes: `refused("controllerId", policy.controllers)`,
+      breaks: "toldInv",
+    },
+  },
+  {
+    name: "a confined route that forgets the key of a flow",
+    clause: "POLICY-5",
+    code: [
+      {
+        file: "core/accept.ts",
+        was: "ok({ action, bind })",
+        becomes: "ok({ action, bind: policy === undefined ? bind : undefined })",
+      },
+    ],
+    model: {
+      file: "spec/policy.qnt",
+      was: "if (verdict == ALLOWED) carryOut(store, request, hasRun)",
+      becomes: `if (verdict == ALLOWED) carryOut(store, { ...request, bind: "" }, hasRun)`,
+      breaks: "onlyRefusesInv",
+    },
+  },
+  {
+    name: "a pattern among session keys",
+    clause: "POLICY-6",
+    code: [{ file: "core/policy-config.ts", was: "!text.includes(ANY) && text", becomes: "text" }],
+    model: {
+      file: "spec/policy.qnt",
+      was: "else if (isStarred or isEmptyList)",
+      becomes: "else if (isEmptyList)",
+      breaks: "checkedInv",
+    },
+  },
+  {
     name: "a bound key shared between routes",
     clause: "BIND-1",
     code: [

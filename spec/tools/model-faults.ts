@@ -474,6 +474,46 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "rule.fields.indices().exists(i => i > 9 and not(",
   ),
 
+  // a repeat gets its record whatever is allowed now; a filter that is free; a prefix without its end; the longer of two keys
+  fault(
+    "policy",
+    "actionInv",
+    "if (verdict == ALLOWED) carryOut",
+    "if (verdict == ALLOWED or request.key.in(store.records.keys())) carryOut",
+  ),
+  fault(
+    "policy",
+    "controllerInv",
+    "else if (not(allowsController(policy, body.controller)))",
+    `else if (body.does != "list_flows" and not(allowsController(policy, body.controller)))`,
+  ),
+  fault(
+    "policy",
+    "childInv",
+    "UNITS.get(text).slice(0, prefix.length()) == prefix",
+    "UNITS.get(text).head() == prefix.head()",
+  ),
+  fault("policy", "childInv", "or TRIMMED.get(child).in(policy.children)", "or child.in(policy.children)"),
+  // a refusal without its field, or with other actions; a refusal that leaves something behind; a wait that is refused and stays
+  fault("policy", "toldInv", `refused("childSessionKey", Set())`, `refused("", Set())`),
+  fault("policy", "toldInv", `refused("action", policy.actions)`, `refused("action", ACTIONS)`),
+  fault(
+    "policy",
+    "onlyRefusesInv",
+    "else { store: store, answer: verdict }\n",
+    "else { store: { ...store, waits: if (request.body.isWait) store.waits + 1 else store.waits }, answer: verdict }\n",
+  ),
+  // an empty list, an unknown word, a rule and a run that only fail when they are used
+  fault("policy", "checkedInv", "written.words == Set() or not(written.words.subseteq(WORDS))", "false"),
+  fault("policy", "checkedInv", `(written.controllers == Set() or "*".in(written.controllers))`, "false"),
+  fault(
+    "policy",
+    "checkedInv",
+    "written.rules.indices().exists(i => not(",
+    "written.rules.indices().exists(i => i > 9 and not(",
+  ),
+  fault("policy", "checkedInv", `(written.hasRun and not(allowsAction(policy, "create_flow")))`, "(false)"),
+
   // a result that is found is done again; a key without its route; a claim that blocks, that is dropped, that nobody runs
   fault(
     "once",

@@ -48,7 +48,7 @@ test("a route with rules is explained by a sentence on what it takes and one for
   ]);
 });
 
-test.each([
+test.each<[object, readonly unknown[]]>([
   [{}, []],
   [{ maxBodyBytes: 262_144 }, []],
   [{ maxBodyBytes: 1000 }, ["takes actions with its secret, in bodies of at most 1,000 bytes"]],
@@ -62,6 +62,27 @@ test.each([
     { signature: "slack", previousSecret: `${SECRET}-0` },
     ["takes actions that are signed as slack, by secret or previousSecret"],
   ],
+  [
+    { actions: ["create_flow", "get_flow"] },
+    ["takes actions with its secret", "allows no action but create_flow, get_flow"],
+  ],
+  [
+    { controllerIds: ["ci", "de\nploy"], childSessions: "none" },
+    [
+      "takes actions with its secret",
+      String.raw`lets a body name no controller but its own and "ci", "de\nploy"`,
+      "lets a task name no child session",
+    ],
+  ],
+  [
+    { childSessions: "agent:main:hook:*" },
+    ["takes actions with its secret", "lets a task name only child sessions that begin with its prefix"],
+  ],
+  [{ childSessions: "agent:main:x" }, ["takes actions with its secret", "lets a task name one child session only"]],
+  [
+    { childSessions: ["agent:main:x", "agent:main:y"] },
+    ["takes actions with its secret", "lets a task name 2 child sessions only"],
+  ],
   [{ secretHeader: "X-Gitlab-Token" }, ["takes actions with its secret, which may stand in the header x-gitlab-token"]],
   [
     { previousSecret: `${SECRET}-0`, deliveries: [opened], allowActions: true },
@@ -70,7 +91,7 @@ test.each([
       expect.stringMatching(/^deliveries\[0\]: when/u),
     ],
   ],
-])("of %j the route says what it takes", (fields, lines) => {
+])("POLICY-4: of %j the route says what it takes and allows", (fields, lines) => {
   expect(explainRoute(routeOf(fields))).toEqual(lines);
 });
 
