@@ -2,6 +2,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
+import { CURSOR } from "./cursor.ts";
 import { ACTIVE_STATUSES, CHILD_RUNTIMES, FLOW_STATUSES, NOTIFY_POLICIES, OPEN_STATUSES } from "./flow.ts";
 import type { JsonValue } from "./json.ts";
 import { isObject, own } from "./own.ts";
@@ -46,13 +47,15 @@ const getFlow = z
     error: WAITS_FOR_NOTHING,
   });
 
-/** Flows of one page. */
+/** Flows that one page may have. */
 export const MAX_PAGE = 500;
+
+const NO_CURSOR = "Not a nextCursor of an earlier answer";
 
 const listFlows = z.strictObject({
   action: z.literal("list_flows"),
   limit: z.int().min(1).max(MAX_PAGE).optional(),
-  cursor: z.string().min(1).max(512).optional(),
+  cursor: z.string().regex(CURSOR, { error: NO_CURSOR }).optional(),
   status: z.enum(FLOW_STATUSES).optional(),
   controllerId: text.optional(),
   updatedAfter: time,

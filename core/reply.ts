@@ -3,6 +3,7 @@
 
 import { type Allowance, rateLimitFields } from "./allowance.ts";
 import { type JsonValue, stringifyJson } from "./json.ts";
+import { isLongerThanList, MOST_LISTED } from "./list-weight.ts";
 import {
   CANCEL_REFUSALS,
   CREATE_REFUSALS,
@@ -145,12 +146,18 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
   return { ...row, result: { found, created: false, reason: row.reason, ...shownFlow(outcome.flow) } };
 };
 
+//= QUOTA-3
 const overQuota = ({ of, most }: Extract<Outcome, { kind: "over_quota" }>): Draft => ({
   status: 429,
   code: "quota_exceeded",
   error: `The route allows ${String(most)} open ${of}${of === "tasks" ? " of a flow" : ""}. End one, then try again.`,
   result: { created: false, code: "quota_exceeded", limit: most },
 });
+
+//= LIST-4
+/** A page ends before it is too long, but for its first flow; a whole list does not. */
+const isTooLarge = (outcome: Outcome, body: string): boolean =>
+  outcome.kind === "flows" && outcome.next === undefined && isLongerThanList(body);
 
 const done = (result: Body): Draft => ({ status: 200, result });
 
@@ -197,13 +204,18 @@ const draftOf = (outcome: Outcome): Draft => {
 //= REPLY-4
 /**
  * The answer to a command that the store answered: the Gateway's statuses and results (gateway-semantics §3–6). Views that hold more
- * than one text can hold are a failure of the store. `allowance`: what the caller is told of its limits.
+ * than one text can hold are a failure of the store, and a whole list that is too long is refused. `allowance`: what the caller is
+ * told of its limits.
  */
 export const replyToOutcome = (outcome: Outcome, routeId: string, allowance?: Allowance): Reply => {
+  if (outcome.kind === "flows" && outcome.next === undefined && outcome.flows.length > MOST_LISTED) {
+    return replyToRejection({ code: "list_too_large" }, routeId, allowance);
+  }
   const { status, code, error, result } = draftOf(outcome);
   const isOk = status < 400;
   const body = stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
-  return body === undefined
-    ? replyToRejection({ code: "bad_host_answer" }, routeId, allowance)
+  if (body === undefined) return replyToRejection({ code: "bad_host_answer" }, routeId, allowance);
+  return isTooLarge(outcome, body)
+    ? replyToRejection({ code: "list_too_large" }, routeId, allowance)
     : new SealedReply(status, withLimits(outcome.replayed === true ? REPLAYED : HEADERS, allowance), body, code);
 };

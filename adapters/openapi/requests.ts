@@ -3,14 +3,14 @@
 import * as z from "zod";
 import { type ActionName, ACTIONS } from "../../core/index.ts";
 import { type Json, namesOf, pointer, ref, describe } from "./schema.ts";
-import { FIELDS, REQUESTS } from "./words.ts";
+import { FIELDS, FILTERS, REQUESTS } from "./words.ts";
 
 /** `create_flow` is `CreateFlow` in the document. */
 const schemaName = (action: string): string =>
   action.replace(/(?:^|_)(\w)/gu, (_, letter: string) => letter.toUpperCase());
 
-const withDescription = (name: string, schema: unknown): unknown => {
-  const help: Readonly<Record<string, string>> = FIELDS;
+const withDescription = (action: ActionName, name: string, schema: unknown): unknown => {
+  const help: Readonly<Record<string, string>> = action === "list_flows" ? { ...FIELDS, ...FILTERS } : FIELDS;
   return typeof schema === "object" ? { ...schema, description: help[name] } : schema;
 };
 
@@ -24,10 +24,13 @@ const schemaOf = (action: ActionName): Json => {
     reused: "inline",
     unrepresentable: "any",
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema._zod.def.type === "string") jsonSchema.pattern = NOT_BLANK;
+      if (zodSchema._zod.def.type === "string") jsonSchema.pattern ??= NOT_BLANK;
     },
   });
-  const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => [name, withDescription(name, field)]);
+  const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => [
+    name,
+    withDescription(action, name, field),
+  ]);
   const { title, description } = REQUESTS[action];
   return { title, description, ...schema, properties: Object.fromEntries(fields) };
 };

@@ -25,7 +25,7 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   ],
   413: [
     "PayloadTooLarge",
-    `Send at most ${String(MAX_BODY_BYTES)} bytes, or what the route's \`maxBodyBytes\` allows.`,
+    `Send at most ${String(MAX_BODY_BYTES)} bytes, or what the route's \`maxBodyBytes\` allows. \`list_too_large\`: ask for pages with \`limit\`.`,
   ],
   415: [
     "UnsupportedMediaType",
@@ -35,7 +35,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
     "NotProcessable",
     "`mapping_failed`: the delivery lacks what its rule needs; `result.field` names the rule. `idempotency_key_reused`: use another key for another body.",
   ],
-  429: ["TooManyRequests", "Nothing was done. Wait the seconds in `Retry-After`, then send the request again."],
+  429: [
+    "TooManyRequests",
+    "Nothing was done. Wait the seconds in `Retry-After`, then send the request again. `quota_exceeded`: end a flow first, or let a task end; the route allows no more than `result.limit` at once.",
+  ],
   500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],
   502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],
   503: [

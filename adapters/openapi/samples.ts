@@ -17,6 +17,7 @@ import {
   SLOTS,
   TASK_REFUSALS,
   WINDOW,
+  writeCursor,
 } from "../../core/index.ts";
 import { RESULT_OF, type ResultName } from "./results.ts";
 import { namesOf } from "./schema.ts";
@@ -84,6 +85,9 @@ const bound = viewsAfter("create_flow").map(({ flow }) => answered("existing", {
 const replayed = viewsAfter("create_flow").map(({ flow }) =>
   answered("replayed", { kind: "created", flow, replayed: true }),
 );
+const page = viewsAfter("create_flow").map(({ flow }) =>
+  answered("page", { kind: "flows", flows: [flow], next: writeCursor({ at: 4711, id: "" }) }),
+);
 const ignored = refused({ kind: "ignored" });
 
 const conflict = viewsAfter("finish_flow").map(({ flow }) =>
@@ -113,6 +117,7 @@ const rejections = REJECTED.map((code) => {
 
 const refusals: readonly Outcome[] = [
   ...namesOf(MUTATION_REFUSALS).map((refusal) => ({ kind: "not_applied", refusal }) as const),
+  { kind: "over_quota", of: "flows", most: 100 },
   { kind: "not_created", refusal: "create_rejected" },
   { kind: "not_created", refusal: "persist_failed" },
   ...namesOf(CANCEL_REFUSALS).map((refusal) => ({ kind: "not_cancelled", refusal }) as const),
@@ -121,7 +126,7 @@ const refusals: readonly Outcome[] = [
 
 /** Every status with each of its codes and kinds of result. The best example of a code comes first. */
 export const SAMPLES: readonly Sample[] = [
-  ...[...successes, bound, replayed, pending, conflict].flatMap((example) =>
+  ...[...successes, bound, replayed, page, pending, conflict].flatMap((example) =>
     example.match(
       (sample) => [sample],
       () => [],

@@ -33,6 +33,7 @@ import {
   stringifyJson,
   waiting,
   watchingOf,
+  type StoreFailure,
 } from "../../core/index.ts";
 import type { Log } from "../bridge/log.ts";
 import { scrub } from "../bridge/scrub.ts";
@@ -76,6 +77,11 @@ class HostTrouble extends Error {}
 const unwrap = <T>(result: Result<T, FileFault>): T => {
   if (result.isErr()) throw new HostTrouble(`the file of runs ${result.error.advice}`);
   return result.value;
+};
+
+const outcomeOf = (answer: Result<Outcome, StoreFailure>): Outcome => {
+  if (answer.isErr()) throw new HostTrouble(`the Gateway's flows answered ${answer.error}`);
+  return answer.value;
 };
 
 export class Runner {
@@ -210,14 +216,21 @@ export class Runner {
     return state === "intended" && (at < this.#options.bootedAt || at + INTENT_MS <= now || at > now + INTENT_MS);
   }
 
-  /** Flows whose agent waits, looked at with one list for each session. */
+  /** A session's flows by their ids; undefined when they are too many for one list. */
+  async #listed(owner: string): Promise<ReadonlyMap<unknown, FlowView> | undefined> {
+    const answer = await this.#options.flows.execute(owner, { action: "list_flows" }, () => undefined);
+    if (answer.isErr() && answer.error === "list_too_large") return undefined;
+    const listed = outcomeOf(answer);
+    return new Map(listed.kind === "flows" ? listed.flows.map((flow) => [flow.json["flowId"], flow]) : []);
+  }
+
+  /** Flows whose agent waits, looked at with one list for each session where that is possible. */
   async #resume(rows: readonly KnownRun[]): Promise<void> {
     const byOwner = Map.groupBy(rows, ({ owner }) => owner);
     for (const [owner, runs] of byOwner) {
-      const listed = await this.#ask(owner, { action: "list_flows" });
-      const flows = new Map(listed.kind === "flows" ? listed.flows.map((flow) => [flow.json["flowId"], flow]) : []);
+      const flows = await this.#listed(owner);
       for (const run of runs) {
-        const next = resumptionOf(flows.get(run.flowId) ?? null);
+        const next = resumptionOf(flows === undefined ? await this.#flow(run) : (flows.get(run.flowId) ?? null));
         if (next === "drop") unwrap(this.#options.rows.remove(run.seq));
         if (next === "next_turn") unwrap(this.#options.rows.save(nextTurn(run)));
       }
@@ -264,9 +277,7 @@ export class Runner {
   }
 
   async #ask(owner: string, action: FlowAction): Promise<Outcome> {
-    const answer = await this.#options.flows.execute(owner, action, () => undefined);
-    if (answer.isErr()) throw new HostTrouble(`the Gateway's flows answered ${answer.error}`);
-    return answer.value;
+    return outcomeOf(await this.#options.flows.execute(owner, action, () => undefined));
   }
 
   async #flow({ owner, flowId }: KnownRun): Promise<FlowView | null> {

@@ -118,6 +118,7 @@ test("each status has exactly the codes that the tables of refusals give it", ()
     ...Object.entries(REJECTIONS).map(([code, { status }]) => `${String(status)} ${code}`),
     ...rows.map(({ status, code }) => `${String(status)} ${code}`),
     "409 create_rejected",
+    "429 quota_exceeded",
     "200 ignored",
   ];
   const documented = STATUSES.flatMap((status) => {
@@ -141,14 +142,14 @@ test("every code and every action's success has an example, and each example mat
     const { examples, schema } = responseOf(status).content["application/json"];
     const codes = follow("#/properties/code/enum", DOCUMENT.components.schemas[bodySchemaOf(status)]);
     expect(schema.$ref).toBe(`#/components/schemas/${bodySchemaOf(status)}`);
-    const successes = status === "200" ? [...Object.keys(ACTIONS), "existing", "replayed"] : [];
+    const successes = status === "200" ? [...Object.keys(ACTIONS), "existing", "replayed", "page"] : [];
     const names = [...successes, ...Object.values(members(codes))];
     expect(Object.keys(examples).toSorted()).toEqual(names.toSorted());
     for (const [name, { value }] of Object.entries(examples)) {
       expect([name, faultsByStatus.get(status)?.(value)]).toEqual([name, undefined]);
       const code = successes.includes(name) ? undefined : name;
       expect([follow("#/ok", value), follow("#/code", value)]).toEqual([status < "300", code]);
-      const isEarly = ["405", "415", "429"].includes(status) && name !== "too_many_waiting";
+      const isEarly = ["405", "415", "429"].includes(status) && !["too_many_waiting", "quota_exceeded"].includes(name);
       const isKnown = !["route_not_found", "unauthorized"].includes(name) && !isEarly;
       expect([name, follow("#/routeId", value)]).toEqual([name, isKnown ? "zapier" : undefined]);
     }

@@ -1,0 +1,189 @@
+// Which flows list_flows has: its filters, and its pages where a store hands out whole lists.
+
+import { err, ok, type Result } from "neverthrow";
+import { type ActionOf, MAX_PAGE } from "./action.ts";
+import { type Cursor, MOST_AT, readCursor, writeCursor } from "./cursor.ts";
+import { type FlowStatus, OPEN_STATUSES } from "./flow.ts";
+import { flowWeight, MAX_LIST_BYTES, MOST_LISTED } from "./list-weight.ts";
+import { own } from "./own.ts";
+import type { OutcomeOf } from "./outcome.ts";
+import { type BadRecord, type FlowView, viewFlow } from "./view.ts";
+
+type ListFlows = ActionOf<"list_flows">;
+
+/** What a flow must be to be listed. `updatedAfter`: milliseconds since the epoch. What is undefined is not asked for. */
+export type ListFilter = {
+  readonly status?: FlowStatus | undefined;
+  readonly controllerId?: string | undefined;
+  readonly updatedAfter?: number | undefined;
+};
+
+/** Whether a page is asked for, and not the whole list. */
+export const isPaged = ({ limit, cursor }: ListFlows): boolean => limit !== undefined || cursor !== undefined;
+
+const isFiltered = ({ status, controllerId, updatedAfter }: ListFilter): boolean =>
+  status !== undefined || controllerId !== undefined || updatedAfter !== undefined;
+
+/** Whether the answer is another one than that of a bare list_flows. */
+export const isPart = (action: ListFlows): boolean => isPaged(action) || isFiltered(action);
+
+/** Flows of the page that is asked for. */
+export const pageSize = ({ limit = MAX_PAGE }: ListFlows): number => limit;
+
+//= LIST-2
+/** Whether a flow with these fields is listed. */
+export const isListed = (
+  { status, controllerId, updatedAfter }: ListFilter,
+  flow: { readonly status: unknown; readonly controllerId?: unknown; readonly updatedAt: unknown },
+): boolean =>
+  (status === undefined || flow.status === status) &&
+  (controllerId === undefined || flow.controllerId === controllerId) &&
+  (updatedAfter === undefined || Number(flow.updatedAt) > updatedAfter);
+
+/** Where flows come from. `fieldsOf`: what has a flow's fields, to be read with care. */
+type Source<T> = {
+  readonly fieldsOf: (item: T) => unknown;
+  readonly viewOf: (item: T) => Result<FlowView, BadRecord>;
+};
+
+/** A host's records. */
+const RECORDS: Source<unknown> = { fieldsOf: (record) => record, viewOf: viewFlow };
+const VIEWS: Source<FlowView> = { fieldsOf: ({ json }) => json, viewOf: (view) => ok(view) };
+
+/** One flow of a whole list. */
+type Entry<T> = Cursor & { readonly item: T };
+
+/** Younger first; of the same time the smaller id first, because that order can be seen in the flows themselves. */
+const compare = (a: Cursor, b: Cursor): number => {
+  if (a.at !== b.at) return b.at - a.at;
+  if (a.id === b.id) return 0;
+  return a.id < b.id ? -1 : 1;
+};
+
+const placeOf = (fields: unknown): Result<Cursor, BadRecord> => {
+  const [id, createdAt] = [own(fields, "flowId"), own(fields, "createdAt")];
+  if (typeof id !== "string" || id === "") return err({ field: "flowId" });
+  if (typeof createdAt !== "number" || !Number.isFinite(createdAt)) return err({ field: "createdAt" });
+  return ok({ at: Math.min(MOST_AT, Math.max(0, Math.floor(createdAt))), id });
+};
+
+const matches = (filter: ListFilter, fields: unknown): boolean =>
+  isListed(filter, {
+    status: own(fields, "status"),
+    controllerId: own(fields, "controllerId"),
+    updatedAt: own(fields, "updatedAt"),
+  });
+
+/** By index, because a list of other code may have methods of its own. */
+const filtered = <T>(items: readonly T[], filter: ListFilter, { fieldsOf }: Source<T>): readonly T[] => {
+  const found: T[] = [];
+  for (let index = 0; index < items.length; index += 1) {
+    // boundary: a hole is as a record that is not one.
+    const item = items[index] as T;
+    if (matches(filter, fieldsOf(item))) found.push(item);
+  }
+  return found;
+};
+
+//= LIST-1
+/** The flows after the cursor, in order. A flow that was removed meanwhile is a place as well as any other. */
+const entriesAfter = <T>(
+  items: readonly T[],
+  cursor: string | undefined,
+  { fieldsOf }: Source<T>,
+): Result<readonly Entry<T>[], BadRecord> => {
+  const from = cursor === undefined ? undefined : readCursor(cursor);
+  const entries: Entry<T>[] = [];
+  for (const item of items) {
+    const place = placeOf(fieldsOf(item));
+    if (place.isErr()) return err(place.error);
+    if (from === undefined || compare(from, place.value) < 0) entries.push({ ...place.value, item });
+  }
+  return ok(entries.toSorted(compare));
+};
+
+type Flows = OutcomeOf<"flows">;
+
+//= LIST-1, LIST-4
+/** As many flows as the page may have, but after the first no more than fit into one answer. */
+const fillPage = <T>(entries: readonly Entry<T>[], size: number, { viewOf }: Source<T>): Result<Flows, BadRecord> => {
+  const flows: FlowView[] = [];
+  let weight = 0;
+  let next: string | null = null;
+  for (const entry of entries) {
+    if (flows.length === size) return ok({ kind: "flows", flows, next });
+    const view = viewOf(entry.item);
+    if (view.isErr()) return err(view.error);
+    weight += flowWeight(view.value.json);
+    if (weight > MAX_LIST_BYTES && flows.length > 0) return ok({ kind: "flows", flows, next });
+    flows.push(view.value);
+    next = writeCursor(entry);
+  }
+  return ok({ kind: "flows", flows, next: null });
+};
+
+//= LIST-4
+/** All of them; undefined as soon as they are more than one answer may have. */
+const viewAll = <T>(items: readonly T[], { viewOf }: Source<T>): Result<Flows | undefined, BadRecord> => {
+  if (items.length > MOST_LISTED) return ok(undefined);
+  const flows: FlowView[] = [];
+  let weight = 0;
+  for (let index = 0; index < items.length; index += 1) {
+    // boundary: a hole is as a record that is not one.
+    const view = viewOf(items[index] as T);
+    if (view.isErr()) return err(view.error);
+    weight += flowWeight(view.value.json);
+    if (weight > MAX_LIST_BYTES) return ok(undefined);
+    flows.push(view.value);
+  }
+  return ok({ kind: "flows", flows });
+};
+
+const listed = <T>(items: readonly T[], action: ListFlows, source: Source<T>): Result<Flows | undefined, BadRecord> => {
+  if (!isPart(action)) return viewAll(items, source);
+  const found = filtered(items, action, source);
+  if (!isPaged(action)) return viewAll(found, source);
+  return entriesAfter(found, action.cursor, source).andThen((entries) => fillPage(entries, pageSize(action), source));
+};
+
+/**
+ * The answer to `action` from a host's whole list: only the flows that it shows become views. Undefined: the list is too large for
+ * one answer. Throws only what reading a record throws.
+ */
+export const listRecords = (records: unknown, action: ListFlows): Result<Flows | undefined, BadRecord> =>
+  Array.isArray(records) ? listed<unknown>(records, action, RECORDS) : err({ field: "" });
+
+//= LIST-5
+/**
+ * The answer to `action` from what a store has answered to it. One that knows no pages has given the whole list; one that knows
+ * them is trusted with the places. Undefined: the answer is neither.
+ */
+export const listViews = (answer: Flows, action: ListFlows): Flows | undefined => {
+  const { flows, next } = answer;
+  if (!isPart(action)) return next === undefined ? answer : undefined;
+  if (next === undefined)
+    return isPaged(action) ? paged(flows, action) : { ...answer, flows: filtered(flows, action, VIEWS) };
+  const isPage =
+    isPaged(action) && flows.length <= pageSize(action) && (next === null || readCursor(next) !== undefined);
+  return isPage ? { ...answer, flows: filtered(flows, action, VIEWS) } : undefined;
+};
+
+const paged = (flows: readonly FlowView[], action: ListFlows): Flows | undefined =>
+  listed(flows, action, VIEWS).unwrapOr(undefined);
+
+const OPEN: ReadonlySet<unknown> = new Set(OPEN_STATUSES);
+
+//= QUOTA-2
+/**
+ * How many of a host's records are of flows that have not ended, counted up to `most`. Throws only what reading a record throws.
+ */
+export const countOpen = (records: unknown, most: number): Result<number, BadRecord> => {
+  if (!Array.isArray(records)) return err({ field: "" });
+  let open = 0;
+  for (let index = 0; index < records.length && open < most; index += 1) {
+    const record: unknown = records[index];
+    const isEnded = own(record, "status") === "blocked" && typeof own(record, "endedAt") === "number";
+    if (OPEN.has(own(record, "status")) && !isEnded) open += 1;
+  }
+  return ok(open);
+};
