@@ -67,5 +67,7 @@ export interface PluginApi {
   readonly lifecycle?: { readonly onDispose?: (dispose: () => void) => unknown };
   registerHttpRoute(route: HttpRoute): void;
   registerService(service: Service): void;
+  /** What happens when the configuration changes at one of the paths. `hot`: the plugin stays as it is. */
+  registerReload?(registration: { hotPrefixes: string[] }): void;
   registerTool?(factory: (context: ToolContext) => never, options: { name: string; optional: boolean }): void;
 }
