@@ -161,14 +161,15 @@ test("RELOAD-1: an edit of the plugin's own block keeps the plugin, and what it 
   const gateway = started({ routes: { a: ROUTE } });
   expect(gateway.prefixes).toEqual(["plugins.entries.webhooks.config"]);
   await vi.advanceTimersByTimeAsync(LOOK_MS);
-  expect(gateway.lines).toEqual([]);
+  expect(gateway.lines.filter((line) => line.includes("route "))).toEqual([]);
   gateway.edit({ routes: { a: ROUTE, wrong: { ...ROUTE, path: "/settings" } } });
   await vi.advanceTimersByTimeAsync(LOOK_MS);
   const told = "route wrong skipped: path belongs to the Gateway. Set another path.";
-  expect([gateway.lines.at(-1), gateway.health.at(-1)]).toEqual([`[webhooks] ${told}`, `Error: ${told}`]);
+  const last = (): string | undefined => gateway.lines.findLast((line) => line.includes("route wrong"));
+  expect([last(), gateway.health.at(-1)]).toEqual([`[webhooks] ${told}`, `Error: ${told}`]);
   gateway.edit({ routes: { a: ROUTE } });
   await vi.advanceTimersByTimeAsync(LOOK_MS);
-  expect([gateway.lines.at(-1), gateway.health.at(-1)]).toEqual([`[webhooks] solved: ${told}`, "clear"]);
+  expect([last(), gateway.health.at(-1)]).toEqual([`[webhooks] solved: ${told}`, "clear"]);
   gateway.stop();
   expect(vi.getTimerCount()).toBe(0);
 });
@@ -183,7 +184,8 @@ test("RELOAD-2: where the Gateway cannot register a path while it runs, one line
   expect(lines).toEqual([expect.stringContaining("Run openclaw plugins reload webhooks, or restart the Gateway")]);
   gateway.edit({ routes: {} });
   await vi.advanceTimersByTimeAsync(LOOK_MS);
-  expect([gateway.lines.at(-1)?.includes("solved: route late"), gateway.health.at(-1)]).toEqual([true, "clear"]);
+  const isSolved = gateway.lines.some((line) => line.includes("solved: route late"));
+  expect([isSolved, gateway.health.at(-1)]).toEqual([true, "clear"]);
   gateway.stop();
 });
 
