@@ -52,6 +52,7 @@ export * from "./answer.ts";
 export * from "./explain-route.ts";
 export * from "./placeholder.ts";
 export * from "./secret-config.ts";
+export * from "./weakness.ts";
 export * from "./configured-path.ts";
 export * from "./delivery-config.ts";
 export * from "./run-config.ts";

@@ -45,6 +45,11 @@ export type Subagents = {
   readonly getSessionMessages: (params: { sessionKey: string; limit?: number }) => Promise<unknown>;
 };
 
+/** Answers one call of an operator's client, by `respond`. */
+export type GatewayMethod = (call: {
+  readonly respond: (isOk: boolean, payload?: unknown, error?: { code: string; message: string }) => void;
+}) => Promise<void>;
+
 /** `async` and `lifecycle` are missing on hosts before 2026.9.5. */
 export interface PluginApi {
   readonly registrationMode: string;
@@ -69,5 +74,10 @@ export interface PluginApi {
   registerService(service: Service): void;
   /** What happens when the configuration changes at one of the paths. `hot`: the plugin stays as it is. */
   registerReload?(registration: { hotPrefixes: string[] }): void;
+  registerGatewayMethod?(method: string, handler: GatewayMethod, options: { scope: "operator.read" }): void;
+  registerCli?(
+    add: (context: { readonly program: unknown }) => void,
+    options: { descriptors: { name: string; description: string; hasSubcommands: boolean }[] },
+  ): void;
   registerTool?(factory: (context: ToolContext) => never, options: { name: string; optional: boolean }): void;
 }

@@ -1,7 +1,7 @@
 // The routes as the Gateway's live snapshot has them now. A reloaded secret and an edit of the configuration change them
 // without a reload of the plugin: the table is made anew when, and only when, the snapshot's block is another object (M-9).
 
-import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
+import { type Config, loadConfig, type Problem, problemLine, type Sha256, withWeaknesses } from "../../core/index.ts";
 import { newLines, ruleLines } from "../bridge/rule-lines.ts";
 import { pluginBlock, UNREADABLE } from "./snapshot.ts";
 
@@ -60,7 +60,7 @@ export class LiveRoutes {
 
   #load(block: unknown): void {
     this.#block = block;
-    this.#config = loadConfig(block, this.#options.sha256);
+    this.#config = withWeaknesses(loadConfig(block, this.#options.sha256), block, ["mainSession", "unsigned"]);
     const { problems } = this.#config;
     const lines = new Set(problems.map(lineOf));
     const broken = problems.filter((problem) => !isAdvice(problem)).map(lineOf);

@@ -15,6 +15,7 @@ import { AgentRuns } from "./agent-runs.ts";
 import { FLOW_TOOL } from "./agents.ts";
 import { flowTool } from "./flow-tool.ts";
 import type { HttpHandler, PluginApi } from "./api.ts";
+import { offerCommand, offerStatus } from "./command.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
@@ -23,6 +24,7 @@ import { importIngress } from "./ingress.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { GatewayPaths } from "./paths.ts";
 import { readSnapshot } from "./snapshot.ts";
+import { statusOf } from "./status.ts";
 import { ConfigWatch } from "./watch.ts";
 
 const clock = (): number => performance.now();
@@ -188,6 +190,7 @@ const start = (api: PluginApi, log: Log): void => {
   api.lifecycle?.onDispose?.(end);
   paths.register(live.config.paths);
   keepOnEdit(api);
+  offerStatus(api, () => statusOf(live.config, health));
 };
 
 //= RUN-9
@@ -201,6 +204,7 @@ const offerTool = (api: PluginApi): void => {
 const register = (api: PluginApi): void => {
   try {
     offerTool(api);
+    offerCommand(api);
     if (api.registrationMode !== "full") return;
     const log = new Log(api.logger, clock);
     try {
