@@ -10,6 +10,7 @@ import type { Fault } from "./rejection.ts";
 import type { Credential, Route, Routes } from "./route.ts";
 import { digestSecret, type Sha256 } from "./secret.ts";
 import { signingKey } from "./signature.ts";
+import { STRONG_SECRET_LENGTH, WEAKNESSES, weaknessesOf, type WeaknessKind } from "./weakness.ts";
 
 /** The plugin's whole configuration block. */
 export const configSchema = z.strictObject({
@@ -34,18 +35,13 @@ export type Config = {
   readonly audit?: AuditSettings | undefined;
 };
 
-/** UTF-16 units. Shorter secrets work, but the operator is warned (M-11). */
-const STRONG_SECRET_LENGTH = 16;
-
 const SAME_ID = "has the same id as another route except for spaces. Give it another id";
 
 const adviceOn = (value: string, sharedWith: string | undefined): string | undefined => {
   if (sharedWith !== undefined) {
     return `is the same as the secret of route ${problemName(sharedWith)}. Give each route its own secret`;
   }
-  return value.length < STRONG_SECRET_LENGTH
-    ? `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random string`
-    : undefined;
+  return value.length < STRONG_SECRET_LENGTH ? WEAKNESSES.short.sentence : undefined;
 };
 
 const SAME_SECRET = "is the same as secret. Remove it";
@@ -190,6 +186,23 @@ export const withoutAgents = (config: Config): Config => {
     .filter(({ run }) => run !== undefined)
     .map(({ id }): Problem => ({ routeId: id, ...NO_AGENTS, effect: "advice" }));
   return advice.length === 0 ? config : { ...config, problems: [...config.problems, ...advice] };
+};
+
+/**
+ * The configuration for a Gateway, where the session of a route may be an agent's own: with an advice for each weakness of
+ * `kinds` that a live route has in `written`. `loadConfig` has told of secrets that are short or shared.
+ */
+export const withWeaknesses = (config: Config, written: unknown, kinds: readonly WeaknessKind[]): Config => {
+  try {
+    const live = new Set([...config.routes.values()].map(({ id }) => id));
+    const advice = weaknessesOf(own(written, "routes"), kinds)
+      .map(({ routeId, kind }): Problem => ({ routeId: routeId.trim(), ...WEAKNESSES[kind], effect: "advice" }))
+      .filter(({ routeId = "" }) => live.has(routeId));
+    return advice.length === 0 ? config : { ...config, problems: [...config.problems, ...advice] };
+  } catch {
+    // reading a proxy may throw
+    return config;
+  }
 };
 
 const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as const;

@@ -58,6 +58,7 @@ export * from "./request-event.ts";
 export * from "./explain-route.ts";
 export * from "./placeholder.ts";
 export * from "./secret-config.ts";
+export * from "./weakness.ts";
 export * from "./configured-path.ts";
 export * from "./configured-text.ts";
 export * from "./delivery-config.ts";

@@ -66,7 +66,12 @@ export class AgentRuns {
   /** Goes on with what the file holds. */
   start(): void {
     this.#isStopped = false;
-    if (this.#isWanted) this.wake();
+    this.follow();
+  }
+
+  /** Takes over what the configuration has become, also for runs that wait. */
+  follow(): void {
+    if (!this.#isStopped && this.#isWanted) this.wake();
   }
 
   /** How the runs stand, by state. */

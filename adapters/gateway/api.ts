@@ -59,6 +59,11 @@ export type ControlUiTab = {
   readonly requiredScopes: readonly ["operator.read"];
 };
 
+/** Answers one call of an operator's client, by `respond`. */
+export type GatewayMethod = (call: {
+  readonly respond: (isOk: boolean, payload?: unknown, error?: { code: string; message: string }) => void;
+}) => Promise<void>;
+
 /** `async` and `lifecycle` are missing on hosts before 2026.9.5. */
 export interface PluginApi {
   readonly registrationMode: string;
@@ -84,5 +89,12 @@ export interface PluginApi {
   readonly lifecycle?: { readonly onDispose?: (dispose: () => void) => unknown };
   registerHttpRoute(route: HttpRoute): void;
   registerService(service: Service): void;
+  /** What happens when the configuration changes at one of the paths. `hot`: the plugin stays as it is. */
+  registerReload?(registration: { hotPrefixes: string[] }): void;
+  registerGatewayMethod?(method: string, handler: GatewayMethod, options: { scope: "operator.read" }): void;
+  registerCli?(
+    add: (context: { readonly program: unknown }) => void,
+    options: { descriptors: { name: string; description: string; hasSubcommands: boolean }[] },
+  ): void;
   registerTool?(factory: (context: ToolContext) => never, options: { name: string; optional: boolean }): void;
 }

@@ -176,12 +176,16 @@ const configOf = async (
   return ok({ ...resolved, config, trustedProxies: trusted.value });
 };
 
-const readParts = async (file: string): Promise<Result<Parts, string>> => {
+/** The whole file as it is written. Errs with what is wrong and what to do. Never rejects. */
+export const readWritten = async (file: string): Promise<Result<unknown, string>> => {
   const tooLong = "is longer than 4 MiB: shorten it";
-  return (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false }))
-    .andThen(({ text }) => parse(text).andThen((root) => unambiguous(text).map(() => root)))
-    .andThen(configParts);
+  return (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false })).andThen(({ text }) =>
+    parse(text).andThen((root) => unambiguous(text).map(() => root)),
+  );
 };
+
+const readParts = async (file: string): Promise<Result<Parts, string>> =>
+  (await readWritten(file)).andThen(configParts);
 
 /** Reads the file and resolves its SecretRefs. Never rejects. */
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {

@@ -101,7 +101,7 @@ test("CONFIG-1: ten thousand routes are one registration", () => {
   expect([recorder.routes.length, recorder.lines]).toEqual([1, []]);
 });
 
-test("CONFIG-1: without routes, or in a mode other than full, no route is registered", () => {
+test("RELOAD-1, CONFIG-1: in a mode other than full nothing is registered; without routes the prefix, for those of a later edit", () => {
   for (const mode of ["discovery", "tool-discovery", "cli-metadata", "setup-only", ""]) {
     const recorder = new Recorder();
     plugin.register(recorder.api({ registrationMode: mode }));
@@ -110,7 +110,7 @@ test("CONFIG-1: without routes, or in a mode other than full, no route is regist
   const recorder = new Recorder();
   recorder.snapshot = snapshotOf(undefined);
   plugin.register(recorder.api());
-  expect(recorder.routes).toEqual([]);
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/plugins/webhooks"]);
 });
 
 test("TOTAL-1: registration never throws, even if parts of the Gateway's API are missing", () => {
@@ -198,7 +198,7 @@ test("M-2: routes are registered from the newest configuration, while the live s
   plugin.register(
     recorder.api({ pluginConfig: { routes: { added: { ...CONFIG.routes.cold, path: "/hooks/added" } } } }),
   );
-  expect(recorder.routes.map(({ path }) => path)).toEqual(["/hooks/added"]);
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/plugins/webhooks", "/hooks/added"]);
 });
 
 test("CONFIG-5: the table is rebuilt only if the block is another object, and survives an unreadable snapshot", () => {
