@@ -34,8 +34,8 @@ export type Answered = { readonly status: number; readonly retryAfterMs: number 
 export type Fate =
   { readonly kind: "taken" | "given_up" | "gone" } | { readonly kind: "later"; readonly waitMs: number };
 
-/** The tries that an event has had, and when it happened. */
-export type Tried = { readonly tries: number; readonly at: number };
+/** The tries that an event has had, and when it happened. `hasMoved`: the route has another address than the one that was asked. */
+export type Tried = { readonly tries: number; readonly at: number; readonly hasMoved: boolean };
 
 //= NOTIFY-6
 /** Milliseconds to the next try after `tries` that failed. `chance`: from 0 to 1. */
@@ -47,12 +47,13 @@ const waitAfter = (tries: number, chance: number): number => {
 //= NOTIFY-6
 /**
  * What an answer means. `tries`: with this one; `now`: milliseconds since the epoch; `chance`: from 0 to 1. A redirect is a
- * failure as any other, because nothing is sent to an address that the operator has not set.
+ * failure as any other, because nothing is sent to an address that the operator has not set. So is the 410 of an address that the
+ * route has left, because the events that wait are for the next one.
  */
-export const fateOf = (answered: Answered, { tries, at }: Tried, now: number, chance: number): Fate => {
+export const fateOf = (answered: Answered, { tries, at, hasMoved }: Tried, now: number, chance: number): Fate => {
   const status = answered?.status ?? 0;
   if (status >= 200 && status < 300) return { kind: "taken" };
-  if (status === 410) return { kind: "gone" };
+  if (status === 410 && !hasMoved) return { kind: "gone" };
   const asked = Math.min(answered?.retryAfterMs ?? 0, MAX_WAIT_MS);
   const waitMs = Math.max(waitAfter(tries, chance), asked);
   return now + waitMs - at >= EVENT_MS ? { kind: "given_up" } : { kind: "later", waitMs };

@@ -88,16 +88,27 @@ const allowedText = ({ policy }: Route): readonly string[] => {
   ];
 };
 
-const isPlain = ({ credential, deliveries, maxBodyBytes, notify, policy }: Route): boolean =>
+/** What matters most to an operator comes first: whether words from outside reach an agent that has tools. */
+const runText = ({ run }: Route): readonly string[] => {
+  if (run === undefined) return [];
+  const session = run.session === undefined ? "a session of its own" : `the session ${printable(run.session, SHOWN)}`;
+  const bounds = `${grouped(run.timeoutMs / 1000)} s and ${String(run.concurrency)} at once at most`;
+  return [
+    `has a Gateway start an agent for each new flow, ${run.tools ? "with" : "without"} tools, in ${session}, ${bounds}`,
+  ];
+};
+
+const isPlain = ({ credential, deliveries, maxBodyBytes, notify, policy, run }: Route): boolean =>
   deliveries === undefined &&
   notify === undefined &&
   policy === undefined &&
+  run === undefined &&
   maxBodyBytes === MAX_BODY_BYTES &&
   credential.kind === "secret" &&
   credential.header === undefined &&
   credential.secrets.length === 1;
 
-/** Sentences on what the route takes and allows, one for each rule, and one on its callbacks. None for a route that takes all actions with one secret only. */
+/** Sentences on what the route takes and allows, one for each rule, one on its agents, and one on its callbacks. None for a route that takes all actions with one secret only. */
 export const explainRoute = (route: Route): readonly string[] => {
   if (isPlain(route)) return [];
   const rules = route.deliveries?.rules ?? [];
@@ -105,6 +116,7 @@ export const explainRoute = (route: Route): readonly string[] => {
     `takes ${takenText(route)} ${credentialText(route)}${bodyText(route)}`,
     ...allowedText(route),
     ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
+    ...runText(route),
     ...toldText(route),
   ];
 };

@@ -10,9 +10,8 @@ import type { FlowView } from "./view.ts";
 /** `own`: as the operator wrote it. `outside`: data, never instructions. */
 export type PromptPart = { readonly kind: "own" | "outside"; readonly text: string };
 
-/** UTF-16 units of one part from outside, and of all that stands for something in one prompt. */
+/** UTF-16 units of one part from outside. A configuration bounds how many parts there are. */
 export const MAX_PROMPT_PART = 65_536;
-const MAX_PARTS = 16;
 
 /** What stands for a member that the flow does not have. */
 const NOTHING = "(none)";
@@ -34,7 +33,7 @@ const FIRST_LINE: PromptPart = {
 /** The parts of the prompt in their order. A value that is not there is `(none)`, which is the operator's word. */
 export const promptOf = ({ message }: Run, flow: FlowView): readonly PromptPart[] => {
   const source = sourceOf(flow);
-  const parts = message.slice(0, 2 * MAX_PARTS).map((part): PromptPart => {
+  const parts = message.map((part): PromptPart => {
     if (typeof part === "string") return { kind: "own", text: part };
     const value = valueOf(part, source);
     const text = value === undefined || value === null ? undefined : textOf(value);

@@ -4,7 +4,7 @@ import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
 import type { Fault } from "./rejection.ts";
 import type { Run } from "./route.ts";
-import { parseTemplate } from "./template.ts";
+import { parseTemplate, type Template } from "./template.ts";
 
 /** Seconds after which a run is cancelled: 15 minutes unless configured, at most a day. */
 const DEFAULT_TIMEOUT_SECONDS = 900;
@@ -13,6 +13,9 @@ const MAX_TIMEOUT_SECONDS = 86_400;
 /** Runs of one route at once, unless configured, and at most. */
 const DEFAULT_CONCURRENCY = 1;
 const MAX_CONCURRENCY = 32;
+
+/** Placeholders of one message, so that a prompt has a bound. */
+const MAX_PLACEHOLDERS = 32;
 
 /** The session of a run that gets one of its own. */
 const CHILD = "child";
@@ -45,20 +48,28 @@ const sessionOf = (session: string): Result<string | undefined, Fault> => {
   return err(fault("session", `is neither "${CHILD}" nor the key of a session, such as agent:main:reviews`));
 };
 
+const messageOf = (message: string): Result<Template, Fault> => {
+  if (message.trim() === "") return err(fault("message", "is blank. Say what the agent is to do"));
+  const template = parseTemplate(message, ["flow"]);
+  if (template.isErr()) {
+    const place = `has a placeholder that cannot be read at character ${String(template.error)}`;
+    return err(fault("message", `${place}. Write it like {{flow.goal}} or {{flow.stateJson.number ?? "none"}}`));
+  }
+  const count = template.value.filter((part) => typeof part !== "string").length;
+  if (count <= MAX_PLACEHOLDERS) return ok(template.value);
+  const most = `at most ${String(MAX_PLACEHOLDERS)} are allowed`;
+  return err(
+    fault("message", `has ${String(count)} placeholders; ${most}. Show more fields with one {{flow.stateJson}}`),
+  );
+};
+
 //= RUN-7
 /** What the field asks for; undefined when it is not there. The agent has no tools unless it says so. */
 export const runOf = (written: z.infer<typeof runSchema> | undefined): Result<Run | undefined, Fault> => {
   if (written === undefined) return ok(undefined);
   const { message, session = CHILD, tools = false } = written;
   const { timeoutSeconds = DEFAULT_TIMEOUT_SECONDS, concurrency = DEFAULT_CONCURRENCY } = written;
-  if (message.trim() === "") return err(fault("message", "is blank. Say what the agent is to do"));
-  const template = parseTemplate(message, ["flow"]).mapErr((place) =>
-    fault(
-      "message",
-      `has a placeholder that cannot be read at character ${String(place)}. Write it like {{flow.goal}} or {{flow.stateJson.number ?? "none"}}`,
-    ),
-  );
-  return template.andThen((parts) =>
+  return messageOf(message).andThen((parts) =>
     sessionOf(session).map((key) => ({
       message: parts,
       session: key,

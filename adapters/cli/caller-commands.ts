@@ -20,7 +20,8 @@ const MAX_TIMEOUT_SECONDS = 7 * 24 * 3600;
 const duration = (written: string): WaitOptions["timeout"] => {
   const [, digits = "", unit = ""] = /^(\d{1,6})([smh]?)$/u.exec(written) ?? [];
   const value = Number(digits) * (SECONDS_IN[unit] ?? 0);
-  if (value >= 1 && value <= MAX_TIMEOUT_SECONDS) return { text: written, ms: value * 1000 };
+  if (value >= 1 && value <= MAX_TIMEOUT_SECONDS)
+    return { text: unit === "" ? `${digits}s` : written, ms: value * 1000 };
   throw new InvalidArgumentError("It must be a time from 1s to 168h, such as 90, 90s, 10m or 2h.");
 };
 
@@ -35,7 +36,8 @@ const waitStates = (written: string): readonly WaitState[] => {
 const waitHelp = (name: string): string => `
 ROUTE is a route id, a path or a URL. FLOW is the id that create_flow has answered.
 STATES are ${WAIT_STATES.join(", ")}: one or more, with commas between them.
-A flow that ends always ends the wait. A server that is busy or does not answer is tried again until the timeout.
+A flow that ends always ends the wait. A server that is busy, is restarted or does not answer is tried again
+until the timeout.
   ${name} wait demo "$FLOW" --timeout 30m && deploy
 The flow is printed as by call ROUTE get_flow. On a terminal, standard error says how it goes.
 Exit status: 0 it succeeded, or has come to one of STATES; 1 refused; 2 wrong usage; 3 no answer; 5 it failed; 6 it was

@@ -9,7 +9,7 @@ import { Runs } from "../managed-flows/runs-table.ts";
 import type { GatewayFlows } from "../managed-flows/store.ts";
 import { Runner } from "../runs/runner.ts";
 import type { RunsStanding } from "../status/document.ts";
-import { type AgentRuntime, canRun, GatewayAgents, importFence } from "./agents.ts";
+import { type AgentRuntime, canRun, type Fence, GatewayAgents } from "./agents.ts";
 import { offerFlowTool } from "./flow-tool.ts";
 import type { LiveRoutes } from "./live-routes.ts";
 
@@ -22,6 +22,8 @@ const boot: string = (process_[BOOT] ??= randomUUID());
 
 export type AgentRunsOptions = {
   readonly runtime: AgentRuntime;
+  /** The Gateway's own fence; undefined when it has none. */
+  readonly importFence: () => Promise<Fence | undefined>;
   /** Out of any request. */
   readonly outside: ReturnType<typeof AsyncLocalStorage.snapshot>;
   readonly live: LiveRoutes;
@@ -42,6 +44,7 @@ export class AgentRuns {
   #runner: Promise<Runner | undefined> | undefined;
   #withdraw: () => void = () => undefined;
   #isStopped = true;
+  #canStart = true;
 
   constructor(options: AgentRunsOptions) {
     this.#options = options;
@@ -84,6 +87,13 @@ export class AgentRuns {
     }));
   }
 
+  //= RUN-10
+  /** Whether a new flow can start an agent here. Where it cannot, no run waits for ever. */
+  canStart(): boolean {
+    if (this.#runner === undefined) this.wake();
+    return this.#canStart;
+  }
+
   wake(): void {
     if (this.#isStopped) return;
     this.#runner ??= this.#made();
@@ -101,9 +111,11 @@ export class AgentRuns {
 
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
-    const { runtime, outside, live, follow, hostConfig, flows, log } = this.#options;
-    const fence = canRun(runtime) ? await importFence() : undefined;
+    const { runtime, importFence, outside, live, follow, hostConfig, flows, log } = this.#options;
+    this.#canStart = canRun(runtime);
+    const fence = this.#canStart ? await importFence() : undefined;
     if (fence === undefined) {
+      this.#canStart = false;
       if (this.#hasRoute) log.write("warn", CANNOT);
       return undefined;
     }

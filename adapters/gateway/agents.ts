@@ -3,8 +3,10 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { failedResult, mainSession, own, type RunResult, succeeded, type Trace } from "../../core/index.ts";
+import { withDeadline } from "../bridge/deadline.ts";
 import type { Agents, Turn } from "../runs/agents.ts";
 import type { PluginApi } from "./api.ts";
+import { withoutLocalImages } from "./local-images.ts";
 
 /** The slice of the Gateway's runtime that runs need. `subagent` and parts of `tasks` are missing on older Gateways. */
 export type AgentRuntime = Pick<PluginApi["runtime"], "subagent" | "tasks">;
@@ -41,8 +43,12 @@ export const canRun = ({ subagent, tasks }: AgentRuntime): boolean =>
 /** The agent's own tool, by which it reads and moves its flow. */
 export const FLOW_TOOL = "webhooks_flow";
 
-/** Messages of a session that are looked at for those of one turn. */
+/** Messages of a session that are looked at for the reply of a turn that has ended, and for any sign of a turn: all that may be asked for. */
 const LAST_MESSAGES = 100;
+const ALL_MESSAGES = 1000;
+
+/** Milliseconds for one call, beside those for which it is to wait. The call is not cancelled. */
+const CALL_MS = 60_000;
 
 /** How a turn that was cancelled says that it has ended. */
 const CANCELLED = "rpc";
@@ -90,8 +96,11 @@ export class GatewayAgents implements Agents {
     this.#outside = outside;
   }
 
-  #call<T>(call: (runtime: AgentRuntime) => T): T {
-    return this.#outside(() => call(this.#runtime));
+  /** Rejects when the Gateway does not answer in time. */
+  async #call<T>(call: (runtime: AgentRuntime) => T | PromiseLike<T>, forMs: number = 0): Promise<T> {
+    const said = await withDeadline(() => this.#outside(() => call(this.#runtime)), forMs + CALL_MS);
+    if (said.isOk()) return said.value;
+    throw said.error.kind === "late" ? new Error("the Gateway did not answer in time") : said.error.error;
   }
 
   async link({ flowId, runId, session, owner }: Turn): Promise<boolean> {
@@ -121,11 +130,13 @@ export class GatewayAgents implements Agents {
   }
 
   async wait(turn: Turn, forMs: number): Promise<RunResult | undefined> {
-    const answer = await this.#call(({ subagent }) => subagent?.waitForRun({ runId: turn.runId, timeoutMs: forMs }));
+    const latest = performance.now() + forMs;
+    const asked = { runId: turn.runId, timeoutMs: forMs };
+    const answer = await this.#call(({ subagent }) => subagent?.waitForRun(asked), forMs);
     const status = own(answer, "status");
     if (status === "error")
       return failedResult(own(answer, "stopReason") === CANCELLED ? "run_cancelled" : "run_failed");
-    if (status !== "ok") return undefined;
+    if (status !== "ok") return this.#unfinished(turn, latest);
     const shown = own(own(answer, "terminalReply"), "text");
     return succeeded(await this.#reply(turn, typeof shown === "string" ? shown : ""));
   }
@@ -147,17 +158,36 @@ export class GatewayAgents implements Agents {
    * as long as the process lives: the Gateway has it, and will do it.
    */
   async trace(turn: Turn, isOwn: boolean): Promise<Trace> {
-    const [task, messages] = [await this.#task(turn), await this.#messages(turn)];
-    const status = own(task, "status");
-    if (status === "succeeded") return { kind: "ended", result: succeeded(await this.#reply(turn, "")) };
-    if (isOwn && ENDED.has(status)) return { kind: "ended", result: failedResult("run_failed") };
+    const [task, messages] = [await this.#task(turn), await this.#messages(turn, ALL_MESSAGES)];
+    const result = await this.#resultOf(turn, task);
+    if (result !== undefined && (isOwn || result.status === "succeeded")) return { kind: "ended", result };
     if (isOwn && task !== undefined) return { kind: "running" };
-    const isBegun = messages.some(({ key }) => key === `${turn.runId}:user`);
+    // of a long turn the agent's own messages may be all that the Gateway shows
+    const isBegun = messages.some(({ key, runId }) => key === `${turn.runId}:user` || runId === turn.runId);
     return isBegun ? { kind: "lost" } : { kind: "not_begun" };
   }
 
+  /** What the fence makes of a text is looked at, because it may leave something out. */
   fence(text: string, isFirst: boolean): string {
-    return this.#fence(text, { source: "webhook", includeWarning: isFirst });
+    return withoutLocalImages(this.#fence(text, { source: "webhook", includeWarning: isFirst }));
+  }
+
+  /**
+   * The Gateway answers at once for a turn that it has ended by a limit of its own, and for one that waits in its session. Asked
+   * again and again it would do nothing else.
+   */
+  async #unfinished(turn: Turn, latest: number): Promise<RunResult | undefined> {
+    const leftMs = latest - performance.now();
+    if (leftMs <= 0) return undefined;
+    const result = await this.#resultOf(turn, await this.#task(turn));
+    return result ?? new Promise((resolve) => setTimeout(() => resolve(undefined), leftMs));
+  }
+
+  /** The result of a turn by its task; undefined while that goes on. */
+  async #resultOf(turn: Turn, task: unknown): Promise<RunResult | undefined> {
+    const status = own(task, "status");
+    if (status === "succeeded") return succeeded(await this.#reply(turn, ""));
+    return ENDED.has(status) ? failedResult("run_failed") : undefined;
   }
 
   /** The task that the Gateway itself keeps of the run, in the main session of the run's agent. */
@@ -169,16 +199,14 @@ export class GatewayAgents implements Agents {
     return own(task, "runtime") === "subagent" ? task : undefined;
   }
 
-  async #messages({ session }: Turn): Promise<readonly Message[]> {
-    const answer = await this.#call(({ subagent }) =>
-      subagent?.getSessionMessages({ sessionKey: session, limit: LAST_MESSAGES }),
-    );
+  async #messages({ session }: Turn, limit: number): Promise<readonly Message[]> {
+    const answer = await this.#call(({ subagent }) => subagent?.getSessionMessages({ sessionKey: session, limit }));
     return messagesIn(answer);
   }
 
   /** The whole text, because what the Gateway says of a turn's end is cut. `otherwise`: that one. */
   async #reply(turn: Turn, otherwise: string): Promise<string> {
-    const messages = await this.#messages(turn);
+    const messages = await this.#messages(turn, LAST_MESSAGES);
     const isReply = ({ role, runId, text }: Message): boolean =>
       role === "assistant" && runId === turn.runId && text !== "";
     return messages.findLast(isReply)?.text ?? otherwise;

@@ -89,12 +89,9 @@ export class GatewayCallbacks {
     const outbox = new PluginOutbox(file);
     const hmac = nodePrimitives.hmacSha256;
     const sender = new Sender({ told, outbox, reports, hmac, now, chance: Math.random, timeoutMs: TIMEOUT_MS });
-    let isFresh = true;
     const watcher = new FlowWatcher({
       subscriptions: () => {
-        // during a reload the plugin's configuration is newer than the Gateway's live one
-        if (!isFresh) refresh();
-        isFresh = false;
+        refresh();
         return told.subscriptions;
       },
       bind,

@@ -27,18 +27,23 @@ const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 export class LiveRoutes {
   readonly #options: LiveRoutesOptions;
   #isDisposed = false;
-  #block: unknown = undefined;
+  /** The block of the snapshot that was seen last. */
+  #block: unknown;
   #config: Config = EMPTY;
   #lines: ReadonlySet<string> = new Set();
   #rules: ReadonlySet<string> = new Set();
 
-  /** `block`: the plugin's configuration at registration, when the snapshot may still be the one before. */
-  constructor(options: LiveRoutesOptions, block: unknown) {
+  /**
+   * `block`: the plugin's configuration at registration. `snapshot`: the live one at that time, which is not followed, because it is as
+   * old or older: while a reload replaces the plugin, it is the one before until the plugin has started.
+   */
+  constructor(options: LiveRoutesOptions, block: unknown, snapshot: unknown) {
     this.#options = options;
     this.#load(block);
+    this.#block = pluginBlock(snapshot);
   }
 
-  /** The configuration of the snapshot that was followed last; without routes once it is disposed. */
+  /** The configuration that was taken over last; without routes once it is disposed. */
   get config(): Config {
     return this.#isDisposed ? EMPTY : this.#config;
   }
@@ -46,7 +51,9 @@ export class LiveRoutes {
   /** Takes the routes of the Gateway's live `snapshot` over; keeps the last ones when that is UNREADABLE. */
   follow(snapshot: unknown): void {
     const block = pluginBlock(snapshot);
-    if (!this.#isDisposed && block !== UNREADABLE && block !== this.#block) this.#load(block);
+    if (this.#isDisposed || block === UNREADABLE || block === this.#block) return;
+    this.#block = block;
+    this.#load(block);
   }
 
   /** No path is ours until `resume`. */
@@ -59,7 +66,6 @@ export class LiveRoutes {
   }
 
   #load(block: unknown): void {
-    this.#block = block;
     this.#config = withWeaknesses(loadConfig(block, this.#options.sha256), block, ["mainSession", "unsigned"]);
     const { problems } = this.#config;
     const lines = new Set(problems.map(lineOf));

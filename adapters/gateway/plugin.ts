@@ -12,7 +12,7 @@ import { PluginFile } from "../managed-flows/plugin-file.ts";
 import { gatewayFlows } from "../managed-flows/store.ts";
 import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, onGone, respond } from "../node/index.ts";
 import { AgentRuns } from "./agent-runs.ts";
-import { FLOW_TOOL } from "./agents.ts";
+import { FLOW_TOOL, importFence } from "./agents.ts";
 import { flowTool } from "./flow-tool.ts";
 import type { HttpHandler, PluginApi } from "./api.ts";
 import { offerCommand, offerStatus } from "./command.ts";
@@ -92,20 +92,21 @@ const start = (api: PluginApi, log: Log): void => {
     for (const line of added) log.write("info", line);
   };
   let changed: (() => void) | undefined;
-  const live = new LiveRoutes(
-    { sha256: nodePrimitives.sha256, onProblems, onRules, onChange: () => changed?.() },
-    api.pluginConfig,
-  );
+  const { sha256 } = nodePrimitives;
+  const onChange = (): void => changed?.();
+  const live = new LiveRoutes({ sha256, onProblems, onRules, onChange }, api.pluginConfig, readSnapshot(current));
   const follow = (): void => live.follow(readSnapshot(current));
   const file = pluginFileOf(runtime);
   const flows = gatewayFlows({
     bind: bindFlows(runtime),
     hostConfig: current,
     claims: new ClaimsFile(file),
+    canStart: () => agents.canStart(),
     onRun: () => agents.wake(),
   });
   const agents = new AgentRuns({
     runtime,
+    importFence,
     outside: AsyncLocalStorage.snapshot(),
     live,
     follow,

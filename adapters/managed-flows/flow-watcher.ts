@@ -7,7 +7,7 @@ import { withDeadline } from "../bridge/deadline.ts";
 import type { FlowChanges } from "../flows/changes.ts";
 import type { StoreFault } from "../flows/engine.ts";
 import type { BoundFlows } from "./api.ts";
-import { type Look, type PluginOutbox, seenAs } from "./plugin-outbox.ts";
+import { type Listed, type Look, type PluginOutbox, seenAs } from "./plugin-outbox.ts";
 
 export type WatcherOptions = {
   /** Who wants to know of which session; asked at each turn. */
@@ -50,16 +50,19 @@ const isSame = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, str
 const LIST_FAILED = "the Gateway did not list the flows of a session that has callbacks; it is asked again";
 const FILE_FAILED = "callbacks could not be written down; the session is looked at again";
 
-/** Undefined when the answer is not a list of flows. */
-const lookIn = (listed: unknown): Look | undefined => {
+const UNREADABLE = "a flow of a session that has callbacks cannot be read; the others are told";
+
+/** Undefined when the answer is not a list. Reading a host's list may run its code, and throw. */
+const lookIn = (listed: unknown): Listed | undefined => {
   if (!Array.isArray(listed)) return undefined;
   const look = new Map<string, TellableFlow>();
+  let isWhole = true;
   for (const record of listed) {
     const flow = tellableFlow(record);
-    if (flow === undefined) return undefined;
-    look.set(flow.flowId, flow);
+    if (flow === undefined) isWhole = false;
+    else look.set(flow.flowId, flow);
   }
-  return look;
+  return { look, isWhole };
 };
 
 export class FlowWatcher {
@@ -123,7 +126,7 @@ export class FlowWatcher {
     this.#written.clear();
     for (const owner of owners) {
       if (this.#isStopped) return;
-      await this.#look(owner, subscriptions);
+      await this.#look(owner, subscriptions).catch((error: unknown) => this.#options.onFault(LIST_FAILED, error));
     }
     const ended = performance.now();
     this.#pauseUntil = ended + (ended - begun) * PAUSES;
@@ -159,13 +162,15 @@ export class FlowWatcher {
     const listed = await withDeadline(() => bind(owner).flows.list(), LIST_DEADLINE_MS);
     if (listed.isErr())
       return onFault(LIST_FAILED, listed.error.kind === "late" ? "no answer in time" : listed.error.error);
-    const look = lookIn(listed.value);
-    if (look === undefined) return onFault(LIST_FAILED, "the answer is not a list of flows");
+    const read = lookIn(listed.value);
+    if (read === undefined) return onFault(LIST_FAILED, "the answer is not a list of flows");
+    const { look, isWhole } = read;
+    if (!isWhole) onFault(UNREADABLE, "it is not what this Gateway promises");
     const standings = standingsOf(look);
     const known = this.#known.get(owner);
     if (known !== undefined && now() - known.notedAt < NOTE_MS && isSame(known.standings, standings)) return;
     const wanted = subscriptions.get(owner) ?? [];
-    const found = outbox.found(owner, look, wanted, now());
+    const found = outbox.found(owner, read, wanted, now());
     if (!this.#isKept(found)) return;
     this.#known.set(owner, { standings, notedAt: now() });
     if (found.value > 0) onEvents();

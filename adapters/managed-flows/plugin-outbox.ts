@@ -27,6 +27,9 @@ const SQL = {
 /** What the session's flows are, by id. */
 export type Look = ReadonlyMap<string, TellableFlow>;
 
+/** What a list of them has shown. `isWhole`: whether each flow in it could be read. */
+export type Listed = { readonly look: Look; readonly isWhole: boolean };
+
 const seenIn = (open: Transaction, owner: string): ReadonlyMap<string, string> =>
   new Map(
     open
@@ -88,9 +91,14 @@ export class PluginOutbox implements Outbox {
   //= NOTIFY-1, NOTIFY-10
   /**
    * Writes what a look at the session has found: its events, and how each flow stands now. At the first look what has not changed since
-   * the session is watched is no event. Says how many events there were.
+   * the session is watched is no event. What was seen of a flow stays while one cannot be read. Says how many events there were.
    */
-  found(owner: string, look: Look, subscriptions: readonly Subscription[], now: number): Result<number, StoreFault> {
+  found(
+    owner: string,
+    { look, isWhole }: Listed,
+    subscriptions: readonly Subscription[],
+    now: number,
+  ): Result<number, StoreFault> {
     return this.#transact("BEGIN IMMEDIATE", (open) => {
       const watched = open.prepare(SQL.watched).get(owner);
       const isFirst = typeof watched?.["looked_at"] !== "number";
@@ -106,9 +114,11 @@ export class PluginOutbox implements Outbox {
         const standing = seenAs(flow);
         if (seen.get(flowId) !== standing) open.prepare(SQL.see).run(owner, flowId, standing);
       }
-      for (const flowId of seen.keys()) if (!look.has(flowId)) open.prepare(SQL.unsee).run(owner, flowId);
+      const gone = isWhole ? [...seen.keys()].filter((flowId) => !look.has(flowId)) : [];
+      for (const flowId of gone) open.prepare(SQL.unsee).run(owner, flowId);
       open.prepare(SQL.watch).run(owner, since);
-      open.prepare(SQL.looked).run(owner, now);
+      // what cannot be read yet may be older than the watch
+      if (isWhole || !isFirst) open.prepare(SQL.looked).run(owner, now);
       return events.length;
     });
   }

@@ -35,6 +35,8 @@ export type ManagedFlowsOptions = {
   readonly hostConfig: () => unknown;
   /** Where deliveries are claimed. Without it the store takes none. */
   readonly claims?: ClaimsFile | undefined;
+  /** Whether a new flow can start an agent. Default: it can. */
+  readonly canStart?: (() => boolean) | undefined;
   /** Called when a run waits for its turn, or one is left whose flow nobody knows (`resolveIntent`). Must not throw. */
   readonly onRun?: (() => void) | undefined;
   /** Gets each write that goes through the plugin. Default: one that nothing else tells of anything. */
@@ -226,6 +228,7 @@ export const gatewayFlows = ({
   bind,
   hostConfig,
   claims,
+  canStart = () => true,
   onRun,
   changes = new FlowChanges(),
 }: ManagedFlowsOptions): GatewayFlows => {
@@ -287,7 +290,8 @@ export const gatewayFlows = ({
     takesDeliveries: claims !== undefined,
     changes,
     changesElsewhere: true,
-    execute: (owner, action, report, delivery = NO_DELIVERY) => {
+    execute: (owner, action, report, given = NO_DELIVERY) => {
+      const delivery = given.starts && !canStart() ? { ...given, starts: false } : given;
       const isPlain = delivery.once === undefined && delivery.bind === undefined && !delivery.starts;
       if (action.action === "list_flows") return list(owner, action, report);
       const within = { owner, report, quota: delivery.quota };

@@ -2,6 +2,7 @@
 // may have written some. What it has begun and not settled stays in the outbox.
 
 import type { Result } from "neverthrow";
+import * as z from "zod";
 import {
   callbackRequest,
   type CallbackEvent,
@@ -35,6 +36,13 @@ export type SenderOptions = {
 /** Milliseconds to the next look at the latest, and after one that failed. */
 const LOOK_MS = 60_000;
 const RETRY_MS = 5000;
+
+const FAILED = "the outbox of callbacks failed";
+
+/** What a store of the host's own says that it has claimed may be anything. */
+const CLAIMS = z.array(z.object({ eventId: z.string(), body: z.string(), at: z.number(), tries: z.number() }));
+
+const isClaims = (claimed: readonly Claimed[]): boolean => CLAIMS.safeParse(claimed).success;
 
 /** A route that has events, and when the next one is due. */
 type Due = { readonly route: Told; readonly nextAt: number };
@@ -78,7 +86,7 @@ export class Sender {
       // so that the request whose event it is gets its answer first
       await turn();
       this.#isWanted = false;
-      waitMs = this.#isStopped ? LOOK_MS : await this.#look();
+      waitMs = this.#isStopped ? LOOK_MS : await this.#look().catch((error: unknown) => this.#failed(error));
     }
     if (!this.#isStopped) this.#timer = setTimeout(() => this.wake(), waitMs);
   }
@@ -135,16 +143,25 @@ export class Sender {
     if (free === 0) return;
     const target = { routeId: route.id, address: told.addressOf(route) };
     const claimed = (await this.#ask(() => outbox.claim(target, free, now()))) ?? [];
+    if (!isClaims(claimed)) throw new Error("it answered nonsense");
     for (const event of claimed) this.#begin(event, route);
+  }
+
+  /** Milliseconds to the next look. A store of the host's own may answer what it must not. */
+  #failed(error: unknown): number {
+    this.#options.reports.failed(FAILED, error);
+    return RETRY_MS;
   }
 
   #begin(event: Claimed, route: Told): void {
     const controller = new AbortController();
     this.#places.take(route.id);
-    const tried = this.#try(event, route, controller).finally(() => {
-      this.#tries.delete(tried);
-      this.wake();
-    });
+    const tried = this.#try(event, route, controller)
+      .catch((error: unknown) => void this.#failed(error))
+      .finally(() => {
+        this.#tries.delete(tried);
+        this.wake();
+      });
     this.#tries.set(tried, controller);
     if (this.#isStopped) controller.abort();
   }
@@ -156,11 +173,19 @@ export class Sender {
     const request = callbackRequest(event, route.notify, now(), hmac);
     const posted = await post({ url: route.notify.url, ...request, signal: controller.signal, now });
     clearTimeout(timer);
-    const fate = fateOf(posted.answered, { tries: event.tries + 1, at: event.at }, now(), chance());
+    const tried = { tries: event.tries + 1, at: event.at, hasMoved: this.#hasMoved(route) };
+    const fate = fateOf(posted.answered, tried, now(), chance());
     this.#places.leave(route.id, fate.kind === "taken" && performance.now() - begun < FAST_MS);
     if (this.#isStopped && fate.kind !== "taken") return this.#settle(event, { kind: "later", dueAt: now() });
     reports.tried(route, posted, fate);
     await this.#settle(event, settlementOf(fate, told.addressOf(route), now()));
+  }
+
+  /** Whether the route has another address by now. */
+  #hasMoved(route: Told): boolean {
+    const { told } = this.#options;
+    const present = told.byId.get(route.id);
+    return present !== undefined && told.addressOf(present) !== told.addressOf(route);
   }
 
   async #settle(event: CallbackEvent, settlement: Settlement): Promise<void> {
@@ -172,9 +197,9 @@ export class Sender {
     try {
       const said = await call();
       if (said.isOk()) return said.value;
-      this.#options.reports.failed("the outbox of callbacks failed", said.error.error);
+      this.#failed(said.error.error);
     } catch (error) {
-      this.#options.reports.failed("the outbox of callbacks failed", error);
+      this.#failed(error);
     }
     return undefined;
   }

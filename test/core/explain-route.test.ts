@@ -91,6 +91,20 @@ test.each<[object, readonly unknown[]]>([
       expect.stringMatching(/^deliveries\[0\]: when/u),
     ],
   ],
+  [
+    { run: { message: "Do." } },
+    [
+      "takes actions with its secret",
+      "has a Gateway start an agent for each new flow, without tools, in a session of its own, 900 s and 1 at once at most",
+    ],
+  ],
+  [
+    { run: { message: "Do.", tools: true, session: "agent:main:x", timeoutSeconds: 3600, concurrency: 2 } },
+    [
+      "takes actions with its secret",
+      "has a Gateway start an agent for each new flow, with tools, in the session agent:main:x, 3,600 s and 2 at once at most",
+    ],
+  ],
 ])("POLICY-4: of %j the route says what it takes and allows", (fields, lines) => {
   expect(explainRoute(routeOf(fields))).toEqual(lines);
 });

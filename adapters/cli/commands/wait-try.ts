@@ -14,6 +14,10 @@ export type Passing = { readonly fault: CliFault; readonly afterMs: number | und
 /** A busy server, or one behind a proxy that is being restarted. */
 const STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
+/** A Gateway answers 500 in plain text while it replaces the plugin. A 500 of the plugin itself is a defect, which stays. */
+const isPassing = (status: number, isOfRoute: boolean): boolean =>
+  STATUSES.has(status) || (status === 500 && !isOfRoute);
+
 const CODES: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -32,8 +36,9 @@ const mayPass = ({ kind, error }: SendFault): boolean =>
 /** Longest pause that a server can ask for, ms. */
 const MAX_PAUSE_MS = 60_000;
 
+/** Undefined also of 0 seconds, because a server that is in trouble would be asked without a pause. */
 const msOf = (retryAfter: string | undefined): number | undefined =>
-  retryAfter !== undefined && /^\d{1,6}$/u.test(retryAfter)
+  retryAfter !== undefined && /^0*[1-9]\d{0,5}$/u.test(retryAfter)
     ? Math.min(MAX_PAUSE_MS, Number(retryAfter) * 1000)
     : undefined;
 
@@ -56,8 +61,9 @@ export const tryOnce = async (sent: Call, deadlineMs: number): Promise<Result<An
   }
   const { status, retryAfter } = received.value;
   const read = readAnswer(received.value, sent);
+  const isOver = !isPassing(status, read.isOk());
   const answer = read.andThen((one) => (one.body.ok ? ok(one) : err(refused(one, sent)))).mapErr(plain);
-  return STATUSES.has(status) && answer.isErr() ? ok({ fault: answer.error, afterMs: msOf(retryAfter) }) : answer;
+  return isOver || answer.isOk() ? answer : ok({ fault: answer.error, afterMs: msOf(retryAfter) });
 };
 
 /** Milliseconds before the next try, after so many that failed one after another. */

@@ -150,6 +150,8 @@ export const wait = async (
   io: Io,
   timing: Timing = TIMING,
 ): Promise<Result<number, CliFault>> => {
+  // a job that has found no flow passes an empty id
+  if (flowId.trim() === "") return err(fault("FLOW is empty. Give the id that create_flow has answered"));
   const sender = await openSender(route, options, io.env);
   return sender.isErr() ? err(sender.error) : loop(sender.value, flowId, options, io, timing);
 };

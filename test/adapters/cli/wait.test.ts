@@ -108,6 +108,15 @@ test("WAIT-7: no such flow, a wrong secret and a wrong route end it at once", as
   expect([route.status, route.error]).toEqual([EXIT.refused, expect.stringContaining("404 route_not_found: ")]);
 });
 
+test.each(["", " "])("WAIT-7: without the id of a flow (%j) nothing is sent", async (flowId) => {
+  const ran = await run("http://127.0.0.1:9", flowId);
+  expect([ran.status, ran.out, ran.error]).toEqual([
+    EXIT.usage,
+    "",
+    "FLOW is empty. Give the id that create_flow has answered.\n",
+  ]);
+});
+
 test("WAIT-7: when its time is over the command says so, and prints the flow as it is", async () => {
   const flows = memoryFlows();
   const url = await serve(flows);
@@ -190,6 +199,7 @@ test("WAIT-7: what may pass is tried again, after the seconds that the server na
   const { url, bodies } = await scripted([
     [503, refusal("persist_failed"), "3"],
     null,
+    [500, "Internal Server Error"],
     [502, "<html>bad gateway</html>"],
     [200, flowJson("running", 4)],
     [429, refusal("too_many_waiting"), "5"],
@@ -197,15 +207,25 @@ test("WAIT-7: what may pass is tried again, after the seconds that the server na
     [200, flowJson("succeeded", 5)],
   ]);
   const { status, pauses, out } = await command(url);
-  expect([status, pauses]).toEqual([EXIT.ok, [3000, 2000, 4000, 5000, 2000]]);
+  expect([status, pauses]).toEqual([EXIT.ok, [3000, 2000, 4000, 8000, 5000, 2000]]);
   expect(JSON.parse(out)).toEqual({ flow: { flowId: "f", status: "succeeded", revision: 5 } });
   expect(bodies.map(({ afterRevision, waitSeconds }) => [afterRevision, waitSeconds])).toEqual([
-    ...[undefined, undefined, undefined, undefined].map((none) => [none, none]),
+    ...[undefined, undefined, undefined, undefined, undefined].map((none) => [none, none]),
     [4, 20],
     [4, 20],
     [4, 20],
   ]);
 });
+
+test.each(["0", "000000"])(
+  "WAIT-7: a server that asks to be tried again after %s seconds is asked after ever longer pauses",
+  async (retryAfter) => {
+    const { url, bodies } = await scripted([[503, refusal("persist_failed"), retryAfter]]);
+    const { status, pauses } = await command(url, { timeout: { text: "90s", ms: 90_000 } });
+    expect([status, pauses.slice(0, 3)]).toEqual([EXIT.unreachable, [1000, 2000, 4000]]);
+    expect(bodies.length).toBeLessThan(10);
+  },
+);
 
 test("WAIT-7: a server that never answers is tried until the time is over, and named then", async () => {
   const { url } = await scripted([null]);
@@ -222,7 +242,7 @@ test.each([
   [400, refusal("invalid_request"), EXIT.refused],
   [413, refusal("payload_too_large"), EXIT.refused],
   [500, refusal("internal"), EXIT.refused],
-  [500, "<html>no</html>", EXIT.unreachable],
+  [501, "<html>no</html>", EXIT.unreachable],
   [200, "<html>a page</html>", EXIT.unreachable],
   [200, JSON.stringify({ ok: true, result: {} }), EXIT.unreachable],
   [200, JSON.stringify({ ok: true, result: { flow: { status: 7, revision: 1 } } }), EXIT.unreachable],

@@ -1,20 +1,16 @@
-// A Gateway that cannot start agents: what the plugin says, and when it is asked for nothing.
+// The runs of a Gateway: which configuration they go by, and what the plugin says where no agent can be started.
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Log } from "../../../adapters/bridge/log.ts";
 import { AgentRuns } from "../../../adapters/gateway/agent-runs.ts";
 import { type AgentRuntime, canRun } from "../../../adapters/gateway/agents.ts";
 import { LiveRoutes } from "../../../adapters/gateway/live-routes.ts";
-import { PluginFile } from "../../../adapters/managed-flows/plugin-file.ts";
-import type { GatewayFlows } from "../../../adapters/managed-flows/store.ts";
+import { Runs } from "../../../adapters/managed-flows/runs-table.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
+import { CREATE, Lab, OWNER } from "../managed-flows/lab.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "agent-runs-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const PLAIN = { routeId: "r", once: undefined, bind: undefined };
 
 const call = (): never => expect.fail("nothing is asked for");
 
@@ -46,31 +42,92 @@ test("RUN-10: a Gateway can start agents only with every call that runs need", (
 });
 
 test.each([true, false])(
-  "RUN-10: a Gateway that cannot says so once if a route has run (%s), and its routes live",
+  "RUN-10: a Gateway that cannot says so once if a route has run (%s), its routes live, and no flow waits for an agent",
   async (hasRun) => {
+    const lab = new Lab();
     const lines: string[] = [];
     const sink = { info: () => undefined, warn: (line: string) => void lines.push(line), error: call };
     const log = new Log(sink, () => 0);
     const route = { sessionKey: "agent:main:hook", secret: "a-long-enough-secret" };
     const config = { routes: { r: { ...route, ...(hasRun ? { run: { message: "Do {{flow.goal}}" } } : {}) } } };
     const { sha256 } = nodePrimitives;
-    const live = new LiveRoutes({ sha256, onProblems: () => undefined, onRules: () => undefined }, config);
+    const live = new LiveRoutes({ sha256, onProblems: () => undefined, onRules: () => undefined }, config, undefined);
     const runs = new AgentRuns({
       runtime: runtimeWithout(...CALLS),
+      importFence: call,
       outside: AsyncLocalStorage.snapshot(),
       live,
       follow: () => undefined,
       hostConfig: call,
-      file: new PluginFile({ file: () => join(folder, "deliveries.sqlite") }),
+      file: lab.claims.file,
       log,
-      // boundary: its flows are not asked for anything.
-      flows: {} as GatewayFlows,
+      flows: lab.store,
     });
+    lab.canStart = () => runs.canStart();
     runs.start();
-    runs.wake();
+    for (const starts of [hasRun, false, hasRun]) await lab.ask(CREATE, { ...PLAIN, starts });
     runs.wake();
     await runs.stop();
+    expect([lab.host.flows.length, lab.claims.file.exists()]).toEqual([3, false]);
     expect(lines.map((line) => line.includes("cannot start agents for flows"))).toEqual(hasRun ? [true] : []);
     expect(live.config.routes.size).toBe(1);
+  },
+);
+
+/** A Gateway whose agents answer at once; `begun` gets what each turn was begun with. */
+const answeringRuntime = (begun: unknown[]): AgentRuntime => {
+  const runtime: unknown = {
+    subagent: {
+      run: (params: unknown) => Promise.resolve(begun.push(params)),
+      waitForRun: () => Promise.resolve({ status: "ok", terminalReply: { text: "Done." } }),
+      getSessionMessages: () => Promise.resolve({ messages: [] }),
+    },
+    tasks: {
+      runs: { bindSession: call },
+      async: {
+        runs: { bindSession: () => ({ resolve: () => Promise.resolve(undefined) }) },
+        managedFlows: { bindSession: () => ({ runTask: () => Promise.resolve({ created: true }) }) },
+      },
+    },
+  };
+  return runtime as AgentRuntime;
+};
+
+const routesWith = (run: object | undefined) => ({
+  routes: { r: { sessionKey: OWNER, secret: "a-long-enough-secret", ...(run && { run }) } },
+});
+
+test.each([
+  ["without run", undefined],
+  ["with tools", { message: "Do {{flow.goal}}", tools: true }],
+])(
+  "RUN-2, RUN-7: while a reload replaces the plugin, runs go by the configuration that it was registered with, and not by the live one (%s)",
+  async (_, before) => {
+    const lab = new Lab();
+    await lab.ask(CREATE, { ...PLAIN, starts: true });
+    const { sha256 } = nodePrimitives;
+    const snapshot = { plugins: { entries: { webhooks: { config: routesWith(before) } } } };
+    const options = { sha256, onProblems: () => undefined, onRules: () => undefined };
+    const live = new LiveRoutes(options, routesWith({ message: "Do {{flow.goal}}" }), snapshot);
+    const begun: unknown[] = [];
+    const runs = new AgentRuns({
+      runtime: answeringRuntime(begun),
+      importFence: () => Promise.resolve((text) => text),
+      outside: AsyncLocalStorage.snapshot(),
+      live,
+      follow: () => live.follow(snapshot),
+      hostConfig: call,
+      file: lab.claims.file,
+      flows: lab.store,
+      log: new Log({ info: call, warn: call, error: call }, () => 0),
+    });
+    runs.start();
+    const rows = new Runs(lab.claims.file);
+    await vi.waitUntil(() => rows.list()._unsafeUnwrap().length === 0, { interval: 1 });
+    await runs.stop();
+    expect(lab.host.flows).toMatchObject([
+      { status: "succeeded", stateJson: { run: { status: "succeeded", reply: "Done." } } },
+    ]);
+    expect(begun).toEqual([expect.objectContaining({ disableTools: true })]);
   },
 );

@@ -193,19 +193,22 @@ test("ROUTE-2: a disposed plugin serves nothing", async () => {
   expect(await ask(PATH_A)).toBe(404);
 });
 
-test("M-2: routes are registered from the newest configuration, while the live snapshot may still be the old one", () => {
+test("M-2, CONFIG-5: routes are the newest configuration's, while the live snapshot is still the old one, and follow its next", async () => {
   const recorder = new Recorder();
-  plugin.register(
-    recorder.api({ pluginConfig: { routes: { added: { ...CONFIG.routes.cold, path: "/hooks/added" } } } }),
-  );
+  const routes = { added: { sessionKey: "s", secret: ROUTE_B.secret, path: "/hooks/added" } };
+  plugin.register(recorder.api({ pluginConfig: { routes } }));
   expect(recorder.routes.map(({ path }) => path)).toEqual(["/plugins/webhooks", "/hooks/added"]);
+  const ask = await serve(recorder);
+  expect([await ask("/hooks/added", ROUTE_B.secret), await ask(PATH_A)]).toEqual([200, 404]);
+  recorder.snapshot = snapshotOf({ routes: { added: { ...routes.added, secret: ROUTE_A.secret } } });
+  expect([await ask("/hooks/added", ROUTE_B.secret), await ask("/hooks/added")]).toEqual([401, 200]);
 });
 
 test("CONFIG-5: the table is rebuilt only if the block is another object, and survives an unreadable snapshot", () => {
   let snapshot: () => unknown = () => snapshotOf(CONFIG);
   const told: (readonly string[])[] = [];
   const onProblems = (...lines: (readonly string[])[]): void => void told.push(...lines);
-  const live = new LiveRoutes({ sha256, onProblems, onRules: () => undefined }, CONFIG);
+  const live = new LiveRoutes({ sha256, onProblems, onRules: () => undefined }, CONFIG, snapshotOf(CONFIG));
   const current = () => {
     live.follow(readSnapshot(snapshot));
     return live.config;
@@ -235,7 +238,7 @@ test("AUDIT-1: rules are explained in the log, once for each change and without 
   const rule = (key: string) => ({ key, do: { action: "finish_flow" } });
   const ruled = { sessionKey: ROUTE_A.sessionKey, secret: ROUTE_A.secret };
   const routes = { zapier: { ...ruled, deliveries: [rule("x agent:main:owner-a")] } };
-  const live = new LiveRoutes({ sha256, onProblems: () => undefined, onRules }, { routes });
+  const live = new LiveRoutes({ sha256, onProblems: () => undefined, onRules }, { routes }, undefined);
   live.follow(snapshotOf({ routes: { ...routes } }));
   live.follow(snapshotOf({ routes: { zapier: { ...ruled, deliveries: [rule("x")] } } }));
   const line = (key: string): string =>

@@ -4,11 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import type { FlowStore } from "../../../adapters/flows/flow-store.ts";
 import type { Binding } from "../../../adapters/managed-flows/api.ts";
 import { ClaimsFile } from "../../../adapters/managed-flows/claims-file.ts";
 import { PluginFile } from "../../../adapters/managed-flows/plugin-file.ts";
-import { gatewayFlows } from "../../../adapters/managed-flows/store.ts";
+import { type GatewayFlows, gatewayFlows } from "../../../adapters/managed-flows/store.ts";
 import { type Delivery, type FlowAction, NO_DELIVERY, type Outcome } from "../../../core/index.ts";
 import { ModelHost } from "../../support/model-host.ts";
 
@@ -58,17 +57,19 @@ export class Lab {
   now = Date.now();
   /** Called after each mutation that the host has carried out. */
   afterCall = (): void => undefined;
+  /** Whether new flows can start agents. */
+  canStart = (): boolean => true;
   /** How often runs were said to wait. */
   woken = 0;
   #claims: ClaimsFile;
-  #store: FlowStore;
+  #store: GatewayFlows;
 
   constructor(file: string = newFile()) {
     this.file = file;
     [this.#claims, this.#store] = this.#load();
   }
 
-  get store(): FlowStore {
+  get store(): GatewayFlows {
     return this.#store;
   }
 
@@ -81,11 +82,12 @@ export class Lab {
     [this.#claims, this.#store] = this.#load();
   }
 
-  #load(): [ClaimsFile, FlowStore] {
+  #load(): [ClaimsFile, GatewayFlows] {
     const claims = new ClaimsFile(new PluginFile({ file: () => this.file, now: () => this.now }));
     const onRun = (): void => void (this.woken += 1);
-    const store = gatewayFlows({ bind: (owner) => this.#bind(owner), hostConfig: () => ({}), claims, onRun });
-    return [claims, store];
+    const canStart = (): boolean => this.canStart();
+    const bind = (owner: string): Binding => this.#bind(owner);
+    return [claims, gatewayFlows({ bind, hostConfig: () => ({}), claims, canStart, onRun })];
   }
 
   #bind(owner: string): Binding {

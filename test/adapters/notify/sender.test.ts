@@ -1,8 +1,10 @@
 // Callbacks from real stores to real receivers, with a clock that the test moves.
 
-import { afterEach, describe, expect, test } from "vitest";
+import { ok } from "neverthrow";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import type { EmbeddedFlows } from "../../../adapters/flows/embedded-store.ts";
+import type { FlowEvents } from "../../../adapters/flows/outbox.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import type { Routes } from "../../../core/index.ts";
 import {
@@ -195,6 +197,25 @@ describe.each(STORES)("%s", (_, open) => {
     expect(again.callbacks.problems()).toEqual([]);
   });
 
+  test("NOTIFY-3, NOTIFY-6: a 410 of the address that a route has left takes no event away from the next one", async () => {
+    const hook = await receiver();
+    const at = (path: string): Routes => routesOf({ a: { url: `${hook.origin}${path}` } });
+    const { clock, flows, sending } = begin(at("/one"));
+    hook.answering = (...asked) => {
+      sending.routes = at("/two");
+      hook.answering = status(200);
+      status(410)(...asked);
+    };
+    await endOne(flows);
+    await untilOutbox(flows.events, (waiting) => waiting.get("a")?.nextAt === START + 5000);
+    clock.time += 5000;
+    sending.callbacks.wake();
+    await hook.has(2);
+    await untilOutbox(flows.events, isEmpty);
+    expect(hook.got.map(({ path }) => path)).toEqual(["/one", "/two"]);
+    expect(new Set(hook.ids).size).toBe(1);
+  });
+
   test("NOTIFY-5: a redirect is not followed", async () => {
     const [hook, target] = [await receiver(), await receiver()];
     for (const code of [301, 302, 303, 307, 308]) {
@@ -337,4 +358,36 @@ describe.each(STORES)("%s", (_, open) => {
     await untilOutbox(flows.events, isEmpty);
     expect(hook.got).toHaveLength(1);
   });
+});
+
+/** What a store of one's own may answer by mistake. */
+const MISTAKES: readonly (readonly [string, Partial<Record<keyof FlowEvents, () => unknown>>])[] = [
+  ["looks at nothing", { look: () => ok({}) }],
+  ["looks, and throws", { look: () => expect.fail("gone") }],
+  ["claims what is no list", { claim: () => ok(7) }],
+  ["claims what is no event", { claim: () => ok([null, { eventId: 7 }]) }],
+  ["cannot say what gave way", { takeDropped: () => expect.fail("gone") }],
+  ["says that nothing gave way", { takeDropped: () => undefined }],
+];
+
+test.each(MISTAKES)("NOTIFY-8: a store that %s ends no process, and is asked again", async (_, mistake) => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  ends.push(() => void vi.useRealTimers());
+  const unhandled = vi.fn<() => void>();
+  process.on("unhandledRejection", unhandled);
+  ends.push(() => void process.off("unhandledRejection", unhandled));
+  const hook = await receiver();
+  const clock = new Clock();
+  const flows = memoryFlows({ now: clock.now });
+  // boundary: what answers by mistake is not what its type says.
+  const events = { ...flows.events, ...mistake } as FlowEvents;
+  const sending = send(events, routesOf({ a: { url: hook.origin } }), clock);
+  ends.push(() => sending.callbacks.stop());
+  await endOne(flows);
+  await vi.advanceTimersByTimeAsync(4000);
+  expect([unhandled.mock.calls, hook.got]).toEqual([[], []]);
+  expect(sending.lines).toEqual([expect.stringMatching(/^warn the outbox of callbacks failed/u)]);
+  Object.assign(events, flows.events);
+  await vi.advanceTimersByTimeAsync(60_000);
+  await hook.has(1);
 });

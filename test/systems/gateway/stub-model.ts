@@ -9,6 +9,8 @@ export type ModelCall = {
   readonly tools: readonly string[];
   /** The texts of the messages, in their order. */
   readonly texts: readonly string[];
+  /** Images that the Gateway has put beside the texts. */
+  readonly images: number;
   isAborted: boolean;
 };
 
@@ -28,6 +30,9 @@ const textOf = (content: unknown): string =>
     : Array.isArray(content)
       ? content.map((part: { text?: string }) => part.text ?? "").join("")
       : "";
+
+const imagesIn = (content: unknown): number =>
+  Array.isArray(content) ? content.filter(({ type }: { type?: string }) => type === "image_url").length : 0;
 
 const read = async (request: IncomingMessage): Promise<string> => {
   let text = "";
@@ -59,7 +64,7 @@ export class StubModel {
       apiKey: "stub",
       api: "openai-completions",
       models: [
-        { id: "fix", name: "fix" },
+        { id: "fix", name: "fix", input: ["text", "image"] },
         { id: "other", name: "other" },
       ],
     };
@@ -80,6 +85,7 @@ export class StubModel {
       model: body.model,
       tools: (body.tools ?? []).map((tool) => tool.function?.name ?? ""),
       texts: body.messages.map(({ content }) => textOf(content)),
+      images: body.messages.reduce((sum, { content }) => sum + imagesIn(content), 0),
       isAborted: false,
     };
     response.on("close", () => (call.isAborted = !response.writableFinished));
