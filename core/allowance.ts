@@ -47,12 +47,13 @@ const policyOf = ({ limit, windowMs, inFlight }: Allowance): string =>
     ? USUAL
     : policy(limit, windowMs, inFlight);
 
-/** The two fields. */
-export type RateLimitFields = { readonly "RateLimit-Policy": string; readonly RateLimit: string };
-
 //= LIMIT-11
-/** `t` of RateLimit: seconds for which no more than `r` requests may be sent. */
-export const rateLimitFields = (allowance: Allowance): RateLimitFields => ({
+/** The header with the two fields. `t` of RateLimit: seconds for which no more than `r` requests may be sent. */
+export const withRateLimit = (
+  headers: Readonly<Record<string, string>>,
+  allowance: Allowance,
+): Readonly<Record<string, string>> => ({
+  ...headers,
   "RateLimit-Policy": policyOf(allowance),
   RateLimit: `"default";r=${String(allowance.remaining)};t=${seconds(allowance.endsInMs)}`,
 });

@@ -1,7 +1,7 @@
 // Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22).
 // A Reply is built from views and from the tables of refusals, and from nothing else.
 
-import { type Allowance, rateLimitFields } from "./allowance.ts";
+import { type Allowance, withRateLimit } from "./allowance.ts";
 import { type JsonValue, stringifyJson } from "./json.ts";
 import { isLongerThanList, MOST_LISTED } from "./list-weight.ts";
 import {
@@ -96,8 +96,7 @@ const withRetry = (reply: Reply, retryAfterMs: number | undefined): Reply => {
 const withLimits = (
   headers: Readonly<Record<string, string>>,
   allowance: Allowance | undefined,
-): Readonly<Record<string, string>> =>
-  allowance === undefined ? headers : { ...headers, ...rateLimitFields(allowance) };
+): Readonly<Record<string, string>> => (allowance === undefined ? headers : withRateLimit(headers, allowance));
 
 //= REPLY-2, AUTH-5
 /**

@@ -6,15 +6,20 @@ import {
   type Allowance,
   allowanceOf,
   type Bucket,
-  rateLimitFields,
   SLOTS,
   stepWindow,
   WINDOW,
+  withRateLimit,
 } from "../../core/index.ts";
 import { runs } from "../support/runs.ts";
 
 const POLICY = /^"default";q=(\d+);w=(\d+)(?:, "in-flight";q=(\d+);qu="concurrent-requests")?$/u;
 const LIMIT = /^"default";r=(\d+);t=(\d+)$/u;
+
+const fieldsOf = (allowance: Allowance): { readonly policy: string; readonly limit: string } => {
+  const { "RateLimit-Policy": policy = "", RateLimit: limit = "" } = withRateLimit({}, allowance);
+  return { policy, limit };
+};
 
 const numbersIn = (pattern: RegExp, text: string): readonly (number | undefined)[] =>
   (pattern.exec(text) ?? [])
@@ -38,7 +43,7 @@ const allowance: fc.Arbitrary<Allowance> = fc.record({
 test("LIMIT-11: the fields are lists of the draft's items, with the numbers of the allowance, times rounded up", () => {
   fc.assert(
     fc.property(allowance, (said) => {
-      const { "RateLimit-Policy": policy, RateLimit: limit } = rateLimitFields(said);
+      const { policy, limit } = fieldsOf(said);
       const [quota, window, slots] = numbersIn(POLICY, policy);
       const [remaining, end] = numbersIn(LIMIT, limit);
       expect([quota, slots, remaining]).toEqual([said.limit, said.inFlight, said.remaining]);
@@ -52,16 +57,16 @@ test("LIMIT-11: at the beginning of a window all of it is left, whatever fractio
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), (now) => {
       const { bucket } = stepWindow({ own: undefined, overflow: undefined, room: true }, now);
-      expect(rateLimitFields(allowanceOf(bucket, WINDOW, SLOTS, now)).RateLimit).toBe('"default";r=119;t=60');
+      expect(fieldsOf(allowanceOf(bucket, WINDOW, SLOTS, now)).limit).toBe('"default";r=119;t=60');
     }),
     { numRuns: runs(300) },
   );
 });
 
 test("LIMIT-11: of a route that says nothing of its limits the fields are these", () => {
-  expect(rateLimitFields(allowanceOf({ endsAt: 61_000, count: 83 }, WINDOW, SLOTS, 49_001))).toEqual({
-    "RateLimit-Policy": '"default";q=120;w=60, "in-flight";q=8;qu="concurrent-requests"',
-    RateLimit: '"default";r=37;t=12',
+  expect(fieldsOf(allowanceOf({ endsAt: 61_000, count: 83 }, WINDOW, SLOTS, 49_001))).toEqual({
+    policy: '"default";q=120;w=60, "in-flight";q=8;qu="concurrent-requests"',
+    limit: '"default";r=37;t=12',
   });
 });
 
@@ -86,10 +91,7 @@ test("LIMIT-11: a client that sends no more than r requests within t seconds is 
             told = { ...told, left: 0 };
             continue;
           }
-          const [remaining = 0, seconds = 0] = numbersIn(
-            LIMIT,
-            rateLimitFields(allowanceOf(own, rule, SLOTS, now)).RateLimit,
-          );
+          const [remaining = 0, seconds = 0] = numbersIn(LIMIT, fieldsOf(allowanceOf(own, rule, SLOTS, now)).limit);
           expect(now + seconds * 1000).toBeGreaterThanOrEqual(own.endsAt);
           expect(now + seconds * 1000).toBeLessThan(own.endsAt + 1000);
           told = { left: remaining, until: now + seconds * 1000 };

@@ -6,7 +6,6 @@ import {
   CANCEL_REFUSALS,
   MUTATION_REFUSALS,
   type Outcome,
-  rateLimitFields,
   REJECTIONS,
   replyToOutcome,
   replyToRejection,
@@ -16,6 +15,7 @@ import {
   viewSummary,
   viewTask,
   WINDOW,
+  withRateLimit,
 } from "../../../core/index.ts";
 import { namesOf } from "../../../adapters/openapi/schema.ts";
 import { flowFields, flowStatus, goodText, summaryFields, taskFields } from "../../core/arbitraries.ts";
@@ -101,7 +101,7 @@ test("LIMIT-11: a status has the headers that one of its refusals has, and no ot
   for (const [status, codes] of Map.groupBy(namesOf(REJECTIONS), (code) => String(REJECTIONS[code].status))) {
     const limits = isEarly(status)
       ? []
-      : Object.keys(rateLimitFields(allowanceOf({ endsAt: 1, count: 1 }, WINDOW, SLOTS, 0)));
+      : Object.keys(withRateLimit({}, allowanceOf({ endsAt: 1, count: 1 }, WINDOW, SLOTS, 0)));
     const own = [...new Set([...codes.flatMap(headersOf), ...limits])];
     expect([status, Object.keys(responseOf(status).headers ?? {}).toSorted()]).toEqual([status, own.toSorted()]);
   }
