@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { type ActionOf, MAX_PAGE } from "./action.ts";
 import { type Cursor, MOST_AT, readCursor, writeCursor } from "./cursor.ts";
-import { type FlowStatus, OPEN_STATUSES } from "./flow.ts";
+import { FLOW_STATUSES, type FlowStatus, OPEN_STATUSES } from "./flow.ts";
 import { flowWeight, MAX_LIST_BYTES, MOST_LISTED } from "./list-weight.ts";
 import { own } from "./own.ts";
 import type { OutcomeOf } from "./outcome.ts";
@@ -34,11 +34,13 @@ export const pageSize = ({ limit = MAX_PAGE }: ListFlows): number => limit;
 /** Whether a flow with these fields is listed. */
 export const isListed = (
   { status, controllerId, updatedAfter }: ListFilter,
-  flow: { readonly status: unknown; readonly controllerId?: unknown; readonly updatedAt: unknown },
+  flow: { readonly status?: unknown; readonly controllerId?: unknown; readonly updatedAt?: unknown },
 ): boolean =>
   (status === undefined || flow.status === status) &&
   (controllerId === undefined || flow.controllerId === controllerId) &&
   (updatedAfter === undefined || Number(flow.updatedAt) > updatedAfter);
+
+const STATUSES: ReadonlySet<unknown> = new Set(FLOW_STATUSES);
 
 /** Where flows come from. `fieldsOf`: what has a flow's fields, to be read with care. */
 type Source<T> = {
@@ -60,46 +62,43 @@ const compare = (a: Cursor, b: Cursor): number => {
   return a.id < b.id ? -1 : 1;
 };
 
-const placeOf = (fields: unknown): Result<Cursor, BadRecord> => {
+type Read = Cursor & { readonly status: unknown; readonly controllerId: unknown; readonly updatedAt: number };
+
+const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+
+//= VIEW-4
+/** The fields that decide whether a flow is listed, and where. Its other ones are read only if it is. */
+const read = (fields: unknown): Result<Read, BadRecord> => {
   const [id, createdAt] = [own(fields, "flowId"), own(fields, "createdAt")];
+  const [status, updatedAt] = [own(fields, "status"), own(fields, "updatedAt")];
   if (typeof id !== "string" || id === "") return err({ field: "flowId" });
-  if (typeof createdAt !== "number" || !Number.isFinite(createdAt)) return err({ field: "createdAt" });
-  return ok({ at: Math.min(MOST_AT, Math.max(0, Math.floor(createdAt))), id });
+  if (!isTime(createdAt)) return err({ field: "createdAt" });
+  if (!STATUSES.has(status)) return err({ field: "status" });
+  if (!isTime(updatedAt)) return err({ field: "updatedAt" });
+  const at = Math.min(MOST_AT, Math.max(0, Math.floor(createdAt)));
+  return ok({ at, id, status, controllerId: own(fields, "controllerId"), updatedAt });
 };
 
-const matches = (filter: ListFilter, fields: unknown): boolean =>
-  isListed(filter, {
-    status: own(fields, "status"),
-    controllerId: own(fields, "controllerId"),
-    updatedAt: own(fields, "updatedAt"),
-  });
-
-/** By index, because a list of other code may have methods of its own. */
-const filtered = <T>(items: readonly T[], filter: ListFilter, { fieldsOf }: Source<T>): readonly T[] => {
-  const found: T[] = [];
+//= LIST-1, LIST-2
+/** The flows after the cursor that the filters let through. A flow that was removed meanwhile is a place as well as any other. */
+const entriesOf = <T>(
+  items: readonly T[],
+  action: ListFlows,
+  { fieldsOf }: Source<T>,
+): Result<readonly Entry<T>[], BadRecord> => {
+  const from = action.cursor === undefined ? undefined : readCursor(action.cursor);
+  const entries: Entry<T>[] = [];
+  // by index, because a list of other code may have methods of its own
   for (let index = 0; index < items.length; index += 1) {
     // boundary: a hole is as a record that is not one.
     const item = items[index] as T;
-    if (matches(filter, fieldsOf(item))) found.push(item);
+    const found = read(fieldsOf(item));
+    if (found.isErr()) return err(found.error);
+    const { at, id } = found.value;
+    if (isListed(action, found.value) && (from === undefined || compare(from, found.value) < 0))
+      entries.push({ at, id, item });
   }
-  return found;
-};
-
-//= LIST-1
-/** The flows after the cursor, in order. A flow that was removed meanwhile is a place as well as any other. */
-const entriesAfter = <T>(
-  items: readonly T[],
-  cursor: string | undefined,
-  { fieldsOf }: Source<T>,
-): Result<readonly Entry<T>[], BadRecord> => {
-  const from = cursor === undefined ? undefined : readCursor(cursor);
-  const entries: Entry<T>[] = [];
-  for (const item of items) {
-    const place = placeOf(fieldsOf(item));
-    if (place.isErr()) return err(place.error);
-    if (from === undefined || compare(from, place.value) < 0) entries.push({ ...place.value, item });
-  }
-  return ok(entries.toSorted(compare));
+  return ok(entries);
 };
 
 type Flows = OutcomeOf<"flows">;
@@ -141,9 +140,14 @@ const viewAll = <T>(items: readonly T[], { viewOf }: Source<T>): Result<Flows | 
 
 const listed = <T>(items: readonly T[], action: ListFlows, source: Source<T>): Result<Flows | undefined, BadRecord> => {
   if (!isPart(action)) return viewAll(items, source);
-  const found = filtered(items, action, source);
-  if (!isPaged(action)) return viewAll(found, source);
-  return entriesAfter(found, action.cursor, source).andThen((entries) => fillPage(entries, pageSize(action), source));
+  return entriesOf(items, action, source).andThen((entries) =>
+    isPaged(action)
+      ? fillPage(entries.toSorted(compare), pageSize(action), source)
+      : viewAll(
+          entries.map(({ item }) => item),
+          source,
+        ),
+  );
 };
 
 /**
@@ -156,20 +160,17 @@ export const listRecords = (records: unknown, action: ListFlows): Result<Flows |
 //= LIST-5
 /**
  * The answer to `action` from what a store has answered to it. One that knows no pages has given the whole list; one that knows
- * them is trusted with the places. Undefined: the answer is neither.
+ * them is trusted with the places. Undefined: the answer is neither, or too large.
  */
 export const listViews = (answer: Flows, action: ListFlows): Flows | undefined => {
   const { flows, next } = answer;
   if (!isPart(action)) return next === undefined ? answer : undefined;
-  if (next === undefined)
-    return isPaged(action) ? paged(flows, action) : { ...answer, flows: filtered(flows, action, VIEWS) };
-  const isPage =
-    isPaged(action) && flows.length <= pageSize(action) && (next === null || readCursor(next) !== undefined);
-  return isPage ? { ...answer, flows: filtered(flows, action, VIEWS) } : undefined;
+  if (next === undefined && isPaged(action)) return listed(flows, action, VIEWS).unwrapOr(undefined);
+  const isPage = next === undefined || (isPaged(action) && flows.length <= pageSize(action) && isPlace(next));
+  return isPage ? { ...answer, flows: flows.filter(({ json }) => isListed(action, json)) } : undefined;
 };
 
-const paged = (flows: readonly FlowView[], action: ListFlows): Flows | undefined =>
-  listed(flows, action, VIEWS).unwrapOr(undefined);
+const isPlace = (next: string | null): boolean => next === null || readCursor(next) !== undefined;
 
 const OPEN: ReadonlySet<unknown> = new Set(OPEN_STATUSES);
 
