@@ -13,6 +13,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   202: ["CancelPending", "The cancellation is stored. The flow ends when its tasks have ended."],
   400: ["BadRequest", "Correct the request: `result.field` names the faulty field, `error` says what is wrong."],
   401: ["Unauthorized", "Send the route's secret. The answer is the same for a missing and a wrong secret."],
+  403: [
+    "NotAllowed",
+    "The route does not allow what the body asks for: `result.field` names `action`, `controllerId` or `childSessionKey`. Ask the operator; do not repeat the request.",
+  ],
   404: ["NotFound", "`route_not_found`: check the path. `not_found`: the route's session has no such flow."],
   405: ["MethodNotAllowed", "Use POST."],
   408: [

@@ -802,9 +802,9 @@ export const BUGS: readonly Bug[] = [
     clause: "CONFIG-3",
     code: [
       {
-        file: "core/config.ts",
-        was: "is shorter than ${String(STRONG_SECRET_LENGTH)} characters",
-        becomes: "${value} is shorter than ${String(STRONG_SECRET_LENGTH)} characters",
+        file: "core/configured-text.ts",
+        was: "err({ field, sentence: REFERENCE })",
+        becomes: "err({ field, sentence: `${value} ${REFERENCE}` })",
       },
     ],
     model: {

@@ -10,6 +10,8 @@ const FOLDERS = [
   "core",
   "adapters/flows",
   "adapters/limits",
+  "adapters/audit",
+  "adapters/metrics",
   "adapters/bridge",
   "adapters/status",
   "adapters/notify",
