@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
+import type { RequestEvent } from "../../core/index.ts";
 import { createBridge, type Deliver, isOurs } from "../bridge/bridge.ts";
 import { Log } from "../bridge/log.ts";
 import { newLines } from "../bridge/rule-lines.ts";
@@ -23,6 +24,7 @@ import { Health } from "./health.ts";
 import { importIngress } from "./ingress.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { GatewayPaths } from "./paths.ts";
+import { RequestWatch } from "./request-watch.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { Activity } from "../status/activity.ts";
 import { createStatus } from "../status/document.ts";
@@ -42,18 +44,16 @@ const bindFlows =
     };
   };
 
-/** The folder of the plugin's own below the Gateway's state, which the manifest declares as a backup resource, and its file. */
-const DELIVERIES = ["openclaw-webhooks", "deliveries.sqlite"];
+/** The folder of the plugin's own below the Gateway's state, which the manifest declares as a backup resource. */
+const stateFolder = ({ state }: PluginApi["runtime"]): string => {
+  if (state === undefined) throw new Error("this Gateway names no folder for its state");
+  return join(state.resolveStateDir(process.env), "openclaw-webhooks");
+};
 
 //= ONCE-7
 /** Opened by the first request that has a key, so that an operator who never gets one has no file. */
 const pluginFileOf = (runtime: PluginApi["runtime"]): PluginFile =>
-  new PluginFile({
-    file: () => {
-      if (runtime.state === undefined) throw new Error("this Gateway names no folder for its state");
-      return join(runtime.state.resolveStateDir(process.env), ...DELIVERIES);
-    },
-  });
+  new PluginFile({ file: () => join(stateFolder(runtime), "deliveries.sqlite") });
 
 /** What an edit may change without a replacement of the plugin, during which all its routes would answer 500. */
 const FOLLOWED = ["plugins.entries.webhooks.config"];
@@ -125,6 +125,11 @@ const start = (api: PluginApi, log: Log): void => {
     onProblems: (lines) => health.set("callbacks", lines),
   });
   const activity = new Activity();
+  const requests = new RequestWatch({ config: () => live.config, folder: () => stateFolder(runtime), log });
+  const onEvent = (event: RequestEvent): void => {
+    activity.add(event);
+    requests.onEvent?.(event);
+  };
   const { locate, handle, endWaits, resumeWaits } = createBridge({
     routes: () => live.config.routes,
     store: flows,
@@ -132,7 +137,7 @@ const start = (api: PluginApi, log: Log): void => {
     primitives: nodePrimitives,
     clock,
     log,
-    onEvent: activity.add,
+    onEvent,
   });
   const status = createStatus({
     config: () => live.config,
@@ -174,6 +179,7 @@ const start = (api: PluginApi, log: Log): void => {
     paths.follow(live.config.paths);
     agents.follow();
     callbacks.follow();
+    requests.follow();
   };
   const watch = new ConfigWatch(follow);
   const end = (): void => {
@@ -181,6 +187,7 @@ const start = (api: PluginApi, log: Log): void => {
     paths.stop();
     live.dispose();
     endWaits();
+    requests.end();
     // what ends late may have opened the file again
     void Promise.all([agents.stop(), callbacks.stop()]).then(() => file.close());
   };
@@ -189,6 +196,7 @@ const start = (api: PluginApi, log: Log): void => {
     start: ({ serviceHealth }) => {
       live.resume();
       resumeWaits();
+      requests.resume();
       paths.start();
       agents.start();
       callbacks.start();
