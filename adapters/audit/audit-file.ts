@@ -112,6 +112,7 @@ export class AuditFile {
   #size: number;
   /** Size beyond which it is put aside. */
   #limit: number;
+  #isClosed = false;
   /** Whether a part of a line stands at the end. */
   #isTorn = false;
   /** Lines that are missing at the end of the file, and in all. */
@@ -168,6 +169,7 @@ export class AuditFile {
 
   /** Goes on in a new file of the same path, for those who put the file aside themselves. Keeps the old one if that fails. */
   reopen(): void {
+    if (this.#isClosed) return;
     try {
       this.#goOnIn(openFile(this.#options.file));
     } catch (error) {
@@ -175,12 +177,15 @@ export class AuditFile {
     }
   }
 
-  /** Nothing may be written after that. */
+  /** Lines that come after that are lost, and counted. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     closeSync(this.#opened.descriptor);
   }
 
   #append(lines: string): void {
+    if (this.#isClosed) throw new Unusable("is closed");
     let text = this.#isTorn ? `\n${lines}` : lines;
     if (this.#size > 0 && this.#size + text.length > this.#limit) {
       this.#putAside();

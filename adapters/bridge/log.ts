@@ -83,6 +83,11 @@ export class Log {
     if (this.#isDue(topic)) this.#rationed("error", line);
   }
 
+  /** Calls `tell` at most once a minute for the topic. */
+  sometimes(topic: string, tell: () => void): void {
+    if (this.#isDue(topic)) tell();
+  }
+
   #rationed(level: "info" | "warn" | "error", line: string): void {
     this.write(level, `${line}; more of these are not shown for a minute`);
   }

@@ -19,6 +19,7 @@ import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
 import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
+import { RequestWatch } from "./request-watch.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 const clock = (): number => performance.now();
@@ -36,18 +37,16 @@ const bindFlows =
 
 const isBelow = (path: string): boolean => path.startsWith(`${DEFAULT_PREFIX}/`) || path === DEFAULT_PREFIX;
 
-/** The folder of the plugin's own below the Gateway's state, which the manifest declares as a backup resource, and its file. */
-const DELIVERIES = ["openclaw-webhooks", "deliveries.sqlite"];
+/** The folder of the plugin's own below the Gateway's state, which the manifest declares as a backup resource. */
+const stateFolder = ({ state }: PluginApi["runtime"]): string => {
+  if (state === undefined) throw new Error("this Gateway names no folder for its state");
+  return join(state.resolveStateDir(process.env), "openclaw-webhooks");
+};
 
 //= ONCE-7
 /** Opened by the first request that has a key, so that an operator who never gets one has no file. */
 const pluginFileOf = (runtime: PluginApi["runtime"]): PluginFile =>
-  new PluginFile({
-    file: () => {
-      if (runtime.state === undefined) throw new Error("this Gateway names no folder for its state");
-      return join(runtime.state.resolveStateDir(process.env), ...DELIVERIES);
-    },
-  });
+  new PluginFile({ file: () => join(stateFolder(runtime), "deliveries.sqlite") });
 
 /** One prefix route for all paths below the default one, exact routes for those elsewhere so that 10,000 routes are one registration. */
 const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler): void => {
@@ -104,11 +103,13 @@ const start = (api: PluginApi, log: Log): void => {
   const current = (): unknown => config.current();
   const health = new RouteHealth();
   let callbacks: GatewayCallbacks | undefined;
+  let watch: RequestWatch | undefined;
   const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
     for (const line of added) log.write("warn", line);
     for (const line of solved) log.write("info", `solved: ${line}`);
     health.update(broken);
     callbacks?.follow();
+    watch?.follow();
   };
   const onRules: LiveRoutesOptions["onRules"] = (added) => {
     for (const line of added) log.write("info", line);
@@ -141,6 +142,7 @@ const start = (api: PluginApi, log: Log): void => {
     log,
     onProblems: (lines) => health.updateUntold(lines),
   });
+  watch = new RequestWatch({ config: () => live.config, folder: () => stateFolder(runtime), log });
   const { locate, handle, endWaits, resumeWaits } = createBridge({
     routes: () => live.config.routes,
     store: flows,
@@ -148,6 +150,9 @@ const start = (api: PluginApi, log: Log): void => {
     primitives: nodePrimitives,
     clock,
     log,
+    get onEvent() {
+      return watch.onEvent;
+    },
   });
   const serveBy =
     (clientOf: SnapshotClientOf): HttpHandler =>
@@ -170,6 +175,7 @@ const start = (api: PluginApi, log: Log): void => {
   const end = (): void => {
     live.dispose();
     endWaits();
+    watch.end();
     // what ends late may have opened the file again
     void Promise.all([agents.stop(), callbacks.stop()]).then(() => file.close());
   };
@@ -178,6 +184,7 @@ const start = (api: PluginApi, log: Log): void => {
     start: ({ serviceHealth }) => {
       live.resume();
       resumeWaits();
+      watch.resume();
       agents.start();
       callbacks.start();
       health.attach(serviceHealth);

@@ -15,10 +15,20 @@ import { measureInProcess } from "./in-process.ts";
 import { medianOf, type Ratio } from "./paired.ts";
 import { plot } from "./plot.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { measureSockets, measureSqlite, type Raced } from "./sockets.ts";
+import { measureSockets, measureSqlite, measureWatched, type Raced } from "./sockets.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PARTS = ["host", "in-process", "heads", "growth", "sockets", "sqlite", "deliveries", "gateway"] as const;
+const PARTS = [
+  "host",
+  "in-process",
+  "heads",
+  "growth",
+  "sockets",
+  "sqlite",
+  "watched",
+  "deliveries",
+  "gateway",
+] as const;
 
 const USAGE = `usage: npm run bench -- [part ...] [--only <text>] [--quick] [--plot]
   parts    ${PARTS.join(", ")}; default: all, about 35 minutes
@@ -65,6 +75,8 @@ if (scenarios.length === 0) explain(`there is no scenario with ${values.only} in
 /** The median, and the middle half of the paired ratios. */
 const show = ({ median, low, high }: Ratio): string =>
   `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
+const show3 = ({ median, low, high }: Ratio): string =>
+  `${median.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`;
 const name = (text: string): string => text.padEnd(42);
 const line = (...parts: readonly string[]): void => console.log(parts.join(""));
 
@@ -139,6 +151,13 @@ const sqlite = async (): Promise<void> => {
   rmSync(folder, { recursive: true, force: true });
 };
 
+const watched = async (): Promise<void> => {
+  line("\nThe standalone server with an audit file and metrics, CPU ÷ the same without");
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  for (const one of await measureWatched(folder, 4 * rounds)) line(name(one.name), show3(one.ratio));
+  rmSync(folder, { recursive: true, force: true });
+};
+
 const deliveries = async (): Promise<void> => {
   line("\nCreates on an SQLite file, the flush to the disk included: time ÷ that of a plain create");
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
@@ -162,7 +181,7 @@ const gateway = async (): Promise<void> => {
   }
 };
 
-const RUN = { host, "in-process": inProcess, heads, growth, sockets, sqlite, deliveries, gateway } as const;
+const RUN = { host, "in-process": inProcess, heads, growth, sockets, sqlite, watched, deliveries, gateway } as const;
 
 console.log(
   "Medians of paired rounds, in parentheses their middle half. OpenClaw is in test/systems/host, or is installed there now.",
