@@ -7,11 +7,12 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import JSON5 from "json5";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { run } from "../../adapters/cli/program.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { startCallbacks } from "../../adapters/node/index.ts";
-import { REJECTIONS } from "../../core/index.ts";
+import { allowanceOf, loadConfig, REJECTIONS, sha256, SLOTS, WINDOW, withRateLimit } from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
 import { follow } from "../adapters/openapi/document.ts";
 import { check, keyOf } from "../core/signing.ts";
@@ -171,6 +172,25 @@ const types: Claim = (code) => {
   expect(
     carried.filter((name) => !new RegExp(`export (?:type|interface|class) ${name}\\b`, "u").test(sources)),
   ).toEqual([]);
+};
+
+/** LIMIT-10: the route has the limits that the page gives it. */
+const limited: Claim = async (code) => {
+  const file = written("limits.json5", code);
+  const { status, out } = await bench.sh(`openclaw-webhooks check ${file}`, {
+    ...installed(),
+    CI_WEBHOOK_SECRET: SECRET,
+  });
+  expect([status, out]).toEqual([0, expect.stringContaining("route ci")]);
+  const config: unknown = JSON5.parse(code.replace(/secret: \{[^}]*\}/u, `secret: "${SECRET}"`));
+  const limits = [...loadConfig(config, sha256).routes.values()].map((route) => route.limits);
+  expect(limits).toMatchObject([{ perMinute: 600, inFlight: 32 }]);
+};
+
+/** LIMIT-11: the fields of a route that says nothing of its limits. */
+const told: Claim = (code) => {
+  const fields = withRateLimit({}, allowanceOf({ endsAt: 12_000, count: 83 }, WINDOW, SLOTS, 0));
+  expect(code.trimEnd().split("\n")).toEqual(Object.entries(fields).map(([name, value]) => `${name}: ${value}`));
 };
 
 /** The environment of a shell that finds the command `openclaw-webhooks`, beside the configuration that the page shows. */
@@ -353,6 +373,8 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     sameAnswer(code, JSON.stringify((await bench.ask(body)).body));
   },
   "docs/http-api.md, Waiting for a flow: sh 1": waits,
+  "docs/operating.md, Limits: json5 1": limited,
+  "docs/operating.md, What callers are told: http 1": told,
   "docs/performance.md, Measure it yourself: sh 1": bench25,
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
