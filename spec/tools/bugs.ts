@@ -1384,8 +1384,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/delivery-command.ts",
-        was: `outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed")`,
-        becomes: `outcome.kind !== "ignored"`,
+        was: `  outcome.kind !== "over_quota" &&\n  !("refusal" in outcome && outcome.refusal === "persist_failed");`,
+        becomes: `  outcome.kind !== "over_quota";`,
       },
     ],
   },
