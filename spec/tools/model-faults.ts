@@ -536,7 +536,7 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault(
     "policy",
     "childInv",
-    "UNITS.get(text).slice(0, prefix.length()) == prefix",
+    "UNITS.get(text).length() >= prefix.length()\n      and UNITS.get(text).slice(0, prefix.length()) == prefix",
     "UNITS.get(text).head() == prefix.head()",
   ),
   fault("policy", "childInv", "or TRIMMED.get(child).in(policy.children)", "or child.in(policy.children)"),
