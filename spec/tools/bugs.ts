@@ -1233,8 +1233,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/delivery-command.ts",
-        was: `outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed")`,
-        becomes: `outcome.kind !== "ignored"`,
+        was: `!("refusal" in outcome && outcome.refusal === "persist_failed");`,
+        becomes: `"kind" in outcome;`,
       },
     ],
   },
