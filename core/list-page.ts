@@ -42,18 +42,21 @@ export const isListed = (
 
 const STATUSES: ReadonlySet<unknown> = new Set(FLOW_STATUSES);
 
-/** Where flows come from. `fieldsOf`: what has a flow's fields, to be read with care. */
+/** Where flows come from. `fieldsOf`: what has a flow's fields, to be read with care. A hole in a list is undefined. */
 type Source<T> = {
-  readonly fieldsOf: (item: T) => unknown;
-  readonly viewOf: (item: T) => Result<FlowView, BadRecord>;
+  readonly fieldsOf: (item: T | undefined) => unknown;
+  readonly viewOf: (item: T | undefined) => Result<FlowView, BadRecord>;
 };
 
 /** A host's records. */
 const RECORDS: Source<unknown> = { fieldsOf: (record) => record, viewOf: viewFlow };
-const VIEWS: Source<FlowView> = { fieldsOf: ({ json }) => json, viewOf: (view) => ok(view) };
+const VIEWS: Source<FlowView> = {
+  fieldsOf: (view) => view?.json,
+  viewOf: (view) => (view === undefined ? err({ field: "" }) : ok(view)),
+};
 
 /** One flow of a whole list. */
-type Entry<T> = Cursor & { readonly item: T };
+type Entry<T> = Cursor & { readonly item: T | undefined };
 
 /** Younger first; of the same time the smaller id first, because that order can be seen in the flows themselves. */
 const compare = (a: Cursor, b: Cursor): number => {
@@ -90,8 +93,7 @@ const entriesOf = <T>(
   const entries: Entry<T>[] = [];
   // by index, because a list of other code may have methods of its own
   for (let index = 0; index < items.length; index += 1) {
-    // boundary: a hole is as a record that is not one.
-    const item = items[index] as T;
+    const item = items[index];
     const found = read(fieldsOf(item));
     if (found.isErr()) return err(found.error);
     const { at, id } = found.value;
@@ -123,13 +125,12 @@ const fillPage = <T>(entries: readonly Entry<T>[], size: number, { viewOf }: Sou
 
 //= LIST-4
 /** All of them; undefined as soon as they are more than one answer may have. */
-const viewAll = <T>(items: readonly T[], { viewOf }: Source<T>): Result<Flows | undefined, BadRecord> => {
+const viewAll = <T>(items: readonly (T | undefined)[], { viewOf }: Source<T>): Result<Flows | undefined, BadRecord> => {
   if (items.length > MOST_LISTED) return ok(undefined);
   const flows: FlowView[] = [];
   let weight = 0;
   for (let index = 0; index < items.length; index += 1) {
-    // boundary: a hole is as a record that is not one.
-    const view = viewOf(items[index] as T);
+    const view = viewOf(items[index]);
     if (view.isErr()) return err(view.error);
     weight += flowWeight(view.value.json);
     if (weight > MAX_LIST_BYTES) return ok(undefined);

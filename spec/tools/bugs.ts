@@ -1384,8 +1384,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/delivery-command.ts",
-        was: `  outcome.kind !== "over_quota" &&\n  !("refusal" in outcome && outcome.refusal === "persist_failed");`,
-        becomes: `  outcome.kind !== "over_quota";`,
+        was: `!("refusal" in outcome && outcome.refusal === "persist_failed");`,
+        becomes: `"kind" in outcome;`,
       },
     ],
   },
