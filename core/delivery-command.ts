@@ -70,7 +70,8 @@ const bound = (
     if (flow !== undefined) return existing(flow);
     const made = decide(action, { ...stored, flows: [] }, ids, now);
     const binding: Write = { kind: "bind_key", routeId, owner: ids.owner, key: bind ?? "", flowId: ids.fresh };
-    return made.outcome.isOk() ? { ...made, writes: [...made.writes, binding] } : made;
+    const isMade = made.outcome.isOk() && made.outcome.value.kind === "created";
+    return isMade ? { ...made, writes: [...made.writes, binding] } : made;
   }
   if (flow === undefined) return refused(ok({ kind: "ignored" }));
   return decide(aboutFlow(action, flow), { ...stored, flows: [flow] }, ids, now);
