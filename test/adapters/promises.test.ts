@@ -294,10 +294,7 @@ describe("tables", () => {
       const limits = new MemoryLimits(100, { state });
       limits.admit(client(1), LATER);
       limits.confirm(client(1), LATER);
-      expect([known.has(`client ${String(live)}`), known.has(client(1).clientKey)]).toEqual([
-        !isFound,
-        isFound,
-      ]);
+      expect([known.has(`client ${String(live)}`), known.has(client(1).clientKey)]).toEqual([!isFound, isFound]);
     },
   );
 });

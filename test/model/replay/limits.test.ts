@@ -3,7 +3,15 @@
 import { expect, test } from "vitest";
 import type { LimitsState, Rules } from "../../../adapters/limits/memory.ts";
 import type { Bucket, Located } from "../../../core/index.ts";
-import { clientKeyOf, limitedTo, locatedOf, peerKeyOf, type Request, type Room, SmallLimits } from "../../support/small-limits.ts";
+import {
+  clientKeyOf,
+  limitedTo,
+  locatedOf,
+  peerKeyOf,
+  type Request,
+  type Room,
+  SmallLimits,
+} from "../../support/small-limits.ts";
 import { tracesOf } from "./traces.ts";
 
 /** The scale of spec/limits.qnt. */
