@@ -562,6 +562,15 @@ test("WAIT-1: a wait ends at most the store's deadline after its time, when the 
   expect([said(asked).code, asked.at]).toEqual(["outcome_unknown", began + 7000 + STORE_DEADLINE_MS]);
 });
 
+test("LIMIT-11: a request that waits is told the limits of the moment at which it was counted", async () => {
+  const { bridge } = rig(scripted().store);
+  const asked = ask(bridge, waitFor("f", 0, 7));
+  await settle();
+  for (let times = 0; times < 3; times += 1) await ask(bridge, { action: "list_flows" }).done;
+  await pass(7000);
+  expect(asked.answers.map(({ reply }) => reply.headers["RateLimit"])).toEqual(['"default";r=119;t=60']);
+});
+
 test("WAIT-3: of two sessions whose flows have the same id each is told of its own alone", async () => {
   const revisions = new Map([
     [ROUTE_A.sessionKey, 0],
