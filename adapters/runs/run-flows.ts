@@ -11,12 +11,8 @@ export const LOOK_MS = 5000;
 /** Times that a flow is written, against other writers. */
 export const MAX_WRITES = 8;
 
-/** `promise` resolves when the flow may have changed, at once when the runs are let go. */
-export type FlowChange = {
-  readonly promise: Promise<undefined>;
-  readonly wake: () => void;
-  readonly end: () => void;
-};
+/** `promise` resolves when the flow may have changed, when the time is over, and at once when the runs are let go. */
+export type FlowChange = { readonly promise: Promise<undefined>; readonly end: () => void };
 
 export class RunFlows {
   readonly #flows: FlowStore;
@@ -64,21 +60,24 @@ export class RunFlows {
     }
   }
 
-  changeOf(flowId: string): FlowChange {
+  changeOf(flowId: string, forMs: number): FlowChange {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const wake = (): void => resolve(undefined);
     this.#wakers.set(flowId, wake);
     if (this.#stopped.aborted) wake();
-    return { promise, wake, end: () => void this.#wakers.delete(flowId) };
+    const timer = setTimeout(wake, forMs);
+    timer.unref();
+    const end = (): void => {
+      clearTimeout(timer);
+      this.#wakers.delete(flowId);
+    };
+    return { promise, end };
   }
 
   /** Ends sooner when the runs are let go, or when the flow changes. */
   async pause(flowId: string, forMs: number): Promise<void> {
-    const change = this.changeOf(flowId);
-    const timer = setTimeout(change.wake, forMs);
-    timer.unref();
+    const change = this.changeOf(flowId, forMs);
     await change.promise;
-    clearTimeout(timer);
     change.end();
   }
 

@@ -25,8 +25,9 @@ import {
 import type { Log } from "../bridge/log.ts";
 import type { Agents, Turn } from "./agents.ts";
 import type { RunFile } from "./run-file.ts";
-import { LOOK_MS, MAX_WRITES, type RunFlows } from "./run-flows.ts";
+import { MAX_WRITES, type RunFlows } from "./run-flows.ts";
 import { HostTrouble, unwrap, warnOf } from "./trouble.ts";
+import { TurnEnd } from "./turn-end.ts";
 import type { Turns } from "./turns.ts";
 
 export type WalkOptions = {
@@ -165,9 +166,9 @@ export class Walk {
     }
     this.#turns.begin(row, turn.session);
     const { timeoutMs } = route.run;
+    const end = new TurnEnd(turn, agents, this.#flows);
     for (let stops = 0; ;) {
-      const change = this.#flows.changeOf(row.flowId);
-      const result = await Promise.race([agents.wait(turn, LOOK_MS), change.promise]).finally(change.end);
+      const result = await end.next();
       if (this.#stopped.aborted) return undefined;
       if (result !== undefined) return this.#save(ended(row, result));
       const watching = watchingOf(row, await this.#flows.flowOf(row), timeoutMs, this.#options.now());

@@ -1,0 +1,48 @@
+// Runs whose host, flows or clock fail: each still ends, none keeps its place for ever, and nothing is asked without a pause.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Process } from "../../support/model-agents.ts";
+import { routesWith, stateOf, World } from "../../support/run-world.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** By the clocks of the process, which a test moves. */
+const worldOf = (run: object): World => {
+  const world = new World();
+  world.now = Date.now();
+  world.clocks = {};
+  world.routes = routesWith(run);
+  return world;
+};
+
+const never = new Promise<never>(() => undefined);
+
+const begin = (world: World) => {
+  const runner = world.runnerOf(new Process());
+  runner.wake();
+  return runner;
+};
+
+const TIMED_OUT = { status: "failed", run: { code: "run_timed_out" } };
+
+test.each([
+  ["answers at once that there is no result", () => Promise.resolve(undefined)],
+  ["does not answer", () => never],
+])("RUN-5: a host that %s is asked in peace, and the turn ends with its time", async (_, answer) => {
+  const world = worldOf({ timeoutSeconds: 60 });
+  let asked = 0;
+  // a loop without a pause would never end
+  world.trouble = { wait: () => ((asked += 1) > 1000 ? never : answer()) };
+  const flowId = await world.create("Slow");
+  const runner = begin(world);
+  await vi.advanceTimersByTimeAsync(59_000);
+  expect(asked).toBeLessThan(20);
+  expect((await stateOf(world, flowId)).status).toBe("running");
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([await stateOf(world, flowId), [...world.host.begun.values()]]).toMatchObject([
+    TIMED_OUT,
+    [{ isCancelled: true }],
+  ]);
+  await runner.stop();
+});
