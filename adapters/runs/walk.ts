@@ -166,7 +166,7 @@ export class Walk {
     }
     this.#turns.begin(row, turn.session);
     const { timeoutMs } = route.run;
-    const end = new TurnEnd(turn, agents, this.#flows);
+    const end = new TurnEnd(turn, agents, this.#flows, this.#options.log);
     for (let stops = 0; ;) {
       const result = await end.next();
       if (this.#stopped.aborted) return undefined;

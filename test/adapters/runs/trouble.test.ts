@@ -46,3 +46,22 @@ test.each([
   ]);
   await runner.stop();
 });
+
+test("RUN-5: a host that cannot say whether a turn has ended does not keep it from its time, and from a cancel", async () => {
+  const world = worldOf({ timeoutSeconds: 60, concurrency: 2 });
+  world.trouble = { wait: () => Promise.reject(new Error("no")) };
+  const [late, cancelled] = [await world.create("Late"), await world.create("Cancelled")];
+  const runner = begin(world);
+  await vi.advanceTimersByTimeAsync(20_000);
+  const expectedRevision = Number((await world.flow(cancelled)).json["revision"]);
+  await world.ask({ action: "request_cancel", flowId: cancelled, expectedRevision });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([world.host.begun.get(cancelled), world.host.begun.get(late)]).toMatchObject([
+    { isCancelled: true },
+    { isCancelled: false },
+  ]);
+  await vi.advanceTimersByTimeAsync(50_000);
+  expect([await stateOf(world, late), world.host.begun.get(late)]).toMatchObject([TIMED_OUT, { isCancelled: true }]);
+  expect(world.log.some((line) => line.includes("does not say whether"))).toBe(true);
+  await runner.stop();
+});
