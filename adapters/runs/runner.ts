@@ -5,7 +5,7 @@ import type { FlowChanges } from "../flows/changes.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { hold, holderOf } from "../managed-flows/in-flight.ts";
 import { LOOK_MS, RunFlows } from "./run-flows.ts";
-import { unwrap, warnOf } from "./trouble.ts";
+import { inTime, unwrap, warnOf } from "./trouble.ts";
 import { Turns } from "./turns.ts";
 import { Walk, type WalkOptions } from "./walk.ts";
 
@@ -114,7 +114,7 @@ export class Runner {
   }
 
   async #askAbout(intents: readonly RunRow[], idle: readonly KnownRun[]): Promise<void> {
-    for (const row of intents) await this.#options.rows.resolve(row);
+    for (const row of intents) await inTime(() => this.#options.rows.resolve(row));
     await this.#resume(idle);
   }
 

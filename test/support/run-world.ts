@@ -8,6 +8,7 @@ import type { FlowStore } from "../../adapters/flows/flow-store.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { nodePrimitives } from "../../adapters/node/index.ts";
 import type { Agents } from "../../adapters/runs/agents.ts";
+import type { RunFile } from "../../adapters/runs/run-file.ts";
 import { Runner, type RunnerOptions } from "../../adapters/runs/runner.ts";
 import { ModelHost, Process } from "./model-agents.ts";
 
@@ -34,6 +35,9 @@ export class World {
   clocks: Pick<RunnerOptions, "now"> = { now: () => this.now };
   /** What a process's host does in place of what it should. */
   trouble: Partial<Agents> = {};
+  fileTrouble: Partial<RunFile> = {};
+  /** What the flows answer a runner in place of what they should; undefined where they do that. */
+  flowTrouble: (action: FlowAction) => ReturnType<FlowStore["execute"]> | undefined = () => undefined;
   #boots = 0;
 
   async ask(action: FlowAction): Promise<Outcome> {
@@ -61,7 +65,8 @@ export class World {
     const { store, changes } = this;
     return {
       execute: async (owner, action, report) => {
-        const answer = await process.step(() => store.execute(owner, action, report));
+        const asked = () => this.flowTrouble(action) ?? store.execute(owner, action, report);
+        const answer = await process.step(asked);
         if ("flowId" in action && action.action !== "get_flow") changes.tell(owner, action.flowId);
         return answer;
       },
@@ -72,7 +77,7 @@ export class World {
     this.#boots += 1;
     const say = (line: string): void => void this.log.push(line);
     return new Runner({
-      rows: this.host.fileOf(process),
+      rows: { ...this.host.fileOf(process), ...this.fileTrouble },
       flows: this.storeOf(process),
       changes: this.changes,
       agents: { ...this.host.agentsOf(process), ...this.trouble },

@@ -65,3 +65,25 @@ test("RUN-5: a host that cannot say whether a turn has ended does not keep it fr
   expect(world.log.some((line) => line.includes("does not say whether"))).toBe(true);
   await runner.stop();
 });
+
+test("RUN-8: runs are let go in a bounded time, also while flows do not answer", async () => {
+  const world = worldOf({});
+  const [flowId, intended] = [await world.create("Read"), await world.create("Intended")];
+  const row = world.host.rows.get(2) ?? expect.fail();
+  let asked = 0;
+  const hang = (): Promise<never> => {
+    asked += 1;
+    return never;
+  };
+  world.flowTrouble = (action) => (action.action === "get_flow" ? hang() : undefined);
+  const reading = begin(world);
+  await vi.advanceTimersByTimeAsync(1000);
+  world.host.rows.set(2, { ...row, state: "intended", flowId: undefined, at: 0 });
+  world.fileTrouble = { resolve: hang };
+  const resolving = begin(world);
+  await vi.advanceTimersByTimeAsync(1000);
+  let stopped = 0;
+  for (const runner of [reading, resolving]) void runner.stop().then(() => (stopped += 1));
+  await vi.advanceTimersByTimeAsync(25_000);
+  expect([asked > 1, stopped, world.host.modelCalls, flowId === intended]).toEqual([true, 2, [], false]);
+});
