@@ -43,6 +43,13 @@ export class RunFlows {
     return answer.flow;
   }
 
+  /** By their id. */
+  async listOf(owner: string): Promise<ReadonlyMap<unknown, FlowView>> {
+    const answer = await this.ask(owner, { action: "list_flows" });
+    if (answer.kind !== "flows") throw new HostTrouble("the Gateway's flows answered nonsense");
+    return new Map(answer.flows.map((flow) => [flow.json["flowId"], flow]));
+  }
+
   /** From now on the flows of these sessions are watched, and of no others. `onChange`: after any change. */
   watch(owners: ReadonlySet<string>, onChange: () => void): void {
     for (const [owner, unwatch] of this.#unwatch) {

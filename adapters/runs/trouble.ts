@@ -31,3 +31,11 @@ export const warnOf = (log: Log, line: string, error: unknown): void => {
   const said = error instanceof HostTrouble ? error.message : scrub(error, []);
   log.warnSometimes(`${line}: ${said}`, line);
 };
+
+/** Warns of what one call has failed with, so that the next one is made; a host that does not answer is not asked further. */
+export const unlessLate =
+  (log: Log, line: string) =>
+  (error: unknown): undefined => {
+    if (error instanceof LateHost) throw error;
+    warnOf(log, line, error);
+  };

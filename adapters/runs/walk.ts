@@ -171,7 +171,7 @@ export class Walk {
       const result = await end.next();
       if (this.#stopped.aborted) return undefined;
       if (result !== undefined) return this.#save(ended(row, result));
-      const watching = watchingOf(row, await this.#flows.flowOf(row), timeoutMs, this.#options.now());
+      const watching = watchingOf(row, await this.#seen(row), timeoutMs, this.#options.now());
       if (watching === "go_on") continue;
       if (watching === "time_out") {
         const trace = await agents.trace(turn, true);
@@ -181,6 +181,16 @@ export class Walk {
       if (watching === "time_out") return this.#save(failedRun(row, "run_timed_out"));
       stops += 1;
       if (isEnded || stops >= MAX_STOPS) return this.#over(row);
+    }
+  }
+
+  /** Undefined: the flow cannot be read, which keeps no turn from its end. */
+  async #seen(row: KnownRun): Promise<FlowView | null | undefined> {
+    try {
+      return await this.#flows.flowOf(row);
+    } catch (error) {
+      warnOf(this.#options.log, `the flow ${row.flowId}, whose agent is at work, cannot be read`, error);
+      return undefined;
     }
   }
 

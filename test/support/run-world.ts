@@ -39,6 +39,7 @@ export class World {
   /** What the flows answer a runner in place of what they should; undefined where they do that. */
   flowTrouble: (action: FlowAction) => ReturnType<FlowStore["execute"]> | undefined = () => undefined;
   #boots = 0;
+  #rows = 0;
 
   async ask(action: FlowAction): Promise<Outcome> {
     return (await this.store.execute(OWNER, action, () => undefined))._unsafeUnwrap();
@@ -47,7 +48,7 @@ export class World {
   async create(goal: string, more: object = {}): Promise<string> {
     const made = await this.ask({ action: "create_flow", controllerId: "c", goal, ...more });
     const flowId = made.kind === "created" ? String(made.flow.json["flowId"]) : expect.fail("not created");
-    const seq = this.host.rows.size + 1;
+    const seq = (this.#rows += 1);
     const plan = { does: "create_flow", controllerId: "c", goal } as const;
     const fresh = { turn: 1, tries: 0, boot: undefined, at: this.now, result: undefined };
     const row: RunRow = { seq, routeId: "r", owner: OWNER, stamp: seq, plan, flowId, state: "queued", ...fresh };

@@ -1,6 +1,8 @@
 // Runs whose host, flows or clock fail: each still ends, none keeps its place for ever, and nothing is asked without a pause.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { err } from "neverthrow";
+import type { FlowAction } from "../../../core/index.ts";
 import { Process } from "../../support/model-agents.ts";
 import { routesWith, stateOf, World } from "../../support/run-world.ts";
 
@@ -86,4 +88,86 @@ test("RUN-8: runs are let go in a bounded time, also while flows do not answer",
   for (const runner of [reading, resolving]) void runner.stop().then(() => (stopped += 1));
   await vi.advanceTimersByTimeAsync(25_000);
   expect([asked > 1, stopped, world.host.modelCalls, flowId === intended]).toEqual([true, 2, [], false]);
+});
+
+const unreadable = Promise.resolve(err("bad_host_answer" as const));
+
+const isAbout = (flowId: string, action: FlowAction): boolean =>
+  action.action === "get_flow" && action.flowId === flowId;
+
+test("RUN-4: a flow that cannot be read is passed over after a minute, and is worked on once when it can be read again", async () => {
+  const world = worldOf({ timeoutSeconds: 900 });
+  const [damaged, next] = [await world.create("Damaged"), await world.create("Next")];
+  world.flowTrouble = (action) => (isAbout(damaged, action) ? unreadable : undefined);
+  const runner = begin(world);
+  await vi.advanceTimersByTimeAsync(50_000);
+  expect(world.host.modelCalls).toEqual([]);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect([world.host.modelCalls, (await stateOf(world, next)).status]).toEqual([[next], "succeeded"]);
+  expect(world.log.some((line) => line.includes("cannot go on. Others take its place"))).toBe(true);
+  const [third, fourth] = [await world.create("Third"), await world.create("Fourth")];
+  world.host.answer = ({ flowId }) =>
+    flowId === third ? undefined : { status: "succeeded", reply: "Late.", isCut: false };
+  await vi.advanceTimersByTimeAsync(200_000);
+  expect(world.host.modelCalls).toEqual([next, third]);
+  world.flowTrouble = () => undefined;
+  await vi.advanceTimersByTimeAsync(800_000);
+  expect((await stateOf(world, third)).run?.code).toBe("run_timed_out");
+  // the older one has its old place in the queue
+  expect(world.host.modelCalls).toEqual([next, third, damaged, fourth]);
+  await runner.stop();
+});
+
+test("RUN-4, RUN-5: a flow that cannot be read any more keeps its turn from neither its time nor its place, and is told when it can be read", async () => {
+  const world = worldOf({ timeoutSeconds: 300 });
+  world.host.answer = ({ flowId }) =>
+    flowId === slow ? undefined : { status: "succeeded", reply: "Done.", isCut: false };
+  const slow = await world.create("Slow");
+  const runner = begin(world);
+  await vi.advanceTimersByTimeAsync(10_000);
+  const next = await world.create("Next");
+  world.flowTrouble = (action) => (isAbout(slow, action) ? unreadable : undefined);
+  await vi.advanceTimersByTimeAsync(280_000);
+  expect(world.host.begun.get(slow)?.isCancelled).toBe(false);
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect(world.host.begun.get(slow)?.isCancelled).toBe(true);
+  expect([world.host.modelCalls, (await stateOf(world, next)).status]).toEqual([[slow, next], "succeeded"]);
+  world.flowTrouble = () => undefined;
+  await vi.advanceTimersByTimeAsync(70_000);
+  expect([await stateOf(world, slow), world.isEmpty]).toMatchObject([TIMED_OUT, true]);
+  expect(world.host.modelCalls).toEqual([slow, next]);
+  await runner.stop();
+});
+
+test("RUN-4, RUN-5: flows that wait and cannot be listed keep no other flow from its turn, and are resumed one by one", async () => {
+  const world = worldOf({});
+  const [waiting, damaged] = [
+    await world.create("Waits", { status: "waiting" }),
+    await world.create("Damaged", { status: "waiting" }),
+  ];
+  const runner = begin(world);
+  await vi.advanceTimersByTimeAsync(1000);
+  world.flowTrouble = (action) => (action.action === "list_flows" || isAbout(damaged, action) ? unreadable : undefined);
+  await world.ask({ action: "resume_flow", flowId: waiting, expectedRevision: 0 });
+  const next = await world.create("Next");
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(world.host.modelCalls).toEqual([waiting, next]);
+  expect([...world.host.rows.values()]).toMatchObject([{ flowId: damaged, state: "waiting" }]);
+  await runner.stop();
+});
+
+test("RUN-4: an entry whose flow cannot be found out keeps no other flow from its turn", async () => {
+  const world = worldOf({});
+  const [, next] = [await world.create("Intended"), await world.create("Next")];
+  const row = world.host.rows.get(1) ?? expect.fail();
+  world.host.rows.set(1, { ...row, state: "intended", flowId: undefined, at: 0 });
+  for (const resolve of [() => Promise.reject(new Error("no")), () => never]) {
+    world.fileTrouble = { resolve };
+    const flowId = await world.create("Another");
+    const runner = begin(world);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect((await stateOf(world, flowId)).status).toBe("succeeded");
+    await Promise.all([runner.stop(), vi.advanceTimersByTimeAsync(30_000)]);
+  }
+  expect((await stateOf(world, next)).status).toBe("succeeded");
 });
