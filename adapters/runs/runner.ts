@@ -19,14 +19,18 @@ import { inTime, unlessLate, unwrap, warnOf } from "./trouble.ts";
 import { Turns } from "./turns.ts";
 import { Walk, type WalkOptions } from "./walk.ts";
 
-export type RunnerOptions = Omit<WalkOptions, "now"> & {
+export type RunnerOptions = Omit<WalkOptions, "steady"> & {
   readonly flows: FlowStore;
   readonly changes: FlowChanges;
   /** When this process began, milliseconds since the epoch. */
   readonly bootedAt: number;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** The same by a clock that nobody sets while the process lives. */
+  readonly steady?: () => number;
 };
+
+const steadyClock = (): number => Math.floor(performance.timeOrigin + performance.now());
 
 /** Milliseconds after which a flow that may have been made is looked for. */
 const INTENT_MS = 60_000;
@@ -48,12 +52,12 @@ export class Runner {
   #isAsked = false;
 
   constructor(options: RunnerOptions) {
-    const { flows, changes, agents, log, now = Date.now } = options;
+    const { flows, changes, agents, log, now = Date.now, steady = steadyClock } = options;
     this.#options = options;
     this.#now = now;
     this.#flows = new RunFlows(flows, changes, this.#stop.signal);
     this.#turns = new Turns(this.#flows, agents, log);
-    this.#walk = new Walk({ ...options, now }, this.#flows, this.#turns, this.#stop.signal);
+    this.#walk = new Walk({ ...options, steady }, this.#flows, this.#turns, this.#stop.signal);
   }
 
   get #isStopped(): boolean {

@@ -38,8 +38,8 @@ export type WalkOptions = {
   /** Names this process; another one after each restart. */
   readonly boot: string;
   readonly log: Log;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  /** Milliseconds since the epoch, by a clock that nobody sets while the process lives. */
+  readonly steady: () => number;
 };
 
 /** Times that the host is asked to end a run whose flow is over. */
@@ -102,9 +102,11 @@ export class Walk {
   async #recover(row: KnownRun): Promise<KnownRun | undefined> {
     const route = this.#options.routeOf(row.routeId);
     if (route === "cold") return undefined;
-    const isOwn = row.boot === this.#options.boot;
+    const { boot, steady } = this.#options;
+    const isOwn = row.boot === boot;
     const next = afterCrash(row, await this.#options.agents.trace(this.#turnOf(row, route), isOwn));
-    return this.#save(next.state === "running" ? { ...next, boot: this.#options.boot } : next);
+    // between two processes the clock may have been set
+    return this.#save(next.state === "running" ? { ...next, boot, at: Math.min(next.at, steady()) } : next);
   }
 
   //= RUN-2, RUN-3, RUN-4
@@ -117,7 +119,7 @@ export class Walk {
     if (flow === null || beginning === "drop") return this.#over(row);
     if (beginning === "wait") return void this.#save(waiting(row));
     if (route?.run === undefined) return this.#save(failedRun(row, "run_removed"));
-    const starting = this.#save(begun(row, boot, this.#options.now()));
+    const starting = this.#save(begun(row, boot, this.#options.steady()));
     const turn = this.#turnOf(starting, route);
     this.#turns.begin(starting, turn.session);
     await this.#mark(starting, flow);
@@ -171,7 +173,7 @@ export class Walk {
       const result = await end.next();
       if (this.#stopped.aborted) return undefined;
       if (result !== undefined) return this.#save(ended(row, result));
-      const watching = watchingOf(row, await this.#seen(row), timeoutMs, this.#options.now());
+      const watching = watchingOf(row, await this.#seen(row), timeoutMs, this.#options.steady());
       if (watching === "go_on") continue;
       if (watching === "time_out") {
         const trace = await agents.trace(turn, true);

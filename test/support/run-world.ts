@@ -32,7 +32,7 @@ export class World {
   readonly log: string[] = [];
   now = 1_700_000_000_000;
   /** Of the runners. */
-  clocks: Pick<RunnerOptions, "now"> = { now: () => this.now };
+  clocks: Pick<RunnerOptions, "now" | "steady"> = { now: () => this.now, steady: () => this.now };
   /** What a process's host does in place of what it should. */
   trouble: Partial<Agents> = {};
   fileTrouble: Partial<RunFile> = {};

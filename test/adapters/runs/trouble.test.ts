@@ -171,3 +171,36 @@ test("RUN-4: an entry whose flow cannot be found out keeps no other flow from it
   }
   expect((await stateOf(world, next)).status).toBe("succeeded");
 });
+
+test.each([3_600_000, -3_600_000])(
+  "RUN-5: a clock that is set by %d ms under a turn changes nothing of its time",
+  async (ms) => {
+    const world = worldOf({ timeoutSeconds: 60 });
+    world.host.answer = () => undefined;
+    const flowId = await world.create("Slow");
+    const runner = begin(world);
+    await vi.advanceTimersByTimeAsync(20_000);
+    vi.setSystemTime(Date.now() + ms);
+    await vi.advanceTimersByTimeAsync(35_000);
+    expect((await stateOf(world, flowId)).status).toBe("running");
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(await stateOf(world, flowId)).toMatchObject(TIMED_OUT);
+    await runner.stop();
+  },
+);
+
+test("RUN-5, RUN-8: a turn that goes on after a restart has at most its time, also when the clock was set back before", async () => {
+  const world = worldOf({ timeoutSeconds: 60 });
+  world.host.answer = () => undefined;
+  const flowId = await world.create("Slow");
+  await begin(world).stop();
+  const runner = begin(world);
+  await vi.advanceTimersByTimeAsync(1000);
+  const row = world.host.rows.get(1) ?? expect.fail();
+  await runner.stop();
+  world.host.rows.set(1, { ...row, at: row.at + 3_600_000 });
+  const next = begin(world);
+  await vi.advanceTimersByTimeAsync(70_000);
+  expect(await stateOf(world, flowId)).toMatchObject(TIMED_OUT);
+  await next.stop();
+});
