@@ -4,7 +4,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { expect, test, vi } from "vitest";
 import { Log } from "../../../adapters/bridge/log.ts";
 import { AgentRuns } from "../../../adapters/gateway/agent-runs.ts";
-import { type AgentRuntime, canRun } from "../../../adapters/gateway/agents.ts";
+import { type AgentRuntime, canRun, type Fence } from "../../../adapters/gateway/agents.ts";
+import { flowTool } from "../../../adapters/gateway/flow-tool.ts";
 import { LiveRoutes } from "../../../adapters/gateway/live-routes.ts";
 import { Runs } from "../../../adapters/managed-flows/runs-table.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
@@ -131,3 +132,70 @@ test.each([
     expect(begun).toEqual([expect.objectContaining({ disableTools: true })]);
   },
 );
+
+test("RUN-2, RUN-9: runs that are started while they are being stopped go on, and their agents keep their tool", async () => {
+  const lab = new Lab();
+  const config = routesWith({ message: "Do {{flow.goal}}", tools: true });
+  const { sha256 } = nodePrimitives;
+  const options = { sha256, onProblems: () => undefined, onRules: () => undefined };
+  const live = new LiveRoutes(options, config, { plugins: { entries: { webhooks: { config } } } });
+  const begun: unknown[] = [];
+  const runtime = answeringRuntime(begun);
+  let answer: (said: unknown) => void = () => undefined;
+  const waitForRun: unknown = () => new Promise((resolve) => (answer = resolve));
+  const fences: ((fence: Fence) => void)[] = [];
+  const runs = new AgentRuns({
+    // boundary: a model of the Gateway's own type
+    runtime: { ...runtime, subagent: { ...runtime.subagent, waitForRun } } as AgentRuntime,
+    importFence: () => new Promise((resolve) => void fences.push(resolve)),
+    outside: AsyncLocalStorage.snapshot(),
+    live,
+    follow: () => undefined,
+    hostConfig: call,
+    file: lab.claims.file,
+    flows: lab.store,
+    log: new Log({ info: call, warn: call, error: call }, () => 0),
+  });
+  runs.start();
+  const stopped = runs.stop();
+  runs.start();
+  // the runner that was given up is there last
+  for (const tell of fences.toReversed()) tell((text) => text);
+  await stopped;
+  await lab.ask(CREATE, { ...PLAIN, starts: true });
+  runs.wake();
+  await vi.waitUntil(() => begun.length === 1, { interval: 1 });
+  const { sessionKey } = begun[0] as { readonly sessionKey: string };
+  expect(flowTool({ sessionKey })?.name).toBe("webhooks_flow");
+  answer({ status: "ok", terminalReply: { text: "Done." } });
+  await vi.waitUntil(() => new Runs(lab.claims.file).list()._unsafeUnwrap().length === 0, { interval: 1 });
+  await runs.stop();
+  expect([flowTool({ sessionKey }), lab.host.flows]).toMatchObject([null, [{ status: "succeeded" }]]);
+});
+
+test("RUN-2: rows that are left are taken up by a start during a stop, without another request", async () => {
+  const lab = new Lab();
+  await lab.ask(CREATE, { ...PLAIN, starts: true });
+  const config = routesWith({ message: "Do {{flow.goal}}" });
+  const { sha256 } = nodePrimitives;
+  const options = { sha256, onProblems: () => undefined, onRules: () => undefined };
+  const begun: unknown[] = [];
+  const runs = new AgentRuns({
+    runtime: answeringRuntime(begun),
+    importFence: () => Promise.resolve((text) => text),
+    outside: AsyncLocalStorage.snapshot(),
+    live: new LiveRoutes(options, config, { plugins: { entries: { webhooks: { config } } } }),
+    follow: () => undefined,
+    hostConfig: call,
+    file: lab.claims.file,
+    flows: lab.store,
+    log: new Log({ info: call, warn: call, error: call }, () => 0),
+  });
+  runs.start();
+  const stopped = runs.stop();
+  runs.start();
+  await stopped;
+  await vi.waitUntil(() => new Runs(lab.claims.file).list()._unsafeUnwrap().length === 0, { interval: 1 });
+  await runs.stop();
+  expect([begun.length, lab.host.flows]).toMatchObject([1, [{ status: "succeeded" }]]);
+});
