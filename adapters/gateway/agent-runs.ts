@@ -116,10 +116,9 @@ export class AgentRuns {
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
     const { runtime, importFence, outside, live, follow, hostConfig, flows, log } = this.#options;
-    this.#canStart = canRun(runtime);
-    const fence = this.#canStart ? await importFence() : undefined;
+    const fence = canRun(runtime) ? await importFence() : undefined;
+    this.#canStart = fence !== undefined;
     if (fence === undefined) {
-      this.#canStart = false;
       if (this.#hasRoute) log.write("warn", CANNOT);
       return undefined;
     }

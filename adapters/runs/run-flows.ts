@@ -3,7 +3,7 @@
 import type { FlowAction, FlowView, KnownRun, Outcome } from "../../core/index.ts";
 import type { FlowChanges } from "../flows/changes.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
-import { HostTrouble, inTime } from "./trouble.ts";
+import { flowsInTime, HostTrouble } from "./trouble.ts";
 
 /** Milliseconds between two looks at a run's flow, which others may have changed, and at what waits. */
 export const LOOK_MS = 5000;
@@ -32,7 +32,7 @@ export class RunFlows {
   }
 
   async ask(owner: string, action: FlowAction): Promise<Outcome> {
-    const answer = await inTime(() => this.#flows.execute(owner, action, () => undefined));
+    const answer = await flowsInTime(() => this.#flows.execute(owner, action, () => undefined));
     if (answer.isErr()) throw new HostTrouble(`the Gateway's flows answered ${answer.error}`);
     return answer.value;
   }

@@ -15,7 +15,7 @@ import type { FlowStore } from "../flows/flow-store.ts";
 import { hold, holderOf } from "../managed-flows/in-flight.ts";
 import { LOOK_MS, RunFlows } from "./run-flows.ts";
 import { Stuck } from "./stuck.ts";
-import { inTime, unlessLate, unwrap, warnOf } from "./trouble.ts";
+import { flowsInTime, unlessLate, unwrap, warnOf } from "./trouble.ts";
 import { Turns } from "./turns.ts";
 import { Walk, type WalkOptions } from "./walk.ts";
 
@@ -135,7 +135,9 @@ export class Runner {
   async #askAbout(intents: readonly RunRow[], idle: readonly KnownRun[]): Promise<void> {
     const { rows, log } = this.#options;
     for (const row of intents) {
-      await inTime(() => rows.resolve(row)).catch(unlessLate(log, "it cannot be found out whether a flow was made"));
+      await flowsInTime(() => rows.resolve(row)).catch(
+        unlessLate(log, "it cannot be found out whether a flow was made"),
+      );
     }
     for (const [owner, runs] of Map.groupBy(idle, (run) => run.owner)) await this.#resume(owner, runs);
   }

@@ -1,7 +1,7 @@
 // What keeps a run from going on for now, and how the operator is told of it.
 
 import type { Result } from "neverthrow";
-import { withDeadline } from "../bridge/deadline.ts";
+import { inTime } from "../bridge/deadline.ts";
 import { STORE_DEADLINE_MS } from "../bridge/execute.ts";
 import type { Log } from "../bridge/log.ts";
 import { scrub } from "../bridge/scrub.ts";
@@ -13,12 +13,11 @@ export class HostTrouble extends Error {}
 /** The host has not answered in time, and may yet do what it was asked for. */
 export class LateHost extends HostTrouble {}
 
-/** What a call of the host answers. Rejects when it does so, and when it takes longer than a request would wait. */
-export const inTime = async <T>(call: () => T | PromiseLike<T>): Promise<T> => {
-  const said = await withDeadline(call, STORE_DEADLINE_MS);
-  if (said.isOk()) return said.value;
-  throw said.error.kind === "late" ? new LateHost("the Gateway's flows did not answer in time") : said.error.error;
-};
+const lateFlows = (): LateHost => new LateHost("the Gateway's flows did not answer in time");
+
+/** What a call of the flows answers. Rejects when it does so, and when it takes longer than a request would wait. */
+export const flowsInTime = <T>(call: () => T | PromiseLike<T>): Promise<T> =>
+  inTime(call, STORE_DEADLINE_MS, lateFlows);
 
 /** What the file of runs has answered. Throws when it has failed. */
 export const unwrap = <T>(result: Result<T, FileFault>): T => {
