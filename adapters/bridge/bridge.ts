@@ -33,7 +33,7 @@ import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { BodyBudget, type BodyTicket } from "./body-budget.ts";
 import { readVerdict } from "./check-verdict.ts";
-import { type CallFailure, withDeadline } from "./deadline.ts";
+import { type CallFailure, errorOf, withDeadline } from "./deadline.ts";
 import { createExecute } from "./execute.ts";
 import type { Log } from "./log.ts";
 import { badVerdict, lateLimits, Misuse } from "./misuse.ts";
@@ -168,7 +168,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     );
     if (said.isErr()) {
       held.isGivenBack = said.error.kind === "late";
-      throw said.error.kind === "late" ? lateLimits() : said.error.error;
+      throw errorOf(said.error, lateLimits);
     }
     held.hasPeerSlot = said.value !== false;
     return held.hasPeerSlot;
@@ -195,7 +195,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   };
 
   const heard = (located: Located, said: Result<unknown, CallFailure>): Result<Admitted, Answer> => {
-    if (said.isErr()) return err(defect(said.error.kind === "late" ? lateLimits() : said.error.error, located));
+    if (said.isErr()) return err(defect(errorOf(said.error, lateLimits), located));
     const verdict = readVerdict(said.value);
     return verdict === undefined ? err(defect(badVerdict(), located)) : judge(located, verdict);
   };

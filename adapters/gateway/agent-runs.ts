@@ -96,31 +96,50 @@ export class AgentRuns {
 
   wake(): void {
     if (this.#isStopped) return;
-    this.#runner ??= this.#made();
-    void this.#runner.then((runner) => runner?.wake());
+    const made = (this.#runner ??= this.#begin());
+    void made.then((runner) => {
+      if (this.#runner === made) runner?.wake();
+    });
   }
 
   /** Lets the runs go on in the Gateway. Resolves once nothing is written any more. */
   async stop(): Promise<void> {
+    const runner = this.#runner;
     this.#isStopped = true;
-    this.#withdraw();
-    const runner = await this.#runner;
+    // a start may come before this runner has ended, and makes another one
     this.#runner = undefined;
-    await runner?.stop();
+    this.#withdraw();
+    await (await runner)?.stop();
+  }
+
+  /** Only the runner that is in use offers the tool. */
+  #begin(): Promise<Runner | undefined> {
+    const made = this.#made().then((runner) => {
+      if (runner !== undefined && this.#runner === made) this.#offer(runner);
+      return runner;
+    });
+    return made;
+  }
+
+  //= RUN-9
+  #offer(runner: Runner): void {
+    this.#withdraw = offerFlowTool({
+      has: (session) => runner.isAt(session),
+      use: (session, parameters) => runner.useTool(session, parameters),
+    });
   }
 
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
     const { runtime, importFence, outside, live, follow, hostConfig, flows, log } = this.#options;
-    this.#canStart = canRun(runtime);
-    const fence = this.#canStart ? await importFence() : undefined;
+    const fence = canRun(runtime) ? await importFence() : undefined;
+    this.#canStart = fence !== undefined;
     if (fence === undefined) {
-      this.#canStart = false;
       if (this.#hasRoute) log.write("warn", CANNOT);
       return undefined;
     }
     const rows = this.#rows;
-    const runner = new Runner({
+    return new Runner({
       rows: {
         list: () => this.#listed(),
         save: (row) => rows.save(row),
@@ -140,12 +159,5 @@ export class AgentRuns {
       bootedAt: performance.timeOrigin,
       log,
     });
-    if (!this.#isStopped) {
-      this.#withdraw = offerFlowTool({
-        has: (session) => runner.isAt(session),
-        use: (session, parameters) => runner.useTool(session, parameters),
-      });
-    }
-    return runner;
   }
 }

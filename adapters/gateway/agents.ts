@@ -3,7 +3,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { failedResult, mainSession, own, type RunResult, succeeded, type Trace } from "../../core/index.ts";
-import { withDeadline } from "../bridge/deadline.ts";
+import { inTime } from "../bridge/deadline.ts";
 import type { Agents, Turn } from "../runs/agents.ts";
 import type { PluginApi } from "./api.ts";
 import { withoutLocalImages } from "./local-images.ts";
@@ -77,6 +77,8 @@ const messagesIn = (answer: unknown): readonly Message[] => {
 
 const ENDED: ReadonlySet<unknown> = new Set(["succeeded", "failed", "timed_out", "cancelled", "lost"]);
 
+const lateGateway = (): Error => new Error("the Gateway did not answer in time");
+
 export class GatewayAgents implements Agents {
   readonly #runtime: AgentRuntime;
   readonly #fence: Fence;
@@ -97,10 +99,8 @@ export class GatewayAgents implements Agents {
   }
 
   /** Rejects when the Gateway does not answer in time. */
-  async #call<T>(call: (runtime: AgentRuntime) => T | PromiseLike<T>, forMs: number = 0): Promise<T> {
-    const said = await withDeadline(() => this.#outside(() => call(this.#runtime)), forMs + CALL_MS);
-    if (said.isOk()) return said.value;
-    throw said.error.kind === "late" ? new Error("the Gateway did not answer in time") : said.error.error;
+  #call<T>(call: (runtime: AgentRuntime) => T | PromiseLike<T>, forMs: number = 0): Promise<T> {
+    return inTime(() => this.#outside(() => call(this.#runtime)), forMs + CALL_MS, lateGateway);
   }
 
   async link({ flowId, runId, session, owner }: Turn): Promise<boolean> {
