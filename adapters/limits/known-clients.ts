@@ -85,7 +85,8 @@ export class KnownClients {
 
   /** Frees a shared place of a route that has some. Routes are asked in turn, so that each is reached at some time. */
   #dropOfOthers(now: number): boolean {
-    for (let look = 0; look < MAX_SCAN; look += 1) {
+    const looks = Math.min(MAX_SCAN, this.#tables.size);
+    for (let look = 0; look < looks; look += 1) {
       const { first } = this.#tables;
       if (first === undefined) return false;
       if (first.value.size > this.#places.own && this.#dropEnded(first.value, 1, now)) return true;

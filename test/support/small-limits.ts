@@ -13,7 +13,11 @@ export type Request = {
   readonly isGood: boolean;
 };
 
-const SECRETS: Readonly<Record<string, string>> = { a: "secret-of-route-a", b: "secret-of-route-b" };
+const SECRETS: Readonly<Record<string, string>> = {
+  a: "secret-of-route-a",
+  b: "secret-of-route-b",
+  c: "secret-of-route-c",
+};
 const CONFIG = {
   routes: Object.fromEntries(Object.entries(SECRETS).map(([id, secret]) => [id, { sessionKey: id, secret }])),
 };

@@ -123,7 +123,7 @@ const systemOf = ({ rules, room, requests, waits, holds, reached }: Scale): Syst
       "LIMIT-1: in no window pass more requests of a client than the limit": ({ counted }) =>
         [...counted.values()].every(({ passes }) => passes <= limit),
       "LIMIT-5: the table is bounded": ({ limits }) =>
-        limits.strangers.size <= room.strangers && limits.overflow.size <= 2 && sharedOf(limits) <= room.known.shared,
+        limits.strangers.size <= room.strangers && limits.overflow.size <= 3 && sharedOf(limits) <= room.known.shared,
       "LIMIT-5: no route has more than its own places and its part of the shared ones": ({ limits }) =>
         [...limits.known].every(([, { size }]) => size <= room.known.own + room.known.part),
       "SLOT-1: no client and no peer has more unfinished requests on a route than its limit": (state) =>
@@ -213,11 +213,11 @@ const SCALES: Readonly<Record<string, Scale>> = {
     rules: { window: { limit: 2, ms: 1 }, slots: { client: 1, peer: 4 } },
     waits: [1],
   },
-  "known clients of 2 routes": {
+  "known clients of 3 routes": {
     ...MANY,
     rules: { window: { limit: 1, ms: 1 }, slots: { client: 1, peer: 4 } },
     room: { strangers: 1, known: { own: 1, shared: 1, part: 1 } },
-    requests: requestsOf([1, 2], ["a", "b"], [1], [true]),
+    requests: [...requestsOf([1, 2], ["a", "b"], [1], [true]), ...requestsOf([1], ["c"], [1], [true])],
     waits: [1],
     reached: ["a client is limited", "two clients of a route are known", "a shared place goes to another route"],
   },
