@@ -23,7 +23,7 @@ const CONDITIONS: readonly (readonly [part: string, valueOf: (load: ListLoad) =>
   ["status = ?", ({ filter }) => filter.status],
   ["controller_id = ?", ({ filter }) => filter.controllerId],
   ["updated_at > ?", ({ filter }) => filter.updatedAfter],
-  ["made <= ?", ({ before }) => before],
+  ["made < ?", ({ before }) => before],
 ];
 
 const queryOf = (load: ListLoad): Query => {
