@@ -1319,7 +1319,13 @@ export const BUGS: readonly Bug[] = [
   {
     name: "what is ignored is kept",
     clause: "ONCE-3",
-    code: [{ file: "core/delivery-command.ts", was: `outcome.kind !== "ignored" && `, becomes: "" }],
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: `outcome.kind !== "ignored" &&`,
+        becomes: `outcome.kind !== "flows" &&`,
+      },
+    ],
   },
   {
     name: "a record that counts for two days",
@@ -2055,5 +2061,157 @@ export const BUGS: readonly Bug[] = [
     name: "a slow Gateway is asked without a pause",
     clause: "NOTIFY-10",
     code: [{ file: "adapters/managed-flows/flow-watcher.ts", was: "const PAUSES = 20;", becomes: "const PAUSES = 0;" }],
+  },
+  {
+    name: "a page that begins with the last flow of the one before",
+    clause: "LIST-1",
+    code: [{ file: "adapters/flows/sqlite/list-rows.ts", was: `["made < ?",`, becomes: `["made <= ?",` }],
+    model: {
+      file: "spec/lists.qnt",
+      was: "flow.place < asked.cursor and",
+      becomes: "flow.place <= asked.cursor and",
+      breaks: "onceInv",
+    },
+  },
+  {
+    name: "flows of the cursor's millisecond are skipped",
+    clause: "LIST-1",
+    code: [{ file: "core/list-page.ts", was: "compare(from, found.value) < 0", becomes: "found.value.at < from.at" }],
+  },
+  {
+    name: "a page ends at a flow that was removed",
+    clause: "LIST-1",
+    code: [
+      {
+        file: "adapters/flows/memory/owned.ts",
+        was: "this.#placesBefore(before) - 1",
+        becomes: "this.#rows.findIndex(({ made }) => made === before - 1)",
+      },
+    ],
+  },
+  {
+    name: "a filter by controller that is not asked",
+    clause: "LIST-2",
+    code: [
+      { file: "core/list-page.ts", was: "flow.controllerId === controllerId", becomes: "controllerId !== flow.status" },
+    ],
+    model: {
+      file: "spec/lists.qnt",
+      was: "bool = status == ANY or flow.status == status",
+      becomes: "bool = status == ANY or flow.place > 0",
+      breaks: "filteredInv",
+    },
+  },
+  {
+    name: "a cursor without a number is read",
+    clause: "LIST-3",
+    code: [{ file: "core/cursor.ts", was: "^[0-9]{1,", becomes: "^[0-9]{0," }],
+    model: {
+      file: "spec/lists.qnt",
+      was: "if (asked.cursor == UNREADABLE) {",
+      becomes: "if (asked.cursor < UNREADABLE) {",
+      breaks: "readableInv",
+    },
+  },
+  {
+    name: "a whole list without a bound",
+    clause: "LIST-4",
+    code: [
+      {
+        file: "adapters/flows/engine.ts",
+        was: "if (weight > MAX_LIST_BYTES) {",
+        becomes: "if (weight > MAX_LIST_BYTES && limit !== undefined) {",
+      },
+    ],
+    model: {
+      file: "spec/lists.qnt",
+      was: "if (weightOf(listOf(found)) > MOST) {",
+      becomes: "if (weightOf(listOf(found)) > 99) {",
+      breaks: "boundedInv",
+    },
+  },
+  {
+    name: "what an old store answers to a page is passed on",
+    clause: "LIST-5",
+    code: [
+      {
+        file: "adapters/bridge/check-outcome.ts",
+        was: "? listViews(outcome, action) : outcome",
+        becomes: "? (listViews(outcome, action) && outcome) : outcome",
+      },
+    ],
+    model: {
+      file: "spec/lists.qnt",
+      was: "answerTo(whole.foldl(Set(), (flows, flow) => flows.union(Set(flow))), asked)",
+      becomes: '{ code: "ok", flows: whole, next: 0 }',
+      breaks: "bridgedInv",
+    },
+  },
+  {
+    name: "one flow more than the quota",
+    clause: "QUOTA-1",
+    code: [{ file: "core/flow-command.ts", was: "open >= quota)", becomes: "open > quota)" }],
+    model: {
+      file: "spec/quota.qnt",
+      was: "bool = open < QUOTA",
+      becomes: "bool = open <= QUOTA",
+      breaks: "embeddedInv",
+    },
+  },
+  {
+    name: "a flow that is reopened is not counted",
+    clause: "QUOTA-1",
+    code: [
+      {
+        file: "adapters/flows/memory/owned.ts",
+        was: "    this.#count(flow, 1);\n    row.flow = flow;",
+        becomes: "    if (!isEnded(row.flow)) this.#count(flow, 1);\n    row.flow = flow;",
+      },
+    ],
+  },
+  {
+    name: "two requests that count at once",
+    clause: "QUOTA-2",
+    code: [
+      {
+        file: "adapters/managed-flows/quota.ts",
+        was: `holderOf(name) === "running"`,
+        becomes: `holderOf(name) === "late"`,
+      },
+    ],
+    model: {
+      file: "spec/quota.qnt",
+      was: `works.get(id).stage == "waits", turnOf == 0,`,
+      becomes: `works.get(id).stage == "waits", turnOf >= 0,`,
+      breaks: "turnInv",
+    },
+  },
+  {
+    name: "a refusal at the quota that is kept as the answer",
+    clause: "QUOTA-3",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: `outcome.kind !== "over_quota" &&`,
+        becomes: `outcome.kind !== "ignored" &&`,
+      },
+    ],
+    model: {
+      file: "spec/quota.qnt",
+      was: `code.in(Set("created", "existing"))`,
+      becomes: `code.in(Set("created", "existing", "over_quota"))`,
+      breaks: "unrecordedInv",
+    },
+  },
+  {
+    name: "a create that is refused at its quota binds its key",
+    clause: "QUOTA-3",
+    code: [
+      {
+        file: "core/delivery-command.ts",
+        was: `made.outcome.isOk() && made.outcome.value.kind === "created"`,
+        becomes: `made.outcome.isOk() && made.outcome.value.kind !== "existing"`,
+      },
+    ],
   },
 ];

@@ -663,4 +663,44 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "pauseUntil' = now,",
   ),
   fault("watching", "pauseInv", "isWanted, not(asked.isOn), now >= pauseUntil,", "not(asked.isOn), now >= pauseUntil,"),
+
+  // a place that a later flow takes; a page that is not in order; a filter that lists less; a cursor that opens another session; a
+  // page without a bound, and one that is refused
+  fault("lists", "noneSkippedInv", "page[page.length() - 1].place }", "page[page.length() - 1].place - 1 }"),
+  fault(
+    "lists",
+    "noneSkippedInv",
+    "{ ...flow, status: status } else flow),",
+    "{ ...flow, status: status, place: 0 - id } else flow),",
+  ),
+  fault(
+    "lists",
+    "orderInv",
+    "if (flow.place > first.place) flow",
+    "if (first.id == 0 or flow.place < first.place) flow",
+  ),
+  fault(
+    "lists",
+    "wholeInv",
+    `code: "ok", flows: listOf(found), next: 0`,
+    `code: "ok", flows: fillPage(found, 1), next: 0`,
+  ),
+  fault(
+    "lists",
+    "ownInv",
+    "flow.owner == asked.owner and flow.place",
+    "(flow.owner == asked.owner or asked.cursor < NEWEST) and flow.place",
+  ),
+  fault(
+    "lists",
+    "boundedInv",
+    "so.page != [] and weightOf(so.page) + flow.weight > MOST",
+    "so.page != [] and weightOf(so.page) > MOST",
+  ),
+  fault("lists", "refusedInv", "if (weightOf(listOf(found)) > MOST) {", "if (weightOf(listOf(found)) >= MOST) {"),
+
+  // a count that is not looked at, and refusals of what was carried out, is bound, or has room
+  fault("quota", "gatewayInv", "val isOver = not(mayCreate(open))", "val isOver = open > QUOTA"),
+  fault("quota", "refusedInv", `else if (isBound) "existing" else if (mayCreate(open))`, `else if (mayCreate(open))`),
+  fault("quota", "refusedInv", "val isOver = not(mayCreate(open))", "val isOver = open >= QUOTA - 1"),
 ];
