@@ -95,7 +95,7 @@ test.each(Object.keys(SOURCES))(
               expect(found?.next).toBe(null);
               break;
             }
-            expect(page).toBeLessThan(500);
+            expect(page).toBeLessThan(100);
             cursor = found.next;
             for (const change of between[page] ?? []) {
               apply(change);
