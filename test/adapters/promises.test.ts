@@ -162,18 +162,17 @@ describe("deadlines", () => {
   });
 
   test("SLOT-5: a client has 20 seconds to take its answer", async () => {
-    const stateJson = "x".repeat(200_000);
+    const stateJson = "x".repeat(20_000_000);
     const flows = memoryFlows();
-    for (let made = 0; made < 100; made += 1) {
-      await flows.execute(
-        ROUTE_A.sessionKey,
-        { action: "create_flow", goal: "g", controllerId: "c", stateJson },
-        logger.error,
-      );
-    }
+    await flows.execute(
+      ROUTE_A.sessionKey,
+      { action: "create_flow", goal: "g", controllerId: "c", stateJson },
+      logger.error,
+    );
     const to = await serveFlows(flows);
     holdTime();
-    const heard = send(to, { ...HEADERS, "content-length": String(LIST.length) }, LIST);
+    const latest = '{"action":"find_latest_flow"}';
+    const heard = send(to, { ...HEADERS, "content-length": String(latest.length) }, latest);
     heard.socket.pause();
     let isGone = false;
     heard.socket.once("close", () => (isGone = true));
