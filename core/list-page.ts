@@ -7,7 +7,7 @@ import { FLOW_STATUSES, type FlowStatus, OPEN_STATUSES } from "./flow.ts";
 import { flowWeight, MAX_LIST_BYTES, MOST_LISTED } from "./list-weight.ts";
 import { own } from "./own.ts";
 import type { OutcomeOf } from "./outcome.ts";
-import { type BadRecord, type FlowView, viewFlow } from "./view.ts";
+import { type BadRecord, type FlowView, viewFlow, viewFlowsUntil } from "./view.ts";
 
 type ListFlows = ActionOf<"list_flows">;
 
@@ -123,50 +123,65 @@ const fillPage = <T>(entries: readonly Entry<T>[], size: number, { viewOf }: Sou
   return ok({ kind: "flows", flows, next: null });
 };
 
-//= LIST-4
-/** All of them; undefined as soon as they are more than one answer may have. */
-const viewAll = <T>(items: readonly (T | undefined)[], { viewOf }: Source<T>): Result<Flows | undefined, BadRecord> => {
-  if (items.length > MOST_LISTED) return ok(undefined);
-  const flows: FlowView[] = [];
-  let weight = 0;
-  for (let index = 0; index < items.length; index += 1) {
-    const view = viewOf(items[index]);
-    if (view.isErr()) return err(view.error);
-    weight += flowWeight(view.value.json);
-    if (weight > MAX_LIST_BYTES) return ok(undefined);
-    flows.push(view.value);
-  }
-  return ok({ kind: "flows", flows });
-};
+/** One of so many flows is weighed, because weighing all of them costs as much as a fourth of their views. */
+const WEIGHED = 16;
 
-const listed = <T>(items: readonly T[], action: ListFlows, source: Source<T>): Result<Flows | undefined, BadRecord> => {
-  if (!isPart(action)) return viewAll(items, source);
-  return entriesOf(items, action, source).andThen((entries) =>
-    isPaged(action)
-      ? fillPage(entries.toSorted(compare), pageSize(action), source)
-      : viewAll(
-          entries.map(({ item }) => item),
-          source,
-        ),
+/** Whether the flow is one of those. Its id is the host's choice, so that nobody can keep all long flows from being weighed. */
+const isWeighed = ({ json: { flowId } }: FlowView): boolean =>
+  typeof flowId === "string" && flowId.charCodeAt(flowId.length - 1) % WEIGHED === 0;
+
+const weightOf = (flows: readonly FlowView[]): number => flows.reduce((sum, { json }) => sum + flowWeight(json), 0);
+
+/** Finds out while a list grows that it is too large: by some of its flows first, and by all once these make it likely. */
+class Scale {
+  #some = 0;
+  #all: number | undefined;
+
+  /** `flows`: those before. */
+  isTooLarge(flow: FlowView, flows: readonly FlowView[]): boolean {
+    if (this.#all !== undefined) this.#all += flowWeight(flow.json);
+    else if (isWeighed(flow)) {
+      this.#some += flowWeight(flow.json) * WEIGHED;
+      if (this.#some > MAX_LIST_BYTES) this.#all = weightOf(flows) + flowWeight(flow.json);
+    }
+    return this.#all !== undefined && this.#all > MAX_LIST_BYTES;
+  }
+}
+
+//= LIST-4
+/** All of them; undefined as soon as they are seen to be more than one answer may have. `replyToOutcome` measures the rest. */
+const viewAll = (records: readonly unknown[]): Result<Flows | undefined, BadRecord> => {
+  if (records.length > MOST_LISTED) return ok(undefined);
+  const scale = new Scale();
+  return viewFlowsUntil(records, (flow, before) => scale.isTooLarge(flow, before)).map((flows) =>
+    flows === undefined ? undefined : { kind: "flows", flows },
   );
 };
 
+const pageOf = <T>(items: readonly T[], action: ListFlows, source: Source<T>): Result<Flows, BadRecord> =>
+  entriesOf(items, action, source).andThen((entries) => fillPage(entries.toSorted(compare), pageSize(action), source));
+
+//= LIST-5
 /**
  * The answer to `action` from a host's whole list: only the flows that it shows become views. Undefined: the list is too large for
  * one answer. Throws only what reading a record throws.
  */
-export const listRecords = (records: unknown, action: ListFlows): Result<Flows | undefined, BadRecord> =>
-  Array.isArray(records) ? listed<unknown>(records, action, RECORDS) : err({ field: "" });
+export const listRecords = (records: unknown, action: ListFlows): Result<Flows | undefined, BadRecord> => {
+  if (!Array.isArray(records)) return err({ field: "" });
+  if (isPaged(action)) return pageOf<unknown>(records, action, RECORDS);
+  if (!isPart(action)) return viewAll(records);
+  return entriesOf<unknown>(records, action, RECORDS).andThen((entries) => viewAll(entries.map(({ item }) => item)));
+};
 
 //= LIST-5
 /**
  * The answer to `action` from what a store has answered to it. One that knows no pages has given the whole list; one that knows
- * them is trusted with the places. Undefined: the answer is neither, or too large.
+ * them is trusted with the places. Undefined: the answer is neither.
  */
 export const listViews = (answer: Flows, action: ListFlows): Flows | undefined => {
   const { flows, next } = answer;
   if (!isPart(action)) return next === undefined ? answer : undefined;
-  if (next === undefined && isPaged(action)) return listed(flows, action, VIEWS).unwrapOr(undefined);
+  if (next === undefined && isPaged(action)) return pageOf(flows, action, VIEWS).unwrapOr(undefined);
   const isPage = next === undefined || (isPaged(action) && flows.length <= pageSize(action) && isPlace(next));
   return isPage ? { ...answer, flows: flows.filter(({ json }) => isListed(action, json)) } : undefined;
 };

@@ -12,10 +12,11 @@ import { measureCrowd, measureRoutes } from "./growth.ts";
 import { measureHeads } from "./heads.ts";
 import { measureHost } from "./host.ts";
 import { measureInProcess } from "./in-process.ts";
+import { measureLists } from "./lists.ts";
 import { medianOf, type Ratio } from "./paired.ts";
 import { plot } from "./plot.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { measureSockets, measureSqlite, measureWatched, type Raced } from "./sockets.ts";
+import { measurePages, measureSockets, measureSqlite, measureWatched, type Raced } from "./sockets.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const PARTS = [
@@ -25,6 +26,7 @@ const PARTS = [
   "growth",
   "sockets",
   "sqlite",
+  "lists",
   "watched",
   "deliveries",
   "gateway",
@@ -158,6 +160,17 @@ const watched = async (): Promise<void> => {
   rmSync(folder, { recursive: true, force: true });
 };
 
+const lists = async (): Promise<void> => {
+  line("\nThe standalone server on SQLite, CPU of a page of 100 flows among 100,000 ÷ among 100");
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  line(name("list_flows with limit"), show(await measurePages(folder, rounds)), showGoal(1.5));
+  line("\nIn the store, with 100,000 flows of one session, milliseconds");
+  for (const one of await measureLists(folder, values.quick ? 15 : 45)) {
+    line(one.name.padEnd(60), one.milliseconds.toPrecision(3));
+  }
+  rmSync(folder, { recursive: true, force: true });
+};
+
 const deliveries = async (): Promise<void> => {
   line("\nCreates on an SQLite file, the flush to the disk included: time ÷ that of a plain create");
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
@@ -181,11 +194,23 @@ const gateway = async (): Promise<void> => {
   }
 };
 
-const RUN = { host, "in-process": inProcess, heads, growth, sockets, sqlite, watched, deliveries, gateway } as const;
+const RUN = {
+  host,
+  "in-process": inProcess,
+  heads,
+  growth,
+  sockets,
+  sqlite,
+  lists,
+  watched,
+  deliveries,
+  gateway,
+} as const;
 
 console.log(
   "Medians of paired rounds, in parentheses their middle half. OpenClaw is in test/systems/host, or is installed there now.",
 );
-await installHost("host");
+const WITHOUT_HOST: ReadonlySet<string> = new Set(["lists"]);
+if (asked.some((part) => !WITHOUT_HOST.has(part))) await installHost("host");
 for (const part of asked) await RUN[part]();
 process.exit();

@@ -212,3 +212,16 @@ export const measureWatched = async (
     measured.push({ name: asked.name, ratio: await raceOfWays(storeStart("watched", folder, asked), rounds) });
   return measured;
 };
+
+/** CPU of the standalone server for a page of 100 flows, with 100,000 flows of the session in units of that with 100. */
+export const measurePages = async (folder: string, rounds: number): Promise<Ratio> => {
+  const headers = { ...scenarioOf("get_flow").turns[0]?.headers, "x-forwarded-for": clientOf(0, 1) };
+  const body = json({ action: "list_flows", limit: 100 });
+  const starts = ["100000", "100"].map((count) => ({
+    file: "sqlite-server.ts",
+    args: ["ours", mkdtempSync(join(folder, "bench-")), count],
+    question: (): Asking => ({ asked: () => ({ headers, body }), status: 200 }),
+  }));
+  const [ratio = NONE] = await raceOf(starts, rounds);
+  return ratio;
+};

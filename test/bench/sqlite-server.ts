@@ -1,7 +1,8 @@
 // One server of the race over SQLite, in a process of its own: `sqlite-server.ts <contestant> <folder>`. `ours` is the
 // standalone server; `watched` is the same, which at the word of the same name begins to write an audit file and to count for
 // metrics, and ends that at `plain`; `bare` is the least that does the same SQL for the same answers. Says its port and
-// the flows to ask for.
+// the flows to ask for. A third argument is a
+// number of flows that are there already.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
@@ -17,13 +18,15 @@ import { openSqliteFlows } from "../../adapters/flows/sqlite/index.ts";
 import { STATEMENTS } from "../../adapters/flows/sqlite/tables.ts";
 import { bareServer } from "./bare.ts";
 import { skewClocks, tick } from "./clock.ts";
+import { fillFlows } from "./lists.ts";
 import { configOf, SESSION } from "./plugins.ts";
 
 /** One for each connection, so that each can name the revision that it expects. */
 const FLOWS = 8;
 
-const [contestant = "", folder = ""] = process.argv.slice(2);
+const [contestant = "", folder = "", count = "0"] = process.argv.slice(2);
 const file = join(folder, `${contestant}.sqlite`);
+if (Number(count) > 0) fillFlows(file, Number(count));
 
 type Asked = { readonly action: string; readonly flowId: string; readonly goal: string; readonly currentStep: string };
 type Row = Readonly<Record<string, unknown>>;

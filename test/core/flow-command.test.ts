@@ -157,7 +157,9 @@ test("FLOW-1, VIEW-4: a record that cannot be shown fails its command, and nothi
   const found = { flows: [bad as unknown as FlowRecord], tasks: [] };
   for (const body of Object.values(goodBodies)) {
     const [asked] = fc.sample(body, 1);
-    const one = asAction(asked ?? {});
+    const sent = asAction(asked ?? {});
+    // a filter may leave the record out
+    const one: FlowAction = sent.action === "list_flows" ? { action: sent.action } : sent;
     if (one.action === "create_flow" || one.action === "get_task_summary") continue;
     // its filters and its cursor may leave the record out
     const plain: FlowAction = one.action === "list_flows" ? { action: "list_flows" } : one;

@@ -118,6 +118,13 @@ const startsAgents: Claim = async (code) => {
   expect(tried).toEqual({ status: 0, out: expect.stringContaining('"goal": "Retry",\n  "stateJson": {') });
 };
 
+/** A configuration of a route `ci` without a problem. */
+const bounded: Claim = async (code) => {
+  const file = written("routes.json5", code.replace(/\{ source: .*?\}/u, `"${SECRET}"`));
+  const { status, out } = await cli(["check", file]);
+  expect([status, out]).toEqual([0, expect.stringMatching(/^route ci would .*\n[^]*: 1 route, 0 problems\.\n$/u)]);
+};
+
 /** A configuration whose secrets come from two files and from a command, with what the page says that these hold. */
 const providers: Claim = async (code) => {
   const answer = `{ protocolVersion: 1, values: { "webhooks/n8n": "from-a-command-0123456789" } }`;
@@ -372,9 +379,11 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
     const body = { action: "finish_flow", flowId: "no-such-flow", expectedRevision: 0 };
     sameAnswer(code, JSON.stringify((await bench.ask(body)).body));
   },
+  "docs/http-api.md, Lists in pages: sh 1": request,
   "docs/http-api.md, Waiting for a flow: sh 1": waits,
   "docs/operating.md, Limits: json5 1": limited,
   "docs/operating.md, What callers are told: http 1": told,
+  "docs/operating.md, Quotas: json5 1": bounded,
   "docs/performance.md, Measure it yourself: sh 1": bench25,
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
