@@ -15,7 +15,8 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "neverthrow";
-import { asciiJson, own, type RequestEvent } from "../../core/index.ts";
+import { own, type RequestEvent } from "../../core/index.ts";
+import { auditJsonLine } from "./audit-line.ts";
 
 export type AuditFileOptions = {
   /** Absolute. */
@@ -152,7 +153,7 @@ export class AuditFile {
   //= AUDIT-5, AUDIT-8
   /** Never throws. */
   readonly write = (event: RequestEvent): void => {
-    const line = `${asciiJson(JSON.stringify(event))}\n`;
+    const line = auditJsonLine(event);
     try {
       if (this.#missing > 0) this.#append(`${JSON.stringify({ time: event.time, lost: this.#missing })}\n${line}`);
       else this.#append(line);
