@@ -32,7 +32,10 @@ const TIMING = { time: 1_790_000_000_000, durationMs: 12.345 };
 const eventOf = (
   request: RequestHead,
   body: string,
-  { routes = ROUTES, outcome = ok({ kind: "flow", flow: null }) }: { routes?: Routes; outcome?: Result<Outcome, never> } = {},
+  {
+    routes = ROUTES,
+    outcome = ok({ kind: "flow", flow: null }),
+  }: { routes?: Routes; outcome?: Result<Outcome, never> } = {},
 ): RequestEvent => {
   const told = (said: Answer): RequestEvent => requestEvent(said, request, TIMING);
   const located = locate(routes, request);
@@ -49,7 +52,12 @@ const eventOf = (
 const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const asked = (headers: Readonly<Record<string, string>> = {}): RequestHead =>
   head({
-    headers: { "content-type": "application/json", authorization: `Bearer ${ROUTE_A.secret}`, traceparent: TRACE, ...headers },
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${ROUTE_A.secret}`,
+      traceparent: TRACE,
+      ...headers,
+    },
   });
 
 const hex = (length: number): fc.Arbitrary<string> =>
@@ -78,7 +86,12 @@ test("AUDIT-6: a traceparent is taken exactly when it is of version 00, in lower
     ` ${TRACE}`,
   ])
     expect(traceparent(field)).toBeUndefined();
-  fc.assert(fc.property(fc.oneof(wildText, fc.string({ minLength: 55, maxLength: 55 })), (text) => traceparent(text) === undefined));
+  fc.assert(
+    fc.property(
+      fc.oneof(wildText, fc.string({ minLength: 55, maxLength: 55 })),
+      (text) => traceparent(text) === undefined,
+    ),
+  );
 });
 
 test("AUDIT-5, AUDIT-6: a right credential brings its trace and which secret it was; a wrong one brings neither", () => {
@@ -98,7 +111,9 @@ test("AUDIT-5, AUDIT-6: a right credential brings its trace and which secret it 
 });
 
 test("AUDIT-5: the previous secret is named as such", () => {
-  const routes = { r: { path: PATH_A, sessionKey: "agent:main:r", secret: "a new secret 0123456789", previousSecret: ROUTE_A.secret } };
+  const routes = {
+    r: { path: PATH_A, sessionKey: "agent:main:r", secret: "a new secret 0123456789", previousSecret: ROUTE_A.secret },
+  };
   const event = eventOf(asked(), '{"action":"list_flows"}', { routes: loadConfig({ routes }, sha256).routes });
   expect(event.secret).toBe("previous");
 });
@@ -113,26 +128,44 @@ test("AUDIT-5: the rule that took a delivery is named, also when it fails; no ru
   expect(problems).toEqual([]);
   const made = eventOf(asked(), '{"kind":"made","goal":"x"}', { routes });
   expect(made).toMatchObject({ action: "create_flow", rule: "deliveries[1]" });
-  expect(eventOf(asked(), '{"kind":"made"}', { routes })).toMatchObject({ code: "mapping_failed", rule: "deliveries[1]" });
+  expect(eventOf(asked(), '{"kind":"made"}', { routes })).toMatchObject({
+    code: "mapping_failed",
+    rule: "deliveries[1]",
+  });
   const ignored = eventOf(asked(), '{"kind":"other"}', { routes });
   expect([ignored.code, ignored.rule]).toEqual(["ignored", undefined]);
 });
 
 test("AUDIT-5: the flow is the one that the store has answered with, whatever the body says", () => {
   fc.assert(
-    fc.property(flowFields, goodBody, fc.constantFrom("flow", "created", "applied", "existing", "summary"), (fields, body, kind) => {
-      const flow = viewFlow(fields)._unsafeUnwrap();
-      const outcome = kind === "summary" ? { kind, summary: null } : { kind, flow };
-      const event = eventOf(asked(), JSON.stringify(body), { outcome: ok(outcome as Outcome) });
-      expect(event.flowId).toBe(kind === "summary" ? undefined : String(fields["flowId"]).slice(0, 200));
-    }),
+    fc.property(
+      flowFields,
+      goodBody,
+      fc.constantFrom("flow", "created", "applied", "existing", "summary"),
+      (fields, body, kind) => {
+        const flow = viewFlow(fields)._unsafeUnwrap();
+        const outcome = kind === "summary" ? { kind, summary: null } : { kind, flow };
+        const event = eventOf(asked(), JSON.stringify(body), { outcome: ok(outcome as Outcome) });
+        expect(event.flowId).toBe(kind === "summary" ? undefined : String(fields["flowId"]).slice(0, 200));
+      },
+    ),
     { numRuns: runs(50) },
   );
 });
 
 test("AUDIT-1, AUDIT-5: an id of a flow that holds the session key, or has the shape of one, is hidden", () => {
   for (const flowId of [ROUTE_A.sessionKey, `x ${ROUTE_A.sessionKey}`, "agent:main:other"]) {
-    const record = { flowId, syncMode: "managed", controllerId: "c", revision: 0, status: "queued", notifyPolicy: "silent", goal: "g", createdAt: 1, updatedAt: 1 };
+    const record = {
+      flowId,
+      syncMode: "managed",
+      controllerId: "c",
+      revision: 0,
+      status: "queued",
+      notifyPolicy: "silent",
+      goal: "g",
+      createdAt: 1,
+      updatedAt: 1,
+    };
     const flow = viewFlow(record)._unsafeUnwrap();
     const event = eventOf(asked(), '{"action":"find_latest_flow"}', { outcome: ok({ kind: "flow", flow }) });
     expect(event.flowId).toBe(HIDDEN);
@@ -151,7 +184,15 @@ test("AUDIT-1, AUDIT-6: no secret, session, text of a body or header is in an ev
   });
   fc.assert(
     fc.property(request, ({ secret, name, value, text, action }) => {
-      const body = { action, goal: text, flowId: text, currentStep: text, task: text, runtime: "acp", stateJson: { text } };
+      const body = {
+        action,
+        goal: text,
+        flowId: text,
+        currentStep: text,
+        task: text,
+        runtime: "acp",
+        stateJson: { text },
+      };
       const event = eventOf(asked({ authorization: `Bearer ${secret}`, [name]: value }), JSON.stringify(body));
       const line = JSON.stringify(event);
       for (const hidden of [secret, ROUTE_A.sessionKey, BODY, HEADER]) expect(line).not.toContain(hidden);
