@@ -153,19 +153,14 @@ export class AuditFile {
   //= AUDIT-5, AUDIT-8
   /** Never throws. */
   readonly write = (event: RequestEvent): void => {
-    const line = auditJsonLine(event);
     try {
-      if (this.#missing > 0) this.#append(`${JSON.stringify({ time: event.time, lost: this.#missing })}\n${line}`);
-      else this.#append(line);
+      if (this.#missing > 0) this.#noteLoss(event.time);
+      this.#append(auditJsonLine(event));
     } catch (error) {
       this.#missing += 1;
       this.#lost += 1;
       this.#options.onFault(`${sentenceOf(error)}; requests go on, and their lines are lost`);
-      return;
     }
-    if (this.#missing > 0)
-      this.#options.onSolved(`can be written again; ${String(this.#missing)} lines are missing in it`);
-    this.#missing = 0;
   };
 
   /** Goes on in a new file of the same path, for those who put the file aside themselves. Keeps the old one if that fails. */
@@ -183,6 +178,14 @@ export class AuditFile {
     if (this.#isClosed) return;
     this.#isClosed = true;
     closeSync(this.#opened.descriptor);
+  }
+
+  /** A line in place of those that are missing. */
+  #noteLoss(time: number): void {
+    const lost = this.#missing;
+    this.#append(`${JSON.stringify({ time, lost })}\n`);
+    this.#missing = 0;
+    this.#options.onSolved(`can be written again; ${String(lost)} lines are missing in it`);
   }
 
   #append(lines: string): void {
