@@ -24,14 +24,16 @@ const idIn = (outcome: Outcome): unknown =>
 
 //= AUDIT-1, AUDIT-5
 /** The id of the flow that the store answered with. A store of the host's own may have put a session key into it. */
-const flowIdOf = (outcome: Outcome | undefined, { sessionKey }: Route): Pick<RequestEvent, "flowId"> => {
+const flowIdOf = (outcome: Outcome | undefined, { sessionKey }: Route): string | undefined => {
   const id = outcome === undefined ? undefined : idIn(outcome);
-  if (typeof id !== "string") return {};
-  return { flowId: holdsKey(id, sessionKey) ? HIDDEN : clip(hideSessions(id, HIDDEN), MAX_ID) };
+  if (typeof id !== "string") return undefined;
+  return holdsKey(id, sessionKey) ? HIDDEN : clip(hideSessions(id, HIDDEN), MAX_ID);
 };
 
 /** Milliseconds: `time` since the epoch, when the head was there; `durationMs` from then until the answer was ready. */
 export type Timing = Pick<RequestEvent, "time" | "durationMs">;
+
+type Draft = { -readonly [Name in keyof RequestEvent]: RequestEvent[Name] };
 
 //= AUDIT-5, AUDIT-6
 /** The whole event of an answered request. `head`: of a request to a route; what it says counts only once it is authenticated. */
@@ -40,15 +42,13 @@ export const requestEvent = (
   head: RequestHead | undefined,
   { time, durationMs }: Timing,
 ): RequestEvent => {
-  if (authenticated === undefined) return { time, ...event, durationMs };
+  const told: Draft = { time, ...event, durationMs };
+  if (authenticated === undefined) return told;
+  told.secret = authenticated.isPrevious ? "previous" : "current";
+  const flowId = flowIdOf(outcome, authenticated.route);
+  if (flowId !== undefined) told.flowId = flowId;
+  if (rule !== undefined) told.rule = typeof rule === "number" ? ruleName(rule) : rule;
   const trace = traceparent(head?.header("traceparent"));
-  return {
-    time,
-    ...event,
-    secret: authenticated.isPrevious ? "previous" : "current",
-    ...flowIdOf(outcome, authenticated.route),
-    ...(rule === undefined ? {} : { rule: typeof rule === "number" ? ruleName(rule) : rule }),
-    ...(trace === undefined ? {} : { traceparent: trace }),
-    durationMs,
-  };
+  if (trace !== undefined) told.traceparent = trace;
+  return told;
 };

@@ -15,7 +15,8 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "neverthrow";
-import { asciiJson, own, type RequestEvent } from "../../core/index.ts";
+import { own, type RequestEvent } from "../../core/index.ts";
+import { auditJsonLine } from "./audit-line.ts";
 
 export type AuditFileOptions = {
   /** Absolute. */
@@ -152,19 +153,14 @@ export class AuditFile {
   //= AUDIT-5, AUDIT-8
   /** Never throws. */
   readonly write = (event: RequestEvent): void => {
-    const line = `${asciiJson(JSON.stringify(event))}\n`;
     try {
-      if (this.#missing > 0) this.#append(`${JSON.stringify({ time: event.time, lost: this.#missing })}\n${line}`);
-      else this.#append(line);
+      if (this.#missing > 0) this.#noteLoss(event.time);
+      this.#append(auditJsonLine(event));
     } catch (error) {
       this.#missing += 1;
       this.#lost += 1;
       this.#options.onFault(`${sentenceOf(error)}; requests go on, and their lines are lost`);
-      return;
     }
-    if (this.#missing > 0)
-      this.#options.onSolved(`can be written again; ${String(this.#missing)} lines are missing in it`);
-    this.#missing = 0;
   };
 
   /** Goes on in a new file of the same path, for those who put the file aside themselves. Keeps the old one if that fails. */
@@ -182,6 +178,14 @@ export class AuditFile {
     if (this.#isClosed) return;
     this.#isClosed = true;
     closeSync(this.#opened.descriptor);
+  }
+
+  /** A line in place of those that are missing. */
+  #noteLoss(time: number): void {
+    const lost = this.#missing;
+    this.#append(`${JSON.stringify({ time, lost })}\n`);
+    this.#missing = 0;
+    this.#options.onSolved(`can be written again; ${String(lost)} lines are missing in it`);
   }
 
   #append(lines: string): void {

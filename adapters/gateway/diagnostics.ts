@@ -35,7 +35,7 @@ export const importDiagnostics = async (): Promise<Diagnostics | undefined> => {
 
 const FAILED = 500;
 
-//= METRIC-3, AUDIT-3
+//= METRIC-4, AUDIT-3
 /**
  * Each answer is a webhook received and processed. One that failed is an error, too, at most once a minute for each route and code,
  * because the Gateway's log has a line for each.

@@ -32,6 +32,7 @@ export class RequestWatch {
   #audit: AuditFile | undefined;
   #onEvent: EventListener | undefined;
   #closing: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: RequestWatchOptions) {
     this.#options = options;
@@ -62,12 +63,16 @@ export class RequestWatch {
   /** The file stays open for the requests that are not answered yet. */
   end(): void {
     clearTimeout(this.#closing);
-    if (this.#audit !== undefined) this.#closing = setTimeout(() => this.#audit?.close(), GRACE_MS).unref();
+    this.#closing = setTimeout(() => {
+      this.#audit?.close();
+      this.#isClosed = true;
+    }, GRACE_MS).unref();
   }
 
   resume(): void {
     clearTimeout(this.#closing);
-    this.#closing = undefined;
+    if (this.#isClosed) this.#settings = undefined;
+    this.#isClosed = false;
     this.follow();
   }
 

@@ -4,13 +4,20 @@
 import type { ActionName, AuditEvent, RequestEvent } from "../../core/index.ts";
 import { type Attributes, Counter, Histogram, Series } from "./series.ts";
 
+const FIRST_ERROR = 400;
+
+const isError = (status: number): boolean => status >= FIRST_ERROR;
+
 //= METRIC-1, METRIC-2
 /** What a request is counted by. The method of what is not a route's POST is not looked at. */
 export const attributesOf = ({ status, code, routeId }: AuditEvent): Attributes => [
-  ["http.request.method", code === "route_not_found" || code === "method_not_allowed" ? "_OTHER" : "POST"],
+  [
+    "http.request.method",
+    isError(status) && (code === "route_not_found" || code === "method_not_allowed") ? "_OTHER" : "POST",
+  ],
   ["http.response.status_code", String(status)],
   ...(routeId === undefined ? [] : ([["http.route", routeId]] as const)),
-  ...(code === undefined || status < 400 ? [] : ([["error.type", code]] as const)),
+  ...(code === undefined || !isError(status) ? [] : ([["error.type", code]] as const)),
 ];
 
 /** Actions of authenticated requests, and what became of them. */
@@ -31,9 +38,10 @@ export class RequestMetrics {
   //= METRIC-1
   readonly record = (event: RequestEvent): void => {
     const { status, code = "", routeId = "", action } = event;
-    const key = `${String(status)} ${code} ${routeId}`;
+    // as many keys as there are sets of attributes: two series with the same ones would be an error to Prometheus
+    const key = `${String(status)} ${isError(status) ? code : ""} ${routeId}`;
     this.durations.of(key, () => attributesOf(event)).record(event.durationMs / 1000);
-    if (action !== undefined)
-      this.actions.of(`${action} ${code} ${routeId}`, () => actionAttributesOf(event, action)).count += 1;
+    if (action === undefined) return;
+    this.actions.of(`${action} ${code} ${routeId}`, () => actionAttributesOf(event, action)).count += 1;
   };
 }

@@ -2482,4 +2482,268 @@ export const BUGS: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: "an event is told after its answer has left",
+    clause: "AUDIT-5",
+    code: [
+      {
+        file: "adapters/bridge/bridge.ts",
+        was: "    attempt(() => emit(prepared, located, begunAt), report);\n    try {\n      await deliver(prepared);\n",
+        becomes:
+          "    try {\n      await deliver(prepared);\n      attempt(() => emit(prepared, located, begunAt), report);\n",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'isAlive, phase.get(request) == "told",',
+      becomes: 'isAlive, phase.get(request) != "answered",',
+      breaks: "oneEventInv",
+    },
+  },
+  {
+    name: "a refusal before the body has no event",
+    clause: "AUDIT-5",
+    code: [
+      {
+        file: "adapters/bridge/bridge.ts",
+        was: "return send(entered.error, deliver, begunAt, location.value);",
+        becomes: "return send(entered.error, deliver, undefined, location.value);",
+      },
+    ],
+  },
+  {
+    name: "a stranger's traceparent is in the event",
+    clause: "AUDIT-6",
+    code: [
+      {
+        file: "core/request-event.ts",
+        was: "if (authenticated === undefined) return told;",
+        becomes: 'if (authenticated === undefined) return { ...told, traceparent: head?.header("traceparent") ?? "" };',
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "trace: if (isKnown and request.trace",
+      becomes: "trace: if (request.trace",
+      breaks: "nothingSentInv",
+    },
+  },
+  {
+    name: "a traceparent of zeros is taken",
+    clause: "AUDIT-6",
+    code: [{ file: "core/traceparent.ts", was: "-(?!0{16})[0-9a-f]{16}-", becomes: "-[0-9a-f]{16}-" }],
+    model: {
+      file: "spec/operator.qnt",
+      was: "request.trace.in(VALID_TRACES)) request.trace",
+      becomes: 'request.trace != "") request.trace',
+      breaks: "nothingSentInv",
+    },
+  },
+  {
+    name: "a full audit file is replaced instead of put aside",
+    clause: "AUDIT-7",
+    code: [
+      {
+        file: "adapters/audit/audit-file.ts",
+        was: "if (existsSync(file)) renameSync(file, `${file}.1`);",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "aside: [files.now].concat(files.aside",
+      becomes: "aside: files.aside.concat(files.aside",
+      breaks: "boundedInv",
+    },
+  },
+  {
+    name: "an audit file grows beyond its size by a line",
+    clause: "AUDIT-7",
+    code: [
+      {
+        file: "adapters/audit/audit-file.ts",
+        was: "this.#size + text.length > this.#limit",
+        becomes: "this.#size > this.#limit",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "if (files.now.length() < SIZE)",
+      becomes: "if (files.now.length() <= SIZE)",
+      breaks: "boundedInv",
+    },
+  },
+  {
+    name: "a symlink is followed to the audit file",
+    clause: "AUDIT-7",
+    code: [{ file: "adapters/audit/audit-file.ts", was: " | constants.O_NOFOLLOW", becomes: "" }],
+  },
+  {
+    name: "a full disk costs the event its other listeners",
+    clause: "AUDIT-8",
+    code: [
+      {
+        file: "adapters/audit/audit-file.ts",
+        was: "      this.#missing += 1;\n",
+        becomes: "      if (this.#missing === 0) throw error;\n      this.#missing += 1;\n",
+      },
+    ],
+  },
+  {
+    name: "lines that are missing are not noted in the file",
+    clause: "AUDIT-8",
+    code: [
+      {
+        file: "adapters/audit/audit-file.ts",
+        was: "if (this.#missing > 0) this.#noteLoss(event.time);",
+        becomes: "this.#missing = 0;",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "if (missing > 0) appended(file, -missing) else file",
+      becomes: "file",
+      breaks: "lossInv",
+    },
+  },
+  {
+    name: "an audit file that the configuration no longer names is written on",
+    clause: "AUDIT-9",
+    code: [
+      {
+        file: "adapters/gateway/request-watch.ts",
+        was: "if (isDeepStrictEqual(audit, this.#settings)) return;",
+        becomes: "if (this.#settings !== undefined) return;",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "files.set(wanted, appended(noted, request))",
+      becomes: 'files.set("x", appended(noted, request))',
+      breaks: "wantedInv",
+    },
+  },
+  {
+    name: "a request that takes as long as a boundary is counted above it",
+    clause: "METRIC-1",
+    code: [
+      {
+        file: "adapters/metrics/series.ts",
+        was: "while (seconds > (BOUNDARIES",
+        becomes: "while (seconds >= (BOUNDARIES",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "counts.get(series) else 0) + 1)",
+      becomes: "counts.get(series) else 1) + 1)",
+      breaks: "countedInv",
+    },
+  },
+  {
+    name: "there is no end of series",
+    clause: "METRIC-2",
+    code: [
+      { file: "adapters/metrics/series.ts", was: "this.#made.size >= this.#most - 1", becomes: "this.#made.size < 0" },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "< MAX_SERIES - 1) key",
+      becomes: "< MAX_SERIES) key",
+      breaks: "seriesInv",
+    },
+  },
+  {
+    name: "a span has no parent",
+    clause: "METRIC-3",
+    code: [
+      {
+        file: "adapters/otel/index.ts",
+        was: "if (traceId === undefined || spanId === undefined) return ROOT_CONTEXT;",
+        becomes: "if (traceId !== spanId || traceId === undefined || spanId === undefined) return ROOT_CONTEXT;",
+      },
+    ],
+    model: { file: "spec/operator.qnt", was: "{ parent: event.trace,", becomes: '{ parent: "",', breaks: "spansInv" },
+  },
+  {
+    name: "each failure is an error in the Gateway's log",
+    clause: "METRIC-4",
+    code: [
+      {
+        file: "adapters/gateway/diagnostics.ts",
+        was: "log.sometimes(`diagnostics ${code} ${routeId}`, () => diagnostics.logWebhookError({ ...about, error: code }));",
+        becomes:
+          "log.sometimes(`diagnostics ${code} ${routeId} ${String(durationMs)} ${String(Math.random())}`, () => diagnostics.logWebhookError({ ...about, error: code }));",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "val isShown = isFailure and isDue(shown, key, now)",
+      becomes: "val isShown = isFailure",
+      breaks: "diagnosticsInv",
+    },
+  },
+  {
+    name: "a page of the operator's takes any method",
+    clause: "ADMIN-1",
+    code: [
+      {
+        file: "adapters/server/admin.ts",
+        was: 'return request.method === "GET" || request.method === "HEAD" ? page(request) : READ_ONLY;',
+        becomes: "return page(request);",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'asking.path == "/metrics" and asking.method.in(Set("GET", "HEAD"))',
+      becomes: 'asking.path == "/metrics"',
+      breaks: "readOnlyInv",
+    },
+  },
+  {
+    name: "a request without a token is shown the page that needs one",
+    clause: "ADMIN-2",
+    code: [
+      {
+        file: "adapters/server/admin.ts",
+        was: 'return given !== "" && isSecret',
+        becomes: 'return given === "" || isSecret',
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'token != "" and asking.given != token',
+      becomes: 'token != "" and asking.given != "" and asking.given != token',
+      breaks: "guardedInv",
+    },
+  },
+  {
+    name: "a site may lead its own name to the operator's pages",
+    clause: "ADMIN-2",
+    code: [
+      {
+        file: "adapters/server/admin.ts",
+        was: "if (token === undefined && !isDirect(request)) return MISDIRECTED;",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'token == "" and not(asking.host',
+      becomes: 'token == "none" and not(asking.host',
+      breaks: "guardedInv",
+    },
+  },
+  {
+    name: "the pages listen beyond this machine without a token",
+    clause: "ADMIN-2",
+    code: [
+      {
+        file: "adapters/cli/commands/admin.ts",
+        was: "isLoopback(address.host) ? ok(undefined) : err(unguarded(address, adminTokenEnv))",
+        becomes: "ok(undefined)",
+      },
+    ],
+    model: { file: "spec/operator.qnt", was: 'isLocal or token != ""', becomes: "true", breaks: "guardedInv" },
+  },
 ];

@@ -14,6 +14,7 @@ const FOLDERS = [
   "adapters/metrics",
   "adapters/bridge",
   "adapters/status",
+  "adapters/otel",
   "adapters/notify",
   "adapters/managed-flows",
   "adapters/runs",
