@@ -149,7 +149,7 @@ test("GATEWAY-1: status prints the document, as lines that a terminal can show o
   const lines = await webhook(["status"], {}, () => Promise.resolve(DOCUMENT));
   expect(lines.status).toBe(0);
   expect(lines.out.split("\n")).toEqual([
-    "route a\\u001b[2J: live at /hooks/a",
+    "route a\\u{1b}[2J: live at /hooks/a",
     "  takes deliveries",
     "  last hour: 3 done, 3 refused, 0 failed",
     "refused or failed in the last hour: unauthorized 3",
@@ -168,7 +168,7 @@ test("GATEWAY-1: status prints the document, as lines that a terminal can show o
 test("GATEWAY-1: without a Gateway that answers, status says so with an exit status of its own", async () => {
   const { status, error } = await webhook(["status"]);
   expect([status, error]).toEqual([3, expect.stringContaining("does not tell the status: connect ECONNREFUSED")]);
-  expect((await webhook(["status"], {}, () => Promise.reject(new Error("a\nb")))).error).toContain("a\\nb");
+  expect((await webhook(["status"], {}, () => Promise.reject(new Error("a\nb")))).error).toContain("a\\u{a}b");
 });
 
 test("CALL-1: a wrong command line is told on one line, without what may be a secret", async () => {

@@ -15,7 +15,7 @@ const WEAK = {
 const STRONG = { a: { sessionKey: "agent:main:hook:a", secret: { source: "env", provider: "default", id: "A" } } };
 
 const asProcess = (...words: readonly string[]): void =>
-  vi.stubGlobal("process", { ...process, argv: ["node", "openclaw", ...words] });
+  void vi.stubGlobal("process", { ...process, argv: ["node", "openclaw", ...words] });
 
 const matches = (routes: unknown): number => legacyConfigRules.filter(({ match }) => match(routes)).length;
 

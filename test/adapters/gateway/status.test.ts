@@ -90,12 +90,11 @@ test("GATEWAY-2: the command is offered under the name of the manifest, and all 
     action: (run) => (made.push(typeof run), command),
   };
   const offered: unknown[] = [];
-  offerCommand({
-    registerCli: (add, options) => {
-      offered.push(options);
-      add({ program: command });
-    },
-  } as unknown as PluginApi);
+  const registerCli: PluginApi["registerCli"] = (add, options) => {
+    offered.push(options);
+    add({ program: command });
+  };
+  offerCommand({ registerCli } as unknown as PluginApi);
   offerCommand({} as PluginApi);
   expect(offered).toEqual([{ descriptors: [DESCRIPTOR] }]);
   expect(made).toEqual(["webhook", DESCRIPTOR.description, false, "unknown options", "[words...]", "function"]);
