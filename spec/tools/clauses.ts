@@ -22,7 +22,7 @@ export type Citation = {
 };
 
 const AREAS =
-  "ROUTE|ORDER|LIMIT|SLOT|AUTH|SIGN|BODY|ACTION|MAP|SCOPE|FLOW|TASK|RUN|ONCE|BIND|STORE|SERVE|CALL|FILE|VIEW|REPLY|WAIT|NOTIFY|CONFIG|AUDIT|TOTAL";
+  "ROUTE|ORDER|LIMIT|SLOT|AUTH|SIGN|BODY|ACTION|MAP|SCOPE|FLOW|TASK|RUN|ONCE|BIND|STORE|SERVE|CALL|FILE|VIEW|REPLY|WAIT|NOTIFY|CONFIG|RELOAD|GATEWAY|WEAK|AUDIT|TOTAL";
 const ID = new RegExp(`\\b(?:${AREAS})-\\d+\\b`, "gu");
 const CITES = new RegExp(`^\\s*//= ((?:${AREAS})-\\d+(?:, (?:${AREAS})-\\d+)*)$`, "u");
 const TITLE = new RegExp(`["'\`]((?:(?:${AREAS}|M)-\\d+(?:, )?)+: .*?)["'\`](?:,|$)`, "u");

@@ -52,9 +52,8 @@ test("GATEWAY-2: the command that the plugin registers is the one that the manif
   expect(manifest["cliCommands"]).toEqual([DESCRIPTOR]);
 });
 
-test("WEAK-1: the manifest announces the rules for the doctor, and the build writes them where it looks", () => {
+test("WEAK-1: the manifest announces the rules for the doctor", () => {
   expect(manifest["doctorContract"]).toEqual({ configRepair: true });
-  expect(readFileSync(join(ROOT, "build.ts"), "utf8")).toContain('"adapters/gateway/doctor-contract-api"');
 });
 
 test("the command line has the package's version", () => {
