@@ -55,8 +55,12 @@ const bundle = async (entries: readonly string[], output: OutputOptions): Promis
   return files.map(packageOf).filter((name) => name !== undefined);
 };
 
+/** What several entries share is one file with the name of the package's command. */
 const single = (entry: string, ...others: readonly string[]): Promise<readonly string[]> =>
-  bundle([entry, ...others], { entryFileNames: "[name].js", chunkFileNames: `${dirname(entry)}/[name].js` });
+  bundle([entry, ...others], {
+    entryFileNames: "[name].js",
+    chunkFileNames: ({ isDynamicEntry }) => `${dirname(entry)}/${isDynamicEntry ? "[name]" : "command"}.js`,
+  });
 
 const doctor = (): Promise<readonly string[]> => bundle([DOCTOR], { entryFileNames: `${basename(DOCTOR)}.js` });
 

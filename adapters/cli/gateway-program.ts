@@ -1,6 +1,5 @@
 // The command line `openclaw webhook`: the commands that need no file, because the Gateway's own configuration is theirs.
 
-import { Command, CommanderError } from "commander";
 import type { Result } from "neverthrow";
 import { own, withWeaknesses } from "../../core/index.ts";
 import type { GatewayLink } from "../gateway/command.ts";
@@ -11,11 +10,11 @@ import { status, type StatusOptions } from "./commands/status.ts";
 import { tryDelivery, type TryOptions } from "./commands/try.ts";
 import { wait, type WaitOptions } from "./commands/wait.ts";
 import { readWritten } from "./config/file.ts";
+import { commandLine } from "./command-line.ts";
 import type { CliFault } from "./fault.ts";
 import { callerOf, gatewayFile, type Given } from "./gateway-config.ts";
 import { EXIT, type Io } from "./io.ts";
 import { at } from "./members.ts";
-import { usageError } from "./program.ts";
 
 const NAME = "openclaw webhook";
 
@@ -48,27 +47,8 @@ const calling = async <Options extends Given>(
 };
 
 /** Runs one command line of `openclaw webhook` and returns its exit status. Never throws. */
-export const runWebhook = async (args: readonly string[], link: GatewayLink, io: Io): Promise<number> => {
-  let exit: number = EXIT.ok;
-  const ends =
-    <Args extends readonly unknown[]>(command: (...args: Args) => Promise<Result<number, CliFault>>, failed: number) =>
-    async (...given: Args): Promise<void> => {
-      exit = (await command(...given)).match(
-        (done) => done,
-        (fault) => {
-          io.error(`${fault.sentence}\n`);
-          return fault.status ?? failed;
-        },
-      );
-    };
-  const program = new Command(NAME)
-    .description("The webhook routes of this Gateway.")
-    .exitOverride()
-    .configureOutput({
-      writeOut: io.out,
-      writeErr: io.error,
-      outputError: (text, write) => write(usageError(text)),
-    });
+export const runWebhook = (args: readonly string[], link: GatewayLink, io: Io): Promise<number> => {
+  const { program, ends, parse } = commandLine(NAME, "The webhook routes of this Gateway.", io);
   program
     .command("status")
     .description("say what the running Gateway serves; exit status 1 if something is not served or not delivered")
@@ -99,14 +79,5 @@ export const runWebhook = async (args: readonly string[], link: GatewayLink, io:
         EXIT.usage,
       ),
     );
-  try {
-    await program.parseAsync(args, { from: "user" });
-    return exit;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    io.error(
-      `Unexpected error. This is a defect; please report it: ${error instanceof Error ? error.name : typeof error}\n`,
-    );
-    return EXIT.refused;
-  }
+  return parse(args);
 };

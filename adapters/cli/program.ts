@@ -1,15 +1,14 @@
 // The command line: its commands and options, their help, and the exit status.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { Result } from "neverthrow";
-import { AUDIT_BYTES, AUDIT_FILES, escaped, grouped } from "../../core/index.ts";
+import { InvalidArgumentError, Option } from "commander";
+import { AUDIT_BYTES, AUDIT_FILES, grouped } from "../../core/index.ts";
 import { CLIENT_BOUNDS, MAX_CLIENTS } from "../limits/memory.ts";
 import { asCaller, callCommand, tryCommand, waitCommand } from "./caller-commands.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
 import { type AdminAddress, adminAddress } from "./commands/listen-address.ts";
-import type { CliFault } from "./fault.ts";
+import { commandLine } from "./command-line.ts";
 import { EXIT, type Io } from "./io.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { openapi } from "./commands/openapi.ts";
@@ -71,38 +70,14 @@ Send the file that was signed, byte for byte, and add what is not signed yoursel
 The secret is the route's. It comes from an environment variable or a file, never from the command line.
 A signature that holds a time is good for five minutes. Exit status: 0 done, 2 wrong usage; nothing was printed.`;
 
-//= CALL-1
-/** A usage error on one line: without the value of an unknown option or the words of too many, which may be a secret. */
-export const usageError = (text: string): string => {
-  const line = escaped(text.trimEnd().replaceAll("\n", " "))
-    .replace(/(unknown option '[^'=]*)=.*'/u, "$1'")
-    .replace(/^(error: too many arguments .* but got \d+): .*/u, "$1.");
-  return line.includes("unknown command '") ? `${line}. Add --help to see the commands.\n` : `${line}\n`;
-};
-
 /** Runs one command line and returns its exit status. Never throws. */
-export const run = async (args: readonly string[], io: Io): Promise<number> => {
-  let status: number = EXIT.ok;
-  const ends =
-    <Args extends readonly unknown[]>(command: (...args: Args) => Promise<Result<number, CliFault>>, failed: number) =>
-    async (...given: Args): Promise<void> => {
-      status = (await command(...given)).match(
-        (done) => done,
-        (fault) => {
-          io.error(`${fault.sentence}\n`);
-          return fault.status ?? failed;
-        },
-      );
-    };
-  const program = new Command(NAME)
-    .description("Authenticated webhook routes that create and drive TaskFlows.")
-    .version(VERSION)
-    .exitOverride()
-    .configureOutput({
-      writeOut: io.out,
-      writeErr: io.error,
-      outputError: (text, write) => write(usageError(text)),
-    });
+export const run = (args: readonly string[], io: Io): Promise<number> => {
+  const { program, ends, parse } = commandLine(
+    NAME,
+    "Authenticated webhook routes that create and drive TaskFlows.",
+    io,
+  );
+  program.version(VERSION);
   program
     .command("serve")
     .description("serve the routes of a configuration, with their flows in an SQLite file")
@@ -187,14 +162,5 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .description("print the OpenAPI 3.1 document of the routes")
     .option("--server <url>", "base URL to write into it")
     .action(ends(async (options: { readonly server?: string }) => openapi(options, io), EXIT.usage));
-  try {
-    await program.parseAsync(args, { from: "user" });
-    return status;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    io.error(
-      `Unexpected error. This is a defect; please report it: ${error instanceof Error ? error.name : typeof error}\n`,
-    );
-    return EXIT.refused;
-  }
+  return parse(args);
 };

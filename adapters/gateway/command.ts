@@ -30,11 +30,11 @@ export type HostCommand = {
   action(run: (words: string[]) => Promise<void>): HostCommand;
 };
 
-type CallGateway = (
+export type CallGateway = (
   method: string,
   options: { readonly json: boolean; readonly timeout: string },
   params: object,
-  extra: { readonly progress: boolean; readonly scopes: string[] },
+  extra: { readonly progress: boolean; readonly scopes: "operator.read"[] },
 ) => Promise<unknown>;
 
 /** Not literals: the Gateway provides the first at run time, and the second is a bundle that only its command line loads. */

@@ -802,9 +802,9 @@ export const BUGS: readonly Bug[] = [
     clause: "CONFIG-3",
     code: [
       {
-        file: "core/configured-text.ts",
-        was: "err({ field, sentence: REFERENCE })",
-        becomes: "err({ field, sentence: `${value} ${REFERENCE}` })",
+        file: "core/config.ts",
+        was: "? WEAKNESSES.short.sentence",
+        becomes: "? `${value} ${WEAKNESSES.short.sentence}`",
       },
     ],
     model: {
@@ -2745,5 +2745,134 @@ export const BUGS: readonly Bug[] = [
       },
     ],
     model: { file: "spec/operator.qnt", was: 'isLocal or token != ""', becomes: "true", breaks: "guardedInv" },
+  },
+  {
+    name: "an edit is followed by requests alone",
+    clause: "RELOAD-1",
+    code: [{ file: "adapters/gateway/plugin.ts", was: "      watch.start();\n", becomes: "" }],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "block == known or age == 0, age'",
+      becomes: "true, age'",
+      breaks: "followedInv",
+    },
+  },
+  {
+    name: "an edit replaces the plugin",
+    clause: "RELOAD-1",
+    code: [{ file: "adapters/gateway/plugin.ts", was: "  keepOnEdit(api);\n", becomes: "" }],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "IS_HOT = true",
+      becomes: "IS_HOT = false",
+      breaks: "neverAwayInv",
+    },
+  },
+  {
+    name: "the path of a removed route is not given back",
+    clause: "RELOAD-2",
+    code: [
+      {
+        file: "adapters/gateway/paths.ts",
+        was: "if (!this.#wanted.has(path)) this.#remove(path);",
+        becomes: "if (this.#wanted.size < 0) this.#remove(path);",
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "filter(path => path.in(before) or not(path.in(taken)))",
+      becomes: "filter(path => not(path.in(taken))).union(before)",
+      breaks: "givenBackInv",
+    },
+  },
+  {
+    name: "a path that the Gateway does not grant is not named",
+    clause: "RELOAD-2",
+    code: [
+      {
+        file: "adapters/gateway/paths.ts",
+        was: "&& !this.#add(path)) lines",
+        becomes: "&& !this.#add(path) && path === routeId) lines",
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "lateOf(wanted, fixed).exclude(late)",
+      becomes: "lateOf(wanted, fixed).intersect(late)",
+      breaks: "namedInv",
+    },
+  },
+  {
+    name: "the status shows a session in a route's path",
+    clause: "GATEWAY-1",
+    code: [
+      {
+        file: "adapters/gateway/status.ts",
+        was: "path: shown(route.path, route.sessionKey),",
+        becomes: "path: route.path,",
+      },
+    ],
+  },
+  {
+    name: "a cold route is told as live",
+    clause: "GATEWAY-1",
+    code: [
+      {
+        file: "adapters/gateway/status.ts",
+        was: '? "cold" : "skipped"',
+        becomes: '? "live" : "skipped"',
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: 'else if (path.in(cold)) "cold"',
+      becomes: 'else if (path.in(cold)) "live"',
+      breaks: "statusInv",
+    },
+  },
+  {
+    name: "the configuration's secret goes before the one that is given",
+    clause: "GATEWAY-2",
+    code: [
+      {
+        file: "adapters/cli/gateway-config.ts",
+        was: "if (given.secretEnv !== undefined || secretFile !== undefined) return",
+        becomes: "if (found === undefined && secretFile !== undefined) return",
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "if (given != 0) given else if",
+      becomes: "if (given == 0) given else if",
+      breaks: "callInv",
+    },
+  },
+  {
+    name: "rules for the doctor hold where a Gateway starts",
+    clause: "WEAK-1",
+    code: [
+      {
+        file: "adapters/gateway/doctor-contract-api.ts",
+        was: 'process.argv.slice(2).includes("doctor")',
+        becomes: "process.argv.length > 0",
+      },
+    ],
+  },
+  {
+    name: "a signed route counts as unsigned",
+    clause: "WEAK-1",
+    code: [
+      {
+        file: "core/weakness.ts",
+        was: 'own(route, "signature") !== undefined || own(route, "secretHeader")',
+        becomes: 'own(route, "secretHeader")',
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "has: route.hasRules and not(route.isProved)",
+      becomes: "has: route.hasRules",
+      breaks: "fixInv",
+    },
   },
 ];

@@ -71,16 +71,6 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("operator", "statusInv", `by.scope.in(Set("operator.read", "operator.admin"))`, `by.scope != "none"`),
   fault("operator", "callerInv", `if (by.target == "route") "gateway" else "none"`, `"gateway"`),
 
-  // a plugin that each edit replaces; a path that no route has; one that belongs to another plugin
-  fault(
-    "reload",
-    "servedInv",
-    "isReplacing' = false,\n    taken' = taken",
-    "isReplacing' = by.isSound,\n    taken' = taken",
-  ),
-  fault("reload", "servedInv", `if (isRoute) "200"`, `if (isHandedOn) "200"`),
-  fault("reload", "pathsInv", "taken' = paths.exclude(registered)", "taken' = paths"),
-
   // each bound on what is looked at is forgotten
   fault("cost", "boundedWorkInv", "done < tailOf(r.forwarded)", "done < r.forwarded"),
   fault("cost", "boundedWorkInv", "r.path <= MAX_PATH and done < r.path", "done < r.path"),
@@ -808,4 +798,37 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("quota", "gatewayInv", "val isOver = not(mayCreate(open))", "val isOver = open > QUOTA"),
   fault("quota", "refusedInv", `else if (isBound) "existing" else if (mayCreate(open))`, `else if (mayCreate(open))`),
   fault("quota", "refusedInv", "val isOver = not(mayCreate(open))", "val isOver = open >= QUOTA - 1"),
+
+  // an edit replaces the plugin; a look forgets, the window begins anew, an old answer; paths are kept or not named
+  fault("gateway", "neverAwayInv", "IS_HOT = true", "IS_HOT = false"),
+  fault("gateway", "followedInv", "block == known or age == 0, age'", "true, age'"),
+  fault("gateway", "countedInv", "count else count + 1,", "count else 1,"),
+  fault("gateway", "countedInv", "asked' = asked + 1, count'", "asked' = asked, count'"),
+  fault("gateway", "judgedInv", "404 else answerOf(block, path, secret)", "404 else answerOf(known, path, secret)"),
+  fault("gateway", "goneInv", "404 else answerOf(block, path, secret)", "404 else answerOf(known, path, secret)"),
+  fault(
+    "gateway",
+    "givenBackInv",
+    "filter(path => path.in(before) or not(path.in(taken)))",
+    "filter(path => not(path.in(taken))).union(before)",
+  ),
+  fault("gateway", "namedInv", "lateOf(wanted, fixed).exclude(late)", "lateOf(wanted, fixed).intersect(late)"),
+  fault(
+    "gateway",
+    "statusInv",
+    'if (path.in(wrong)) "skipped" else if (path.in(cold)) "cold"',
+    'if (path.in(wrong)) "skipped" else if (path.in(cold)) "live"',
+  ),
+  fault("gateway", "statusInv", 'else "live",', 'else if (routes.get(path) == 2) "cold" else "live",'),
+  fault("gateway", "callInv", "if (given != 0) given else if", "if (given == 0) given else if"),
+  fault("gateway", "callInv", 'if (url == "") "this machine" else url', '"elsewhere"'),
+  fault("gateway", "fixInv", "has: route.hasRules and not(route.isProved)", "has: route.hasRules"),
+  fault("gateway", "fixInv", "has: route.isMain and not(route.isConfined)", "has: route.isMain"),
+  fault("gateway", "strongInv", "has: not(route.isRef) },", "has: not(route.isRef) and route.length < 9 },"),
+  fault(
+    "gateway",
+    "strongInv",
+    "other.secret == route.secret and other.isRef == route.isRef) },",
+    "other.secret == route.secret and not(other.isRef)) },",
+  ),
 ];

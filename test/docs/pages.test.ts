@@ -9,8 +9,11 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import JSON5 from "json5";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { runWebhook } from "../../adapters/cli/gateway-program.ts";
 import { run } from "../../adapters/cli/program.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
+import { Health } from "../../adapters/gateway/health.ts";
+import { statusOf } from "../../adapters/gateway/status.ts";
 import { startCallbacks } from "../../adapters/node/index.ts";
 import { allowanceOf, loadConfig, REJECTIONS, sha256, SLOTS, WINDOW, withRateLimit } from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
@@ -349,6 +352,45 @@ const callback: Claim = async (code) => {
   await receiver.close();
 };
 
+/** `openclaw webhook` in this process. */
+const webhook = async (args: readonly string[], status: unknown = {}): Promise<string> => {
+  let out = "";
+  await runWebhook(
+    args,
+    { status: () => Promise.resolve(status) },
+    {
+      out: (text) => (out += text),
+      error: (text) => (out += text),
+      env: {},
+      input: () => Promise.resolve(new Uint8Array()),
+      isTerminal: false,
+      onStop: () => () => undefined,
+    },
+  );
+  return out;
+};
+
+/** Commands that exist, with options that they have. test/systems/gateway/operator.test.ts runs them in a Gateway. */
+const gatewayCommands: Claim = async (code) => {
+  for (const line of commandsOf(code)) {
+    const [program, root, command = "", ...words] = line.split(" ");
+    expect([program, root]).toEqual(["openclaw", "webhook"]);
+    const help = await webhook([command, "--help"]);
+    expect(help).toContain(`Usage: openclaw webhook ${command}`);
+    for (const option of words.filter((word) => word.startsWith("--"))) expect(help).toContain(`${option} <`);
+  }
+};
+
+/** A route with a weak secret and one whose secret does not resolve. */
+const gatewayStatus: Claim = async (code) => {
+  const secret = { source: "env", provider: "default", id: "ZAPIER_SECRET" };
+  const routes = {
+    github: { sessionKey: "agent:main:hook:github", secret: "7h1s-1s-sh0rt" },
+    zapier: { sessionKey: "agent:main:hook:zapier", secret },
+  };
+  expect(await webhook(["status"], statusOf(loadConfig({ routes }, sha256), new Health()))).toBe(code);
+};
+
 const CLAIMS: Readonly<Record<string, Claim>> = {
   "README.md, Try it: sh 1": (code) => expect(code).toBe("npm ci && npm start\n"),
   "README.md, Try it: sh 2": (code) => expect(code).toBe("npm ci && npm test\n"),
@@ -374,6 +416,8 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/embedding.md, Another surface: ts 1": example("bridge.ts"),
   "docs/gateway.md, Install: sh 1": installs,
   "docs/gateway.md, Install: json5 2": configuration,
+  "docs/gateway.md, Commands: sh 1": gatewayCommands,
+  "docs/operating.md, In the Gateway: text 1": gatewayStatus,
   "docs/http-api.md, Requests: sh 1": request,
   "docs/http-api.md, Answers: json 1": async (code) => {
     const body = { action: "finish_flow", flowId: "no-such-flow", expectedRevision: 0 };

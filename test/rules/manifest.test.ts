@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { VERSION } from "../../adapters/cli/version.ts";
+import { DESCRIPTOR } from "../../adapters/gateway/command.ts";
 import { auditSchema, configSchema, routeSchema } from "../../core/index.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -51,6 +52,14 @@ test("ROUTE-3: an unresolved secret is isolated to its route", () => {
       })),
     },
   });
+});
+
+test("GATEWAY-2: the command that the plugin registers is the one that the manifest announces", () => {
+  expect(manifest["cliCommands"]).toEqual([DESCRIPTOR]);
+});
+
+test("WEAK-1: the manifest announces the rules for the doctor", () => {
+  expect(manifest["doctorContract"]).toEqual({ configRepair: true });
 });
 
 test("the command line has the package's version", () => {

@@ -1,7 +1,7 @@
 // `openclaw webhook status`: what the running Gateway says of its routes.
 
 import { err, ok, type Result } from "neverthrow";
-import { isNamed, own, printable } from "../../../core/index.ts";
+import { isNamed, own, printable, visibleJson } from "../../../core/index.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 
@@ -83,7 +83,7 @@ export const status = async (
   return answer.map((document) => {
     io.out(
       json
-        ? `${JSON.stringify(document)}\n`
+        ? `${visibleJson(JSON.stringify(document ?? null))}\n`
         : linesOf(document)
             .map((line) => `${line}\n`)
             .join(""),

@@ -1,5 +1,8 @@
 // An edit of the configuration in a Gateway that keeps the plugin. test/systems/gateway/edits.test.ts does it in a real one.
 
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { HttpHandler, HttpRoute, PluginApi, Service } from "../../../adapters/gateway/api.ts";
@@ -120,8 +123,8 @@ test("RELOAD-1: the configuration is looked at four times a second until the sto
 
 const ROUTE = { sessionKey: "agent:main:hook:edits", secret: "edits-secret-0123456789" };
 
-/** A plugin that runs, and its Gateway's configuration. */
-const started = (config: unknown) => {
+/** A plugin that runs, and its Gateway's configuration. `state`: the Gateway's folder. */
+const started = (config: unknown, state: string = "/nowhere") => {
   const host = new ModelHost();
   const found = { lines: [] as string[], services: [] as Service[], prefixes: [] as string[], health: [] as string[] };
   let block = config;
@@ -136,6 +139,7 @@ const started = (config: unknown) => {
     logger: { debug: line, info: line, warn: line, error: line },
     runtime: {
       config: { current: () => ({ plugins: { entries: { webhooks: { config: block } } } }) },
+      state: { resolveStateDir: () => state },
       tasks: { managedFlows: { bindSession } },
     },
     registerHttpRoute: () => undefined,
@@ -172,6 +176,23 @@ test("RELOAD-1: an edit of the plugin's own block keeps the plugin, and what it 
   expect([last(), gateway.health.at(-1)]).toEqual([`[webhooks] solved: ${told}`, "clear"]);
   gateway.stop();
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("RELOAD-1: callbacks and runs begin with the edit that asks for them, without a request", async () => {
+  const state = mkdtempSync(join(tmpdir(), "edits-"));
+  const gateway = started({ routes: { a: ROUTE } }, state);
+  const file = join(state, "openclaw-webhooks", "deliveries.sqlite");
+  await vi.advanceTimersByTimeAsync(4 * LOOK_MS);
+  expect(existsSync(file)).toBe(false);
+  const notify = { url: "https://127.0.0.1:1/told", secret: `whsec_${Buffer.alloc(32, 7).toString("base64")}` };
+  gateway.edit({ routes: { a: { ...ROUTE, notify, run: { message: "Look at {{flow.goal}}" } } } });
+  await vi.waitFor(() => {
+    expect(existsSync(file)).toBe(true);
+    expect(gateway.lines.some((line) => line.includes("cannot start agents for flows"))).toBe(true);
+  });
+  gateway.stop();
+  vi.useRealTimers();
+  await vi.waitFor(() => rmSync(state, { recursive: true }));
 });
 
 test("RELOAD-2: where the Gateway cannot register a path while it runs, one line says how to bring it to life", async () => {

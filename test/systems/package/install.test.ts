@@ -139,6 +139,23 @@ test("the command runs as it is installed", () => {
   match(execFileSync(command, ["openapi"], { encoding: "utf8" }), /"openapi"/u);
 });
 
+const IN_GATEWAY = `
+const { runInGateway } = await import(process.argv[1]);
+const link = { status: () => Promise.resolve({ routes: [{ id: "a", state: "live", path: "/hooks/a", problems: [] }] }) };
+process.exitCode = await runInGateway(["status"], link);
+`;
+
+test("GATEWAY-2, WEAK-1: what the Gateway's command line and its doctor load is in the package, and needs no other", () => {
+  const dist = join(INSTALLED, "dist");
+  const commands = join(dist, "adapters", "cli", "in-gateway.js");
+  const run = ["--input-type=module", "--eval", IN_GATEWAY, commands];
+  equal(execFileSync(process.execPath, run, { encoding: "utf8" }), "route a: live at /hooks/a\n");
+  const doctor = readFileSync(join(dist, "doctor-contract-api.js"), "utf8");
+  match(doctor, /export \{ legacyConfigRules \}/u);
+  equal(/^import /mu.test(doctor), false);
+  equal(doctor.length < 64 * 1024, true);
+});
+
 test("SECURITY.md says which packages are inside, and the package has their licences", () => {
   const shipped = readFileSync(join(INSTALLED, "dist", "THIRD-PARTY-LICENSES.txt"), "utf8");
   const inside = [...shipped.matchAll(/^(\S+) (\S+), (\S+), in: (.+)$/gmu)].map((line) => line.slice(1));
