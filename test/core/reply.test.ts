@@ -217,6 +217,7 @@ test("REPLY-1: each refusal has its status and its own sentence", () => {
     "503 overloaded",
     "400 invalid_json",
     "400 invalid_request",
+    "403 action_not_allowed",
     "422 mapping_failed",
     "422 idempotency_key_reused",
     "409 idempotency_in_progress",
