@@ -36,18 +36,20 @@ const schemaOf = (action: ActionName): Json => {
 };
 
 const ACTION_NAMES = namesOf(ACTIONS);
-const anyAction: Json = {
-  oneOf: ACTION_NAMES.map((name) => ref("schemas", schemaName(name))),
+
+/** One of these actions. */
+export const actionAmong = (names: readonly ActionName[]): Json => ({
+  oneOf: names.map((name) => ref("schemas", schemaName(name))),
   discriminator: {
     propertyName: "action",
-    mapping: Object.fromEntries(ACTION_NAMES.map((name) => [name, pointer("schemas", schemaName(name))])),
+    mapping: Object.fromEntries(names.map((name) => [name, pointer("schemas", schemaName(name))])),
   },
-};
+});
 
 /** `Action`, and one schema for each of the 13. */
 export const REQUEST_SCHEMAS: Json = {
   Action: describe(
-    anyAction,
+    actionAmong(ACTION_NAMES),
     "One of the 13 actions. Strings are trimmed and must not be blank. Unknown fields are refused.",
   ),
   ...Object.fromEntries(ACTION_NAMES.map((name) => [schemaName(name), schemaOf(name)])),

@@ -14,8 +14,8 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   400: ["BadRequest", "Correct the request: `result.field` names the faulty field, `error` says what is wrong."],
   401: ["Unauthorized", "Send the route's secret. The answer is the same for a missing and a wrong secret."],
   403: [
-    "NotAllowed",
-    "The route does not allow what the body asks for: `result.field` names `action`, `controllerId` or `childSessionKey`. Ask the operator; do not repeat the request.",
+    "Forbidden",
+    "The route does not allow the action, or what `result.field` names. Nothing was done; the request will be refused again.",
   ],
   404: ["NotFound", "`route_not_found`: check the path. `not_found`: the route's session has no such flow."],
   405: ["MethodNotAllowed", "Use POST."],

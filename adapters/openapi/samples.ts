@@ -10,6 +10,7 @@ import {
   parseAction,
   parseJson,
   type Rejection,
+  refusalBy,
   REJECTIONS,
   replyToOutcome,
   replyToRejection,
@@ -96,9 +97,18 @@ const conflict = viewsAfter("finish_flow").map(({ flow }) =>
 
 const REJECTED = namesOf(REJECTIONS);
 
+/** What a route of readers says to a caller that would write. */
+const forbidden: Omit<Rejection, "code"> =
+  refusalBy(
+    { actions: new Set(["get_flow", "list_flows"] as const), controllerIds: undefined, childSessions: undefined },
+    { action: "cancel_flow", flowId: "" },
+    "",
+  ) ?? {};
+
 /** What the core adds to some rejections. */
 const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
   if (REJECTIONS[code].status === 429) return { retryAfterMs: 42_000 };
+  if (code === "action_not_allowed") return forbidden;
   if (code !== "invalid_request") return {};
   return parseAction({ action: "create_flow" }).match(
     () => ({}),

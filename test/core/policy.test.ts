@@ -18,7 +18,7 @@ import { goodBodies, goodBody, goodText, head, type Json } from "./arbitraries.t
 const NAMES = Object.keys(ACTIONS) as ActionName[];
 const OWN = "webhooks/r";
 
-/** Few enough that a body names what a policy names; some differ in case, a space, or by their end alone. */
+/** Few enough that a body names what a policy names; some differ in case, a space, or by one end alone. */
 const controller = fc.constantFrom("ci", "CI", "c", "ci 2", OWN, "webhooks/R");
 const session = fc.constantFrom(
   "agent:main:sub:1",
@@ -27,6 +27,7 @@ const session = fc.constantFrom(
   "agent:main:sub",
   "agent:main:other",
   "hook:x",
+  "hook:agent:main:sub:1",
 );
 const spaces = fc.constantFrom("", " ", "\t", "\n \u00a0", "\ufeff");
 const spaced = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>

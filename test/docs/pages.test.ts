@@ -20,6 +20,7 @@ import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
 import { follow } from "../adapters/openapi/document.ts";
 import { check, keyOf } from "../core/signing.ts";
 import { act, SECRET as CALLBACK_SECRET } from "../support/callbacks.ts";
+import { rig } from "../support/deliveries.ts";
 import { Receiver } from "../support/receiver.ts";
 import { type Section, sectionsOf } from "../support/markdown.ts";
 import { type Bench, SECRET, startBench } from "../systems/integrations/integrations-server.ts";
@@ -391,6 +392,24 @@ const gatewayStatus: Claim = async (code) => {
   expect(await webhook(["status"], statusOf(loadConfig({ routes }, sha256), new Health()))).toBe(code);
 };
 
+const OPERATING = blockOf("docs/operating.md", "What a route may do");
+
+/** What `check` says of the page's configuration. */
+const confines: Claim = async (code) => {
+  const secrets = OPERATING.replace("${DASHBOARD_SECRET}", SECRET).replace("${CI_SECRET}", CALLBACK_SECRET);
+  const file = written("routes.json5", secrets);
+  const { status, out } = await cli(["check", file]);
+  expect([status, out]).toEqual([0, `${code}${file}: 2 routes, 0 problems.\n`]);
+};
+
+/** What a caller is told that asks a route of readers for more. */
+const refusesMore: Claim = async (code) => {
+  const routes = { dashboard: { sessionKey: "agent:main:ci", secret: SECRET, actions: ["read"] } };
+  const body = JSON.stringify({ action: "cancel_flow", flowId: "f" });
+  const { status, text } = await rig(routes).send("dashboard", body, { authorization: `Bearer ${SECRET}` });
+  expect([status, JSON.parse(text)]).toEqual([403, JSON.parse(code)]);
+};
+
 const CLAIMS: Readonly<Record<string, Claim>> = {
   "README.md, Try it: sh 1": (code) => expect(code).toBe("npm ci && npm start\n"),
   "README.md, Try it: sh 2": (code) => expect(code).toBe("npm ci && npm test\n"),
@@ -428,6 +447,9 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/operating.md, Limits: json5 1": limited,
   "docs/operating.md, What callers are told: http 1": told,
   "docs/operating.md, Quotas: json5 1": bounded,
+  "docs/operating.md, What a route may do: json5 1": (code) => expect(code).toContain('actions: ["read"]'),
+  "docs/operating.md, What a route may do: text 2": confines,
+  "docs/operating.md, What a route may do: json 3": refusesMore,
   "docs/performance.md, Measure it yourself: sh 1": bench25,
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
