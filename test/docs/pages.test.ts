@@ -12,9 +12,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { runWebhook } from "../../adapters/cli/gateway-program.ts";
 import { run } from "../../adapters/cli/program.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
-import { Health } from "../../adapters/gateway/health.ts";
-import { statusOf } from "../../adapters/gateway/status.ts";
 import { startCallbacks } from "../../adapters/node/index.ts";
+import { Activity } from "../../adapters/status/activity.ts";
+import { createStatus } from "../../adapters/status/document.ts";
 import { allowanceOf, loadConfig, REJECTIONS, sha256, SLOTS, WINDOW, withRateLimit } from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
 import { follow } from "../adapters/openapi/document.ts";
@@ -389,7 +389,9 @@ const gatewayStatus: Claim = async (code) => {
     github: { sessionKey: "agent:main:hook:github", secret: "7h1s-1s-sh0rt" },
     zapier: { sessionKey: "agent:main:hook:zapier", secret },
   };
-  expect(await webhook(["status"], statusOf(loadConfig({ routes }, sha256), new Health()))).toBe(code);
+  const config = loadConfig({ routes }, sha256);
+  const status = createStatus({ config: () => config, activity: new Activity(), store: memoryFlows() });
+  expect(await webhook(["status"], await status())).toBe(code);
 };
 
 const OPERATING = blockOf("docs/operating.md", "What a route may do");

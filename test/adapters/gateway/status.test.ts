@@ -3,18 +3,20 @@ import { expect, test } from "vitest";
 import type { PluginApi } from "../../../adapters/gateway/api.ts";
 import { DESCRIPTOR, type HostCommand, METHOD, offerCommand, offerStatus } from "../../../adapters/gateway/command.ts";
 import { Health } from "../../../adapters/gateway/health.ts";
-import { statusOf } from "../../../adapters/gateway/status.ts";
+import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
+import { Activity } from "../../../adapters/status/activity.ts";
+import { createStatus, type StatusDocument } from "../../../adapters/status/document.ts";
 import { loadConfig, sha256 } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
 
-type Told = {
-  readonly routes: readonly { readonly id: string; readonly state: string; readonly problems: readonly string[] }[];
-  readonly problems: readonly string[];
-  readonly callbacks: readonly string[];
-};
-
-const tell = (config: unknown, health: Health = new Health()): Told =>
-  statusOf(loadConfig(config, sha256), health) as Told;
+const tell = (config: unknown, health: Health = new Health()): Promise<StatusDocument> =>
+  createStatus({
+    config: () => loadConfig(config, sha256),
+    activity: new Activity(),
+    store: memoryFlows(),
+    further: () => health.of("paths"),
+    callbacks: () => health.of("callbacks"),
+  })();
 
 const SECRET = "k9Xw2Qz7Lp4Vb8Nt-secret";
 
@@ -23,10 +25,10 @@ const ids = fc.uniqueArray(fc.constantFrom("a", "b", "agent:main:hook:deep", "my
 });
 const kinds = fc.constantFrom("live", "cold", "skipped");
 
-test("GATEWAY-1: each configured route is told once as it stands, with a line for why it does not live, and nothing hidden", () => {
+test("GATEWAY-1: each configured route is told once as it stands, with a line for why it does not live, and nothing hidden", async () => {
   const all = fc.tuple(ids, fc.array(kinds, { minLength: 4, maxLength: 4 }), fc.boolean());
-  fc.assert(
-    fc.property(all, ([names, states, hasKeyInPath]) => {
+  await fc.assert(
+    fc.asyncProperty(all, async ([names, states, hasKeyInPath]) => {
       const session = "agent:main:hook:deep";
       const routes = Object.fromEntries(
         names.map((id, n) => {
@@ -35,7 +37,7 @@ test("GATEWAY-1: each configured route is told once as it stands, with a line fo
           return [id, { sessionKey: session, secret, path }];
         }),
       );
-      const told = tell({ routes });
+      const told = await tell({ routes });
       expect(told.routes.map(({ state }) => state).toSorted()).toEqual(states.slice(0, names.length).toSorted());
       for (const { state, problems } of told.routes) {
         if (state !== "live") expect(problems.length).toBeGreaterThan(0);
@@ -47,11 +49,11 @@ test("GATEWAY-1: each configured route is told once as it stands, with a line fo
   );
 });
 
-test("GATEWAY-1: paths that the Gateway does not grant, callbacks that are not delivered and an unusable block are told", () => {
+test("GATEWAY-1: paths that the Gateway does not grant, callbacks that are not delivered and an unusable block are told", async () => {
   const health = new Health();
   health.set("paths", ["route late skipped: path is not granted of agent:main:main."]);
   health.set("callbacks", ["route a: callbacks wait."]);
-  const told = tell({ routes: 7 }, health);
+  const told = await tell({ routes: 7 }, health);
   expect(told).toMatchObject({ routes: [], callbacks: ["route a: callbacks wait."] });
   expect(told.problems).toEqual([
     expect.stringContaining("routes must be an object"),
