@@ -80,6 +80,7 @@ const HAS: Readonly<Record<WeaknessKind, Has>> = {
   unsigned: ({ route }) => isListed(own(route, "deliveries")) && !isProved(route),
 };
 
+//= WEAK-1
 /** The weaknesses of `routes`, an object of routes by id of any shape, that are of `kinds`; disabled routes have none. */
 export const weaknessesOf = (routes: unknown, kinds: readonly WeaknessKind[]): readonly Weakness[] => {
   const all = Object.entries(isObject(routes) ? routes : {}).flatMap(

@@ -1638,8 +1638,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/accept.ts",
-        was: "ok({ action, bind })",
-        becomes: "ok({ action, bind: policy === undefined ? bind : undefined })",
+        was: "ok({ action, bind, rule })",
+        becomes: "ok({ action, bind: policy === undefined ? bind : undefined, rule })",
       },
     ],
     model: {
@@ -2807,8 +2807,8 @@ export const BUGS: readonly Bug[] = [
     clause: "GATEWAY-1",
     code: [
       {
-        file: "adapters/gateway/status.ts",
-        was: "path: shown(route.path, route.sessionKey),",
+        file: "adapters/status/document.ts",
+        was: "path: shownPath(route),",
         becomes: "path: route.path,",
       },
     ],
@@ -2818,7 +2818,7 @@ export const BUGS: readonly Bug[] = [
     clause: "GATEWAY-1",
     code: [
       {
-        file: "adapters/gateway/status.ts",
+        file: "adapters/status/document.ts",
         was: '? "cold" : "skipped"',
         becomes: '? "live" : "skipped"',
       },

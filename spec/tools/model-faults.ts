@@ -35,42 +35,6 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `pure val FRAMES = Set("same host", "other host")`,
   ),
 
-  // an answer that leaves before its event; a stranger's trace; a file that never ends; a lost line that is not counted
-  fault("operator", "eventInv", `stage.get(id) == "told",\n    stage'`, `stage.get(id) != "left",\n    stage'`),
-  fault(
-    "operator",
-    "traceInv",
-    `request.isAuthentic and request.trace == "well-formed"`,
-    `request.trace == "well-formed"`,
-  ),
-  fault("operator", "filesInv", "else if (isFull) [event] else file.append(event)", "else file.append(event)"),
-  fault("operator", "lostInv", "if (isKept) lost else lost + 1", "lost"),
-  // a file that is closed under requests that have begun; a count that stands still; one series too many
-  fault(
-    "operator",
-    "openInv",
-    `    isStopped,\n    stage.keys().forall(id => stage.get(id) != "begun"),`,
-    "    isStopped,",
-  ),
-  fault("operator", "countedInv", "series.setBy(label, old => old + 1)", "series"),
-  fault(
-    "operator",
-    "seriesInv",
-    "known.keys().size() < MOST_SERIES) route",
-    "known.keys().size() <= MOST_SERIES) route",
-  ),
-  fault("operator", "diagnosticsInv", "request.status >= 500 and errors == 0) 1", "request.status >= 500) errors + 1"),
-  fault(
-    "operator",
-    "readOnlyInv",
-    `by.isKnown and by.method.in(Set("GET", "HEAD")) and isAllowed(by)`,
-    "by.isKnown and isAllowed(by)",
-  ),
-  fault("operator", "tokenInv", `by.host.in(Set("localhost", "address")) else`, "true else"),
-  fault("operator", "tokenInv", `else by.token == "right"`, `else by.token != "none"`),
-  fault("operator", "statusInv", `by.scope.in(Set("operator.read", "operator.admin"))`, `by.scope != "none"`),
-  fault("operator", "callerInv", `if (by.target == "route") "gateway" else "none"`, `"gateway"`),
-
   // each bound on what is looked at is forgotten
   fault("cost", "boundedWorkInv", "done < tailOf(r.forwarded)", "done < r.forwarded"),
   fault("cost", "boundedWorkInv", "r.path <= MAX_PATH and done < r.path", "done < r.path"),

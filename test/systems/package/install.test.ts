@@ -50,7 +50,7 @@ const pluginFile = (): string => join(INSTALLED, manifest(INSTALLED).openclaw.ex
 const importsOf = (file: string): readonly string[] =>
   ts.preProcessFile(readFileSync(file, "utf8"), true, true).importedFiles.map(({ fileName }) => fileName);
 
-const BROUGHT_BY_HOST = /^(?:openclaw|fast-check)(?:\/|$)/u;
+const BROUGHT_BY_HOST = /^(?:openclaw|fast-check|@opentelemetry\/api)(?:\/|$)/u;
 const isBare = (name: string): boolean => !isBuiltin(name) && !name.startsWith(".") && !BROUGHT_BY_HOST.test(name);
 
 test("an install asks no registry, and brings the package alone, without a native binary", () => {
