@@ -60,14 +60,19 @@ const NOT_A_KEY = "is not whsec_ and the base64 of 24 to 64 bytes";
 
 const HOW_TO_MAKE = 'Set "whsec_" and what openssl rand -base64 32 prints';
 
+/** Of this form nothing is wrong but the length. */
+const FORM = /^whsec_[A-Za-z0-9+/]+={0,2}$/u;
+
 //= CONFIG-8, CONFIG-12
 /** The key; errs with why no callback can be signed. A placeholder is one with and without the prefix. */
 const keyOf = (written: unknown): Result<SigningKey, Fault> => {
   const secret = typeof written === "string" ? written.trim() : "";
   const bare = secret.replace(/^whsec_/u, "");
-  const cold = coldness(secret, NO_CALLBACKS) ?? (bare === "" ? undefined : coldness(bare, NO_CALLBACKS));
-  if (cold !== undefined) return err(fault("secret", cold));
-  return signingKey("standard", secret).mapErr(() => fault("secret", `${NOT_A_KEY}${NO_CALLBACKS}. ${HOW_TO_MAKE}`));
+  const key = signingKey("standard", secret).mapErr(() => `${NOT_A_KEY}${NO_CALLBACKS}. ${HOW_TO_MAKE}`);
+  const isKnownWrong = key.isErr() && FORM.test(secret);
+  const cold = isKnownWrong ? undefined : (coldness(secret, NO_CALLBACKS) ?? coldness(bare || secret, NO_CALLBACKS));
+  const sound: Result<SigningKey, string> = cold === undefined ? key : err(cold);
+  return sound.mapErr((sentence) => fault("secret", sentence));
 };
 
 /** `skipped`: what the operator wrote is wrong. `idle`: the secret is not there yet; the route lives without callbacks. */

@@ -127,6 +127,10 @@ test.each([
   ["${CALLBACKS_SECRET}", "is a reference that was not replaced by its value, so no callback is sent"],
   ["whsec_${CALLBACKS_SECRET}", "is a reference that was not replaced by its value, so no callback is sent"],
   [`whsec_${"abcd".repeat(8)}`, "is one character, or a few, repeated, so no callback is sent"],
+  ["whsec_abcd", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
+  ["whsec_changeme", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
+  ["abcd", "is an example that anyone can guess, so no callback is sent"],
+  ["whsec_your_secret", "is an example that anyone can guess, so no callback is sent"],
   ["a long and random secret", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
   [`whsec_${Buffer.from("too short").toString("base64")}`, "is not whsec_ and the base64 of 24 to 64 bytes"],
 ])(
