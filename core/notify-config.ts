@@ -56,9 +56,7 @@ const fault = (part: string, sentence: string): Fault => ({ field: `notify.${par
 const NO_CALLBACKS = ", so no callback is sent";
 
 /** Why it cannot sign. `signingKey` speaks of a secret that a provider shows; this one the operator makes. */
-const NOT_A_KEY = "is not whsec_ and the base64 of 24 to 64 bytes";
-
-const HOW_TO_MAKE = 'Set "whsec_" and what openssl rand -base64 32 prints';
+const WHY_NO_KEY = `is not whsec_ and the base64 of 24 to 64 bytes${NO_CALLBACKS}. Set "whsec_" and what openssl rand -base64 32 prints`;
 
 /** Of this form nothing is wrong but the length. */
 const FORM = /^whsec_[A-Za-z0-9+/]+={0,2}$/u;
@@ -68,11 +66,10 @@ const FORM = /^whsec_[A-Za-z0-9+/]+={0,2}$/u;
 const keyOf = (written: unknown): Result<SigningKey, Fault> => {
   const secret = typeof written === "string" ? written.trim() : "";
   const bare = secret.replace(/^whsec_/u, "");
-  const key = signingKey("standard", secret).mapErr(() => `${NOT_A_KEY}${NO_CALLBACKS}. ${HOW_TO_MAKE}`);
-  const isKnownWrong = key.isErr() && FORM.test(secret);
-  const cold = isKnownWrong ? undefined : (coldness(secret, NO_CALLBACKS) ?? coldness(bare || secret, NO_CALLBACKS));
-  const sound: Result<SigningKey, string> = cold === undefined ? key : err(cold);
-  return sound.mapErr((sentence) => fault("secret", sentence));
+  const key = signingKey("standard", secret).mapErr(() => fault("secret", WHY_NO_KEY));
+  if (key.isErr() && FORM.test(secret)) return key;
+  const cold = coldness(secret, NO_CALLBACKS) ?? (bare === "" ? undefined : coldness(bare, NO_CALLBACKS));
+  return cold === undefined ? key : err(fault("secret", cold));
 };
 
 /** `skipped`: what the operator wrote is wrong. `idle`: the secret is not there yet; the route lives without callbacks. */
