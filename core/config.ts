@@ -178,7 +178,10 @@ export const loadConfig = (written: unknown, hash: Sha256): Config => {
   }
 };
 
-const NO_AGENTS = fieldFault("run", "has no effect here, because only a Gateway has agents");
+const NO_AGENTS = fieldFault(
+  "run",
+  "starts agents only in a Gateway, because serve and a server of your own have none",
+);
 
 /** The configuration for a host that is not a Gateway: each route that would start agents gets an advice. */
 export const withoutAgents = (config: Config): Config => {

@@ -507,7 +507,9 @@ test("serve: a route with run is served, with advice that only a Gateway has age
   const routes = { a: { sessionKey: "s", secret: ROUTE_A.secret, run: { message: "Look at {{flow.goal}}" } } };
   const config = write("with-run.json", JSON.stringify({ routes }));
   const ran = await served(["--config", config, "--db", join(folder, "with-run.db")], async () => undefined);
-  expect(ran.error).toContain("route a advice: run has no effect here, because only a Gateway has agents.");
+  expect(ran.error).toContain(
+    "route a advice: run starts agents only in a Gateway, because serve and a server of your own have none.",
+  );
 });
 
 test("serve: at debug level each answer is a JSON line; a terminal gets plain text", async () => {
@@ -595,7 +597,9 @@ test("check: each problem is one line, the last line counts them, and the status
   const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e, run: withRun } }));
   const checked = await cli(["check", advised]);
   expect(checked.status).toBe(0);
-  expect(checked.out).toContain("route run advice: run has no effect here, because only a Gateway has agents.\n");
+  expect(checked.out).toContain(
+    "route run advice: run starts agents only in a Gateway, because serve and a server of your own have none.\n",
+  );
   const none = write("no-routes.json", '{"routes":{}}');
   const empty = await cli(["check", none]);
   expect([empty.status, empty.out]).toEqual([
