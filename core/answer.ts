@@ -6,8 +6,8 @@ import type { Located } from "./admit.ts";
 import { type AuditEvent, routeName, ruleFault } from "./audit.ts";
 import type { AuthenticatedRoute } from "./authenticate.ts";
 import type { Outcome, StoreFailure } from "./outcome.ts";
+import type { Refusal } from "./policy.ts";
 import type { Proved } from "./prove.ts";
-import type { Rejection } from "./rejection.ts";
 import { type Reply, replyToOutcome, replyToRejection } from "./reply.ts";
 
 /** `authenticated`, `rule` and `outcome`: what `requestEvent` tells more of the request, where there is something. */
@@ -25,11 +25,7 @@ const usedBy = (authenticated: AuthenticatedRoute | undefined): Pick<AuditEvent,
 
 //= REPLY-2, AUTH-5, LIMIT-11
 /** The answer to a request that was turned away; names the route and tells of its limits only if it was authenticated. */
-export const answerRejection = (
-  rejection: Rejection,
-  located?: Located,
-  authenticated?: AuthenticatedRoute,
-): Answer => {
+export const answerRejection = (rejection: Refusal, located?: Located, authenticated?: AuthenticatedRoute): Answer => {
   const shown = rejection.code === "unauthorized" ? undefined : authenticated;
   const reply = replyToRejection(rejection, shown?.route.id, shown?.allowance);
   const event = { status: reply.status, code: reply.code };
@@ -37,7 +33,8 @@ export const answerRejection = (
   const { route, client } = located;
   const why = rejection.why === undefined ? ruleFault(rejection, route) : { fault: rejection.why };
   const rule = rejection.code === "mapping_failed" ? rejection.fault?.field : undefined;
-  const told = { ...event, routeId: routeName(route), client, ...usedBy(authenticated), ...why };
+  const action = rejection.action === undefined ? {} : { action: rejection.action };
+  const told = { ...event, routeId: routeName(route), ...action, client, ...usedBy(authenticated), ...why };
   return { reply, event: told, authenticated: shown, rule };
 };
 
