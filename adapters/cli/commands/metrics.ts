@@ -4,12 +4,12 @@ import type { AuditFile } from "../../audit/audit-file.ts";
 import { ACTIONS_COUNT, DURATION, type RequestMetrics } from "../../metrics/request-metrics.ts";
 import { counterLines, gaugeLines, histogramLines } from "../../metrics/prometheus.ts";
 import { VERSION } from "../version.ts";
-import type { Served } from "./served.ts";
+import type { Live } from "./reload.ts";
 
 export type MetricsParts = {
   readonly requests: RequestMetrics;
   readonly active: () => number;
-  readonly served: () => Served;
+  readonly live: Pick<Live, "served" | "refused">;
   readonly audit: AuditFile | undefined;
 };
 
@@ -34,8 +34,8 @@ const processLines = (): readonly string[] => {
 
 //= METRIC-1
 /** All lines, as they are now. */
-export const metricsLines = ({ requests, active, served, audit }: MetricsParts): readonly string[] => {
-  const { config, broken } = served();
+export const metricsLines = ({ requests, active, live, audit }: MetricsParts): readonly string[] => {
+  const { config, broken } = live.served;
   return [
     ...histogramLines(DURATION, "Time from a request's head to its answer.", requests.durations.all),
     ...gaugeLines("http.server.active_requests", "Requests that are not answered yet.", of(active())),
@@ -44,6 +44,12 @@ export const metricsLines = ({ requests, active, served, audit }: MetricsParts):
       state("live", config.routes.size),
       state("broken", broken.length),
     ]),
+    //= STATUS-4
+    ...gaugeLines(
+      "openclaw.webhooks.config.refused",
+      "1 while the files are not what is served, because a reload was refused.",
+      of(live.refused === undefined ? 0 : 1),
+    ),
     ...auditLines(audit),
     ...gaugeLines("openclaw.webhooks.build_info", "The version that runs.", [
       { attributes: [["version", VERSION]], count: 1 },

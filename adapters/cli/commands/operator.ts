@@ -103,8 +103,7 @@ export class Operator {
 
   #pages(): AdminPages {
     const { live, active } = this.#parts;
-    const lines = () =>
-      metricsLines({ requests: this.#requests, active, served: () => live.served, audit: this.#audit });
+    const lines = () => metricsLines({ requests: this.#requests, active, live, audit: this.#audit });
     return new Map<string, AdminPage>([
       ...Object.entries(statusPages(this.#status())),
       ["/metrics", metricsPage(lines)],
@@ -116,7 +115,11 @@ export class Operator {
     return createStatus({
       config: () => live.served.config,
       explain: (problem) => live.served.explain(problem),
-      further: () => [...live.served.further, ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : [])],
+      further: () => [
+        ...(live.refused === undefined ? [] : [live.refused]),
+        ...live.served.further,
+        ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : []),
+      ],
       activity: this.#activity,
       store,
       callbacks: untold,

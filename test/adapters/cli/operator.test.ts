@@ -204,6 +204,32 @@ test("ADMIN-1, METRIC-1: --admin offers the metrics of the server's requests at 
   await expect(fetch(`${pages}/healthz`)).rejects.toThrow();
 });
 
+test("STATUS-4: a reload that is refused stands on the page and in the metrics until one succeeds", async () => {
+  const config = configFile();
+  const { base, pages, hup } = await serve(["--admin", "0"], { config });
+  const gauge = async (): Promise<string | undefined> =>
+    /^openclaw_webhooks_config_refused (\d)$/mu.exec(await (await fetch(`${pages}/metrics`)).text())?.[1];
+  const problems = async (): Promise<readonly string[]> => {
+    const { problems: lines }: { readonly problems: readonly string[] } = Object(
+      await (await fetch(`${pages}/status.json`)).json(),
+    );
+    return lines;
+  };
+  const soon = { timeout: 10_000 };
+  expect([await gauge(), await problems()]).toEqual(["0", []]);
+  writeFileSync(config, "{ routes: ");
+  hup();
+  await expect.poll(gauge, soon).toBe("1");
+  await expect
+    .poll(problems, soon)
+    .toEqual([expect.stringMatching(/^the configuration was not taken over at 2\S+Z: /u)]);
+  expect((await post(base)).status).toBe(200);
+  configFile();
+  hup();
+  await expect.poll(gauge, soon).toBe("0");
+  await expect.poll(problems, soon).toEqual([]);
+});
+
 test("ADMIN-2: beyond this machine the pages need a strong token; without one nothing is started or made", async () => {
   const config = configFile();
   const start = (env: Io["env"], ...args: readonly string[]): Promise<Ran> =>
