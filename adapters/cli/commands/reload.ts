@@ -18,7 +18,9 @@ export type ReloadOptions = {
 /** The line of a route that a start would skip, in words that are true while the route is still served. */
 const reasonOf = (line: string): string =>
   line
-    .replace(/^(?:route (.*?) )?skipped: /su, (_, id?: string) => (id === undefined ? "" : `Route ${id}: `))
+    .replace(/^(?:route (.*?) )?(?:skipped|cold|without callbacks): /su, (_, id?: string) =>
+      id === undefined ? "" : `Route ${id}: `,
+    )
     .replace(UNSERVED, "");
 
 const refusedLine = (at: number, why: string): string => {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { err, ok, type Result } from "neverthrow";
-import { isObject, type JsonValue, loadConfig, own, parseJson, problemName, type Route } from "../../../core/index.ts";
+import { isObject, type JsonValue, loadConfig, own, parseJson, problemStart, type Route } from "../../../core/index.ts";
 import { nodePrimitives } from "../../node/index.ts";
 import { readConfigFile, type ServerConfig } from "../config/file.ts";
 import { notServed } from "../config/not-served.ts";
@@ -43,7 +43,7 @@ const served = (config: unknown, id: string): Route | undefined =>
 
 /** The route as it would be served if its secret, which could not be resolved, were there. */
 const withoutSecret = (id: string, { config, unresolved }: ServerConfig): Tried | undefined => {
-  const start = `route ${problemName(id)} skipped: `;
+  const start = problemStart("cold", id);
   const unset = unresolved.find((line) => line.startsWith(start))?.slice(start.length);
   const all = own(config, "routes");
   const [name, written] = Object.entries(isObject(all) ? all : {}).find(([one]) => one.trim() === id) ?? [];

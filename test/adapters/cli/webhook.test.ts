@@ -110,8 +110,8 @@ test("GATEWAY-2: a route without a secret that can be read, and one that takes s
     return error;
   };
   expect(await said("nope")).toMatch(/^There is no route nope in \S+\. It serves filed, wide, signed, deaf\./u);
-  expect(await said("cold")).toMatch(/^route cold skipped: secret could not be resolved/u);
-  expect(await said("/plugins/webhooks/cold")).toMatch(/^route cold skipped: secret could not be resolved/u);
+  expect(await said("cold")).toMatch(/^route cold cold: secret could not be resolved/u);
+  expect(await said("/plugins/webhooks/cold")).toMatch(/^route cold cold: secret could not be resolved/u);
   expect(await said("wrong")).toMatch(/^route wrong skipped: sessionKey is missing/u);
   expect(await said("wrong")).not.toContain("cold");
   expect(await said("signed")).toContain("takes signed requests only");
@@ -147,7 +147,7 @@ test("WEAK-1: check names the weaknesses of the file as it is written, where a r
     "wide secret",
     "wide sessionKey",
   ]);
-  expect([status, out.includes("route cold skipped")]).toEqual([1, true]);
+  expect([status, out.includes("route cold cold")]).toEqual([1, true]);
   expect(out).not.toContain(PLAIN);
 });
 
@@ -184,9 +184,9 @@ test("GATEWAY-1: status prints the document, as lines that a terminal can show o
   ]);
   const whole = await webhook(["status", "--json"], {}, () => Promise.resolve(DOCUMENT));
   expect(JSON.parse(whole.out)).toEqual(DOCUMENT);
-  const cold = { routes: [{ id: "b", state: "cold", problems: ["route b skipped: secret is empty."] }] };
+  const cold = { routes: [{ id: "b", state: "cold", problems: ["route b cold: secret is empty."] }] };
   const worse = await webhook(["status"], {}, () => Promise.resolve(cold));
-  expect([worse.status, worse.out]).toEqual([1, "route b: cold\n  route b skipped: secret is empty.\n"]);
+  expect([worse.status, worse.out]).toEqual([1, "route b: cold\n  route b cold: secret is empty.\n"]);
   for (const odd of [undefined, null, 7, [], { routes: 1 }]) {
     expect((await webhook(["status"], {}, () => Promise.resolve(odd))).out).toBe("no route is configured\n");
   }
