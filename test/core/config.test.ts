@@ -132,7 +132,10 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [7, "route r skipped: must be an object with sessionKey and secret."],
     [null, "route r skipped: must be an object with sessionKey and secret."],
     [{ ...GOOD, secret: { source: "env", provider: "default", id: "UNSET" } }, unresolved],
-    [{ ...GOOD, secret: "short" }, "route r advice: secret is shorter than 16 characters. Use a long random string."],
+    [
+      { ...GOOD, secret: "short" },
+      "route r advice: secret is shorter than 16 characters. Use a long random one, such as openssl rand -base64 32 prints.",
+    ],
   ];
   for (const [entry, line] of cases) expect(routeLines(entry)).toEqual([line]);
   expect(routeLines(GOOD, "my route")[0]).toContain(
