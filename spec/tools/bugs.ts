@@ -2701,6 +2701,34 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "all that stands on a connection makes pages",
+    clause: "ADMIN-1",
+    code: [{ file: "adapters/server/admin.ts", was: "      closeAfter(response);\n", becomes: "" }],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'isOver: not(path.in(Set("/healthz", "/readyz")))',
+      becomes: "isOver: false",
+      breaks: "fewPagesInv",
+    },
+  },
+  {
+    name: "the metrics are made for each who asks",
+    clause: "ADMIN-1",
+    code: [
+      {
+        file: "adapters/bridge/shared.ts",
+        was: "made === undefined || at - made.at >= ms",
+        becomes: "made === undefined || at >= made.at",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "now - made[made.length() - 1] < SHARED) made",
+      becomes: "now - made[made.length() - 1] < 0) made",
+      breaks: "fewPagesInv",
+    },
+  },
+  {
     name: "a request without a token is shown the page that needs one",
     clause: "ADMIN-2",
     code: [
@@ -2731,6 +2759,23 @@ export const BUGS: readonly Bug[] = [
       file: "spec/operator.qnt",
       was: 'token == "" and not(asking.host',
       becomes: 'token == "none" and not(asking.host',
+      breaks: "guardedInv",
+    },
+  },
+  {
+    name: "another site's page makes pages of the operator's",
+    clause: "ADMIN-2",
+    code: [
+      {
+        file: "adapters/server/admin.ts",
+        was: "if (token === undefined && isForeign(request)) return FOREIGN;",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'not(asking.site.in(Set("none", "same-origin")))',
+      becomes: "false",
       breaks: "guardedInv",
     },
   },
