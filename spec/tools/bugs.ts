@@ -2792,6 +2792,28 @@ export const BUGS: readonly Bug[] = [
     model: { file: "spec/operator.qnt", was: 'isLocal or token != ""', becomes: "true", breaks: "guardedInv" },
   },
   {
+    name: "a route takes the operator's page away",
+    clause: "CONFIG-4",
+    code: [{ file: "core/configured-path.ts", was: "  STATUS_PATH,\n", becomes: "" }],
+  },
+  {
+    name: "the page is shown to each whom the Gateway knows",
+    clause: "GATEWAY-1",
+    code: [
+      {
+        file: "adapters/gateway/scopes.ts",
+        was: "scopes?.some((scope) => READERS.includes(scope)) === true",
+        becomes: "scopes?.some((scope) => READERS.includes(scope)) !== undefined",
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "    scopes.exists(scope => scope",
+      becomes: '    scopes == Set() or scopes.exists(scope => scope == "operator.approvals" or scope',
+      breaks: "readersInv",
+    },
+  },
+  {
     name: "an edit is followed by requests alone",
     clause: "RELOAD-1",
     code: [{ file: "adapters/gateway/plugin.ts", was: "      watch.start();\n", becomes: "" }],
