@@ -25,6 +25,7 @@ import { importIngress } from "./ingress.ts";
 import { liveLine, LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { GatewayPaths } from "./paths.ts";
 import { RequestWatch } from "./request-watch.ts";
+import { importScopes } from "./scopes.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { Activity } from "../status/activity.ts";
 import { createStatus } from "../status/document.ts";
@@ -212,7 +213,7 @@ const start = (api: PluginApi, log: Log): void => {
   api.lifecycle?.onDispose?.(end);
   paths.register(live.config.paths);
   keepOnEdit(api);
-  offerStatusPage(api, status);
+  offerStatusPage(api, status, importScopes());
   offerStatus(api, status);
 };
 

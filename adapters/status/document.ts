@@ -15,6 +15,7 @@ import {
 } from "../../core/index.ts";
 import { routeSays } from "../bridge/rule-lines.ts";
 import { hideValues } from "../bridge/scrub.ts";
+import { shared } from "../bridge/shared.ts";
 import { shownPath } from "../bridge/shown-path.ts";
 import type { OpenFlows } from "../flows/open-flows.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
@@ -203,12 +204,5 @@ const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
 const SHARED_MS = 2000;
 
 /** Makes the document, once for all who ask within two seconds. Never rejects. */
-export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) => {
-  const { clock = () => performance.now() } = options;
-  let made: { readonly at: number; readonly document: Promise<StatusDocument> } | undefined;
-  return () => {
-    const at = clock();
-    if (made === undefined || at - made.at >= SHARED_MS) made = { at, document: documentOf(options) };
-    return made.document;
-  };
-};
+export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) =>
+  shared(() => documentOf(options), SHARED_MS, options.clock);

@@ -2735,6 +2735,34 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "all that stands on a connection makes pages",
+    clause: "ADMIN-1",
+    code: [{ file: "adapters/server/admin.ts", was: "      closeAfter(response);\n", becomes: "" }],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'isOver: not(path.in(Set("/healthz", "/readyz")))',
+      becomes: "isOver: false",
+      breaks: "fewPagesInv",
+    },
+  },
+  {
+    name: "the metrics are made for each who asks",
+    clause: "ADMIN-1",
+    code: [
+      {
+        file: "adapters/bridge/shared.ts",
+        was: "made === undefined || at - made.at >= ms",
+        becomes: "made === undefined || at >= made.at",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "now - made[made.length() - 1] < SHARED) made",
+      becomes: "now - made[made.length() - 1] < 0) made",
+      breaks: "fewPagesInv",
+    },
+  },
+  {
     name: "a request without a token is shown the page that needs one",
     clause: "ADMIN-2",
     code: [
@@ -2769,6 +2797,23 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "another site's page makes pages of the operator's",
+    clause: "ADMIN-2",
+    code: [
+      {
+        file: "adapters/server/admin.ts",
+        was: "if (token === undefined && isForeign(request)) return FOREIGN;",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'not(asking.site.in(Set("none", "same-origin")))',
+      becomes: "false",
+      breaks: "guardedInv",
+    },
+  },
+  {
     name: "the pages listen beyond this machine without a token",
     clause: "ADMIN-2",
     code: [
@@ -2779,6 +2824,28 @@ export const BUGS: readonly Bug[] = [
       },
     ],
     model: { file: "spec/operator.qnt", was: 'isLocal or token != ""', becomes: "true", breaks: "guardedInv" },
+  },
+  {
+    name: "a route takes the operator's page away",
+    clause: "CONFIG-4",
+    code: [{ file: "core/configured-path.ts", was: "  STATUS_PATH,\n", becomes: "" }],
+  },
+  {
+    name: "the page is shown to each whom the Gateway knows",
+    clause: "GATEWAY-1",
+    code: [
+      {
+        file: "adapters/gateway/scopes.ts",
+        was: "scopes?.some((scope) => READERS.includes(scope)) === true",
+        becomes: "scopes?.some((scope) => READERS.includes(scope)) !== undefined",
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "    scopes.exists(scope => scope",
+      becomes: '    scopes == Set() or scopes.exists(scope => scope == "operator.approvals" or scope',
+      breaks: "readersInv",
+    },
   },
   {
     name: "an edit is followed by requests alone",

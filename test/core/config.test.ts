@@ -306,6 +306,7 @@ test("CONFIG-4: a path is absolute, plain and not one of the Gateway's", () => {
     "startupz",
     "tools/invoke",
     "v1",
+    "plugins/webhooks-status",
   ];
   for (const path of [...reserved, ...trees.flatMap((tree) => [`/${tree}`, `/${tree.toUpperCase()}/x`])]) {
     expect([path, configuredPath(path)._unsafeUnwrapErr()]).toEqual([path, "reserved"]);
@@ -313,6 +314,7 @@ test("CONFIG-4: a path is absolute, plain and not one of the Gateway's", () => {
   for (const path of [
     "/hooks/x",
     "/plugins/webhooks",
+    "/plugins/webhooks-statusx",
     "/api/x",
     "/v1x",
     "/healthy",

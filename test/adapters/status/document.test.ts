@@ -151,6 +151,21 @@ test("a store that cannot count, or fails at it, is said", async () => {
   expect(failed.flows.why).toBe("the store failed. The log says more");
 });
 
+test("ADMIN-1: page and document are made once for as long as one document is shown", async () => {
+  const first = await documentOf({});
+  const second = await documentOf({ a: { sessionKey: "" } });
+  let shown = first;
+  const pages = statusPages(() => Promise.resolve(shown));
+  for (const name of ["/", "/status.json"] as const) {
+    shown = first;
+    const before = await pages[name]();
+    expect(await pages[name]()).toBe(before);
+    shown = second;
+    const after = await pages[name]();
+    expect([after === before, after.body.includes("sessionKey")]).toEqual([false, true]);
+  }
+});
+
 test("STATUS-3: the page runs its own script and styles alone, and is framed by its own host alone", async () => {
   const pages = statusPages(() => documentOf({ "</script><script>alert(1)</script>": { sessionKey: "" } }));
   const { headers, body } = await pages["/"]();
