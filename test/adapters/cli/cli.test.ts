@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
@@ -109,6 +109,11 @@ test("CALL-1: a secret that is missing or cannot be sent is told of by where it 
   expect(await ofFile("two-lines", "a\nb")).toBe(control);
   expect(await ofFile("long", "x".repeat(64 * 1024 + 1))).toBe(
     "The secret file FILE is longer than 64 KiB: shorten it.\n",
+  );
+  const open = write("open", ROUTE_A.secret);
+  chmodSync(open, 0o644);
+  expect(await list(["--secret-file", open], SECRET)).toBe(
+    `The secret file ${open} is open to group or others: run chmod 600 on it.\n`,
   );
   expect(await ofFile("full", `${"x".repeat(64 * 1024 - 1)}\u0001`)).toBe(control);
 });
