@@ -17,6 +17,7 @@ import { type RunningServer, startServer } from "../../../adapters/server/server
 import { bytes, CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
+import { served, urlIn } from "../../support/served.ts";
 import { runs } from "../../support/runs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
@@ -222,32 +223,6 @@ test.each(["0.0.0.0", "::", "192.0.2.1", "example.org", "127.evil.example", "loc
   },
 );
 
-/** Runs `serve`, waits until it listens, calls `ask`, then stops it. */
-const served = async (
-  args: readonly string[],
-  ask: (text: string) => Promise<void>,
-  setup: Pick<Partial<Io>, "env" | "isTerminal" | "onDefect"> = {},
-): Promise<Ran> => {
-  let [out, error] = ["", ""];
-  const stops: ((isFirst: boolean) => void)[] = [];
-  const done = run(["serve", "--port", "0", ...args], {
-    out: (text) => (out += text),
-    error: (text) => (error += text),
-    env: setup.env ?? {},
-    input: () => Promise.resolve(new Uint8Array()),
-    isTerminal: setup.isTerminal ?? false,
-    ...(setup.onDefect && { onDefect: setup.onDefect }),
-    onStop: (handle) => {
-      stops.push(handle);
-      return () => undefined;
-    },
-  });
-  await expect.poll(() => stops.length + Number(error.includes("cannot"))).toBeGreaterThan(0);
-  await ask(out + error);
-  stops[0]?.(true);
-  return { status: await done, out, error };
-};
-
 test("SERVE-1: with --public it listens on other addresses, and warns that nothing is encrypted", async () => {
   const ran = await served(["--host", "0.0.0.0", "--public", "--db", join(folder, "public.db")], async (said) =>
     expect(urlIn(said)).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/u),
@@ -257,8 +232,6 @@ test("SERVE-1: with --public it listens on other addresses, and warns that nothi
   const local = await served(["--db", join(folder, "public.db")], async () => undefined);
   expect(local.error).not.toContain("unencrypted");
 });
-
-const urlIn = (said: string): string => /https?:\/\/[^\s",/]+/u.exec(said)?.[0] ?? "";
 
 test("SERVE-7, AUDIT-1: what nothing has caught is logged without session keys and without a flood, and the server goes on", async () => {
   let defect: ((error: unknown) => void) | undefined;
