@@ -2,10 +2,22 @@
 
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { databaseFile, openDatabase } from "../../../adapters/cli/commands/database.ts";
@@ -627,6 +639,34 @@ test("serve: a start that makes its database says so, once; backup says which fo
   expect((await backup(below)).error).toBe(
     `${below} is not in a folder (ENOTDIR). Correct the path, or name another file.\n`,
   );
+});
+
+test("STORE-8: backup says how many flows it has copied, and of each file that it does not copy why and what to do", async () => {
+  const [source, away] = [join(folder, "copied.db"), join(folder, "away.db")];
+  const backup = (from: string, to: string): Promise<Ran> => cli(["backup", to, "--db", from]);
+  const { flows } = openDatabase(source, false)._unsafeUnwrap();
+  for (const counted of ["0 flows", "1 flow", "2 flows"]) {
+    const target = join(folder, `${counted}.db`);
+    expect(await backup(source, target)).toEqual({
+      status: 0,
+      out: `${target}: ${counted} of ${source}.\n`,
+      error: "",
+    });
+    await flows.execute("s", { action: "create_flow", goal: "g", controllerId: "c" }, () => undefined);
+  }
+  flows.close();
+  for (const [name, pragma, sentence] of [
+    ["other.db", "application_id = 7", "is not a database of openclaw-webhooks. Name the server's database with --db."],
+    ["newer.db", "user_version = 9999", "was written by a newer version of openclaw-webhooks. Run that version."],
+  ] as const) {
+    const file = join(folder, name);
+    copyFileSync(source, file);
+    const database = new DatabaseSync(file);
+    database.exec(`PRAGMA ${pragma}`);
+    database.close();
+    expect(await backup(file, away)).toEqual({ status: 1, out: "", error: `${file} ${sentence}\n` });
+  }
+  expect(existsSync(away)).toBe(false);
 });
 
 test("serve: a port and a time to keep connections are taken within their ranges, and refused beside them", async () => {
