@@ -1053,8 +1053,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/cli/commands/call-proxy.ts",
-        was: "if (isThisMachine(target.hostname) &&",
-        becomes: `if (target.hostname === "127.0.0.1" &&`,
+        was: "if (isElsewhere && isThisMachine(target.hostname))",
+        becomes: `if (isElsewhere && target.hostname === "127.0.0.1")`,
       },
     ],
     model: {
