@@ -591,6 +591,20 @@ test("check: each problem is one line, the last line counts them, and the status
     expect(said.out).toMatch(/^route a without callbacks: notify\.secret /u);
     expect(said.out).toContain(`${mute}: 1 route, 1 problem.\n`);
   }
+  const open = {
+    sessionKey: "agent:main:main",
+    secret: "${S}",
+    deliveries: [{ do: { action: "create_flow", goal: "g" } }],
+  };
+  const env = { S: "a-secret-0123456789" };
+  const bare = await cli(["check", write("open.json", JSON.stringify({ routes: { a: open } }))], { env });
+  expect([bare.status, bare.out.match(/ advice: \w+/gu)]).toEqual([0, [" advice: deliveries"]]);
+  const gateway = { plugins: { entries: { webhooks: { config: { routes: { a: open } } } } } };
+  const whole = await cli(["check", write("openclaw.json", JSON.stringify(gateway))], { env });
+  expect([whole.status, whole.out.match(/ advice: \w+/gu)]).toEqual([
+    0,
+    [" advice: sessionKey", " advice: deliveries"],
+  ]);
   const withRun = { ...routes.a, run: { message: "Look at {{flow.goal}}" } };
   const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e, run: withRun } }));
   const checked = await cli(["check", advised]);
