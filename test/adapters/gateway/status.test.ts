@@ -6,11 +6,11 @@ import { expect, test } from "vitest";
 import type { PluginApi } from "../../../adapters/gateway/api.ts";
 import { DESCRIPTOR, type HostCommand, METHOD, offerCommand, offerStatus } from "../../../adapters/gateway/command.ts";
 import { Health } from "../../../adapters/gateway/health.ts";
-import { offerStatusPage, STATUS_PATH } from "../../../adapters/gateway/status-page.ts";
+import { offerStatusPage } from "../../../adapters/gateway/status-page.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
 import { createStatus, type StatusDocument } from "../../../adapters/status/document.ts";
-import { loadConfig, sha256 } from "../../../core/index.ts";
+import { loadConfig, sha256, STATUS_PATH } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
 
 const tell = (config: unknown, health: Health = new Health()): Promise<StatusDocument> =>
@@ -109,7 +109,7 @@ test("GATEWAY-2: the command is offered under the name of the manifest, and all 
 test("STATUS-3: the page and its document are at their own two paths, and nothing else below them", async () => {
   const registered: Parameters<PluginApi["registerHttpRoute"]>[0][] = [];
   const api = { registerHttpRoute: (one: (typeof registered)[number]) => registered.push(one) } as unknown as PluginApi;
-  offerStatusPage(api, () => tell({ routes: {} }));
+  offerStatusPage(api, () => tell({ routes: {} }), Promise.resolve(() => ["operator.read"]));
   const [route] = registered;
   const server = createServer((request, response) => void route?.handler(request, response));
   server.listen(0, "127.0.0.1");
