@@ -22,7 +22,7 @@ import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
 import { Health } from "./health.ts";
 import { importIngress } from "./ingress.ts";
-import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
+import { liveLine, LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { GatewayPaths } from "./paths.ts";
 import { RequestWatch } from "./request-watch.ts";
 import { importScopes } from "./scopes.ts";
@@ -144,6 +144,7 @@ const start = (api: PluginApi, log: Log): void => {
     config: () => live.config,
     activity,
     store: flows,
+    explain: liveLine,
     further: () => health.of("paths"),
     callbacks: () => callbacks.problems(),
     runs: () => agents.standings(),

@@ -938,6 +938,23 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a refused reload is forgotten with the next one",
+    clause: "STATUS-4",
+    code: [
+      {
+        file: "adapters/cli/commands/reload.ts",
+        was: "this.#refused = refusedLine(this.#now(), why);",
+        becomes: "this.#refused = this.#refused === undefined ? refusedLine(this.#now(), why) : undefined;",
+      },
+    ],
+    model: {
+      file: "spec/status.qnt",
+      was: "{ ...serving, refused: version }",
+      becomes: "{ ...serving, refused: if (serving.refused == 0) version else 0 }",
+      breaks: "servedInv",
+    },
+  },
+  {
     name: "topics forgotten when there are many",
     clause: "AUDIT-3",
     code: [
@@ -1062,6 +1079,23 @@ export const BUGS: readonly Bug[] = [
       was: "if (met.in(UNFINISHED)) 4",
       becomes: `if (met.in(UNFINISHED) and met != "silence") 4`,
       breaks: "doubtInv",
+    },
+  },
+  {
+    name: "an ignored call is a success",
+    clause: "CALL-5",
+    code: [
+      {
+        file: "adapters/cli/commands/call.ts",
+        was: "if (taken !== undefined) return EXIT.refused;",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: 'if (met == "refused" or met.in(DELIVERED)) 1',
+      becomes: 'if (met == "refused") 1',
+      breaks: "deliveredInv",
     },
   },
   {

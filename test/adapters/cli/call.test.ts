@@ -11,10 +11,12 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { Env } from "../../../adapters/cli/io.ts";
 import { own } from "../../../core/index.ts";
 import { proxyFor } from "../../../adapters/cli/commands/call-proxy.ts";
+import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { REJECTIONS } from "../../../core/rejection.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
+import { startServer } from "../../support/server.ts";
 
 const SECRET = "the-secret-of-the-route";
 const ENVELOPE = JSON.stringify({ ok: true, result: {} });
@@ -755,4 +757,37 @@ test("ONCE-2: call says that an answer is that of an earlier call, and prints an
     }),
     { numRuns: runs(10) },
   );
+});
+
+const RULES = {
+  never: { when: { "payload.kind": "never" }, do: { action: "create_flow", goal: "x" } },
+  always: { do: { action: "create_flow", goal: "x" } },
+};
+
+test("CALL-5: a route that takes the body for a delivery is told from one that carries the action out", async () => {
+  const one = (deliveries: object) => ({ sessionKey: "agent:main:a", secret: SECRET, ...deliveries });
+  const routes = {
+    never: one({ deliveries: [RULES.never] }),
+    always: one({ deliveries: [RULES.always] }),
+    both: one({ deliveries: [RULES.never], allowActions: true }),
+  };
+  const server = await startServer({ routes }, memoryFlows());
+  try {
+    const said = async (command: string, ...args: readonly string[]): Promise<readonly unknown[]> => {
+      const env = { OPENCLAW_WEBHOOK_SECRET: SECRET };
+      const { status, error } = await cli([command, ...args, "--url", server.base], { env });
+      return [status, error];
+    };
+    const ignored = [1, expect.stringContaining("asks for nothing, so nothing was done")];
+    const mapped = [1, expect.stringContaining("a rule made another action of it")];
+    expect(await said("call", "never", "create_flow", "goal=x")).toEqual(ignored);
+    expect(await said("call", "never", "list_flows")).toEqual(ignored);
+    expect(await said("call", "never", "list_flows", "--json")).toEqual(ignored);
+    expect(await said("wait", "never", "some-flow")).toEqual(ignored);
+    expect(await said("call", "always", "get_flow", "flowId=f")).toEqual(mapped);
+    expect(await said("wait", "always", "some-flow")).toEqual(mapped);
+    expect(await said("call", "both", "list_flows")).toEqual([0, ""]);
+  } finally {
+    await server.close();
+  }
 });

@@ -580,10 +580,10 @@ test("check: each problem is one line, the last line counts them, and the status
   expect(status).toBe(1);
   const lines = out.trim().split("\n");
   for (const part of [
-    "route b skipped: secret",
+    "route b cold: secret",
     "NOT_SET",
     "route c skipped: path is taken by route a",
-    "route d skipped: secret",
+    "route d cold: secret",
   ]) {
     expect(out).toContain(part);
   }
@@ -592,6 +592,14 @@ test("check: each problem is one line, the last line counts them, and the status
   expect(lines.at(-1)).toBe(`${bad}: 2 routes, 4 problems.`);
   for (const id of ["a", "b", "c", "d"]) {
     expect(lines.filter((line) => line.startsWith(`route ${id} `))).toHaveLength(1);
+  }
+  for (const secret of ["$NOT_SET", "whsec_abcd"]) {
+    const told = { ...routes.a, notify: { url: "https://hook.test/x", secret } };
+    const mute = write("mute.json", JSON.stringify({ routes: { a: told } }));
+    const said = await cli(["check", mute]);
+    expect([said.status, said.out.split("\n").length]).toEqual([1, 4]);
+    expect(said.out).toMatch(/^route a without callbacks: notify\.secret /u);
+    expect(said.out).toContain(`${mute}: 1 route, 1 problem.\n`);
   }
   const withRun = { ...routes.a, run: { message: "Look at {{flow.goal}}" } };
   const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e, run: withRun } }));

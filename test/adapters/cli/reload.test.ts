@@ -178,6 +178,24 @@ test("SERVE-3: a certificate that the server does not take keeps all that is ser
   expect([live.served.config.routes.size, lines]).toEqual([1, [expect.stringContaining("The certificate")]]);
 });
 
+test("STATUS-4: a reload that is refused is told with its time and reason until one succeeds", async () => {
+  const { live, options } = await begin({ routes: { a: route(GOOD) } });
+  const timed = new Live(live.served, () => 1_700_000_000_123);
+  const load = async (next: unknown): Promise<string | undefined> => {
+    write("routes.json", next);
+    await timed.reload(options);
+    return timed.refused;
+  };
+  expect(timed.refused).toBeUndefined();
+  expect(await load({ routes: { a: route("") } })).toMatch(
+    /^the configuration was not taken over at 2023-11-14T22:13:20Z: Route a: secret is empty .+\. What was served before is still served\.$/u,
+  );
+  expect(await load({ routes: { a: route(GOOD), b: { ...route(`${GOOD}b`), path: "x" } } })).toContain("Route b: path");
+  expect(await load({ routes: { a: route(GOOD) } })).toBeUndefined();
+  expect(await load({ routes: {} })).toBeUndefined();
+  expect(await load(7)).toContain("the configuration was not taken over at ");
+});
+
 test("SERVE-3: reloads go one after another, and any number of wishes meanwhile is one more", async () => {
   const { live, options } = await begin({ routes: { a: route(GOOD) } });
   const gate = Promise.withResolvers<void>();
