@@ -2574,6 +2574,29 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a body that breaks off is a 400 to its sender and a 408 to the operator",
+    clause: "AUDIT-5",
+    code: [{ file: "adapters/node/connection.ts", was: "  broken.set(request, fault);\n", becomes: "" }],
+  },
+  {
+    name: "the routes are gone while the Gateway has no configuration",
+    clause: "CONFIG-5",
+    code: [
+      {
+        file: "adapters/gateway/snapshot.ts",
+        was: 'typeof snapshot !== "object" || snapshot === null',
+        becomes: "snapshot === UNREADABLE",
+      },
+    ],
+  },
+  {
+    name: "the id of a route that does not live shows its session key",
+    clause: "STATUS-1",
+    code: [
+      { file: "adapters/status/document.ts", was: "const id = isHidden ? HIDDEN : hide", becomes: "const id = hide" },
+    ],
+  },
+  {
     name: "a full audit file is replaced instead of put aside",
     clause: "AUDIT-7",
     code: [

@@ -214,7 +214,10 @@ test("NOTIFY-9: the metrics tell of callbacks that wait, and of routes whose cal
   expect(before).toContain("\nopenclaw_webhooks_callbacks_failing 1\n");
   expect(before).not.toContain("openclaw_webhooks_callbacks_oldest_seconds{");
   await post(base, SECRET, { action: "create_flow", goal: "g", status: "blocked" });
-  await expect.poll(metrics).toMatch(/^openclaw_webhooks_callbacks_oldest_seconds\{http_route="zapier"\} [\d.e-]+$/mu);
+  // the text of the metrics is as old as a second
+  await expect
+    .poll(metrics, { timeout: 5000 })
+    .toMatch(/^openclaw_webhooks_callbacks_oldest_seconds\{http_route="zapier"\} [\d.e-]+$/mu);
   const { callbacks }: { readonly callbacks: unknown } = Object(await (await fetch(`${pages}/status.json`)).json());
   expect(callbacks).toEqual([expect.stringMatching(/^route mute without callbacks: notify\.secret could not be /u)]);
 });
