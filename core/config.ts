@@ -4,6 +4,7 @@
 import { err, ok } from "neverthrow";
 import * as z from "zod";
 import { auditOf, auditSchema, type AuditSettings } from "./audit-config.ts";
+import { holdsKey } from "./audit.ts";
 import { isObject, own } from "./own.ts";
 import { fieldFault, parseRoute, problemName, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
 import type { Fault } from "./rejection.ts";
@@ -27,6 +28,8 @@ export type Problem = {
   readonly field?: string;
   /** What is wrong and what to do. */
   readonly sentence: string;
+  /** The id is its route's session key, or holds it. The operator's log names it; nothing that is shown to others does. */
+  readonly isKeyInId?: true;
 };
 
 /** `paths`: the canonical paths of live and cold routes, with the route's id. `audit`: undefined for no file. */
@@ -143,6 +146,21 @@ const unusable = (sentence: string): Config => ({
   problems: [{ effect: "skipped", sentence }],
 });
 
+/** Ids that hold the session key of what is written for them, also where that makes no route. */
+const idsWithKey = (routes: object): ReadonlySet<string> =>
+  new Set(
+    Object.entries(routes).flatMap(([id, entry]) => {
+      const key = own(entry, "sessionKey");
+      return typeof key === "string" && key.trim() !== "" && holdsKey(id, key.trim()) ? [id, id.trim()] : [];
+    }),
+  );
+
+/** Says of each problem whether its route's id holds a session key. */
+const marked = (problems: readonly Problem[], ids: ReadonlySet<string>): readonly Problem[] =>
+  ids.size === 0
+    ? problems
+    : problems.map((problem) => (ids.has(problem.routeId ?? "") ? { ...problem, isKeyInId: true } : problem));
+
 //= CONFIG-1
 const load = (written: unknown, hash: Sha256): Config => {
   if (written === undefined || written === null) return { routes: new Map(), paths: new Map(), problems: [] };
@@ -162,7 +180,10 @@ const load = (written: unknown, hash: Sha256): Config => {
   return {
     routes: collector.routes,
     paths: collector.paths,
-    problems: [...collector.problems, ...faults.map((fault): Problem => ({ ...fault, effect: "skipped" }))],
+    problems: [
+      ...marked(collector.problems, idsWithKey(routes)),
+      ...faults.map((fault): Problem => ({ ...fault, effect: "skipped" })),
+    ],
     audit: audit.unwrapOr(undefined),
   };
 };

@@ -11,6 +11,8 @@ export type LiveRoutesOptions = {
   readonly onProblems: (now: readonly string[], added: readonly string[], solved: readonly string[]) => void;
   /** Gets what there is to say of routes that are signed or have rules, as far as it was not said before. */
   readonly onRules: (added: readonly string[]) => void;
+  /** Called whenever the snapshot cannot be read and the routes stay as they are. */
+  readonly onUnreadable?: () => void;
   /** Called after each change, and once during the construction. */
   readonly onChange?: () => void;
 };
@@ -50,10 +52,11 @@ export class LiveRoutes {
     return this.#isDisposed ? EMPTY : this.#config;
   }
 
-  /** Takes the routes of the Gateway's live `snapshot` over; keeps the last ones when that is UNREADABLE. */
+  /** Takes the routes of the Gateway's live `snapshot` over; keeps the last ones when that is UNREADABLE or no object. */
   follow(snapshot: unknown): void {
     const block = pluginBlock(snapshot);
-    if (this.#isDisposed || block === UNREADABLE || block === this.#block) return;
+    if (this.#isDisposed || block === this.#block) return;
+    if (block === UNREADABLE) return this.#options.onUnreadable?.();
     this.#block = block;
     this.#load(block);
   }

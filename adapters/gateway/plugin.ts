@@ -95,7 +95,16 @@ const start = (api: PluginApi, log: Log): void => {
   let changed: (() => void) | undefined;
   const { sha256 } = nodePrimitives;
   const onChange = (): void => changed?.();
-  const live = new LiveRoutes({ sha256, onProblems, onRules, onChange }, api.pluginConfig, readSnapshot(current));
+  const onUnreadable = (): void =>
+    log.warnSometimes(
+      "the Gateway's configuration cannot be read at the moment; the routes stay as they are",
+      "snapshot",
+    );
+  const live = new LiveRoutes(
+    { sha256, onProblems, onRules, onChange, onUnreadable },
+    api.pluginConfig,
+    readSnapshot(current),
+  );
   const follow = (): void => live.follow(readSnapshot(current));
   const file = pluginFileOf(runtime);
   const flows = gatewayFlows({

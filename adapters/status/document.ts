@@ -6,6 +6,7 @@ import {
   type Effect,
   HIDDEN,
   hideSessions,
+  holdsKey,
   type Problem,
   problemLine,
   problemName,
@@ -119,12 +120,21 @@ const namedLines = ({ routes, problems }: Config, lines: readonly string[]): rea
   });
 };
 
+/** As problems write them: ids that hold the session key of their route. */
+const namesWithKey = ({ routes, problems }: Config): readonly string[] => [
+  ...new Set([
+    ...problems.flatMap(({ routeId, isKeyInId }) => (isKeyInId && routeId !== undefined ? [problemName(routeId)] : [])),
+    ...[...routes.values()].filter((route) => holdsKey(route.id, route.sessionKey)).map(({ id }) => problemName(id)),
+  ]),
+];
+
 /** All that there is to say, without session keys. A line names its route, whose id may be one. */
 const linesOf = (
   config: Config,
   explain: NonNullable<StatusOptions["explain"]>,
   further: readonly string[],
 ): readonly Line[] => {
+  const names = namesWithKey(config);
   const keys = new Map([...config.routes.values()].map(({ id, sessionKey }) => [id, sessionKey]));
   const told = config.problems.flatMap((problem): Line[] => {
     const line = explain(problem);
@@ -132,7 +142,8 @@ const linesOf = (
   });
   return [...told, ...namedLines(config, further)].map(({ line, ...whose }) => {
     const key = keys.get(whose.routeId ?? "");
-    return { ...whose, line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN) };
+    const hidden = [...(key === undefined ? [] : [key]), ...names.filter((name) => line.includes(name))];
+    return { ...whose, line: hideSessions(hideValues(line, hidden), HIDDEN) };
   });
 };
 
@@ -160,7 +171,9 @@ const deadOf = ({ routes, problems }: Config, told: Told): readonly RouteStandin
   return [...byRoute].flatMap(([routeId, faults]): RouteStanding[] => {
     if (routeId === undefined) return [];
     const state = faults.every(({ effect }) => effect === "cold") ? "cold" : "skipped";
-    return [{ id: hideSessions(problemName(routeId), HIDDEN), state, says: [], problems: told.get(routeId) ?? [] }];
+    const isHidden = faults.some(({ isKeyInId }) => isKeyInId);
+    const id = isHidden ? HIDDEN : hideSessions(problemName(routeId), HIDDEN);
+    return [{ id, state, says: [], problems: told.get(routeId) ?? [] }];
   });
 };
 

@@ -2574,6 +2574,29 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a body that breaks off is a 400 to its sender and a 408 to the operator",
+    clause: "AUDIT-5",
+    code: [{ file: "adapters/node/connection.ts", was: "  broken.set(request, fault);\n", becomes: "" }],
+  },
+  {
+    name: "the routes are gone while the Gateway has no configuration",
+    clause: "CONFIG-5",
+    code: [
+      {
+        file: "adapters/gateway/snapshot.ts",
+        was: 'typeof snapshot !== "object" || snapshot === null',
+        becomes: "snapshot === UNREADABLE",
+      },
+    ],
+  },
+  {
+    name: "the id of a route that does not live shows its session key",
+    clause: "STATUS-1",
+    code: [
+      { file: "adapters/status/document.ts", was: "const id = isHidden ? HIDDEN : hide", becomes: "const id = hide" },
+    ],
+  },
+  {
     name: "a full audit file is replaced instead of put aside",
     clause: "AUDIT-7",
     code: [
@@ -2606,6 +2629,28 @@ export const BUGS: readonly Bug[] = [
       becomes: "if (files.now.length() <= SIZE)",
       breaks: "boundedInv",
     },
+  },
+  {
+    name: "the first line after a restart is glued to a part of one",
+    clause: "AUDIT-7",
+    code: [
+      {
+        file: "adapters/audit/audit-file.ts",
+        was: "    this.#isTorn = opened.isTorn;\n    this.#limit = options.maxBytes;",
+        becomes: "    this.#isTorn = false;\n    this.#limit = options.maxBytes;",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'if (last.in(Set("", "line feed"))) [line',
+      becomes: 'if (last != "line") [line',
+      breaks: "wholeInv",
+    },
+  },
+  {
+    name: "old audit files stay beyond the number that is kept",
+    clause: "AUDIT-7",
+    code: [{ file: "adapters/audit/audit-file.ts", was: "  removeBeyond(file, files);\n", becomes: "" }],
   },
   {
     name: "a symlink is followed to the audit file",

@@ -67,6 +67,34 @@ test.each<[string, Partial<BridgeOptions>, RequestHead, string, string, number]>
   expect(await story(changes, request, body)).toEqual([`event ${code}`, `answer ${String(status)}`]);
 });
 
+test("REPLY-4: an onEvent that cannot be read costs nobody an answer, and is told", async () => {
+  const lines: string[] = [];
+  const keep = (line: string): void => void lines.push(line);
+  const log = new Log({ info: ignore, warn: keep, error: ignore }, () => 0);
+  let reads = 0;
+  for (const failing of [1, 2]) {
+    reads = 0;
+    const options = {
+      ...parts(),
+      log,
+      get onEvent() {
+        reads += 1;
+        if (reads === failing) boom();
+        return ignore;
+      },
+    };
+    const { locate, handle } = createBridge(options);
+    const answers: number[] = [];
+    await handle(
+      locate(head({ headers: HEADERS })),
+      () => Promise.resolve(ok(bytes(LIST))),
+      ({ reply }) => void answers.push(reply.status),
+    );
+    expect([failing, answers]).toEqual([failing, [200]]);
+  }
+  expect(lines.filter((line) => line.includes("onEvent failed"))).toHaveLength(1);
+});
+
 test("AUDIT-5: a request that waits has its event when the wait ends, before its answer", async () => {
   const store = memoryFlows();
   const create = { action: "create_flow", goal: "g", controllerId: "c" } as const;

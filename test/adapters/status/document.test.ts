@@ -9,6 +9,7 @@ import { nodePrimitives } from "../../../adapters/node/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
 import { createStatus, type StatusOptions } from "../../../adapters/status/document.ts";
 import { statusPages } from "../../../adapters/status/page.ts";
+import { runs } from "../../support/runs.ts";
 
 const { sha256 } = nodePrimitives;
 const activity = new Activity();
@@ -49,6 +50,31 @@ test("STATUS-1: no secret, key, session or path of a receiver is in the document
         expect(text.toLowerCase()).not.toContain(value.toLowerCase());
       expect(text).toContain('"state":"live"');
     }),
+  );
+});
+
+test("STATUS-1: a session key that is in the id of a route is hidden, whether the route lives, is cold or skipped, and where others name it", async () => {
+  const states = fc.constantFrom("live", "cold", "skipped", "twin");
+  // neither long nor of the shape of a session key: only its route says what it is
+  const key = fc.uuid().map((id) => `team-${id.slice(0, 8)}`);
+  await fc.assert(
+    fc.asyncProperty(key, states, fc.boolean(), async (session, state, isPart) => {
+      const id = isPart ? `hook-${session}` : session;
+      const twin = { sessionKey: "agent:main:hook", secret: "long enough to be one 1", path: "/same" };
+      const routes = {
+        [id]: {
+          sessionKey: session,
+          secret: state === "cold" ? "" : "long enough to be one 1",
+          path: state === "skipped" ? "none" : "/same",
+        },
+        ...(state === "twin" ? { other: twin } : {}),
+      };
+      const { routes: shown, ...rest } = await documentOf(routes);
+      expect(JSON.stringify([shown, rest])).not.toContain(session);
+      expect([shown[0]?.id, shown[0]?.state]).toEqual(["[hidden]", state === "twin" ? "live" : state]);
+      if (state === "cold" || state === "skipped") expect(shown[0]?.problems[0]).toMatch(/^route \[hidden\] /u);
+    }),
+    { numRuns: runs(60) },
   );
 });
 
