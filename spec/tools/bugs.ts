@@ -892,7 +892,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/status/document.ts",
-        was: "line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN)",
+        was: "line: hideSessions(hideValues(line, hidden), HIDDEN)",
         becomes: "line",
       },
     ],
