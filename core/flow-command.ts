@@ -4,13 +4,13 @@
 import { err, ok, type Result } from "neverthrow";
 import type { ActionOf, CreateFlow, FlowAction } from "./action.ts";
 import type { CallbackEvent } from "./event.ts";
-import { readCursor, writeCursor } from "./cursor.ts";
+import { readCursor } from "./cursor.ts";
 import type { FlowRecord } from "./flow.ts";
 import { createFlow, isExpired, RETENTION_MS, type RevisionChecked, transition } from "./lifecycle.ts";
-import { isPaged, type ListFilter, listRecords, pageSize } from "./list-page.ts";
+import { isPaged, type ListFilter, listRead, listRecords, pageSize } from "./list-page.ts";
 import type { Outcome, OutcomeOf, StoreFailure } from "./outcome.ts";
 import { runTask, summarizeTasks, type TaskRecord } from "./task.ts";
-import { type BadRecord, viewFlow, viewFlows, viewSummary, viewTask, viewTasks } from "./view.ts";
+import { type BadRecord, viewFlow, viewSummary, viewTask, viewTasks } from "./view.ts";
 
 /**
  * All of an owner's flows, the one that was made last first, whatever their times say. A store may give only those that are asked
@@ -71,9 +71,9 @@ export type Stored = {
   readonly owners?: readonly string[] | undefined;
   /**
    * Of a store that gives only the flows of a list that are asked for: whether more are there than `limit`, or than fit into one
-   * answer, and the place of the last of `flows`. Of a whole list with more there need not be any flow.
+   * answer, and the places of `flows`. Of a whole list with more there need not be any flow.
    */
-  readonly page?: { readonly more: boolean; readonly last: number } | undefined;
+  readonly page?: { readonly more: boolean; readonly places: readonly number[] } | undefined;
   /** Flows of the owner that have not ended, counted as far as was wanted. */
   readonly open?: number | undefined;
 };
@@ -187,15 +187,12 @@ const TOO_LARGE: Decision = { outcome: err("list_too_large"), writes: NOTHING };
 
 //= LIST-1, LIST-4
 const list = (action: ActionOf<"list_flows">, { flows: found, page }: Stored): Decision => {
-  if (page === undefined) {
-    const listed = listRecords(found, action);
-    if (listed.isErr()) return decision(err(listed.error));
-    return listed.value === undefined ? TOO_LARGE : decision(ok(listed.value));
-  }
-  if (!isPaged(action))
-    return page.more ? TOO_LARGE : decision(viewFlows(found).map((flows): Outcome => ({ kind: "flows", flows })));
-  const next = page.more ? writeCursor({ at: page.last, id: "" }) : null;
-  return decision(viewFlows(found).map((flows): Outcome => ({ kind: "flows", flows, next })));
+  const listed =
+    page === undefined
+      ? listRecords(found, action)
+      : listRead({ records: found, places: page.places, hasMore: page.more }, action);
+  if (listed.isErr()) return decision(err(listed.error));
+  return listed.value === undefined ? TOO_LARGE : decision(ok(listed.value));
 };
 
 const summary = (flow: FlowRecord | undefined, tasks: readonly TaskRecord[]): Decision =>

@@ -2393,8 +2393,8 @@ export const BUGS: readonly Bug[] = [
     ],
     model: {
       file: "spec/lists.qnt",
-      was: "if (weightOf(listOf(found)) > MOST) {",
-      becomes: "if (weightOf(listOf(found)) > 99) {",
+      was: "if (weightOf(readOf(found)) > MOST) {",
+      becomes: "if (weightOf(readOf(found)) > 99) {",
       breaks: "boundedInv",
     },
   },
@@ -2404,8 +2404,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/check-outcome.ts",
-        was: "? listViews(outcome, action) : outcome",
-        becomes: "? (listViews(outcome, action) && outcome) : outcome",
+        was: "? listViews(outcome, action) : ok(outcome)",
+        becomes: "? listViews(outcome, action).map(() => outcome) : ok(outcome)",
       },
     ],
     model: {
@@ -2414,6 +2414,113 @@ export const BUGS: readonly Bug[] = [
       becomes: '{ code: "ok", flows: whole, next: 0 }',
       breaks: "bridgedInv",
     },
+  },
+  {
+    name: "steps, controllers and blocks that add nothing to a list",
+    clause: "LIST-4",
+    code: [
+      {
+        file: "core/view.ts",
+        was: "new Set([text, optionalText, optionalJson])",
+        becomes: "new Set([text, optionalJson])",
+      },
+    ],
+    model: {
+      file: "spec/lists.qnt",
+      was: "if (leastOf(read) > MOST) read",
+      becomes: "if (weightOf(read) > 99) read",
+      breaks: "readInv",
+    },
+  },
+  {
+    name: "states that add nothing to a list",
+    clause: "LIST-4",
+    code: [
+      {
+        file: "core/view.ts",
+        was: "new Set([text, optionalText, optionalJson])",
+        becomes: "new Set([text, optionalText])",
+      },
+    ],
+  },
+  {
+    name: "goals that add nothing to a list",
+    clause: "LIST-4",
+    code: [
+      {
+        file: "core/view.ts",
+        was: "new Set([text, optionalText, optionalJson])",
+        becomes: "new Set([optionalText, optionalJson])",
+      },
+    ],
+  },
+  {
+    name: "columns with two words that SQLite does not weigh",
+    clause: "LIST-4",
+    code: [
+      {
+        file: "adapters/flows/sqlite/list-rows.ts",
+        was: "`_${letter.toLowerCase()}`",
+        becomes: "letter",
+      },
+    ],
+  },
+  {
+    name: "a page that is measured in characters",
+    clause: "LIST-4",
+    code: [
+      {
+        file: "core/list-weight.ts",
+        was: "this.#units * MOST_PER_UNIT <= this.#room",
+        becomes: "this.#units <= this.#room",
+      },
+    ],
+  },
+  {
+    name: "a page of a store's own that nobody measures",
+    clause: "LIST-4",
+    code: [
+      {
+        file: "core/list-page.ts",
+        was: "fits(part.flows, MAX_LIST_BYTES)",
+        becomes: "fits(part.flows, Infinity)",
+      },
+    ],
+    model: {
+      file: "spec/lists.qnt",
+      was: "else if (page.length() > 1 and weightOf(page) > MOST)",
+      becomes: "else if (page.length() > 2 and weightOf(page) > MOST)",
+      breaks: "hostedBoundInv",
+    },
+  },
+  {
+    name: "a page that leads to itself",
+    clause: "LIST-5",
+    code: [{ file: "core/list-page.ts", was: " && next !== action.cursor", becomes: "" }],
+    model: {
+      file: "spec/lists.qnt",
+      was: " or goesOn == asked.cursor",
+      becomes: "",
+      breaks: "hostedInv",
+    },
+  },
+  {
+    name: "a page with a flow twice",
+    clause: "LIST-5",
+    code: [
+      { file: "core/list-page.ts", was: "part === undefined || isTwice(part.flows)", becomes: "part === undefined" },
+    ],
+  },
+  {
+    name: "a filter that reads the rows it does not list",
+    clause: "LIST-2",
+    code: [
+      {
+        file: "adapters/flows/sqlite/schema.ts",
+        was: "flows_of_status ON flows (owner, status, made DESC, updated_at)",
+        becomes: "flows_of_status ON flows (owner, status, made DESC)",
+      },
+    ],
   },
   {
     name: "one flow more than the quota",
