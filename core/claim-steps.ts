@@ -234,10 +234,15 @@ const again = (request: ClaimRequest, { action, stamp, tries }: Attempt, outcome
 
 //= QUOTA-1
 /** The host was not asked, so that nothing is left of the claim. */
-const withoutClaim = ({ delivery: { once } }: ClaimRequest, { stamp, run }: Attempt, outcome: Outcome): Step => {
+const withoutClaim = (
+  { delivery: { once } }: ClaimRequest,
+  { action, stamp, run }: Attempt,
+  outcome: Outcome,
+): Step => {
+  const isClaimed = stamp !== undefined && action.action === "create_flow";
   const settlement: Settlement = {
     ...(once === undefined ? {} : { record: "forget" }),
-    ...(stamp === undefined ? {} : { binding: { stamp, flowId: undefined } }),
+    ...(!isClaimed ? {} : { binding: { stamp, flowId: undefined } }),
     ...(run === undefined ? {} : { run: { stamp: run, flowId: undefined } }),
   };
   return settled(settlement, undefined, () => answered(outcome));

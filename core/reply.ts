@@ -146,11 +146,11 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
 };
 
 //= QUOTA-3
-const overQuota = ({ of, most }: Extract<Outcome, { kind: "over_quota" }>): Draft => ({
+const overQuota = ({ of, most, reopens }: Extract<Outcome, { kind: "over_quota" }>): Draft => ({
   status: 429,
   code: "quota_exceeded",
   error: `The route allows ${String(most)} open ${of}${of === "tasks" ? " of a flow" : ""}. End one, then try again.`,
-  result: { created: false, code: "quota_exceeded", limit: most },
+  result: { [reopens === true ? "applied" : "created"]: false, code: "quota_exceeded", limit: most },
 });
 
 //= LIST-4

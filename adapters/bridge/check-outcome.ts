@@ -114,6 +114,7 @@ const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part]
   over_quota: [
     ["of", oneOf(["flows", "tasks"])],
     ["most", count],
+    ["reopens", optional((value) => (value === true ? true : BAD))],
   ],
   existing: [["flow", flow]],
   ignored: [],

@@ -26,7 +26,7 @@ import type { ClaimsFile } from "./claims-file.ts";
 import { decode, decodeList } from "./decode.ts";
 import { deliver, resolveIntent } from "./deliver.ts";
 import { noteStamp, plainStamp } from "./in-flight.ts";
-import { withinQuota } from "./quota.ts";
+import { isBounded, withinQuota } from "./quota.ts";
 
 export type ManagedFlowsOptions = {
   /** Binds the Gateway's flow API to one session; may throw. */
@@ -282,7 +282,7 @@ export const gatewayFlows = ({
     marks: Marks,
   ): Awaitable<Result<Outcome, StoreFailure>> => {
     const go = (): Awaitable<Result<Outcome, StoreFailure>> => ask(owner, action, marks, report);
-    if (quota === undefined || (action.action !== "create_flow" && action.action !== "run_task")) return go();
+    if (quota === undefined || !isBounded(action)) return go();
     const { flows } = bindings.of(owner);
     return withinQuota({ owner, action, quota, flows, go }).catch((error: unknown) => failed(owner, action, error));
   };

@@ -2525,7 +2525,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: "one flow more than the quota",
     clause: "QUOTA-1",
-    code: [{ file: "core/flow-command.ts", was: "open >= quota)", becomes: "open > quota)" }],
+    code: [{ file: "core/flow-command.ts", was: "count >= quota ?", becomes: "count > quota ?" }],
     model: {
       file: "spec/quota.qnt",
       was: "bool = open < QUOTA",
@@ -2545,13 +2545,63 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: "a flow that has ended is opened beside the quota",
+    clause: "QUOTA-1",
+    code: [
+      {
+        file: "core/flow-command.ts",
+        was: "isEnded(flow) && !isEnded(after)",
+        becomes: "isEnded(flow) && isEnded(after)",
+      },
+    ],
+    model: {
+      file: "spec/quota.qnt",
+      was: "if (mayCreate(open)) does else",
+      becomes: `if (mayCreate(open) or does == "reopened") does else`,
+      breaks: "embeddedInv",
+    },
+  },
+  {
+    name: "a Gateway's flow that has ended is opened without a count",
+    clause: "QUOTA-2",
+    code: [
+      {
+        file: "adapters/managed-flows/quota.ts",
+        was: "&& isOpenRecord(record));",
+        becomes: '&& own(record, "status") !== undefined);',
+      },
+    ],
+  },
+  {
+    name: "a revision that is not there yet is taken for one that is over",
+    clause: "QUOTA-2",
+    code: [
+      {
+        file: "adapters/managed-flows/quota.ts",
+        was: "revision > action.expectedRevision ||",
+        becomes: "revision !== action.expectedRevision ||",
+      },
+    ],
+  },
+  {
+    name: "a turn that is over before the host has answered",
+    clause: "QUOTA-2",
+    code: [
+      {
+        file: "adapters/managed-flows/quota.ts",
+        was: "const TURN_HELD_MS = 120_000",
+        becomes: "const TURN_HELD_MS = 20_000",
+      },
+    ],
+  },
+  {
     name: "two requests that count at once",
     clause: "QUOTA-2",
     code: [
       {
         file: "adapters/managed-flows/quota.ts",
-        was: `holderOf(name) === "running"`,
-        becomes: `holderOf(name) === "late"`,
+        was: `holderOf(name, TURN_HELD_MS) === "running"`,
+        becomes: `holderOf(name, TURN_HELD_MS) === "late"`,
       },
     ],
     model: {
@@ -2573,8 +2623,8 @@ export const BUGS: readonly Bug[] = [
     ],
     model: {
       file: "spec/quota.qnt",
-      was: `code.in(Set("created", "existing"))`,
-      becomes: `code.in(Set("created", "existing", "over_quota"))`,
+      was: `code.in(OPENED.union(Set("existing")))`,
+      becomes: `code.in(OPENED.union(Set("existing", "over_quota")))`,
       breaks: "unrecordedInv",
     },
   },
