@@ -91,6 +91,8 @@ export type Step =
       readonly kind: "ask";
       readonly action: FlowAction;
       readonly marks: Marks;
+      /** Of a list: which of its flows are wanted, by their fields. Others may be in the answer too. */
+      readonly isWanted?: (fields: unknown) => boolean;
       readonly next: (answer: Result<Outcome, StoreFailure>) => Step;
     };
 
@@ -115,16 +117,20 @@ const readFlow = (flowId: string, then: (flow: FlowView | null) => Step): Step =
 });
 
 /** Looks among the owner's flows for the one that a claim made. */
-const findMade = (plan: Plan, stamp: number, then: (flow: FlowView | undefined) => Step): Step => ({
-  kind: "ask",
-  action: { action: "list_flows" },
-  marks: NO_MARKS,
-  next: (answer) => {
-    if (answer.isErr()) return failed(answer.error);
-    if (answer.value.kind !== "flows" || plan.does !== "create_flow") return failed("bad_host_answer");
-    return then(answer.value.flows.find((flow) => hasMade(plan, stamp, flow)));
-  },
-});
+const findMade = (plan: Plan, stamp: number, then: (flow: FlowView | undefined) => Step): Step => {
+  const isWanted = (fields: unknown): boolean => plan.does === "create_flow" && hasMade(plan, stamp, fields);
+  return {
+    kind: "ask",
+    action: { action: "list_flows" },
+    marks: NO_MARKS,
+    isWanted,
+    next: (answer) => {
+      if (answer.isErr()) return failed(answer.error);
+      if (answer.value.kind !== "flows" || plan.does !== "create_flow") return failed("bad_host_answer");
+      return then(answer.value.flows.find(({ json }) => isWanted(json)));
+    },
+  };
+};
 
 const idOf = ({ json }: FlowView): string => String(json["flowId"]);
 

@@ -529,8 +529,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "core/flow-command.ts",
-        was: "({ ...refused, flow: view })));",
-        becomes: `({ ...refused, flow: view })), [{ kind: "update_flow", flow: { ...flow, revision: flow.revision + 1 } }]);`,
+        was: "({ ...why, flow: view })));",
+        becomes: `({ ...why, flow: view })), [{ kind: "update_flow", flow: { ...flow, revision: flow.revision + 1 } }]);`,
       },
     ],
   },
