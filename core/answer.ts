@@ -38,6 +38,13 @@ export const answerRejection = (rejection: Refusal, located?: Located, authentic
   return { reply, event: told, authenticated: shown, rule };
 };
 
+//= QUOTA-3
+/** Which quota is full, for the operator, who chose its number. */
+const fullQuota = (outcome: Outcome | undefined): Pick<AuditEvent, "fault"> =>
+  outcome?.kind === "over_quota"
+    ? { fault: `limits.${outcome.of === "flows" ? "maxFlows" : "maxTasks"} is ${String(outcome.most)}` }
+    : {};
+
 //= REPLY-1
 /** The answer to a command, from what the store did with it. */
 export const answer = (command: Command, outcome: Result<Outcome, StoreFailure>): Answer => {
@@ -48,8 +55,10 @@ export const answer = (command: Command, outcome: Result<Outcome, StoreFailure>)
     : replyToRejection({ code: outcome.error }, route.id, authenticated.allowance);
   const event = { status: reply.status, code: reply.code, routeId: routeName(route), action: action.action, client };
   const isReplayed = done?.replayed === true;
-  if (!isReplayed && !authenticated.isPrevious) return { reply, event, authenticated, rule, outcome: done };
-  const told = { ...event, ...(isReplayed ? { replayed: true as const } : {}), ...usedBy(authenticated) };
+  const isPlain = !isReplayed && !authenticated.isPrevious && done?.kind !== "over_quota";
+  if (isPlain) return { reply, event, authenticated, rule, outcome: done };
+  const more = { ...usedBy(authenticated), ...fullQuota(done) };
+  const told = { ...event, ...(isReplayed ? { replayed: true as const } : {}), ...more };
   return { reply, event: told, authenticated, rule, outcome: done };
 };
 

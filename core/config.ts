@@ -18,9 +18,11 @@ export const configSchema = z.strictObject({
   audit: auditSchema.optional(),
 });
 
-/** `skipped`: the route does not exist. `cold`: it does not exist until its secret resolves. `advice`: it lives. */
+/** `skipped`: the route does not exist. `cold`: not until its secret resolves. `untold`: it lives without callbacks. `advice`: it lives. */
+export type Effect = "skipped" | "cold" | "untold" | "advice";
+
 export type Problem = {
-  readonly effect: "skipped" | "cold" | "advice";
+  readonly effect: Effect;
   readonly routeId?: string;
   readonly field?: string;
   /** What is wrong and what to do. */
@@ -115,7 +117,7 @@ class Collector {
     const advice = adviceOn(value, this.#secrets.get(value));
     if (advice !== undefined) this.#advise(id, fieldFault("secret", advice));
     if (previous.isErr()) this.#advise(id, previous.error);
-    if (draft.notify.isErr()) this.#advise(id, draft.notify.error);
+    if (draft.notify.isErr()) this.problems.push({ routeId: id, ...draft.notify.error, effect: "untold" });
     this.#secrets.set(value, id);
   }
 
@@ -208,11 +210,18 @@ export const withWeaknesses = (config: Config, written: unknown, kinds: readonly
   }
 };
 
-const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as const;
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  skipped: "skipped",
+  cold: "cold",
+  untold: "without callbacks",
+  advice: "advice",
+};
+
+/** How the line of such a problem begins, up to the field. */
+export const problemStart = (effect: Effect, routeId: string | undefined): string =>
+  `${routeId === undefined ? "" : `route ${problemName(routeId)} `}${EFFECTS[effect]}: `;
 
 //= CONFIG-2
 /** The problem as one line: the route, the field, what is wrong and what to do. */
-export const problemLine = ({ effect, routeId, field, sentence }: Problem): string => {
-  const route = routeId === undefined ? "" : `route ${problemName(routeId)} `;
-  return `${route}${EFFECTS[effect]}: ${field === undefined ? "" : `${field} `}${sentence}.`;
-};
+export const problemLine = ({ effect, routeId, field, sentence }: Problem): string =>
+  `${problemStart(effect, routeId)}${field === undefined ? "" : `${field} `}${sentence}.`;

@@ -15,7 +15,7 @@ export const WEAKNESSES = {
   },
   short: {
     field: "secret",
-    sentence: `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random string`,
+    sentence: `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random one, such as openssl rand -base64 32 prints`,
   },
   shared: {
     field: "secret",

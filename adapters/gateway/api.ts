@@ -13,6 +13,7 @@ export type HttpRoute = {
   readonly path: string;
   readonly auth: "plugin" | "gateway";
   readonly match: "exact" | "prefix";
+  readonly gatewayRuntimeScopeSurface?: "trusted-operator";
   readonly handler: HttpHandler;
 };
 

@@ -17,9 +17,11 @@ export type LiveRoutesOptions = {
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
 
-/** Says what brings a route to life once its secret is repaired. */
-const lineOf = (problem: Problem): string =>
-  problem.effect === "cold" ? `${problemLine(problem)} Then run: openclaw secrets reload.` : problemLine(problem);
+/** Says what brings a route, or its callbacks, to life once the secret is repaired. */
+export const liveLine = (problem: Problem): string => {
+  const isDue = problem.effect === "cold" || problem.effect === "untold";
+  return isDue ? `${problemLine(problem)} Then run: openclaw secrets reload.` : problemLine(problem);
+};
 
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
@@ -68,8 +70,8 @@ export class LiveRoutes {
   #load(block: unknown): void {
     this.#config = withWeaknesses(loadConfig(block, this.#options.sha256), block, ["mainSession", "unsigned"]);
     const { problems } = this.#config;
-    const lines = new Set(problems.map(lineOf));
-    const broken = problems.filter((problem) => !isAdvice(problem)).map(lineOf);
+    const lines = new Set(problems.map(liveLine));
+    const broken = problems.filter((problem) => !isAdvice(problem)).map(liveLine);
     const before = this.#lines;
     this.#lines = lines;
     this.#options.onProblems(broken, newLines(lines, before), newLines(before, lines));

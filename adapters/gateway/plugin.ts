@@ -22,9 +22,10 @@ import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
 import { Health } from "./health.ts";
 import { importIngress } from "./ingress.ts";
-import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
+import { liveLine, LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { GatewayPaths } from "./paths.ts";
 import { RequestWatch } from "./request-watch.ts";
+import { importScopes } from "./scopes.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { Activity } from "../status/activity.ts";
 import { createStatus } from "../status/document.ts";
@@ -143,6 +144,7 @@ const start = (api: PluginApi, log: Log): void => {
     config: () => live.config,
     activity,
     store: flows,
+    explain: liveLine,
     further: () => health.of("paths"),
     callbacks: () => callbacks.problems(),
     runs: () => agents.standings(),
@@ -211,7 +213,7 @@ const start = (api: PluginApi, log: Log): void => {
   api.lifecycle?.onDispose?.(end);
   paths.register(live.config.paths);
   keepOnEdit(api);
-  offerStatusPage(api, status);
+  offerStatusPage(api, status, importScopes());
   offerStatus(api, status);
 };
 

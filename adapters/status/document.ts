@@ -3,6 +3,7 @@
 
 import {
   type Config,
+  type Effect,
   HIDDEN,
   hideSessions,
   type Problem,
@@ -14,6 +15,7 @@ import {
 } from "../../core/index.ts";
 import { routeSays } from "../bridge/rule-lines.ts";
 import { hideValues } from "../bridge/scrub.ts";
+import { shared } from "../bridge/shared.ts";
 import { shownPath } from "../bridge/shown-path.ts";
 import type { OpenFlows } from "../flows/open-flows.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
@@ -94,18 +96,60 @@ const liveOf = (route: Route, told: Told, hours: Hours): RouteStanding => {
   };
 };
 
-/** What is told of each route. A problem names its route, whose id may be a session key. */
-const toldOf = ({ routes, problems }: Config, explain: (problem: Problem) => string | undefined): Told => {
-  const keys = new Map([...routes.values()].map(({ id, sessionKey }) => [id, sessionKey]));
-  const lines = problems.flatMap((problem) => {
-    const line = explain(problem);
-    const key = keys.get(problem.routeId ?? "");
-    return line === undefined
-      ? []
-      : [{ ...problem, line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN) }];
+/** A line of the document, and whose it is. */
+type Line = { readonly routeId: string | undefined; readonly effect: Effect | undefined; readonly line: string };
+
+const NAMED = /^route (?<name>.*?) (?<word>skipped|cold|without callbacks|advice): /su;
+
+const WORDS: ReadonlyMap<string | undefined, Effect> = new Map<string, Effect>([
+  ["skipped", "skipped"],
+  ["cold", "cold"],
+  ["without callbacks", "untold"],
+  ["advice", "advice"],
+]);
+
+/** Lines that are not of `config` and name one of its routes are that route's. */
+const namedLines = ({ routes, problems }: Config, lines: readonly string[]): readonly Line[] => {
+  if (lines.length === 0) return [];
+  const known = [...[...routes.values()].map(({ id }) => id), ...problems.flatMap(({ routeId }) => routeId ?? [])];
+  const byName = new Map(known.map((id) => [problemName(id), id]));
+  return lines.map((line) => {
+    const { name = "", word } = NAMED.exec(line)?.groups ?? {};
+    return { routeId: byName.get(name), effect: WORDS.get(word), line };
   });
-  const grouped = Map.groupBy(lines, ({ routeId }) => routeId);
-  return new Map([...grouped].map(([routeId, some]) => [routeId, some.map(({ line }) => line)]));
+};
+
+/** All that there is to say, without session keys. A line names its route, whose id may be one. */
+const linesOf = (
+  config: Config,
+  explain: NonNullable<StatusOptions["explain"]>,
+  further: readonly string[],
+): readonly Line[] => {
+  const keys = new Map([...config.routes.values()].map(({ id, sessionKey }) => [id, sessionKey]));
+  const told = config.problems.flatMap((problem): Line[] => {
+    const line = explain(problem);
+    return line === undefined ? [] : [{ routeId: problem.routeId, effect: problem.effect, line }];
+  });
+  return [...told, ...namedLines(config, further)].map(({ line, ...whose }) => {
+    const key = keys.get(whose.routeId ?? "");
+    return { ...whose, line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN) };
+  });
+};
+
+/** The lines of each route, those of none, and those of callbacks that nobody gets. */
+const sorted = (
+  { routes }: Config,
+  lines: readonly Line[],
+): { readonly told: Told; readonly untold: readonly string[] } => {
+  const live = new Set([...routes.values()].map(({ id }) => id));
+  // a path that is not granted must not hide in the row of a route that lives
+  const isGeneral = ({ routeId, effect }: Line): boolean => effect !== "advice" && live.has(routeId ?? "");
+  const others = lines.filter(({ effect }) => effect !== "untold");
+  const grouped = Map.groupBy(others, (line) => (isGeneral(line) ? undefined : line.routeId));
+  return {
+    told: new Map([...grouped].map(([routeId, some]) => [routeId, some.map(({ line }) => line)])),
+    untold: lines.filter(({ effect }) => effect === "untold").map(({ line }) => line),
+  };
 };
 
 /** Routes that do not live. One whose problems are all cold lives once its secret resolves. */
@@ -137,12 +181,12 @@ const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
   const { activity, store, explain = problemLine, further, callbacks, runs, now = Date.now } = options;
   const config = options.config();
   const { all, routes: hours, codes, latest } = activity.read();
-  const told = toldOf(config, explain);
+  const { told, untold } = sorted(config, linesOf(config, explain, further?.() ?? []));
   return {
     at: now(),
     since: activity.since,
     routes: [...[...config.routes.values()].map((route) => liveOf(route, told, hours)), ...deadOf(config, told)],
-    problems: [...(told.get(undefined) ?? []), ...(further?.() ?? []).map((line) => hideSessions(line, HIDDEN))],
+    problems: told.get(undefined) ?? [],
     hour: all,
     codes: [...codes]
       .map(([code, minutes]) => ({ code, count: countOf(minutes) }))
@@ -151,7 +195,8 @@ const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
     latest,
     flows: await flowsOf(config, store),
     runs: runs?.(),
-    callbacks: callbacks?.() ?? [],
+    //= NOTIFY-9
+    callbacks: [...untold, ...(callbacks?.() ?? [])],
   };
 };
 
@@ -159,12 +204,5 @@ const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
 const SHARED_MS = 2000;
 
 /** Makes the document, once for all who ask within two seconds. Never rejects. */
-export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) => {
-  const { clock = () => performance.now() } = options;
-  let made: { readonly at: number; readonly document: Promise<StatusDocument> } | undefined;
-  return () => {
-    const at = clock();
-    if (made === undefined || at - made.at >= SHARED_MS) made = { at, document: documentOf(options) };
-    return made.document;
-  };
-};
+export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) =>
+  shared(() => documentOf(options), SHARED_MS, options.clock);

@@ -938,6 +938,23 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "a refused reload is forgotten with the next one",
+    clause: "STATUS-4",
+    code: [
+      {
+        file: "adapters/cli/commands/reload.ts",
+        was: "this.#refused = refusedLine(this.#now(), why);",
+        becomes: "this.#refused = this.#refused === undefined ? refusedLine(this.#now(), why) : undefined;",
+      },
+    ],
+    model: {
+      file: "spec/status.qnt",
+      was: "{ ...serving, refused: version }",
+      becomes: "{ ...serving, refused: if (serving.refused == 0) version else 0 }",
+      breaks: "servedInv",
+    },
+  },
+  {
     name: "topics forgotten when there are many",
     clause: "AUDIT-3",
     code: [
@@ -1036,8 +1053,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/cli/commands/call-proxy.ts",
-        was: "if (isThisMachine(target.hostname) &&",
-        becomes: `if (target.hostname === "127.0.0.1" &&`,
+        was: "if (isElsewhere && isThisMachine(target.hostname))",
+        becomes: `if (isElsewhere && target.hostname === "127.0.0.1")`,
       },
     ],
     model: {
@@ -1062,6 +1079,23 @@ export const BUGS: readonly Bug[] = [
       was: "if (met.in(UNFINISHED)) 4",
       becomes: `if (met.in(UNFINISHED) and met != "silence") 4`,
       breaks: "doubtInv",
+    },
+  },
+  {
+    name: "an ignored call is a success",
+    clause: "CALL-5",
+    code: [
+      {
+        file: "adapters/cli/commands/call.ts",
+        was: "if (taken !== undefined) return EXIT.refused;",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/store.qnt",
+      was: 'if (met == "refused" or met.in(DELIVERED)) 1',
+      becomes: 'if (met == "refused") 1',
+      breaks: "deliveredInv",
     },
   },
   {
@@ -2858,6 +2892,34 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "all that stands on a connection makes pages",
+    clause: "ADMIN-1",
+    code: [{ file: "adapters/server/admin.ts", was: "      closeAfter(response);\n", becomes: "" }],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'isOver: not(path.in(Set("/healthz", "/readyz")))',
+      becomes: "isOver: false",
+      breaks: "fewPagesInv",
+    },
+  },
+  {
+    name: "the metrics are made for each who asks",
+    clause: "ADMIN-1",
+    code: [
+      {
+        file: "adapters/bridge/shared.ts",
+        was: "made === undefined || at - made.at >= ms",
+        becomes: "made === undefined || at >= made.at",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: "now - made[made.length() - 1] < SHARED) made",
+      becomes: "now - made[made.length() - 1] < 0) made",
+      breaks: "fewPagesInv",
+    },
+  },
+  {
     name: "a request without a token is shown the page that needs one",
     clause: "ADMIN-2",
     code: [
@@ -2892,6 +2954,23 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "another site's page makes pages of the operator's",
+    clause: "ADMIN-2",
+    code: [
+      {
+        file: "adapters/server/admin.ts",
+        was: "if (token === undefined && isForeign(request)) return FOREIGN;",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/operator.qnt",
+      was: 'not(asking.site.in(Set("none", "same-origin")))',
+      becomes: "false",
+      breaks: "guardedInv",
+    },
+  },
+  {
     name: "the pages listen beyond this machine without a token",
     clause: "ADMIN-2",
     code: [
@@ -2902,6 +2981,28 @@ export const BUGS: readonly Bug[] = [
       },
     ],
     model: { file: "spec/operator.qnt", was: 'isLocal or token != ""', becomes: "true", breaks: "guardedInv" },
+  },
+  {
+    name: "a route takes the operator's page away",
+    clause: "CONFIG-4",
+    code: [{ file: "core/configured-path.ts", was: "  STATUS_PATH,\n", becomes: "" }],
+  },
+  {
+    name: "the page is shown to each whom the Gateway knows",
+    clause: "GATEWAY-1",
+    code: [
+      {
+        file: "adapters/gateway/scopes.ts",
+        was: "scopes?.some((scope) => READERS.includes(scope)) === true",
+        becomes: "scopes?.some((scope) => READERS.includes(scope)) !== undefined",
+      },
+    ],
+    model: {
+      file: "spec/gateway.qnt",
+      was: "    scopes.exists(scope => scope",
+      becomes: '    scopes == Set() or scopes.exists(scope => scope == "operator.approvals" or scope',
+      breaks: "readersInv",
+    },
   },
   {
     name: "an edit is followed by requests alone",

@@ -134,11 +134,11 @@ test.each([
   ["a long and random secret", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
   [`whsec_${Buffer.from("too short").toString("base64")}`, "is not whsec_ and the base64 of 24 to 64 bytes"],
 ])(
-  "CONFIG-12, CONFIG-8: with the secret %j the route lives without callbacks, with one line of advice",
+  "CONFIG-12, CONFIG-8: with the secret %j the route lives without callbacks, with one line that counts as a problem",
   (secret, sentence) => {
     const config = notify({ secret });
     expect([config.routes.size, live(config)?.notify]).toEqual([1, undefined]);
-    expect(linesOf(config)).toEqual([expect.stringContaining(`route r advice: notify.secret ${sentence}`)]);
+    expect(linesOf(config)).toEqual([expect.stringContaining(`route r without callbacks: notify.secret ${sentence}`)]);
   },
 );
 

@@ -5,6 +5,7 @@ import type { SecretDigest } from "../../../core/index.ts";
 import type { AuditFile } from "../../audit/audit-file.ts";
 import { type EventListener, listenerOf } from "../../bridge/listeners.ts";
 import type { Log } from "../../bridge/log.ts";
+import type { Callbacks } from "../../notify/callbacks.ts";
 import { RequestMetrics } from "../../metrics/request-metrics.ts";
 import type { AdminPage, AdminPages } from "../../server/admin.ts";
 import { Activity } from "../../status/activity.ts";
@@ -30,8 +31,8 @@ export type OperatorParts = {
   readonly isReady: () => boolean;
   /** Counts open flows once the store is there. */
   readonly store: StatusOptions["store"];
-  /** A line for each route whose callbacks are not delivered. */
-  readonly untold: () => readonly string[];
+  /** Undefined until the store is there. */
+  readonly callbacks: () => Callbacks | undefined;
   /** Requests that are not answered yet. */
   readonly active: () => number;
   readonly onError: (error: unknown) => void;
@@ -102,9 +103,8 @@ export class Operator {
   }
 
   #pages(): AdminPages {
-    const { live, active } = this.#parts;
-    const lines = () =>
-      metricsLines({ requests: this.#requests, active, served: () => live.served, audit: this.#audit });
+    const { live, active, callbacks } = this.#parts;
+    const lines = () => metricsLines({ requests: this.#requests, active, live, audit: this.#audit, callbacks });
     return new Map<string, AdminPage>([
       ...Object.entries(statusPages(this.#status())),
       ["/metrics", metricsPage(lines)],
@@ -112,14 +112,18 @@ export class Operator {
   }
 
   #status(): () => Promise<StatusDocument> {
-    const { live, store, untold } = this.#parts;
+    const { live, store, callbacks } = this.#parts;
     return createStatus({
       config: () => live.served.config,
       explain: (problem) => live.served.explain(problem),
-      further: () => [...live.served.further, ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : [])],
+      further: () => [
+        ...(live.refused === undefined ? [] : [live.refused]),
+        ...live.served.further,
+        ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : []),
+      ],
       activity: this.#activity,
       store,
-      callbacks: untold,
+      callbacks: () => callbacks()?.problems() ?? [],
     });
   }
 }

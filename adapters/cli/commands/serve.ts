@@ -182,7 +182,7 @@ const runServer = async (
     isReady,
     active,
     store: { countOpen: (owners) => flows.countOpen?.(owners) ?? [] },
-    untold: () => callbacks?.problems() ?? [],
+    callbacks: () => callbacks,
     onError,
   });
   if (operated.isErr()) return err(operated.error);

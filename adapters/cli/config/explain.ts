@@ -1,17 +1,15 @@
 // Explains problems on the command line. A SecretRef that did not resolve already has a line that gives the reason.
 
-import { type Problem, problemLine, problemName } from "../../../core/index.ts";
+import { type Problem, problemLine, problemStart } from "../../../core/index.ts";
 import type { ServerConfig } from "./file.ts";
 
-/** The problem's line; undefined when `unresolved` or `advice` already has a line for it, which says why. */
+const OF_SECRETS: readonly Problem["effect"][] = ["cold", "untold"];
+
+/** The problem's line; undefined when `unresolved` already has a line for it, which says why. */
 export const explainOf =
-  ({ unresolved, advice }: Pick<ServerConfig, "unresolved" | "advice">) =>
+  ({ unresolved }: Pick<ServerConfig, "unresolved">) =>
   (problem: Problem): string | undefined => {
-    const name = `route ${problemName(problem.routeId ?? "")}`;
-    const isSaid =
-      problem.effect === "cold"
-        ? unresolved.some((line) => line.startsWith(`${name} skipped: `))
-        : problem.field === "notify.secret" &&
-          advice.some((line) => line.startsWith(`${name} advice: notify.secret could not be resolved`));
+    const start = problemStart(problem.effect, problem.routeId);
+    const isSaid = OF_SECRETS.includes(problem.effect) && unresolved.some((line) => line.startsWith(start));
     return isSaid ? undefined : problemLine(problem);
   };

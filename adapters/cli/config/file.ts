@@ -4,7 +4,7 @@
 import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
-import { isObject, own, printable, problemName } from "../../../core/index.ts";
+import { isObject, own, printable, problemName, problemStart } from "../../../core/index.ts";
 import { at } from "../members.ts";
 import { configParts, DISABLED, isRead, type Parts } from "./parts.ts";
 import { linesOf, repeatedNames } from "./repeated.ts";
@@ -19,7 +19,7 @@ export type ServerConfig = {
   /** For `loadConfig`. A SecretRef that did not resolve is left as it is, and `loadConfig` skips its route. */
   readonly config: object;
   readonly trustedProxies: readonly string[];
-  /** One line for each route whose SecretRef did not resolve. */
+  /** One line for each SecretRef that did not resolve, so that a route or its callbacks are not there. */
   readonly unresolved: readonly string[];
   /** One line for each secret that is served, but not kept or written as it should be. */
   readonly advice: readonly string[];
@@ -121,9 +121,11 @@ const fill = (
     (secret) => ({ value: secret, ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id, field) }) }),
     ({ sentence }) => {
       const reason = `${field} could not be resolved: ${isBare ? BARE : sentence}`;
-      if (field === "secret") return { value: unresolved, line: `route ${problemName(id)} skipped: ${reason}` };
-      const advice = `route ${problemName(id)} advice: ${reason} ${UNTIL_THEN[field]}`;
-      return { value: field === "previousSecret" ? undefined : unresolved, advice };
+      if (field === "secret") return { value: unresolved, line: `${problemStart("cold", id)}${reason}` };
+      const said = `${reason} ${UNTIL_THEN[field]}`;
+      return field === "previousSecret"
+        ? { value: undefined, advice: `${problemStart("advice", id)}${said}` }
+        : { value: unresolved, line: `${problemStart("untold", id)}${said}` };
     },
   );
 

@@ -8,7 +8,7 @@ import { Log } from "../../../adapters/bridge/log.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { MemoryLimits } from "../../../adapters/limits/memory.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
-import type { RequestEvent, RequestHead } from "../../../core/index.ts";
+import { loadConfig, type RequestEvent, type RequestHead } from "../../../core/index.ts";
 import { bytes, head, ROUTE_A, ROUTES } from "../../core/arbitraries.ts";
 
 const ignore = (): void => undefined;
@@ -140,4 +140,29 @@ test("AUDIT-5: of several listeners each is told, also after one that throws", (
   expect(() => all?.(event)).toThrow("boom");
   expect(told).toEqual(["a", "b"]);
   expect(listenerOf([undefined, undefined])).toBeUndefined();
+});
+
+test("AUDIT-5, QUOTA-3: the event of a full quota names it and its number", async () => {
+  const limits = { maxFlows: 1, maxTasks: 1 };
+  const config = loadConfig(
+    { routes: { [ROUTE_A.id]: { sessionKey: ROUTE_A.sessionKey, secret: ROUTE_A.secret, limits } } },
+    nodePrimitives.sha256,
+  );
+  const store = memoryFlows();
+  const events: RequestEvent[] = [];
+  const onEvent = (event: RequestEvent): void => void events.push(event);
+  const { locate, handle } = createBridge({ ...parts(), store, routes: () => config.routes, onEvent });
+  const ask = async (body: object): Promise<void> =>
+    handle(locate(head({ headers: HEADERS })), () => Promise.resolve(ok(bytes(JSON.stringify(body)))), ignore);
+  await ask({ action: "create_flow", goal: "one" });
+  await ask({ action: "create_flow", goal: "two" });
+  const task = { action: "run_task", flowId: events[0]?.flowId, runtime: "acp", task: "t" };
+  await ask(task);
+  await ask(task);
+  expect(events.map(({ code, fault }) => [code, fault])).toEqual([
+    [undefined, undefined],
+    ["quota_exceeded", "limits.maxFlows is 1"],
+    [undefined, undefined],
+    ["quota_exceeded", "limits.maxTasks is 1"],
+  ]);
 });

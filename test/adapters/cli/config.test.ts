@@ -115,11 +115,11 @@ test("any JSON in a file is read or refused in one sentence", async () => {
       const line = result.match(
         ({ config, unresolved }) => {
           expect(loadConfig(config, nodePrimitives.sha256).problems).toBeInstanceOf(Array);
-          return unresolved[0] ?? "route a skipped: nothing.";
+          return unresolved[0] ?? "route a cold: nothing.";
         },
         ({ sentence }) => sentence,
       );
-      expect(line).toMatch(/^(?:route a skipped: |\S*config\.json5 )[\x20-\x7e]+\.$/u);
+      expect(line).toMatch(/^(?:route a cold: |\S*config\.json5 )[\x20-\x7e]+\.$/u);
     }),
     { numRuns: runs(150) },
   );
@@ -530,7 +530,7 @@ test("CONFIG-2: a secret that does not resolve gives one line with its route and
   const env = { HOOK: "", OTHER: SECRET };
   const lineOf = async (secret: unknown): Promise<readonly string[]> =>
     (await read({ routes: { [id]: route(secret) }, secrets }, env)).unresolved;
-  const start = "route a\\u{a}b skipped: secret could not be resolved:";
+  const start = "route a\\u{a}b cold: secret could not be resolved:";
   const unset = [`${start} the environment variable HOOK is not set or empty: set it.`];
   expect(await lineOf({ source: "env", provider: "vars", id: "HOOK" })).toEqual(unset);
   expect(await lineOf("${HOOK}")).toEqual(unset);
@@ -559,7 +559,7 @@ test("AUTH-9: a previousSecret that does not resolve leaves the route alive, and
 test("CONFIG-3: a secret that looks like the name of a variable is not shown", async () => {
   const { unresolved } = await read(bare("$PASSWORD1"));
   expect(unresolved).toEqual([
-    "route zapier skipped: secret could not be resolved: a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.",
+    "route zapier cold: secret could not be resolved: a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.",
   ]);
 });
 
@@ -597,17 +597,20 @@ test("CONFIG-12: notify.secret is a secret as secret is: a text, a variable or a
   }
 });
 
-test("CONFIG-12: a notify.secret that does not resolve leaves the route alive without callbacks, with one line of advice", async () => {
+test("CONFIG-12: a notify.secret that does not resolve leaves the route alive without callbacks, with one line that counts as a problem", async () => {
   for (const written of ["${CALLBACKS}", "$CALLBACKS", { source: "env", provider: "default", id: "CALLBACKS" }]) {
     const server = await read({ routes: { r: notified(written) } });
     const config = load(server);
-    const lines = [...server.advice, ...config.problems.map(explainOf(server)).filter((line) => line !== undefined)];
+    const lines = [
+      ...server.unresolved,
+      ...config.problems.map(explainOf(server)).filter((line) => line !== undefined),
+    ];
     expect(lines).toEqual([
       expect.stringMatching(
-        /^route r advice: notify\.secret could not be resolved: .*\. Until then no callback is sent, and events wait\.$/u,
+        /^route r without callbacks: notify\.secret could not be resolved: .*\. Until then no callback is sent, and events wait\.$/u,
       ),
     ]);
-    expect([server.unresolved, config.routes.size]).toEqual([[], 1]);
+    expect([server.advice, config.routes.size]).toEqual([[], 1]);
     expect([...config.routes.values()][0]?.notify).toBeUndefined();
   }
 });

@@ -133,7 +133,9 @@ test("POLICY-4, AUDIT-3, AUDIT-5: each kind of refusal is one warning a minute, 
     ),
     expect.stringContaining("the childSessionKey of run_task is not allowed by childSessions"),
   ]);
-  expect(events.map(({ action }) => action)).toEqual(Array(3).fill(["create_flow", "run_task"]).flat());
+  expect(events.map(({ action }) => action)).toEqual(
+    Array.from({ length: 3 }, () => ["create_flow", "run_task"]).flat(),
+  );
   expect(JSON.stringify([lines, events])).not.toContain("stolen");
 });
 

