@@ -68,6 +68,13 @@ export type Settlement = {
 /** What is claimed beside the request's key: the text that it binds, and a run for the flow that it makes. */
 export type Claiming = { readonly binds: boolean; readonly starts: boolean };
 
+/** `isWanted`: which flows of a list are looked for, by their fields; others may be in the answer too. */
+export type Question = {
+  readonly action: FlowAction;
+  readonly marks: Marks;
+  readonly isWanted?: (fields: unknown) => boolean;
+};
+
 export type Step =
   | { readonly kind: "answer"; readonly answer: Result<Outcome, StoreFailure> }
   /** Claims the request's key, and what `claiming` says. Answers with a stamp that no other claim has. */
@@ -87,14 +94,7 @@ export type Step =
       readonly orElse: StoreFailure | undefined;
       readonly next: (earlier: string | undefined) => Step;
     }
-  | {
-      readonly kind: "ask";
-      readonly action: FlowAction;
-      readonly marks: Marks;
-      /** Of a list: which of its flows are wanted, by their fields. Others may be in the answer too. */
-      readonly isWanted?: (fields: unknown) => boolean;
-      readonly next: (answer: Result<Outcome, StoreFailure>) => Step;
-    };
+  | (Question & { readonly kind: "ask"; readonly next: (answer: Result<Outcome, StoreFailure>) => Step });
 
 /** Tries of an action about a bound flow, against other writers. */
 const MAX_TRIES = 4;

@@ -4,8 +4,8 @@
 import * as z from "zod";
 import type { Repeatable } from "./delivery.ts";
 import type { FlowAction } from "./action.ts";
-import { OPEN_STATUSES } from "./flow.ts";
 import { parseJson } from "./json.ts";
+import { isOpenRecord } from "./list-page.ts";
 import { own } from "./own.ts";
 import type { FlowView } from "./view.ts";
 
@@ -84,9 +84,7 @@ export const marksOf = ({ action }: FlowAction, stamp: number): Marks => {
   }
 };
 
-export const isOpenFlow = ({ json }: FlowView): boolean =>
-  OPEN_STATUSES.some((status) => status === json["status"]) &&
-  !(json["status"] === "blocked" && json["endedAt"] !== undefined);
+export const isOpenFlow = ({ json }: FlowView): boolean => isOpenRecord(json);
 
 type PlanOf<Does extends Plan["does"]> = Extract<Plan, { readonly does: Does }>;
 type ChangePlan = Exclude<Plan, PlanOf<"create_flow" | "cancel_flow" | "run_task">>;

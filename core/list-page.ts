@@ -218,12 +218,14 @@ export const findRecords = (records: unknown, isWanted: (fields: unknown) => boo
   return viewFlows(wanted).map((flows) => ({ kind: "flows", flows }));
 };
 
-const OPEN: ReadonlySet<unknown> = new Set(OPEN_STATUSES);
+/** What a host's record says that it is, if its flow has not ended. */
+const openStatusOf = (record: unknown): (typeof OPEN_STATUSES)[number] | undefined => {
+  const status = OPEN_STATUSES.find((one) => one === own(record, "status"));
+  return status === "blocked" && typeof own(record, "endedAt") === "number" ? undefined : status;
+};
 
 /** Whether a host's record is of a flow that has not ended. */
-export const isOpenRecord = (record: unknown): boolean =>
-  OPEN.has(own(record, "status")) &&
-  !(own(record, "status") === "blocked" && typeof own(record, "endedAt") === "number");
+export const isOpenRecord = (record: unknown): boolean => openStatusOf(record) !== undefined;
 
 //= QUOTA-2
 /**
@@ -233,5 +235,24 @@ export const countOpen = (records: unknown, most: number): Result<number, BadRec
   if (!Array.isArray(records)) return err({ field: "" });
   let open = 0;
   for (let index = 0; index < records.length && open < most; index += 1) if (isOpenRecord(records[index])) open += 1;
+  return ok(open);
+};
+
+/** Since when which flow is open. */
+export type OpenRecord = Pick<FlowRecord, "status" | "createdAt">;
+
+//= LIST-5
+/** Of a host's records those of flows that have not ended: nothing else of them is read. Throws only what reading them throws. */
+export const openRecords = (records: unknown): Result<readonly OpenRecord[], BadRecord> => {
+  if (!Array.isArray(records)) return err({ field: "" });
+  const open: OpenRecord[] = [];
+  for (let index = 0; index < records.length; index += 1) {
+    const record: unknown = records[index];
+    const status = openStatusOf(record);
+    if (status === undefined) continue;
+    const createdAt = own(record, "createdAt");
+    if (!isTime(createdAt)) return err({ field: "createdAt" });
+    open.push({ status, createdAt });
+  }
   return ok(open);
 };

@@ -2557,6 +2557,11 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: "all flows of a Gateway become views to find one",
+    clause: "LIST-5",
+    code: [{ file: "core/claim-steps.ts", was: "    isWanted,\n    next", becomes: "    next" }],
+  },
+  {
     name: "one flow more than the quota",
     clause: "QUOTA-1",
     code: [{ file: "core/flow-command.ts", was: "count >= quota ?", becomes: "count > quota ?" }],
@@ -3070,6 +3075,39 @@ export const BUGS: readonly Bug[] = [
         becomes: "path: route.path,",
       },
     ],
+  },
+  {
+    name: "a page that waits for its store",
+    clause: "STATUS-5",
+    code: [{ file: "adapters/status/open-count.ts", was: "const COUNT_MS = 1500", becomes: "const COUNT_MS = 15_000" }],
+    model: {
+      file: "spec/status.qnt",
+      was: "if (takes > PATIENCE) {",
+      becomes: "if (takes > 9 * PATIENCE) {",
+      breaks: "inTimeInv",
+    },
+  },
+  {
+    name: "a store that hangs is asked for its count again and again",
+    clause: "STATUS-5",
+    code: [
+      {
+        file: "adapters/status/open-count.ts",
+        was: "underWay.get(name) ?? begin(",
+        becomes: "begin(",
+      },
+    ],
+    model: {
+      file: "spec/status.qnt",
+      was: "if (count.underWay == 0) 1 else count.underWay",
+      becomes: "count.underWay + 1",
+      breaks: "inTimeInv",
+    },
+  },
+  {
+    name: "a count of a Gateway's flows that is forgotten while it is under way",
+    clause: "STATUS-5",
+    code: [{ file: "adapters/managed-flows/store.ts", was: "{ at = now }", becomes: "{ at = 0 }" }],
   },
   {
     name: "a cold route is told as live",
