@@ -46,7 +46,7 @@ export type StatusDocument = {
   /** Problems of the configuration that are not one route's. */
   readonly problems: readonly string[];
   readonly hour: Minutes;
-  /** Answers of the last hour by code, the most frequent first. Successes have none. */
+  /** Refusals and failures of the last hour by code, the most frequent first. */
   readonly codes: readonly { readonly code: string; readonly count: number }[];
   /** The newest first. */
   readonly latest: readonly RequestEvent[];
@@ -75,7 +75,8 @@ export type StatusOptions = {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
-const countOf = ({ ok, refused, failed }: Minutes): number => sum(ok) + sum(refused) + sum(failed);
+/** Answers that were no success, because a delivery that asks for nothing is one, and has a code. */
+const countOf = ({ refused, failed }: Minutes): number => sum(refused) + sum(failed);
 
 type Told = ReadonlyMap<string | undefined, readonly string[]>;
 
