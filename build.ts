@@ -2,7 +2,7 @@
 // embedding each module is a file of its own, and the modules of other packages that they use stand in `vendor`.
 
 import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { build, type OutputOptions } from "rolldown";
 import ts from "typescript";
 
@@ -22,13 +22,19 @@ const manifestOf = (folder: string): Manifest =>
 const PLUGIN = "adapters/gateway/plugin";
 const COMMAND = "adapters/cli/main";
 
+/** The commands of the plugin, which only the Gateway's command line loads. They share most of their code with COMMAND. */
+const IN_GATEWAY = "adapters/cli/in-gateway";
+
+/** The Gateway finds it in `dist` by this name. */
+const DOCTOR = "adapters/gateway/doctor-contract-api";
+
 /** The sources of the package's entry points, without their ending. */
 const ENTRIES: readonly string[] = Object.values(manifestOf(ROOT).exports).flatMap((entry) =>
   typeof entry === "string" ? [] : [entry.default.replace(/^\.\/dist\/(.*)\.js$/u, "$1")],
 );
 
-/** The Gateway brings the first. An embedder who tests a store installs the second. */
-const isPeer = (name: string): boolean => /^(?:openclaw|fast-check)(?:\/|$)/u.test(name);
+/** The Gateway brings the first. An embedder who tests a store installs the second, one who has OpenTelemetry the third. */
+const isPeer = (name: string): boolean => /^(?:openclaw|fast-check|@opentelemetry\/api)(?:\/|$)/u.test(name);
 
 const packageOf = (file: string): string | undefined => /node_modules\/((?:@[^/]+\/)?[^/]+)/u.exec(file)?.[1];
 
@@ -49,8 +55,14 @@ const bundle = async (entries: readonly string[], output: OutputOptions): Promis
   return files.map(packageOf).filter((name) => name !== undefined);
 };
 
-const single = (entry: string): Promise<readonly string[]> =>
-  bundle([entry], { entryFileNames: "[name].js", chunkFileNames: `${dirname(entry)}/[name].js` });
+/** What several entries share is one file with the name of the package's command. */
+const single = (entry: string, ...others: readonly string[]): Promise<readonly string[]> =>
+  bundle([entry, ...others], {
+    entryFileNames: "[name].js",
+    chunkFileNames: ({ isDynamicEntry }) => `${dirname(entry)}/${isDynamicEntry ? "[name]" : "command"}.js`,
+  });
+
+const doctor = (): Promise<readonly string[]> => bundle([DOCTOR], { entryFileNames: `${basename(DOCTOR)}.js` });
 
 const modules = (): Promise<readonly string[]> =>
   bundle(
@@ -120,7 +132,11 @@ const licences = (parts: Readonly<Record<string, readonly string[]>>): string =>
 };
 
 rmSync(DIST, { recursive: true, force: true });
-const parts = { plugin: await single(PLUGIN), command: await single(COMMAND), modules: await modules() };
+const parts = {
+  plugin: [...(await single(PLUGIN)), ...(await doctor())],
+  command: await single(COMMAND, IN_GATEWAY),
+  modules: await modules(),
+};
 chmodSync(join(DIST, `${COMMAND}.js`), 0o755);
 types();
 write("THIRD-PARTY-LICENSES.txt", licences(parts));

@@ -2,7 +2,8 @@
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
-import { ACTIVE_STATUSES, CHILD_RUNTIMES, NOTIFY_POLICIES, OPEN_STATUSES } from "./flow.ts";
+import { CURSOR } from "./cursor.ts";
+import { ACTIVE_STATUSES, CHILD_RUNTIMES, FLOW_STATUSES, NOTIFY_POLICIES, OPEN_STATUSES } from "./flow.ts";
 import type { JsonValue } from "./json.ts";
 import { isObject, own } from "./own.ts";
 import type { Fault } from "./rejection.ts";
@@ -45,6 +46,20 @@ const getFlow = z
     path: ["afterRevision"],
     error: WAITS_FOR_NOTHING,
   });
+
+/** Flows that one page may have. */
+export const MAX_PAGE = 500;
+
+const NO_CURSOR = "Not a nextCursor of an earlier answer";
+
+const listFlows = z.strictObject({
+  action: z.literal("list_flows"),
+  limit: z.int().min(1).max(MAX_PAGE).optional(),
+  cursor: z.string().regex(CURSOR, { error: NO_CURSOR }).optional(),
+  status: z.enum(FLOW_STATUSES).optional(),
+  controllerId: text.optional(),
+  updatedAfter: time,
+});
 
 const setWaiting = z.strictObject({
   action: z.literal("set_waiting"),
@@ -106,7 +121,7 @@ const runTask = z
 export const ACTIONS = {
   create_flow: createFlow,
   get_flow: getFlow,
-  list_flows: z.strictObject({ action: z.literal("list_flows") }),
+  list_flows: listFlows,
   find_latest_flow: z.strictObject({ action: z.literal("find_latest_flow") }),
   resolve_flow: z.strictObject({ action: z.literal("resolve_flow"), token: text }),
   get_task_summary: z.strictObject({ action: z.literal("get_task_summary"), flowId: text }),

@@ -232,11 +232,23 @@ const again = (request: ClaimRequest, { action, stamp, tries }: Attempt, outcome
   );
 };
 
+//= QUOTA-1
+/** The host was not asked, so that nothing is left of the claim. */
+const withoutClaim = ({ delivery: { once } }: ClaimRequest, { stamp, run }: Attempt, outcome: Outcome): Step => {
+  const settlement: Settlement = {
+    ...(once === undefined ? {} : { record: "forget" }),
+    ...(stamp === undefined ? {} : { binding: { stamp, flowId: undefined } }),
+    ...(run === undefined ? {} : { run: { stamp: run, flowId: undefined } }),
+  };
+  return settled(settlement, undefined, () => answered(outcome));
+};
+
 /** The claim stays open when the host has failed, or says that it wrote nothing. */
 const afterCall = (request: ClaimRequest, tried: Attempt, answer: Result<Outcome, StoreFailure>): Step => {
   if (answer.isErr()) return failed(answer.error);
   const outcome = answer.value;
   if (isUnwritten(outcome)) return answered(outcome);
+  if (outcome.kind === "over_quota") return withoutClaim(request, tried, outcome);
   if (request.delivery.bind !== undefined && isConflict(outcome)) return again(request, tried, outcome);
   return done(request, outcome, { binding: tried.stamp, run: tried.run });
 };
@@ -337,7 +349,8 @@ const taskAgain = (request: ClaimRequest, flowId: string, binding: Binding | und
       if (answer.isErr()) return failed(answer.error);
       const outcome = answer.value;
       if (isUnwritten(outcome)) return answered(outcome);
-      const isKnown = !("refusal" in outcome) || NEVER_MADE.has(outcome.refusal);
+      // at the quota the host was not asked, and the first request may have made the task
+      const isKnown = outcome.kind !== "over_quota" && (!("refusal" in outcome) || NEVER_MADE.has(outcome.refusal));
       return isKnown ? done(request, outcome, { binding: binding?.stamp }) : failed("outcome_unknown");
     },
   };

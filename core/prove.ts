@@ -89,6 +89,6 @@ export const prove = (
   if (body.isErr()) return err(refusalOf(body.error, bodyLimits(admitted)));
   if (body.value.length > located.route.maxBodyBytes) return err(refusalOf("too_large", bodyLimits(admitted)));
   if (proof.kind === "authenticated") return ok(new ProvedRequest(located, proof.authenticated, body.value, undefined));
-  const signed = authenticateBody(located.route, proof.claim, body.value, hash);
+  const signed = authenticateBody(located.route, proof.claim, body.value, hash, proof.allowance);
   return signed.isErr() ? err(UNSIGNED) : ok(new ProvedRequest(located, signed.value, body.value, proof.claim));
 };

@@ -240,12 +240,14 @@ export const viewSummary = (record: unknown): Result<SummaryView, BadRecord> =>
 const viewEach = <T>(
   records: unknown,
   view: (record: unknown) => Result<T, BadRecord>,
+  isEnough?: (item: T, before: readonly T[]) => boolean,
 ): Result<readonly T[], BadRecord> => {
   if (!Array.isArray(records)) return err(NO_RECORD);
   const views: T[] = [];
   for (let index = 0; index < records.length; index += 1) {
     const item = view(records[index]);
     if (item.isErr()) return err(item.error);
+    if (isEnough?.(item.value, views) === true) break;
     views.push(item.value);
   }
   return ok(views);
@@ -254,6 +256,19 @@ const viewEach = <T>(
 /** Each flow of a list in its order; one bad record makes the list bad. */
 export const viewFlows = (records: unknown): Result<readonly FlowView[], BadRecord> =>
   total(() => viewEach(records, flowOf));
+
+/**
+ * The same, as far as `isEnough` lets the list grow: undefined as soon as it says so of a flow and those before it. For lists that
+ * nobody wants whole.
+ */
+export const viewFlowsUntil = (
+  records: unknown,
+  isEnough: (flow: FlowView, before: readonly FlowView[]) => boolean,
+): Result<readonly FlowView[] | undefined, BadRecord> => {
+  let isOver = false;
+  const views = total(() => viewEach(records, flowOf, (flow, before) => (isOver = isEnough(flow, before))));
+  return isOver ? ok(undefined) : views;
+};
 
 /** Each task of a list in its order, without child sessions. */
 export const viewTasks = (records: unknown): Result<readonly TaskView[], BadRecord> =>

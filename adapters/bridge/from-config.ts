@@ -2,13 +2,13 @@
 
 import { err } from "neverthrow";
 import {
-  type AuditEvent,
   canonicalPath,
   emptiness,
   loadConfig,
   type Primitives,
   type Problem,
   problemLine,
+  type RequestEvent,
   type Routes,
   SECRET_FAULTS,
   withoutAgents,
@@ -32,8 +32,8 @@ export type EmbedOptions = {
   readonly logger?: Logger;
   /** Default: in memory, for this handler alone. */
   readonly limits?: Limits;
-  /** Gets one event for each answer, for access logs and metrics. */
-  readonly onEvent?: (event: AuditEvent) => void;
+  /** Gets one event for each answer, before the answer leaves: for access logs and metrics. */
+  readonly onEvent?: ((event: RequestEvent) => void) | undefined;
 };
 
 /** Warnings and errors; a host that wants more brings its own logger. */
@@ -87,6 +87,18 @@ export const lacksEvents = (routes: Routes): readonly string[] =>
     notify === undefined ? [] : [problemLine({ effect: "advice", routeId, field: "notify", sentence: NO_EVENTS })],
   );
 
+const NO_COUNT =
+  "has maxFlows or maxTasks, but the store takes no deliveries, so nothing is counted. Use a store that takes them, or remove the two";
+
+//= QUOTA-1
+/** A line for each route whose quotas a store that takes no deliveries does not keep. */
+const lacksQuotas = (routes: Routes): readonly string[] =>
+  [...routes.values()].flatMap(({ id: routeId, limits }) =>
+    limits?.maxFlows === undefined && limits?.maxTasks === undefined
+      ? []
+      : [problemLine({ effect: "advice", routeId, field: "limits", sentence: NO_COUNT })],
+  );
+
 const SHAPES: Shapes = {
   config: [() => true, ""],
   flows: [hasMethods("execute"), "must be a store, such as openSqliteFlows of openclaw-webhooks/sqlite gives"],
@@ -112,6 +124,7 @@ export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives, 
   for (const line of lines) log.write("warn", line);
   if (routes === undefined) log.write("warn", NO_BASE);
   if (options.flows.events === undefined) for (const line of lacksEvents(configured)) log.write("warn", line);
+  if (options.flows.takesDeliveries !== true) for (const line of lacksQuotas(configured)) log.write("warn", line);
   if (configured.size === 0 && problems.length === 0) log.write("warn", `${emptiness(config)}.`);
   return liveBridge(() => routes ?? NO_ROUTE, options, log, primitives);
 };

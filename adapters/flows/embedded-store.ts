@@ -60,6 +60,7 @@ export const createEmbeddedStore = (
   return {
     takesDeliveries: true,
     changes,
+    ...(engine.countOpen === undefined ? {} : { countOpen: engine.countOpen }),
     ...(engine.outbox === undefined ? {} : { events: events.over(engine.outbox) }),
     execute: (owner, action, report, delivery = NO_DELIVERY) => {
       const needs = needsOfDelivery(action, owner, delivery);

@@ -2,8 +2,18 @@
 // and a network database can be another one, because an engine may answer later. What the rows mean is the core's business.
 
 import type { Result } from "neverthrow";
-import type { FlowRecord, Load, Needs, Stored, TaskRecord, Write } from "../../core/index.ts";
+import {
+  type FlowRecord,
+  type ListLoad,
+  type Load,
+  MAX_LIST_BYTES,
+  type Needs,
+  type Stored,
+  type TaskRecord,
+  type Write,
+} from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
+import type { CountOpen } from "./open-flows.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Nothing was written. `error` is for the operator. */
@@ -11,15 +21,55 @@ export type StoreFault = { readonly error: unknown };
 
 /** How an engine reads its rows. */
 export type Reading<Row> = {
-  readonly find: (load: Load) => readonly Row[];
+  readonly find: (load: Exclude<Load, { readonly kind: "all" }>) => readonly Row[];
+  readonly list: (load: ListLoad) => Listed<Row>;
   readonly flowOf: (row: Row) => FlowRecord;
   readonly ownerOf: (row: Row) => string;
   readonly tasksOf: (flowId: string) => readonly TaskRecord[];
 };
 
+/** The rows of a list, and what `Stored.page` says of them. */
+export type Listed<Row> = { readonly rows: readonly Row[]; readonly page: NonNullable<Stored["page"]> };
+
+/** Of a row in a list: its place, and at most as many bytes as its flow has in an answer. */
+export type Measure<Row> = { readonly placeOf: (row: Row) => number; readonly weightOf: (row: Row) => number };
+
+/** A whole list that is too large for one answer. */
+export const TOO_LARGE: Listed<never> = { rows: [], page: { more: true, last: 0 } };
+
+//= LIST-4
+/** As many of `rows` as the list may have. It reads one more, and no row after it. */
+export const cutList = <Row>(
+  rows: Iterable<Row>,
+  limit: number | undefined,
+  { placeOf, weightOf }: Measure<Row>,
+): Listed<Row> => {
+  const listed: Row[] = [];
+  let weight = 0;
+  let last = 0;
+  for (const row of rows) {
+    if (listed.length === limit) return { rows: listed, page: { more: true, last } };
+    weight += weightOf(row);
+    if (weight > MAX_LIST_BYTES) {
+      if (limit === undefined) return TOO_LARGE;
+      if (listed.length > 0) return { rows: listed, page: { more: true, last } };
+    }
+    listed.push(row);
+    last = placeOf(row);
+  }
+  return { rows: listed, page: { more: false, last } };
+};
+
+const listBy = <Row>(load: ListLoad, { list, flowOf }: Reading<Row>): Stored => {
+  const { rows, page } = list(load);
+  return { flows: rows.map(flowOf), tasks: [], page };
+};
+
 /** What an engine loads: the flows that the first successful lookup finds, and the first one's tasks where they are wanted. */
-export const loadBy = <Row>({ load, tasks }: Needs, { find, flowOf, ownerOf, tasksOf }: Reading<Row>): Stored => {
+export const loadBy = <Row>({ load, tasks }: Needs, reading: Reading<Row>): Stored => {
+  const { find, flowOf, ownerOf, tasksOf } = reading;
   for (const one of load) {
+    if (one.kind === "all") return listBy(one, reading);
     const rows = find(one);
     if (rows.length === 0) continue;
     const flows = rows.map(flowOf);
@@ -40,6 +90,9 @@ export interface FlowEngine {
    * or another, comes between load and save. What `decide` throws undoes the transaction.
    */
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Awaitable<Result<T, StoreFault>>;
+
+  /** For an operator's page; without it flows are not counted. */
+  readonly countOpen?: CountOpen;
 
   /** The events that its transactions write (`put_event`), to be sent. Without it no such write comes, and no callback is sent. */
   readonly outbox?: Outbox;

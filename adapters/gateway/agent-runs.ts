@@ -8,6 +8,7 @@ import type { PluginFile } from "../managed-flows/plugin-file.ts";
 import { Runs } from "../managed-flows/runs-table.ts";
 import type { GatewayFlows } from "../managed-flows/store.ts";
 import { Runner } from "../runs/runner.ts";
+import type { RunsStanding } from "../status/document.ts";
 import { type AgentRuntime, canRun, type Fence, GatewayAgents } from "./agents.ts";
 import { offerFlowTool } from "./flow-tool.ts";
 import type { LiveRoutes } from "./live-routes.ts";
@@ -68,7 +69,22 @@ export class AgentRuns {
   /** Goes on with what the file holds. */
   start(): void {
     this.#isStopped = false;
-    if (this.#isWanted) this.wake();
+    this.follow();
+  }
+
+  /** Takes over what the configuration has become, also for runs that wait. */
+  follow(): void {
+    if (!this.#isStopped && this.#isWanted) this.wake();
+  }
+
+  /** How the runs stand, by state. */
+  standings(): readonly RunsStanding[] {
+    const rows = this.#listed().unwrapOr([]);
+    return [...Map.groupBy(rows, ({ state }) => state)].map(([state, some]) => ({
+      state,
+      count: some.length,
+      oldestAt: Math.min(...some.map(({ at }) => at)),
+    }));
   }
 
   //= RUN-10

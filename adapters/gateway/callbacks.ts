@@ -30,7 +30,7 @@ export type GatewayCallbacksOptions = {
   readonly everyMs?: number;
 };
 
-type Running = { readonly watcher: FlowWatcher; readonly sender: Sender };
+type Running = { readonly watcher: FlowWatcher; readonly sender: Sender; readonly reports: Reports };
 
 /** Whether a route has `notify`, also one whose secret does not resolve yet. */
 const isWanted = ({ routes, problems }: Config): boolean =>
@@ -65,6 +65,11 @@ export class GatewayCallbacks {
     });
   }
 
+  /** A line for each route whose callbacks are not delivered. */
+  problems(): readonly string[] {
+    return this.#running?.reports.problems() ?? [];
+  }
+
   /** Resolves once nothing uses the file any more. */
   async stop(): Promise<void> {
     this.#isStarted = false;
@@ -97,6 +102,6 @@ export class GatewayCallbacks {
       now,
       ...(everyMs === undefined ? {} : { everyMs }),
     });
-    return { watcher, sender };
+    return { watcher, sender, reports };
   }
 }

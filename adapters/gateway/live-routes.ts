@@ -1,7 +1,7 @@
-// The routes as the Gateway's live snapshot has them now. A reloaded secret changes them without a reload of the plugin: the
-// table is made anew when, and only when, the snapshot's block is another object (M-9).
+// The routes as the Gateway's live snapshot has them now. A reloaded secret and an edit of the configuration change them
+// without a reload of the plugin: the table is made anew when, and only when, the snapshot's block is another object (M-9).
 
-import { type Config, loadConfig, type Problem, problemLine, type Sha256 } from "../../core/index.ts";
+import { type Config, loadConfig, type Problem, problemLine, type Sha256, withWeaknesses } from "../../core/index.ts";
 import { newLines, ruleLines } from "../bridge/rule-lines.ts";
 import { pluginBlock, UNREADABLE } from "./snapshot.ts";
 
@@ -11,6 +11,8 @@ export type LiveRoutesOptions = {
   readonly onProblems: (now: readonly string[], added: readonly string[], solved: readonly string[]) => void;
   /** Gets what there is to say of routes that are signed or have rules, as far as it was not said before. */
   readonly onRules: (added: readonly string[]) => void;
+  /** Called after each change, and once during the construction. */
+  readonly onChange?: () => void;
 };
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
@@ -21,7 +23,7 @@ const lineOf = (problem: Problem): string =>
 
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
-//= CONFIG-5
+//= CONFIG-5, RELOAD-1
 export class LiveRoutes {
   readonly #options: LiveRoutesOptions;
   #isDisposed = false;
@@ -64,7 +66,7 @@ export class LiveRoutes {
   }
 
   #load(block: unknown): void {
-    this.#config = loadConfig(block, this.#options.sha256);
+    this.#config = withWeaknesses(loadConfig(block, this.#options.sha256), block, ["mainSession", "unsigned"]);
     const { problems } = this.#config;
     const lines = new Set(problems.map(lineOf));
     const broken = problems.filter((problem) => !isAdvice(problem)).map(lineOf);
@@ -74,5 +76,6 @@ export class LiveRoutes {
     const said = this.#rules;
     this.#rules = new Set([...this.#config.routes.values()].flatMap(ruleLines));
     this.#options.onRules(newLines(this.#rules, said));
+    this.#options.onChange?.();
   }
 }

@@ -2,9 +2,11 @@
 
 import { err, ok, type Result } from "neverthrow";
 import {
+  type ActionOf,
   type BadRecord,
   type FlowAction,
   type FlowView,
+  listRecords,
   MUTATION_REFUSALS,
   type MutationRefusal,
   type Outcome,
@@ -39,6 +41,19 @@ const decodeFlow = (answer: unknown): Decoded<OutcomeOf<"flow">> =>
 
 const decodeFlows = (answer: unknown): Decoded<OutcomeOf<"flows">> =>
   viewFlows(answer).map((flows) => ({ kind: "flows", flows }));
+
+//= LIST-5
+/** Of the host's whole list what `action` asks for; undefined when that is too large. Total as `decode` is. */
+export const decodeList = (
+  action: ActionOf<"list_flows">,
+  answer: unknown,
+): Result<OutcomeOf<"flows"> | undefined, BadRecord> => {
+  try {
+    return listRecords(answer, action);
+  } catch {
+    return bad("");
+  }
+};
 
 const decodeSummary = (answer: unknown): Decoded<OutcomeOf<"summary">> =>
   optional(answer, viewSummary).map((summary) => ({ kind: "summary", summary: summary ?? null }));

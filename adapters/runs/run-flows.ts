@@ -1,6 +1,7 @@
 // The flows of runs: asked for and written through the store, watched by session, and waited for.
 
-import type { FlowAction, FlowView, KnownRun, Outcome } from "../../core/index.ts";
+import type { Result } from "neverthrow";
+import type { FlowAction, FlowView, KnownRun, Outcome, StoreFailure } from "../../core/index.ts";
 import type { FlowChanges } from "../flows/changes.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { flowsInTime, HostTrouble } from "./trouble.ts";
@@ -13,6 +14,11 @@ export const MAX_WRITES = 8;
 
 /** `promise` resolves when the flow may have changed, when the time is over, and at once when the runs are let go. */
 export type FlowChange = { readonly promise: Promise<undefined>; readonly end: () => void };
+
+const outcomeOf = (answer: Result<Outcome, StoreFailure>): Outcome => {
+  if (answer.isErr()) throw new HostTrouble(`the Gateway's flows answered ${answer.error}`);
+  return answer.value;
+};
 
 export class RunFlows {
   readonly #flows: FlowStore;
@@ -32,9 +38,11 @@ export class RunFlows {
   }
 
   async ask(owner: string, action: FlowAction): Promise<Outcome> {
-    const answer = await flowsInTime(() => this.#flows.execute(owner, action, () => undefined));
-    if (answer.isErr()) throw new HostTrouble(`the Gateway's flows answered ${answer.error}`);
-    return answer.value;
+    return outcomeOf(await this.#answer(owner, action));
+  }
+
+  #answer(owner: string, action: FlowAction): Promise<Result<Outcome, StoreFailure>> {
+    return flowsInTime(() => this.#flows.execute(owner, action, () => undefined));
   }
 
   async flowOf({ owner, flowId }: KnownRun): Promise<FlowView | null> {
@@ -43,11 +51,13 @@ export class RunFlows {
     return answer.flow;
   }
 
-  /** By their id. */
-  async listOf(owner: string): Promise<ReadonlyMap<unknown, FlowView>> {
-    const answer = await this.ask(owner, { action: "list_flows" });
-    if (answer.kind !== "flows") throw new HostTrouble("the Gateway's flows answered nonsense");
-    return new Map(answer.flows.map((flow) => [flow.json["flowId"], flow]));
+  /** By their id; undefined when they are too many for one list. */
+  async listOf(owner: string): Promise<ReadonlyMap<unknown, FlowView> | undefined> {
+    const answer = await this.#answer(owner, { action: "list_flows" });
+    if (answer.isErr() && answer.error === "list_too_large") return undefined;
+    const listed = outcomeOf(answer);
+    if (listed.kind !== "flows") throw new HostTrouble("the Gateway's flows answered nonsense");
+    return new Map(listed.flows.map((flow) => [flow.json["flowId"], flow]));
   }
 
   /** From now on the flows of these sessions are watched, and of no others. `onChange`: after any change. */

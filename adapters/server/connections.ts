@@ -37,6 +37,11 @@ export class Connections {
     server.on("connect", (_, socket) => this.#endBroken(socket.on("error", ignore), 405));
   }
 
+  /** Requests that are not answered yet. */
+  get active(): number {
+    return [...this.#unanswered.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   get isDraining(): boolean {
     return this.#isDraining;
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type ActionName, ACTIONS, parseAction } from "../../core/index.ts";
+import { type ActionName, ACTIONS, MAX_PAGE, MOST_AT, parseAction, readCursor, writeCursor } from "../../core/index.ts";
 import { goodBodies, goodBody, type Json, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
@@ -8,7 +8,7 @@ import { runs } from "../support/runs.ts";
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   create_flow: ["controllerId", "goal", "status", "notifyPolicy", "currentStep", "stateJson", "waitJson"],
   get_flow: ["flowId", "afterRevision", "waitSeconds"],
-  list_flows: [],
+  list_flows: ["limit", "cursor", "status", "controllerId", "updatedAfter"],
   find_latest_flow: [],
   resolve_flow: ["token"],
   get_task_summary: ["flowId"],
@@ -70,9 +70,10 @@ const TEXTS = new Set([
   "task",
   "progressSummary",
 ]);
-const NUMBERS = new Set(["expectedRevision", "startedAt", "lastEventAt"]);
+const NUMBERS = new Set(["expectedRevision", "startedAt", "lastEventAt", "updatedAfter"]);
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   "create_flow.status": ["queued", "running", "waiting", "blocked"],
+  "list_flows.status": ["queued", "running", "waiting", "blocked", "succeeded", "failed", "cancelled", "lost"],
   "resume_flow.status": ["queued", "running"],
   "run_task.status": ["queued", "running"],
   "create_flow.notifyPolicy": ["done_only", "state_changes", "silent"],
@@ -193,6 +194,32 @@ test("ACTION-1: revisions and times are integers from 0 to 2^53-1", () => {
     for (const bad of [-1, 0.5, Number.MAX_SAFE_INTEGER + 1, "0", 1e300])
       expect(refusedField({ ...body, [field]: bad })).toBe(field);
   }
+});
+
+test("LIST-1, LIST-3: a page has 1 to 500 flows, and a cursor is a place or refused", () => {
+  const list = (more: Json): string | undefined => refusedField({ action: "list_flows", ...more });
+  for (const limit of [1, 17, MAX_PAGE]) expect(list({ limit })).toBe(undefined);
+  for (const limit of [0, MAX_PAGE + 1, -1, 1.5, "10", null]) expect(list({ limit })).toBe("limit");
+  for (const at of [0, 7, 1_763_012_345_678, MOST_AT])
+    for (const id of ["", "x", "a~b", "'; DROP TABLE flows", "f55b4144-106e-4705-b5a2-da4c69fc6240"]) {
+      const cursor = writeCursor({ at, id });
+      expect([cursor, list({ cursor }), readCursor(cursor)]).toEqual([cursor, undefined, { at, id }]);
+    }
+  for (const cursor of [
+    "",
+    "~",
+    "x",
+    "12",
+    " 12~",
+    "-1~",
+    "1.5~x",
+    `${"9".repeat(16)}~`,
+    `1~${"x".repeat(481)}`,
+    12,
+    null,
+  ])
+    expect([cursor, list({ cursor })]).toEqual([cursor, "cursor"]);
+  for (const at of [-1, 0.5, MOST_AT + 1, Number.NaN]) expect(readCursor(writeCursor({ at, id: "x" }))).toBe(undefined);
 });
 
 test("ACTION-1: run_task accepts times and progress only with status running, and checks that last", () => {

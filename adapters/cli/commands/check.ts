@@ -1,7 +1,7 @@
 // `openclaw-webhooks check`: lists the problems of a configuration file before it is served.
 
 import type { Result } from "neverthrow";
-import { emptiness, explainRoute, loadConfig, printable, withoutAgents } from "../../../core/index.ts";
+import { type Config, emptiness, explainRoute, loadConfig, printable, withoutAgents } from "../../../core/index.ts";
 import { refusedProxy, wideProxy } from "../../node/client.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
 import { readConfigFile } from "../config/file.ts";
@@ -11,12 +11,19 @@ import { EXIT, type Io } from "../io.ts";
 
 const countOf = (count: number, name: string): string => `${String(count)} ${name}${count === 1 ? "" : "s"}`;
 
+/** What the host makes of a configuration that is loaded. */
+export type Complete = (config: Config) => Config;
+
 /** Prints a line for each problem, advice, route and rule, then the counts. The status is `refused` if there is a problem. */
-export const check = async (file: string, io: Io): Promise<Result<number, CliFault>> => {
+export const check = async (
+  file: string,
+  io: Io,
+  complete: Complete = withoutAgents,
+): Promise<Result<number, CliFault>> => {
   const read = await readConfigFile(file, io.env);
   return read.map((server) => {
     const { config, trustedProxies, unresolved } = server;
-    const { routes, problems } = withoutAgents(loadConfig(config, nodePrimitives.sha256));
+    const { routes, problems } = complete(loadConfig(config, nodePrimitives.sha256));
     const { refused, wide } = forwardedClient(trustedProxies);
     const proxies = refused.map(refusedProxy);
     const linesOf = (isAdvice: boolean): readonly string[] =>

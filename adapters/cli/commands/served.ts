@@ -24,6 +24,9 @@ export type Served = {
   /** One line for each route, or other part, that is not served. */
   readonly broken: readonly string[];
   readonly advice: readonly string[];
+  /** The line of one problem of `config`; undefined where one of `further` says it. `further`: lines that are not of `config`. */
+  readonly explain: (problem: Problem) => string | undefined;
+  readonly further: readonly string[];
   /** Why there is no route, if there is none. */
   readonly idle: string | undefined;
   /** The files that all this was read from, as they were before. */
@@ -88,13 +91,15 @@ const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 const servedOf = (server: Read, tls: Tls | undefined, prints: Prints): Served => {
   const config = withoutAgents(loadConfig(server.config, nodePrimitives.sha256));
   const client = forwardedClient(server.trustedProxies);
+  const explain = explainOf(server);
   const linesOf = (problems: readonly Problem[]): readonly string[] =>
-    problems.map(explainOf(server)).filter((line) => line !== undefined);
+    problems.map(explain).filter((line) => line !== undefined);
   const proxies = client.refused.map(refusedProxy);
   const problems = [...server.unresolved, ...linesOf(config.problems.filter((problem) => !isAdvice(problem)))];
   const advice = [...server.advice, ...linesOf(config.problems.filter(isAdvice)), ...client.wide.map(wideProxy)];
   const idle = config.routes.size > 0 ? undefined : idleness(server, problems);
-  return { config, client, tls, broken: [...problems, ...proxies], advice, idle, prints };
+  const further = [...server.unresolved, ...server.advice, ...proxies, ...client.wide.map(wideProxy)];
+  return { config, client, tls, broken: [...problems, ...proxies], advice, explain, further, idle, prints };
 };
 
 /** What is served while the configuration is switched off. */

@@ -17,7 +17,7 @@ import { shorthandOf, substitute } from "./substitute.ts";
 
 export type ServerConfig = {
   /** For `loadConfig`. A SecretRef that did not resolve is left as it is, and `loadConfig` skips its route. */
-  readonly config: unknown;
+  readonly config: object;
   readonly trustedProxies: readonly string[];
   /** One line for each route whose SecretRef did not resolve. */
   readonly unresolved: readonly string[];
@@ -166,21 +166,26 @@ const resolveRoutes = async (
 };
 
 const configOf = async (
-  { routes, trustedProxies, secrets }: Parts,
+  { routes, audit, trustedProxies, secrets }: Parts,
   env: Env,
 ): Promise<Result<ServerConfig, string>> => {
   const trusted = proxiesOf(substitute(trustedProxies, env));
   if (trusted.isErr()) return err(trusted.error);
   const resolved = await resolveRoutes(routes, substitute(secrets, env), env);
-  return ok({ ...resolved, trustedProxies: trusted.value });
+  const config = audit === undefined ? resolved.config : { ...resolved.config, audit: substitute(audit, env) };
+  return ok({ ...resolved, config, trustedProxies: trusted.value });
 };
 
-const readParts = async (file: string): Promise<Result<Parts, string>> => {
+/** The whole file as it is written. Errs with what is wrong and what to do. Never rejects. */
+export const readWritten = async (file: string): Promise<Result<unknown, string>> => {
   const tooLong = "is longer than 4 MiB: shorten it";
-  return (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false }))
-    .andThen(({ text }) => parse(text).andThen((root) => unambiguous(text).map(() => root)))
-    .andThen(configParts);
+  return (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false })).andThen(({ text }) =>
+    parse(text).andThen((root) => unambiguous(text).map(() => root)),
+  );
 };
+
+const readParts = async (file: string): Promise<Result<Parts, string>> =>
+  (await readWritten(file)).andThen(configParts);
 
 /** Reads the file and resolves its SecretRefs. Never rejects. */
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {

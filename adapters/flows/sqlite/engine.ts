@@ -7,6 +7,7 @@ import { err, ok, type Result } from "neverthrow";
 import type { Needs, Stored } from "../../../core/index.ts";
 import type { Awaitable } from "../awaitable.ts";
 import type { Decided, FlowEngine, StoreFault } from "../engine.ts";
+import { type CountOpen, joinOpen } from "../open-flows.ts";
 import type { Outbox } from "../outbox.ts";
 import { NO_FILES, type OpenFiles } from "./open-files.ts";
 import { SqliteOutbox } from "./outbox.ts";
@@ -82,6 +83,15 @@ export class SqliteEngine implements FlowEngine {
     };
     return this.#run({ isWrite: needs.writes, work });
   }
+
+  readonly countOpen: CountOpen = async (owners) => {
+    const counted = await this.#run({
+      isWrite: false,
+      work: () => ({ value: owners.map((owner) => this.#tables.countOpen(owner)), hasWritten: false }),
+    });
+    if (counted.isErr()) throw counted.error.error;
+    return joinOpen(counted.value.flat());
+  };
 
   #run<T>(transaction: Transaction<T>): Awaitable<Result<T, StoreFault>> {
     const done = this.#attempt(transaction);

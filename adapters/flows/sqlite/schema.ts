@@ -87,8 +87,15 @@ CREATE INDEX events_of_route ON events (route_id, number);
 CREATE TABLE gone_addresses (route_id TEXT NOT NULL PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
+/** What lists are read by when they are filtered. The first also counts the flows that have not ended. */
+const LISTED = `
+CREATE INDEX flows_of_status ON flows (owner, status, made DESC);
+CREATE INDEX flows_of_controller ON flows (owner, controller_id, made DESC);
+CREATE INDEX flows_changed ON flows (owner, updated_at, made);
+`;
+
 /** Each makes the next version of the tables; a released one is never changed. */
-const MIGRATIONS: readonly string[] = [FIRST, NUMBERED, REPEATABLE, OUTBOX];
+const MIGRATIONS: readonly string[] = [FIRST, NUMBERED, REPEATABLE, OUTBOX, LISTED];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

@@ -101,6 +101,7 @@ const LOST = [
   "unsupported_media_type",
   "payload_too_large",
   "overloaded",
+  "action_not_allowed",
   "mapping_failed",
   "idempotency_key_reused",
   "idempotency_unavailable",

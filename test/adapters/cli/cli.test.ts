@@ -291,6 +291,35 @@ test("serve: the printed curl line works, and a stop ends with status 0", async 
   ]);
 });
 
+test("LIMIT-12: serve counts as many strangers one by one as --max-clients says", async () => {
+  const config = write(
+    "clients.json5",
+    `{ trustedProxies: ["127.0.0.0/8"], routes: { zapier: { sessionKey: "s", secret: "${ROUTE_A.secret}" } } }`,
+  );
+  const ran = await served(
+    ["--config", config, "--db", join(folder, "clients.db"), "--max-clients", "64"],
+    async (said) => {
+      const statusOf = async (client: number): Promise<number> => {
+        const headers = {
+          "content-type": "application/json",
+          "x-forwarded-for": `10.0.${String(client >> 8)}.${String(client & 255)}`,
+        };
+        const { status } = await fetch(`${urlIn(said)}/plugins/webhooks/zapier`, {
+          method: "POST",
+          headers,
+          body: "{}",
+        });
+        return status;
+      };
+      // 64 have buckets of their own, and all others share one
+      const statuses: number[] = [];
+      for (let client = 0; client < 64 + 121; client += 1) statuses.push(await statusOf(client));
+      expect([new Set(statuses.slice(0, -1)), statuses.at(-1), await statusOf(0)]).toEqual([new Set([401]), 429, 401]);
+    },
+  );
+  expect(ran.status).toBe(0);
+});
+
 test("serve: flows survive a restart, by default in the user's state folder", async () => {
   const config = write("routes.json5", `{ routes: { zapier: { sessionKey: "s", secret: "${ROUTE_A.secret}" } } }`);
   const env = { ...SECRET, XDG_STATE_HOME: join(folder, "state") };
@@ -468,7 +497,9 @@ test("serve: a route with run is served, with advice that only a Gateway has age
   const routes = { a: { sessionKey: "s", secret: ROUTE_A.secret, run: { message: "Look at {{flow.goal}}" } } };
   const config = write("with-run.json", JSON.stringify({ routes }));
   const ran = await served(["--config", config, "--db", join(folder, "with-run.db")], async () => undefined);
-  expect(ran.error).toContain("route a advice: run has no effect here, because only a Gateway has agents.");
+  expect(ran.error).toContain(
+    "route a advice: run starts agents only in a Gateway, because serve and a server of your own have none.",
+  );
 });
 
 test("serve: at debug level each answer is a JSON line; a terminal gets plain text", async () => {
@@ -556,7 +587,9 @@ test("check: each problem is one line, the last line counts them, and the status
   const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e, run: withRun } }));
   const checked = await cli(["check", advised]);
   expect(checked.status).toBe(0);
-  expect(checked.out).toContain("route run advice: run has no effect here, because only a Gateway has agents.\n");
+  expect(checked.out).toContain(
+    "route run advice: run starts agents only in a Gateway, because serve and a server of your own have none.\n",
+  );
   const none = write("no-routes.json", '{"routes":{}}');
   const empty = await cli(["check", none]);
   expect([empty.status, empty.out]).toEqual([
@@ -669,12 +702,19 @@ test("STORE-8: backup says how many flows it has copied, and of each file that i
   expect(existsSync(away)).toBe(false);
 });
 
-test("serve: a port and a time to keep connections are taken within their ranges, and refused beside them", async () => {
+test("serve: a port, a time to keep connections and a number of clients (LIMIT-12) are taken within their ranges, and refused beside them", async () => {
   const serve = (option: string, value: string): Promise<Ran> => cli(["serve", "--tls-cert", "x", option, value]);
   const port = "It must be a number from 0 to 65535.";
   const seconds = "It must be a number of seconds from 1 to 3600.";
+  const clients = "It must be a number of clients from 64 to 1,000,000.";
   for (const [option, sentence, good, bad] of [
     ["--port", port, ["0", "8787", "65535"], ["65536", "-1", "1.5", "8787x", "x8787", "", " 1", "0x10", "100000"]],
+    [
+      "--max-clients",
+      clients,
+      ["64", "4096", "1000000"],
+      ["63", "1000001", "0", "-64", "64.5", "4,096", "4k", "", " 64"],
+    ],
     ["--keep-alive", seconds, ["1", "125", "3600"], ["0", "3601", "-1", "1.5", "60s", "s60", "", " 1", "0x10", "1e1"]],
   ] as const) {
     for (const value of good) {

@@ -302,7 +302,7 @@ test("CONFIG-3: a broken file is not quoted", async () => {
 });
 
 const EXPECTED =
-  "must be an object: a Gateway's configuration with plugins.entries.webhooks.config.routes, or an object with routes and optionally trustedProxies and secrets, and no other field.";
+  "must be an object: a Gateway's configuration with plugins.entries.webhooks.config.routes, or an object with routes and optionally audit, trustedProxies and secrets, and no other field.";
 
 test.each([
   null,

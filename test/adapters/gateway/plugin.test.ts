@@ -23,6 +23,8 @@ const snapshotOf = (config: unknown): unknown => ({ plugins: { entries: { webhoo
 
 class Recorder {
   readonly routes: HttpRoute[] = [];
+  /** Those behind the authentication of the Gateway. */
+  readonly pages: HttpRoute[] = [];
   readonly services: Service[] = [];
   readonly lines: string[] = [];
   readonly disposers: (() => void)[] = [];
@@ -44,7 +46,7 @@ class Recorder {
       logger: { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
       runtime: { config: { current: () => this.snapshot }, tasks: { managedFlows: { bindSession } } },
       lifecycle: { onDispose: (dispose) => this.disposers.push(dispose) },
-      registerHttpRoute: (route) => void this.routes.push(route),
+      registerHttpRoute: (route) => void (route.auth === "plugin" ? this.routes : this.pages).push(route),
       registerService: (service) => void this.services.push(service),
       ...changes,
     };
@@ -99,7 +101,7 @@ test("CONFIG-1: ten thousand routes are one registration", () => {
   expect([recorder.routes.length, recorder.lines]).toEqual([1, []]);
 });
 
-test("CONFIG-1: without routes, or in a mode other than full, no route is registered", () => {
+test("RELOAD-1, CONFIG-1: in a mode other than full nothing is registered; without routes the prefix, for those of a later edit", () => {
   for (const mode of ["discovery", "tool-discovery", "cli-metadata", "setup-only", ""]) {
     const recorder = new Recorder();
     plugin.register(recorder.api({ registrationMode: mode }));
@@ -108,7 +110,7 @@ test("CONFIG-1: without routes, or in a mode other than full, no route is regist
   const recorder = new Recorder();
   recorder.snapshot = snapshotOf(undefined);
   plugin.register(recorder.api());
-  expect(recorder.routes).toEqual([]);
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/plugins/webhooks"]);
 });
 
 test("TOTAL-1: registration never throws, even if parts of the Gateway's API are missing", () => {
@@ -195,7 +197,7 @@ test("M-2, CONFIG-5: routes are the newest configuration's, while the live snaps
   const recorder = new Recorder();
   const routes = { added: { sessionKey: "s", secret: ROUTE_B.secret, path: "/hooks/added" } };
   plugin.register(recorder.api({ pluginConfig: { routes } }));
-  expect(recorder.routes.map(({ path }) => path)).toEqual(["/hooks/added"]);
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/plugins/webhooks", "/hooks/added"]);
   const ask = await serve(recorder);
   expect([await ask("/hooks/added", ROUTE_B.secret), await ask(PATH_A)]).toEqual([200, 404]);
   recorder.snapshot = snapshotOf({ routes: { added: { ...routes.added, secret: ROUTE_A.secret } } });

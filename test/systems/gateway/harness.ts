@@ -59,7 +59,7 @@ const freePort = (): Promise<number> =>
 
 export type Config = { readonly [field: string]: unknown };
 
-const TOKEN = "gateway-token-for-tests-0123456789";
+export const TOKEN = "gateway-token-for-tests-0123456789";
 
 /** The configuration of a Gateway without outside connections, with `routes` and the test's other settings. */
 export const gatewayConfig = (routes: unknown, more: Config = {}): Config => ({

@@ -1,0 +1,268 @@
+// The audit file: every line whole, in bounded files, in the order of the requests; and what happens when it cannot be written.
+
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { AuditFile, type AuditFileOptions } from "../../../adapters/audit/audit-file.ts";
+import { auditJsonLine } from "../../../adapters/audit/audit-line.ts";
+import type { RequestEvent } from "../../../core/index.ts";
+import { runs } from "../../support/runs.ts";
+
+let folder = "";
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "audit-"))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const EVENT: RequestEvent = { time: 1_790_000_000_000, status: 200, durationMs: 1.5 };
+
+/** An audit file, and what it has said. */
+const opened = (changes: Partial<AuditFileOptions> = {}) => {
+  const said: string[] = [];
+  const tell = (sentence: string): void => void said.push(sentence);
+  const options = {
+    file: join(folder, "audit.jsonl"),
+    maxBytes: 65_536,
+    files: 3,
+    onFault: tell,
+    onSolved: tell,
+    ...changes,
+  };
+  return { said, ...options, result: AuditFile.open(options) };
+};
+
+const numbered = (n: number): RequestEvent => ({ ...EVENT, time: n });
+
+type Line = { readonly time?: number; readonly lost?: number };
+
+const linesIn = (file: string): readonly Line[] =>
+  readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line);
+
+const text = fc.oneof(fc.string({ unit: "binary", maxLength: 40 }), fc.string({ maxLength: 40 }));
+
+test("AUDIT-2, AUDIT-5: the line of an event is printable ASCII, and as JSON the event", () => {
+  const event = fc.record(
+    {
+      time: fc.nat(),
+      status: fc.integer({ min: 200, max: 599 }),
+      code: fc.constantFrom("ok", "unauthorized"),
+      routeId: text,
+      action: fc.constantFrom("create_flow" as const, "get_flow" as const),
+      client: text,
+      secret: fc.constantFrom("current" as const, "previous" as const),
+      flowId: text,
+      rule: fc.constant("deliveries[3]"),
+      replayed: fc.constant(true as const),
+      traceparent: text,
+      fault: text,
+      durationMs: fc.double({ min: 0, max: 60_000, noNaN: true }).map((ms) => Math.round(ms * 1000) / 1000),
+    },
+    { requiredKeys: ["time", "status", "durationMs"] },
+  );
+  fc.assert(
+    fc.property(event, (one) => {
+      const line = auditJsonLine(one);
+      expect(line).toMatch(/^[\x20-\x7e]*\n$/u);
+      expect(JSON.parse(line)).toEqual(one);
+    }),
+    { numRuns: runs(300) },
+  );
+});
+
+test("AUDIT-5, AUDIT-7: every line is in one of the files, whole and in order; only the oldest file is given up", () => {
+  const padded = fc.array(fc.nat({ max: 4000 }), { minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(
+      padded,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 8 }),
+      (lengths, files, restartEvery) => {
+        rmSync(folder, { recursive: true });
+        mkdirSync(folder);
+        const maxBytes = 10_000;
+        let audit = opened({ maxBytes, files }).result._unsafeUnwrap();
+        for (const [n, length] of lengths.entries()) {
+          if (n % restartEvery === 0) {
+            audit.close();
+            audit = opened({ maxBytes, files }).result._unsafeUnwrap();
+          }
+          audit.write({ ...numbered(n), fault: "x".repeat(length) });
+        }
+        audit.close();
+        const names = readdirSync(folder).toSorted();
+        const aside = Array.from({ length: files }, (_, place) => `audit.jsonl.${String(place + 1)}`);
+        expect(["audit.jsonl", ...aside]).toEqual(expect.arrayContaining(names));
+        for (const name of names) expect(statSync(join(folder, name)).size).toBeLessThanOrEqual(maxBytes);
+        const times = names
+          .toSorted((a, b) => b.length - a.length || (a < b ? 1 : -1))
+          .flatMap((name) => linesIn(join(folder, name)).map(({ time }) => time));
+        const first = lengths.length - times.length;
+        expect(times).toEqual(lengths.map((_, n) => n).slice(first));
+        if (names.length <= files) expect(first).toBe(0);
+      },
+    ),
+    { numRuns: runs(30) },
+  );
+});
+
+test("AUDIT-7: a new file is the current user's alone; one that is there keeps its mode, also in the file after it", () => {
+  const { file, result } = opened({ maxBytes: 200 });
+  const audit = result._unsafeUnwrap();
+  const modeOf = (name: string): number => statSync(name).mode & 0o777;
+  expect(modeOf(file)).toBe(0o600);
+  chmodSync(file, 0o640);
+  audit.close();
+  const again = opened({ maxBytes: 200 }).result._unsafeUnwrap();
+  for (let n = 0; n < 20; n += 1) again.write(numbered(n));
+  again.close();
+  expect([modeOf(file), modeOf(`${file}.1`)]).toEqual([0o640, 0o640]);
+});
+
+test.each<[string, () => string, string]>([
+  ["a symlink", () => (symlinkSync(join(folder, "other"), join(folder, "x")), "x"), "is a symlink"],
+  ["a folder", () => (mkdirSync(join(folder, "x")), "x"), "is a folder"],
+  ["a missing folder", () => "none/x", "is in a folder that does not exist"],
+  ["a file in place of a folder", () => (writeFileSync(join(folder, "y"), ""), "y/x"), "is not in a folder"],
+  [
+    "a file with a second name",
+    () => {
+      writeFileSync(join(folder, "x"), "");
+      linkSync(join(folder, "x"), join(folder, "second"));
+      return "x";
+    },
+    "has more than one hard link",
+  ],
+  [
+    "a file that all may write",
+    () => {
+      writeFileSync(join(folder, "x"), "");
+      chmodSync(join(folder, "x"), 0o666);
+      return "x";
+    },
+    "can be changed by all users",
+  ],
+  ["a folder that all may change", () => (chmodSync(folder, 0o777), "x"), "is in a folder that all users can change"],
+])("AUDIT-7: %s is refused with what to do, and nothing is written", (_, prepare, reason) => {
+  const name = prepare();
+  const { result } = opened({ file: join(folder, name) });
+  expect(result._unsafeUnwrapErr().sentence).toContain(reason);
+  expect(existsSync(join(folder, "other"))).toBe(false);
+});
+
+test.skipIf(!existsSync("/dev/full"))(
+  "AUDIT-7: a device is refused, so that nothing is taken for a file that keeps no line",
+  () => {
+    expect(opened({ file: "/dev/full" }).result._unsafeUnwrapErr().sentence).toContain("is not a regular file");
+  },
+);
+
+test("AUDIT-7: a file that cannot be put aside grows on, no line is lost and no old file; it is put aside once that works", () => {
+  const { file, said, result } = opened({ maxBytes: 400, files: 2 });
+  const audit = result._unsafeUnwrap();
+  // the file that comes next cannot be made
+  mkdirSync(`${file}.next`);
+  for (let n = 0; n < 40; n += 1) audit.write(numbered(n));
+  expect(linesIn(file).map(({ time }) => time)).toEqual(Array.from({ length: 40 }, (_, n) => n));
+  expect(said[0]).toContain("could not be put aside and grows on");
+  expect(audit.lost).toBe(0);
+  rmSync(`${file}.next`, { recursive: true });
+  for (let n = 40; n < 45; n += 1) audit.write(numbered(n));
+  audit.close();
+  expect(readdirSync(folder).toSorted()).toEqual(["audit.jsonl", "audit.jsonl.1"]);
+  expect([...linesIn(`${file}.1`), ...linesIn(file)]).toHaveLength(45);
+});
+
+const isRoot = process.geteuid?.() === 0;
+
+test.runIf(isRoot)(
+  "AUDIT-8: on a full disk lines are lost, counted and told; once there is room the file says how many, and goes on",
+  () => {
+    const disk = join(folder, "disk");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]);
+    try {
+      const ballast = join(disk, "ballast");
+      writeFileSync(ballast, "x".repeat(50_000));
+      const { file, said, result } = opened({ file: join(disk, "audit.jsonl") });
+      const audit = result._unsafeUnwrap();
+      const write = (n: number): void => audit.write({ ...numbered(n), fault: "y".repeat(1000) });
+      for (let n = 0; n < 40; n += 1) expect(() => write(n)).not.toThrow();
+      const { lost } = audit;
+      expect(lost).toBeGreaterThan(10);
+      expect(audit.isBroken).toBe(true);
+      expect(said).toEqual(Array.from({ length: lost }, () => expect.stringContaining("does not fit on its disk")));
+      rmSync(ballast);
+      write(40);
+      expect([audit.lost, audit.isBroken]).toEqual([lost, false]);
+      expect(said.at(-1)).toContain(`${String(lost)} lines are missing`);
+      audit.close();
+      // the part of a line that the disk still took stands on a line of its own
+      const texts = readFileSync(file, "utf8").trimEnd().split("\n");
+      const whole = texts.filter((line) => line.endsWith("}")).map((line) => JSON.parse(line) as Line);
+      expect(texts.length - whole.length).toBeLessThanOrEqual(1);
+      const told = whole.filter((line) => line.lost === undefined).map(({ time }) => time);
+      expect(told).toEqual([...Array.from({ length: 40 - lost }, (_, n) => n), 40]);
+      expect(whole.filter((line) => line.lost !== undefined)).toEqual([{ time: 40, lost }]);
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  },
+);
+
+test("AUDIT-8: after its end a file takes no line, and a descriptor that has become another file's is not written", () => {
+  const { said, result } = opened();
+  const audit = result._unsafeUnwrap();
+  audit.close();
+  const other = join(folder, "other");
+  const descriptor = openSync(other, "w");
+  audit.write(numbered(1));
+  audit.close();
+  closeSync(descriptor);
+  expect(readFileSync(other, "utf8")).toBe("");
+  expect([audit.lost, audit.isBroken, said.length]).toEqual([1, true, 1]);
+});
+
+test("AUDIT-7: a file that another program has moved away is written until it is opened anew; then there is a new one", () => {
+  const { file, result } = opened();
+  const audit = result._unsafeUnwrap();
+  audit.write(numbered(0));
+  renameSync(file, `${file}.moved`);
+  audit.write(numbered(1));
+  audit.reopen();
+  audit.write(numbered(2));
+  audit.close();
+  expect([linesIn(`${file}.moved`), linesIn(file)].map((lines) => lines.map(({ time }) => time))).toEqual([
+    [0, 1],
+    [2],
+  ]);
+});
+
+test("AUDIT-7: a file that another program has emptied is written on, without a hole", () => {
+  const { file, result } = opened();
+  const audit = result._unsafeUnwrap();
+  for (let n = 0; n < 5; n += 1) audit.write(numbered(n));
+  truncateSync(file, 0);
+  audit.write(numbered(5));
+  audit.close();
+  expect(linesIn(file)).toEqual([expect.objectContaining({ time: 5 })]);
+});
