@@ -1,8 +1,8 @@
 // The operator's page in a Gateway: a tab of its Control UI that frames a page with the Gateway's own authentication.
 
-import { STATUS_PATH } from "../../core/index.ts";
+import { canonicalPath, STATUS_PATH } from "../../core/index.ts";
 import type { StatusDocument } from "../status/document.ts";
-import { statusPages } from "../status/page.ts";
+import { type StatusPages, statusPages } from "../status/page.ts";
 import type { HttpHandler, PluginApi } from "./api.ts";
 import { mayRead, type ScopesOf } from "./scopes.ts";
 
@@ -21,7 +21,10 @@ const TAB = {
 
 const isRead = (method: string | undefined): boolean => method === "GET" || method === "HEAD";
 
-const NAME = /\/status\.json(?:[?#]|$)/u;
+const PAGES: ReadonlyMap<string, keyof StatusPages> = new Map([
+  [STATUS_PATH, "/"],
+  [`${STATUS_PATH}/status.json`, "/status.json"],
+]);
 
 const HEADERS = { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" };
 
@@ -41,7 +44,11 @@ const handlerOf = (status: () => Promise<StatusDocument>, scopes: Promise<Scopes
       response.writeHead(405, { Allow: "GET, HEAD" }).end();
       return true;
     }
-    const page = NAME.test(request.url ?? "") ? "/status.json" : "/";
+    const page = PAGES.get(canonicalPath(request.url ?? "").unwrapOr(""));
+    if (page === undefined) {
+      response.writeHead(404).end();
+      return true;
+    }
     const { status: code, headers, body } = await pages[page]();
     response.writeHead(code, { ...headers, "Content-Length": Buffer.byteLength(body) }).end(body);
     return true;

@@ -26,6 +26,8 @@ export type AdminOptions = Pick<ServerOptions, "host" | "port" | "tls" | "isRead
   /** What every page but the health pages demands. Undefined: nothing, for a listener that this machine alone can reach. */
   readonly token: SecretDigest | undefined;
   readonly pages: AdminPages;
+  /** Told of each request with a wrong token. `peer`: its address. */
+  readonly onWrongToken?: ((peer: string) => void) | undefined;
 };
 
 /** Connections at once; a further one is closed. */
@@ -94,10 +96,14 @@ const isForeign = ({ headers }: IncomingMessage): boolean => {
 const pathOf = ({ url = "" }: IncomingMessage): string => withoutOrigin(url).split(/[?#]/u, 1).join("") || "/";
 
 //= ADMIN-1, ADMIN-2
-const replyTo = ({ token, pages }: AdminOptions, request: IncomingMessage): ReturnType<AdminPage> => {
+const replyTo = ({ token, pages, onWrongToken }: AdminOptions, request: IncomingMessage): ReturnType<AdminPage> => {
   if (token === undefined && !isDirect(request)) return MISDIRECTED;
   if (token === undefined && isForeign(request)) return FOREIGN;
-  if (token !== undefined && !isAllowed(token, request)) return UNAUTHORIZED;
+  if (token !== undefined && !isAllowed(token, request)) {
+    // a browser asks without one first
+    if (request.headers.authorization !== undefined) onWrongToken?.(request.socket.remoteAddress ?? "unknown");
+    return UNAUTHORIZED;
+  }
   const page = pages.get(pathOf(request));
   if (page === undefined) return NOT_FOUND;
   return request.method === "GET" || request.method === "HEAD" ? page(request) : READ_ONLY;

@@ -909,7 +909,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/status/document.ts",
-        was: "line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN)",
+        was: "line: hideSessions(hideValues(line, hidden), HIDDEN)",
         becomes: "line",
       },
     ],
@@ -1070,8 +1070,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/cli/commands/call-proxy.ts",
-        was: "if (isThisMachine(target.hostname) &&",
-        becomes: `if (target.hostname === "127.0.0.1" &&`,
+        was: "if (isElsewhere && isThisMachine(target.hostname))",
+        becomes: `if (isElsewhere && target.hostname === "127.0.0.1")`,
       },
     ],
     model: {

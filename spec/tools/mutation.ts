@@ -1,6 +1,7 @@
-// npm run mutation [core|adapters] [--retry] [--force]: mutates the code, runs the tests on each mutant, and holds the result
-// against the floor and the reviewed list of equivalent mutants. Results are kept between runs, packed, in
+// npm run mutation [core|adapters] [--retry] [--force] [--only=FILE,FILE]: mutates the code, runs the tests on each mutant, and
+// holds the result against the floor and the reviewed list of equivalent mutants. Results are kept between runs, packed, in
 // spec/mutation: only mutants that a change touches run again; --retry also those that were not found, --force all.
+// With --only nothing but these files is mutated, and the results of all others stay as they are.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,24 +21,28 @@ import {
 
 const incremental = ({ name }: Suite): string => join(ROOT, "reports", `stryker-${name}.json`);
 
+/** What the command line says. `only`: files, or none for all. */
+type Asked = { readonly isForced: boolean; readonly retries: boolean; readonly only: readonly string[] };
+
 type Results = { readonly files: Record<string, { mutants: readonly { readonly status: string }[] }> };
 
 /** Stryker does not see that a test says more than before: what was not found, and may be by now, is tried again. */
-const withoutUndetected = (results: Results): Results => ({
+const withoutUndetected = (results: Results, only: readonly string[]): Results => ({
   ...results,
   files: Object.fromEntries(
     Object.entries(results.files).map(([file, one]) => {
+      if (only.length > 0 && !only.includes(file)) return [file, one];
       const mutants = one.mutants.filter(({ status }) => status !== "Survived" && status !== "NoCoverage");
       return [file, { ...one, mutants }];
     }),
   ),
 });
 
-const unpack = (suite: Suite, retries: boolean): void => {
+const unpack = (suite: Suite, { retries, only }: Asked): void => {
   mkdirSync(join(ROOT, "reports"), { recursive: true });
   if (!existsSync(packed(suite))) return;
   const results = JSON.parse(gunzipSync(readFileSync(packed(suite))).toString()) as Results;
-  writeFileSync(incremental(suite), JSON.stringify(retries ? withoutUndetected(results) : results));
+  writeFileSync(incremental(suite), JSON.stringify(retries ? withoutUndetected(results, only) : results));
 };
 
 /** What Stryker compares with later; where it ran and how each mutant died is left out. */
@@ -84,8 +89,10 @@ const configOf = ({ name }: Suite): string => {
   return written;
 };
 
-const stryker = (suite: Suite, isForced: boolean): boolean => {
-  const args = ["run", configOf(suite), ...(isForced ? ["--force"] : [])];
+const stryker = (suite: Suite, { isForced, only }: Asked): boolean => {
+  const own = only.filter((file) => file.startsWith(`${suite.name}/`));
+  const files = own.length === 0 ? [] : ["--mutate", own.join(",")];
+  const args = ["run", configOf(suite), ...(isForced ? ["--force"] : []), ...files];
   const env = { ...process.env, SUITE: `mutants-${suite.name}` };
   const command = join(ROOT, "node_modules", ".bin", "stryker");
   return spawnSync(command, args, { cwd: ROOT, stdio: "inherit", env }).status === 0;
@@ -111,17 +118,27 @@ const verdictOf = (suite: Suite): readonly string[] => {
   ];
 };
 
-const run = (suite: Suite, isForced: boolean, retries: boolean): readonly string[] => {
-  unpack(suite, retries);
-  if (!stryker(suite, isForced)) return [`${suite.name}: Stryker failed`];
+const run = (suite: Suite, asked: Asked): readonly string[] => {
+  unpack(suite, asked);
+  if (!stryker(suite, asked)) return [`${suite.name}: Stryker failed`];
   pack(suite);
   return verdictOf(suite);
 };
 
-const asked = process.argv.slice(2);
-const chosen = SUITES.filter(({ name }) => asked.includes(name));
-const problems = (chosen.length === 0 ? SUITES : chosen).flatMap((suite) =>
-  run(suite, asked.includes("--force"), asked.includes("--retry")),
-);
+const words = process.argv.slice(2);
+const unknown = words.find((word) => !/^(?:core|adapters|--retry|--force|--only=.+)$/u.test(word));
+if (unknown !== undefined) {
+  console.error(`${unknown} is not known. Give core or adapters, --retry, --force, --only=FILE,FILE.`);
+  process.exit(2);
+}
+const asked: Asked = {
+  isForced: words.includes("--force"),
+  retries: words.includes("--retry"),
+  only: words.flatMap((word) => /^--only=(.+)$/u.exec(word)?.[1]?.split(",") ?? []),
+};
+const isAsked = ({ name }: Suite): boolean =>
+  asked.only.length === 0 ? words.includes(name) : asked.only.some((file) => file.startsWith(`${name}/`));
+const chosen = SUITES.filter(isAsked);
+const problems = (chosen.length === 0 ? SUITES : chosen).flatMap((suite) => run(suite, asked));
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;

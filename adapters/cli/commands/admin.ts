@@ -73,6 +73,7 @@ export type AdminParts = {
   readonly pages: AdminPages;
   readonly isReady: () => boolean;
   readonly onError: (error: unknown) => void;
+  readonly onWrongToken: (peer: string) => void;
 };
 
 /** The server of the pages. Errs when its address cannot be listened on. */

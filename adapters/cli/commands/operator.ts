@@ -1,7 +1,7 @@
 // What an operator sees of a running `serve`: an audit file, and pages with its metrics. Each is there only if it is asked for.
 
 import { err, ok, type Result } from "neverthrow";
-import type { SecretDigest } from "../../../core/index.ts";
+import { printable, type SecretDigest } from "../../../core/index.ts";
 import type { AuditFile } from "../../audit/audit-file.ts";
 import { type EventListener, listenerOf } from "../../bridge/listeners.ts";
 import type { Log } from "../../bridge/log.ts";
@@ -59,9 +59,20 @@ export class Operator {
     const operator = new Operator(parts);
     const address = parts.options.admin;
     if (address === undefined) return ok(operator);
-    const { token, live, isReady, onError } = parts;
+    const { token, live, isReady, onError, log } = parts;
+    //= AUDIT-3
+    const onWrongToken = (peer: string): void =>
+      log.warnSometimes(`a request to the operator's pages had a wrong token (peer=${printable(peer)})`, "admin token");
     const { tls } = live.served;
-    const admin = await openAdmin({ address, token, tls, pages: operator.#pages(), isReady, onError });
+    const admin = await openAdmin({
+      address,
+      token,
+      tls,
+      pages: operator.#pages(),
+      isReady,
+      onError,
+      onWrongToken,
+    });
     if (admin.isErr()) return err(admin.error);
     operator.#admin = admin.value;
     return ok(operator);

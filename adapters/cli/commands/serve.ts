@@ -19,7 +19,7 @@ import { type ListenFault, type RunningServer, type ServerOptions, startServer }
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { type AdminOptions, adminToken } from "./admin.ts";
-import type { AuditOptions } from "./audit.ts";
+import { type AuditOptions, checkAudit } from "./audit.ts";
 import { databaseFile, openDatabase, shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog } from "../log.ts";
@@ -257,6 +257,8 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   const served = await readServed(options, demo.server, io.env);
   if (served.isErr()) return err(served.error);
   if (served.value.idle !== undefined) return err(fault(served.value.idle));
+  const audit = checkAudit(options, served.value.config.audit);
+  if (audit.isErr()) return err(audit.error);
   const file = databaseFile(options.db, io.env);
   if (file.isErr()) return err(file.error);
   const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);

@@ -154,6 +154,79 @@ test.each([301, 302, 303, 307, 308])("CALL-2: a redirect with %i is named and no
   expect(seen).toEqual([]);
 });
 
+test("CALL-2: an answer is a redirect only if its status is one from 300 to 399 and it has a Location", async () => {
+  for (const [code, headers, isRedirect] of [
+    [300, { location: "/x" }, true],
+    [399, { location: "/x" }, true],
+    [302, {}, false],
+    [200, { location: "/x" }, false],
+    [201, { location: "/x" }, false],
+    [299, { location: "/x" }, false],
+    [400, { location: "/x" }, false],
+    [503, { location: "/x" }, false],
+  ] as const) {
+    const url = await http((_, response) => response.writeHead(code, headers).end(ENVELOPE));
+    const { out, error } = await list(url);
+    expect([code, error.includes(" redirects to "), out]).toEqual([code, isRedirect, isRedirect ? "" : "{}\n"]);
+  }
+});
+
+test("CALL-2: of a redirect nothing more is read: its connection is closed", async () => {
+  const closed = Promise.withResolvers<void>();
+  const url = await http((_, response) => {
+    response.once("close", closed.resolve).writeHead(302, { location: "/x" }).write("moved");
+  });
+  expect((await list(url)).status).toBe(3);
+  await closed.promise;
+});
+
+test("CALL-2: each request is a POST with its whole body, with TLS and without", async () => {
+  const seen: unknown[] = [];
+  const listener: RequestListener = (request, response) => {
+    const pieces: Buffer[] = [];
+    request.on("data", (piece: Buffer) => pieces.push(piece));
+    request.on("end", () => {
+      seen.push([request.method, request.headers["content-type"], JSON.parse(String(Buffer.concat(pieces)))]);
+      response.end(ENVELOPE);
+    });
+  };
+  const trusted = getCACertificates("default");
+  setDefaultCACertificates([certificates.AUTHORITY]);
+  try {
+    const secure = createHttpsServer({ cert: certificates.GOOD, key: certificates.KEY }, listener);
+    const goal = "gr\u00fc\u00dfe";
+    for (const url of [await http(listener), `https://127.0.0.1:${String(await listen(secure))}`])
+      expect((await call(["zapier", "create_flow", `goal=${goal}`, "--url", url])).error).toBe("");
+    const sent = ["POST", "application/json", { action: "create_flow", goal }];
+    expect(seen).toEqual([sent, sent]);
+  } finally {
+    setDefaultCACertificates(trusted);
+  }
+});
+
+test.each([
+  ["www.example.com/x", "www.example.com/x"],
+  ["localhost:8787", "localhost:8787"],
+  ["[::1]:80/x", "[::1]:80/x"],
+  ["a.b.c.example/x?token=pass-word", "a.b.c.example/x"],
+  ["h:1/?x\ny=pass-word", "h:1/"],
+])("CALL-2: ROUTE %s looks like a URL, and is named without its query", async (route, named) => {
+  const sentence = `ROUTE ${named} looks like a URL without http:// or https://. Add it, or give the path.\n`;
+  expect(await call([route, "list_flows"])).toEqual({ status: 2, out: "", error: sentence });
+});
+
+test("CALL-2: what looks like a URL further on in a path or a query is a part of them; a fragment is refused", async () => {
+  const { url, seen } = await noting();
+  const paths = ["/in?next=http://h.example/x", "/a:1/b", "/x:80", "/www.example.com/x", "/x?a.b/c"];
+  for (const path of paths) expect(await call([path, "list_flows", "--url", url])).toMatchObject({ status: 0 });
+  expect(seen.map((request) => request.url)).toEqual(paths);
+  expect(await call(["/x#y", "list_flows", "--url", url])).toEqual({
+    status: 2,
+    out: "",
+    error: "ROUTE has a fragment (#), which is never sent. Remove it.\n",
+  });
+});
+
 test("CALL-2: a proxy of the environment is used, in either case, and one that refuses is named", async () => {
   const paths: string[] = [];
   const proxy = createHttpServer((request, response) => {
@@ -639,7 +712,9 @@ test.each([
   ["zapier", "/plugins/webhooks/", "/plugins/webhooks/"],
   ["zapier", "/plugins/webhooks/demo", "/plugins/webhooks/demo"],
   ["/plugins/webhooks/zapier?x=1", "/api/plugins/webhooks", "/plugins/webhooks"],
+  ["/plugins/webhooks?x=1", "/api/plugins/webhooks", "/plugins/webhooks"],
   ["zapier", "/Plugins//Webhooks", "/Plugins//Webhooks"],
+  ["zapier", "//plugins/webhooks", "//plugins/webhooks"],
 ])(
   "call: the route %s below --url …%s is refused, because its path would be there twice",
   async (route, path, named) => {
@@ -656,9 +731,11 @@ test.each([
 test("call: other paths below /plugins are those of the operator's proxy", async () => {
   const { url, seen } = await noting();
   await call(["/hooks/x", "list_flows", "--url", `${url}/plugins/webhooks`]);
+  await call(["/x?next=/plugins/webhooks/y", "list_flows", "--url", `${url}/plugins/webhooks`]);
   await call(["zapier", "list_flows", "--url", `${url}/plugins/webhooks-too`]);
   expect(seen.map((request) => request.url)).toEqual([
     "/plugins/webhooks/hooks/x",
+    "/plugins/webhooks/x?next=/plugins/webhooks/y",
     "/plugins/webhooks-too/plugins/webhooks/zapier",
   ]);
 });

@@ -125,6 +125,25 @@ test("AUDIT-7: --audit-max-bytes and --audit-files bound what is kept", async ()
   }
 });
 
+test("AUDIT-7: a size or a number of files without a file is wrong usage", async () => {
+  const [plain, asked] = [configFile(), configFile({ audit: { file: "asked.jsonl" } })];
+  for (const args of [
+    ["--audit-max-bytes", "65536"],
+    ["--audit-files", "2"],
+  ]) {
+    const config = configFile();
+    const { status, error } = await cli(["serve", "--config", config, "--db", join(folder, "no.db"), ...args]);
+    expect([plain, status, error]).toEqual([
+      plain,
+      2,
+      expect.stringContaining(`${String(args[0])} has no effect without`),
+    ]);
+  }
+  configFile({ audit: { file: "asked.jsonl" } });
+  const { base } = await serve(["--audit-files", "2"], { config: asked });
+  expect((await post(base)).status).toBe(200);
+});
+
 test("AUDIT-9: the configuration may ask for the file, beside the database; a flag goes before it, field by field", async () => {
   const config = configFile({ audit: { file: "asked.jsonl", files: 2 } });
   const first = await serve([], { config });
@@ -214,9 +233,8 @@ test("NOTIFY-9: the metrics tell of callbacks that wait, and of routes whose cal
   expect(before).toContain("\nopenclaw_webhooks_callbacks_failing 1\n");
   expect(before).not.toContain("openclaw_webhooks_callbacks_oldest_seconds{");
   await post(base, SECRET, { action: "create_flow", goal: "g", status: "blocked" });
-  // the text of the metrics is as old as a second
   await expect
-    .poll(metrics, { timeout: 5000 })
+    .poll(metrics, { timeout: 10_000 })
     .toMatch(/^openclaw_webhooks_callbacks_oldest_seconds\{http_route="zapier"\} [\d.e-]+$/mu);
   const { callbacks }: { readonly callbacks: unknown } = Object(await (await fetch(`${pages}/status.json`)).json());
   expect(callbacks).toEqual([expect.stringMatching(/^route mute without callbacks: notify\.secret could not be /u)]);
@@ -282,6 +300,12 @@ test("ADMIN-2: with a token the pages demand it, also of this machine; it is in 
     fetch(`http://127.0.0.1:${port}/metrics`, { headers });
   expect((await ask({})).status).toBe(401);
   expect((await ask({ authorization: `Bearer ${TOKEN}` })).status).toBe(200);
+  expect(log()).not.toContain("wrong token");
+  for (const wrong of ["Bearer x", `Bearer ${TOKEN}y`, "Basic x"])
+    expect((await ask({ authorization: wrong })).status).toBe(401);
+  expect(log().match(/a request to the operator's pages had a wrong token \(peer=[^)]*127\.0\.0\.1\)/gu)).toHaveLength(
+    1,
+  );
   expect(log()).toContain("crosses the network unencrypted");
   expect(log()).not.toContain(TOKEN);
 });

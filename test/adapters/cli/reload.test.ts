@@ -170,6 +170,45 @@ test("SERVE-3: what was read at a signal is not read again by the watch, whole o
   end();
 });
 
+test("SERVE-3: each reason that keeps all from being reloaded is a sentence of its own, also one that is of no route", async () => {
+  const { reload } = await begin({ routes: { a: route(GOOD) } });
+  const kept = "error not reloaded; what was served before is still served. ";
+  const [, ...two] = await reload({ routes: { a: { ...route(GOOD), x: 1 }, b: { ...route(GOOD), y: 1 } } });
+  const reason = (id: string, field: string): string =>
+    `Route ${id}: ${field} is not a field of a route. Remove it or correct its name.`;
+  expect(two).toEqual([`${kept}${reason("a", "x")} ${reason("b", "y")}`]);
+  const [, none = ""] = await reload({ routes: 7 });
+  expect(none.startsWith(kept)).toBe(true);
+  expect(none).not.toMatch(/skipped|undefined/u);
+});
+
+test("SERVE-3: advice that was given at the start is not given again", async () => {
+  const { reload } = await begin({ routes: { a: route("short") } });
+  expect(await reload({ routes: { a: route("short") } })).toEqual(["a", "info reloaded: 1 route"]);
+  expect(await reload({ routes: { a: route("short"), b: route("brief") } })).toEqual([
+    "a,b",
+    expect.stringMatching(/^warn route b advice: /u),
+    "info reloaded: 2 routes",
+  ]);
+});
+
+test("SERVE-3: only a server with a certificate takes a new one, and then goes on with the rest", async () => {
+  const taken: unknown[] = [];
+  const renew = (tls: unknown) => {
+    taken.push(tls);
+    return tls === undefined ? err("none") : ok();
+  };
+  const { live, options, lines, reload } = await begin({ routes: { a: route(GOOD) } }, renew);
+  expect(await reload({ routes: { a: route(GOOD), b: route(`${GOOD}b`) } })).toEqual([
+    "a,b",
+    "info reloaded: 2 routes",
+  ]);
+  expect(taken).toEqual([]);
+  const tls = { cert: "c", key: "k" };
+  await live.reload({ ...options, read: async () => ok({ ...live.served, tls }) });
+  expect([taken, lines, live.served.tls]).toEqual([[tls], ["info reloaded: 2 routes"], tls]);
+});
+
 test("SERVE-3: a certificate that the server does not take keeps all that is served", async () => {
   const { live, options, lines } = await begin({ routes: { a: route(GOOD) } }, () => err("no"));
   const tls = { cert: "c", key: "k" };

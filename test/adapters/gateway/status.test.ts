@@ -1,12 +1,16 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PluginApi } from "../../../adapters/gateway/api.ts";
 import { DESCRIPTOR, type HostCommand, METHOD, offerCommand, offerStatus } from "../../../adapters/gateway/command.ts";
 import { Health } from "../../../adapters/gateway/health.ts";
+import { offerStatusPage } from "../../../adapters/gateway/status-page.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
 import { createStatus, type StatusDocument } from "../../../adapters/status/document.ts";
-import { loadConfig, sha256 } from "../../../core/index.ts";
+import { loadConfig, sha256, STATUS_PATH } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
 
 const tell = (config: unknown, health: Health = new Health()): Promise<StatusDocument> =>
@@ -100,4 +104,26 @@ test("GATEWAY-2: the command is offered under the name of the manifest, and all 
   offerCommand({} as PluginApi);
   expect(offered).toEqual([{ descriptors: [DESCRIPTOR] }]);
   expect(made).toEqual(["webhook", DESCRIPTOR.description, false, "unknown options", "[words...]", "function"]);
+});
+
+test("STATUS-3: the page and its document are at their own two paths, and nothing else below them", async () => {
+  const registered: Parameters<PluginApi["registerHttpRoute"]>[0][] = [];
+  const api = { registerHttpRoute: (one: (typeof registered)[number]) => registered.push(one) } as unknown as PluginApi;
+  offerStatusPage(api, () => tell({ routes: {} }), Promise.resolve(() => ["operator.read"]));
+  const [route] = registered;
+  const server = createServer((request, response) => void route?.handler(request, response));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}${STATUS_PATH}`;
+  const got = async (path: string, method = "GET"): Promise<readonly unknown[]> => {
+    const { status, headers } = await fetch(`${base}${path}`, { method });
+    return [status, headers.get("content-type")?.split(";")[0]];
+  };
+  for (const path of ["", "/", "?x=1", "//"]) expect([path, ...(await got(path))]).toEqual([path, 200, "text/html"]);
+  for (const path of ["/status.json", "/status.json?x", "/STATUS%2Ejson"])
+    expect([path, ...(await got(path))]).toEqual([path, 200, "application/json"]);
+  for (const path of ["/nope", "/status.json/x", "/x/status.json", "-more", "/%"])
+    expect([path, (await got(path))[0]]).toEqual([path, 404]);
+  expect(await got("/status.json", "POST")).toEqual([405, undefined]);
+  server.close();
 });
