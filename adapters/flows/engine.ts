@@ -35,29 +35,29 @@ export type Listed<Row> = { readonly rows: readonly Row[]; readonly page: NonNul
 export type Measure<Row> = { readonly placeOf: (row: Row) => number; readonly weightOf: (row: Row) => number };
 
 /** A whole list that is too large for one answer. */
-export const TOO_LARGE: Listed<never> = { rows: [], page: { more: true, last: 0 } };
+export const TOO_LARGE: Listed<never> = { rows: [], page: { more: true, places: [] } };
 
 //= LIST-4
-/** As many of `rows` as the list may have. It reads one more, and no row after it. */
+/** As many of `rows` as the list may have, or a few more, because weights are lower bounds. It reads no row after the next one. */
 export const cutList = <Row>(
   rows: Iterable<Row>,
   limit: number | undefined,
   { placeOf, weightOf }: Measure<Row>,
 ): Listed<Row> => {
   const listed: Row[] = [];
+  const places: number[] = [];
   let weight = 0;
-  let last = 0;
   for (const row of rows) {
-    if (listed.length === limit) return { rows: listed, page: { more: true, last } };
+    if (listed.length === limit) return { rows: listed, page: { more: true, places } };
     weight += weightOf(row);
     if (weight > MAX_LIST_BYTES) {
       if (limit === undefined) return TOO_LARGE;
-      if (listed.length > 0) return { rows: listed, page: { more: true, last } };
+      if (listed.length > 0) return { rows: listed, page: { more: true, places } };
     }
     listed.push(row);
-    last = placeOf(row);
+    places.push(placeOf(row));
   }
-  return { rows: listed, page: { more: false, last } };
+  return { rows: listed, page: { more: false, places } };
 };
 
 const listBy = <Row>(load: ListLoad, { list, flowOf }: Reading<Row>): Stored => {

@@ -4,11 +4,14 @@ import { err, ok, type Result } from "neverthrow";
 import {
   type ActionOf,
   type BadRecord,
+  findRecords,
   type FlowAction,
   type FlowView,
   listRecords,
   MUTATION_REFUSALS,
   type MutationRefusal,
+  type OpenRecord,
+  openRecords,
   type Outcome,
   type OutcomeOf,
   own,
@@ -50,6 +53,24 @@ export const decodeList = (
 ): Result<OutcomeOf<"flows"> | undefined, BadRecord> => {
   try {
     return listRecords(answer, action);
+  } catch {
+    return bad("");
+  }
+};
+
+/** Of the host's whole list the flows that are looked for. Total as `decode` is. */
+export const decodeFound = (isWanted: (fields: unknown) => boolean, answer: unknown): Decoded => {
+  try {
+    return findRecords(answer, isWanted);
+  } catch {
+    return bad("");
+  }
+};
+
+/** Of the host's whole list the flows that have not ended. Total as `decode` is. */
+export const decodeOpen = (answer: unknown): Result<readonly OpenRecord[], BadRecord> => {
+  try {
+    return openRecords(answer);
   } catch {
     return bad("");
   }

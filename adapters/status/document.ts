@@ -18,8 +18,8 @@ import { routeSays } from "../bridge/rule-lines.ts";
 import { hideValues } from "../bridge/scrub.ts";
 import { shared } from "../bridge/shared.ts";
 import { shownPath } from "../bridge/shown-path.ts";
-import type { OpenFlows } from "../flows/open-flows.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
+import { type CountedFlows, createOpenCount, type OpenCount } from "./open-count.ts";
 import type { Activity, Minutes } from "./activity.ts";
 
 /** `live`: it is served. `cold`: it has no secret that opens it. `skipped`: what the operator wrote is wrong. */
@@ -46,12 +46,12 @@ export type StatusDocument = {
   /** Problems of the configuration that are not one route's. */
   readonly problems: readonly string[];
   readonly hour: Minutes;
-  /** Answers of the last hour by code, the most frequent first. Successes have none. */
+  /** Refusals and failures of the last hour by code, the most frequent first. */
   readonly codes: readonly { readonly code: string; readonly count: number }[];
   /** The newest first. */
   readonly latest: readonly RequestEvent[];
   /** Undefined when they cannot be counted; `why` says so. */
-  readonly flows: { readonly open?: readonly OpenFlows[]; readonly why?: string };
+  readonly flows: CountedFlows;
   /** Undefined where no agents can run. */
   readonly runs?: readonly RunsStanding[] | undefined;
   /** A line for each route whose callbacks are not delivered. */
@@ -73,12 +73,10 @@ export type StatusOptions = {
   readonly clock?: () => number;
 };
 
-/** Sessions whose flows are counted. */
-const MAX_SESSIONS = 256;
-
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
-const countOf = ({ ok, refused, failed }: Minutes): number => sum(ok) + sum(refused) + sum(failed);
+/** Answers that were no success, because a delivery that asks for nothing is one, and has a code. */
+const countOf = ({ refused, failed }: Minutes): number => sum(refused) + sum(failed);
 
 type Told = ReadonlyMap<string | undefined, readonly string[]>;
 
@@ -177,21 +175,13 @@ const deadOf = ({ routes, problems }: Config, told: Told): readonly RouteStandin
   });
 };
 
-/** What `count` says of the sessions of the live routes, or why it says nothing. Never rejects. */
-const flowsOf = async ({ routes }: Config, { countOpen }: StatusOptions["store"]): Promise<StatusDocument["flows"]> => {
-  if (countOpen === undefined) return { why: "this store does not count its flows" };
-  const owners = [...new Set([...routes.values()].map(({ sessionKey }) => sessionKey))];
-  if (owners.length > MAX_SESSIONS) return { why: `the routes have more than ${String(MAX_SESSIONS)} sessions` };
-  try {
-    return { open: await countOpen(owners) };
-  } catch {
-    return { why: "the store failed. The log says more" };
-  }
-};
+const sessionsOf = ({ routes }: Config): readonly string[] => [
+  ...new Set([...routes.values()].map(({ sessionKey }) => sessionKey)),
+];
 
 //= STATUS-1
-const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
-  const { activity, store, explain = problemLine, further, callbacks, runs, now = Date.now } = options;
+const documentOf = async (options: StatusOptions, countFlows: OpenCount): Promise<StatusDocument> => {
+  const { activity, explain = problemLine, further, callbacks, runs, now = Date.now } = options;
   const config = options.config();
   const { all, routes: hours, codes, latest } = activity.read();
   const { told, untold } = sorted(config, linesOf(config, explain, further?.() ?? []));
@@ -206,7 +196,7 @@ const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
       .filter(({ count }) => count > 0)
       .toSorted((one, other) => other.count - one.count),
     latest,
-    flows: await flowsOf(config, store),
+    flows: await countFlows(sessionsOf(config)),
     runs: runs?.(),
     //= NOTIFY-9
     callbacks: [...untold, ...(callbacks?.() ?? [])],
@@ -217,5 +207,7 @@ const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
 const SHARED_MS = 2000;
 
 /** Makes the document, once for all who ask within two seconds. Never rejects. */
-export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) =>
-  shared(() => documentOf(options), SHARED_MS, options.clock);
+export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) => {
+  const countFlows = createOpenCount(options.store.countOpen);
+  return shared(() => documentOf(options, countFlows), SHARED_MS, options.clock);
+};

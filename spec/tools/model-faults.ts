@@ -724,7 +724,7 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("watching", "pauseInv", "isWanted, not(asked.isOn), now >= pauseUntil,", "not(asked.isOn), now >= pauseUntil,"),
 
   // a place that a later flow takes; a page that is not in order; a filter that lists less; a cursor that opens another session; a
-  // page without a bound, and one that is refused
+  // page without a bound, one that is refused, and one of a store that does what it likes
   fault("lists", "noneSkippedInv", "page[page.length() - 1].place }", "page[page.length() - 1].place - 1 }"),
   fault(
     "lists",
@@ -756,7 +756,9 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "so.page != [] and weightOf(so.page) + flow.weight > MOST",
     "so.page != [] and weightOf(so.page) > MOST",
   ),
-  fault("lists", "refusedInv", "if (weightOf(listOf(found)) > MOST) {", "if (weightOf(listOf(found)) >= MOST) {"),
+  fault("lists", "refusedInv", "if (weightOf(readOf(found)) > MOST) {", "if (weightOf(readOf(found)) >= MOST) {"),
+  fault("lists", "hostedInv", "if (page.length() > asked.limit or goesOn", "if (goesOn"),
+  fault("lists", "hostedInv", " or idsOf(page).size() < page.length())", ")"),
 
   // a count that is not looked at, and refusals of what was carried out, is bound, or has room
   fault("quota", "gatewayInv", "val isOver = not(mayCreate(open))", "val isOver = open > QUOTA"),

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ROOT } from "./clauses.ts";
+import { type Results, withoutUndetected, withOthersAsBefore } from "./kept-results.ts";
 import {
   isSame,
   packOf as packed,
@@ -24,39 +25,32 @@ const incremental = ({ name }: Suite): string => join(ROOT, "reports", `stryker-
 /** What the command line says. `only`: files, or none for all. */
 type Asked = { readonly isForced: boolean; readonly retries: boolean; readonly only: readonly string[] };
 
-type Results = { readonly files: Record<string, { mutants: readonly { readonly status: string }[] }> };
+const readPacked = (suite: Suite): Results | undefined =>
+  existsSync(packed(suite)) ? JSON.parse(gunzipSync(readFileSync(packed(suite))).toString()) : undefined;
 
 /** Stryker does not see that a test says more than before: what was not found, and may be by now, is tried again. */
-const withoutUndetected = (results: Results, only: readonly string[]): Results => ({
-  ...results,
-  files: Object.fromEntries(
-    Object.entries(results.files).map(([file, one]) => {
-      if (only.length > 0 && !only.includes(file)) return [file, one];
-      const mutants = one.mutants.filter(({ status }) => status !== "Survived" && status !== "NoCoverage");
-      return [file, { ...one, mutants }];
-    }),
-  ),
-});
-
 const unpack = (suite: Suite, { retries, only }: Asked): void => {
   mkdirSync(join(ROOT, "reports"), { recursive: true });
-  if (!existsSync(packed(suite))) return;
-  const results = JSON.parse(gunzipSync(readFileSync(packed(suite))).toString()) as Results;
+  const results = readPacked(suite);
+  if (results === undefined) return;
   writeFileSync(incremental(suite), JSON.stringify(retries ? withoutUndetected(results, only) : results));
 };
 
 /** What Stryker compares with later; where it ran and how each mutant died is left out. */
-const kept = (text: string): string =>
-  JSON.stringify(JSON.parse(text), (name, value: unknown) =>
+const kept = (results: Results): string =>
+  JSON.stringify(results, (name, value: unknown) =>
     ["projectRoot", "config", "framework", "statusReason"].includes(name) ? undefined : value,
   );
 
 /** Packed anew only when something changed. */
-const pack = (suite: Suite): void => {
-  const results = Buffer.from(kept(readFileSync(incremental(suite), "utf8")));
-  if (existsSync(packed(suite)) && gunzipSync(readFileSync(packed(suite))).equals(results)) return;
+const pack = (suite: Suite, { only }: Asked): void => {
+  const before = readPacked(suite);
+  const results: Results = JSON.parse(readFileSync(incremental(suite), "utf8"));
+  const isWhole = before === undefined || only.length === 0;
+  const now = kept(isWhole ? results : withOthersAsBefore(results, before, only));
+  if (before !== undefined && now === kept(before)) return;
   mkdirSync(join(ROOT, "spec", "mutation"), { recursive: true });
-  writeFileSync(packed(suite), gzipSync(results, { level: 9 }));
+  writeFileSync(packed(suite), gzipSync(now, { level: 9 }));
 };
 
 /**
@@ -121,7 +115,7 @@ const verdictOf = (suite: Suite): readonly string[] => {
 const run = (suite: Suite, asked: Asked): readonly string[] => {
   unpack(suite, asked);
   if (!stryker(suite, asked)) return [`${suite.name}: Stryker failed`];
-  pack(suite);
+  pack(suite, asked);
   return verdictOf(suite);
 };
 

@@ -1,7 +1,14 @@
 // The rows of a list, as one transaction reads them: by the index that fits its filters, and no further than the list goes.
 
 import type { SQLInputValue, StatementSync } from "node:sqlite";
-import { LEAST_FLOW_BYTES, type ListFilter, type ListLoad, MOST_LISTED, OPEN_STATUSES } from "../../../core/index.ts";
+import {
+  FLOW_TEXTS,
+  LEAST_FLOW_BYTES,
+  type ListFilter,
+  type ListLoad,
+  MOST_LISTED,
+  OPEN_STATUSES,
+} from "../../../core/index.ts";
 import { cutList, type Listed, type Measure, TOO_LARGE } from "../engine.ts";
 import { numberIn, type Row } from "./rows.ts";
 
@@ -36,19 +43,22 @@ const queryOf = (load: ListLoad): Query => {
 
 /** In the order of the list, so that reading ends with the page. */
 const indexOf = ({ status, controllerId }: ListFilter): string => {
-  if (status !== undefined) return "flows_of_status";
-  return controllerId === undefined ? "flows_of_owner" : "flows_of_controller";
+  if (controllerId !== undefined) return "flows_of_controller";
+  return status === undefined ? "flows_of_owner" : "flows_of_status";
 };
 
-const inOrder = ({ filter }: ListLoad, where: string): string =>
-  `SELECT * FROM flows INDEXED BY ${indexOf(filter)} WHERE ${where} ORDER BY made DESC`;
+/** What the index tells of the flows that are listed. */
+const foundIn = (index: string, where: string): string =>
+  `SELECT flow_id AS id, made AS place FROM flows INDEXED BY ${index} WHERE ${where} ORDER BY made DESC`;
 
-/** Only keys are sorted, because rows may be large. */
-const sorted = (where: string): string =>
-  `SELECT flows.* FROM (SELECT flow_id AS id, made AS place FROM flows INDEXED BY flows_changed WHERE ${where}
-  ORDER BY made DESC) CROSS JOIN flows ON flows.flow_id = id ORDER BY place DESC`;
+/** One row after the other, each found by its id once the index has let it through. */
+const inOrder = (index: string, where: string): string =>
+  `SELECT flows.* FROM (${foundIn(index, where)}) CROSS JOIN flows ON flows.flow_id = id ORDER BY place DESC`;
 
-const TEXTS = ["goal", "state_json", "wait_json"] as const;
+const ROW = "SELECT * FROM flows WHERE flow_id = ?";
+
+/** The columns of a flow that callers fill as they like. */
+const TEXTS = FLOW_TEXTS.map((field) => field.replaceAll(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`));
 
 const MEASURE: Measure<Row> = {
   placeOf: (row) => numberIn(row, "made"),
@@ -75,8 +85,15 @@ export class ListRows {
     const { where, values } = queryOf(load);
     const isWhole = load.limit === undefined && values.length === 1;
     if (isWhole && this.#isThere(MORE_THAN, load.owner, MOST_LISTED)) return TOO_LARGE;
-    const rows = this.#prepare(this.#hasFew(load) ? sorted(where) : inOrder(load, where));
-    return cutList(rows.iterate(...values), load.limit, MEASURE);
+    const rows = this.#hasFew(load)
+      ? this.#sorted(foundIn("flows_changed", where), values)
+      : this.#prepare(inOrder(indexOf(load.filter), where)).iterate(...values);
+    return cutList(rows, load.limit, MEASURE);
+  }
+
+  /** Only ids are sorted, because rows may be large. */
+  *#sorted(found: string, values: readonly SQLInputValue[]): Generator<Row, void> {
+    for (const { id } of this.#prepare(found).all(...values)) yield* this.#prepare(ROW).all(id ?? null);
   }
 
   //= QUOTA-1
@@ -85,8 +102,9 @@ export class ListRows {
     return Number(this.#prepare(COUNT_OPEN).get(owner, most)?.["flows"]);
   }
 
-  #hasFew({ owner, filter: { updatedAfter } }: ListLoad): boolean {
-    return updatedAfter !== undefined && !this.#isThere(MORE_CHANGED_THAN, owner, updatedAfter, FEW_CHANGED);
+  #hasFew({ owner, filter: { updatedAfter, controllerId } }: ListLoad): boolean {
+    if (updatedAfter === undefined || controllerId !== undefined) return false;
+    return !this.#isThere(MORE_CHANGED_THAN, owner, updatedAfter, FEW_CHANGED);
   }
 
   #isThere(sql: string, ...values: readonly SQLInputValue[]): boolean {

@@ -40,6 +40,7 @@ test("the help begins with the name of the program and what it is for, and each 
   expect(help).toMatch(/^Usage: openclaw-webhooks \[options\] \[command\]\n/u);
   expect(sentenceOf(help)).toMatch(/^[A-Z].* webhook .*\.$/u);
   const commands = entriesOf(help, "Commands");
+  expect([...commands.keys()].map((term) => term.split(" ")[0])).toEqual([...COMMANDS, "help"]);
   for (const name of COMMANDS) {
     const [, sentence] = [...commands].find(([term]) => term.split(" ")[0] === name) ?? expect.fail(name);
     expect([name, sentence]).toEqual([name, expect.stringMatching(/^[a-z]+(?: \S+){2}/u)]);

@@ -233,6 +233,7 @@ test("NOTIFY-9: the metrics tell of callbacks that wait, and of routes whose cal
   expect(before).toContain("\nopenclaw_webhooks_callbacks_failing 1\n");
   expect(before).not.toContain("openclaw_webhooks_callbacks_oldest_seconds{");
   await post(base, SECRET, { action: "create_flow", goal: "g", status: "blocked" });
+  // the text of the metrics is as old as a second
   await expect
     .poll(metrics, { timeout: 10_000 })
     .toMatch(/^openclaw_webhooks_callbacks_oldest_seconds\{http_route="zapier"\} [\d.e-]+$/mu);

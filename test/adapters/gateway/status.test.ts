@@ -109,7 +109,11 @@ test("GATEWAY-2: the command is offered under the name of the manifest, and all 
 test("STATUS-3: the page and its document are at their own two paths, and nothing else below them", async () => {
   const registered: Parameters<PluginApi["registerHttpRoute"]>[0][] = [];
   const api = { registerHttpRoute: (one: (typeof registered)[number]) => registered.push(one) } as unknown as PluginApi;
-  offerStatusPage(api, () => tell({ routes: {} }), Promise.resolve(() => ["operator.read"]));
+  offerStatusPage(
+    api,
+    () => tell({ routes: {} }),
+    Promise.resolve(() => ["operator.read"]),
+  );
   const [route] = registered;
   const server = createServer((request, response) => void route?.handler(request, response));
   server.listen(0, "127.0.0.1");

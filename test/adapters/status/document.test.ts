@@ -133,6 +133,23 @@ test("GATEWAY-1, NOTIFY-9: a line of another source stands in the row of its rou
   ]);
 });
 
+test("STATUS-2: a delivery that asks for nothing is no refusal", async () => {
+  const counted = new Activity();
+  const event = { time: 0, durationMs: 1, routeId: "a" };
+  for (const [status, code] of [
+    [200, "ignored"],
+    [401, "unauthorized"],
+    [504, "outcome_unknown"],
+    [401, "unauthorized"],
+  ] as const)
+    counted.add({ ...event, status, code });
+  const { codes } = await statusOf({ config: () => loadConfig({}, sha256), activity: counted, store });
+  expect(codes).toEqual([
+    { code: "unauthorized", count: 2 },
+    { code: "outcome_unknown", count: 1 },
+  ]);
+});
+
 const sqlite = openSqliteFlows(":memory:")._unsafeUnwrap();
 
 test.each([

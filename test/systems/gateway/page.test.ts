@@ -103,7 +103,7 @@ test("the Control UI shows the page in a tab of its own", { timeout: 180_000 }, 
   const routes = await frame.locator("#routes tbody tr").allInnerTexts();
   assert.deepEqual(
     routes.map((row) => row.split(/\s/u)[0]),
-    ["live", "cold"],
+    ["cold", "live"],
   );
   assert.match(await frame.locator("#codes").innerText(), /unauthorized/u);
   const before = await frame.locator("#when").innerText();
