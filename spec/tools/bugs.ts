@@ -178,6 +178,23 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: "the clients of one secret take all places of strangers",
+    clause: "LIMIT-13",
+    code: [
+      {
+        file: "adapters/limits/memory.ts",
+        was: "return strangers.size < this.#capacity && this.#known.mayAdd(routeId, now);",
+        becomes: "return strangers.size < this.#capacity;",
+      },
+    ],
+    model: {
+      file: "spec/limits.qnt",
+      was: "now)) CAPACITY else HALF",
+      becomes: "now)) CAPACITY else CAPACITY",
+      breaks: "newcomersInv",
+    },
+  },
+  {
     name: "IPv6 counted by whole address",
     clause: "LIMIT-6",
     code: [{ file: "core/network.ts", was: "groups.slice(0, 4)", becomes: "groups.slice(0, 8)" }],
