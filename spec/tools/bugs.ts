@@ -2568,8 +2568,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/flows/sqlite/schema.ts",
-        was: "flows_of_status ON flows (owner, status, made DESC, updated_at)",
-        becomes: "flows_of_status ON flows (owner, status, made DESC)",
+        was: "(owner, updated_at, made, status, controller_id)",
+        becomes: "(owner, updated_at, made, status)",
       },
     ],
   },

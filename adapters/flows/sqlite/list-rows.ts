@@ -12,12 +12,7 @@ import {
 import { cutList, type Listed, type Measure, TOO_LARGE } from "../engine.ts";
 import { numberIn, type Row } from "./rows.ts";
 
-/** Flows that were changed since a moment, up to which they are sorted; where they are more, the newest are looked through. */
-const FEW_CHANGED = 1000;
-
 const MORE_THAN = "SELECT 1 FROM flows WHERE owner = ? LIMIT 1 OFFSET ?";
-const MORE_CHANGED_THAN =
-  "SELECT 1 FROM flows INDEXED BY flows_changed WHERE owner = ? AND updated_at > ? LIMIT 1 OFFSET ?";
 
 /** An embedded store gives an end to no flow in one of these. */
 const COUNT_OPEN = `SELECT count(*) AS flows FROM (SELECT 1 FROM flows INDEXED BY flows_of_status
@@ -41,19 +36,19 @@ const queryOf = (load: ListLoad): Query => {
   return { where: asked.map(({ part }) => part).join(" AND "), values: asked.map(({ value }) => value) };
 };
 
-/** In the order of the list, so that reading ends with the page. */
-const indexOf = ({ status, controllerId }: ListFilter): string => {
-  if (controllerId !== undefined) return "flows_of_controller";
-  return status === undefined ? "flows_of_owner" : "flows_of_status";
+/** The index that has the flows in the order of the list, so that reading ends with it; undefined where there is none. */
+const inOrderOf = ({ status, controllerId, updatedAfter }: ListFilter): string | undefined => {
+  if (updatedAfter !== undefined) return undefined;
+  if (status === undefined) return controllerId === undefined ? "flows_of_owner" : "flows_of_controller";
+  return controllerId === undefined ? "flows_of_status" : undefined;
 };
 
-/** What the index tells of the flows that are listed. */
-const foundIn = (index: string, where: string): string =>
-  `SELECT flow_id AS id, made AS place FROM flows INDEXED BY ${index} WHERE ${where} ORDER BY made DESC`;
-
-/** One row after the other, each found by its id once the index has let it through. */
 const inOrder = (index: string, where: string): string =>
-  `SELECT flows.* FROM (${foundIn(index, where)}) CROSS JOIN flows ON flows.flow_id = id ORDER BY place DESC`;
+  `SELECT * FROM flows INDEXED BY ${index} WHERE ${where} ORDER BY made DESC`;
+
+/** Only ids are sorted, and only as many as are wanted, because rows may be large. */
+const sorted = (where: string): string =>
+  `SELECT flow_id AS id FROM flows INDEXED BY flows_changed WHERE ${where} ORDER BY made DESC LIMIT ?`;
 
 const ROW = "SELECT * FROM flows WHERE flow_id = ?";
 
@@ -85,26 +80,22 @@ export class ListRows {
     const { where, values } = queryOf(load);
     const isWhole = load.limit === undefined && values.length === 1;
     if (isWhole && this.#isThere(MORE_THAN, load.owner, MOST_LISTED)) return TOO_LARGE;
-    const rows = this.#hasFew(load)
-      ? this.#sorted(foundIn("flows_changed", where), values)
-      : this.#prepare(inOrder(indexOf(load.filter), where)).iterate(...values);
+    const index = inOrderOf(load.filter);
+    const rows =
+      index === undefined
+        ? this.#byId(this.#prepare(sorted(where)).all(...values, 1 + (load.limit ?? MOST_LISTED)))
+        : this.#prepare(inOrder(index, where)).iterate(...values);
     return cutList(rows, load.limit, MEASURE);
   }
 
-  /** Only ids are sorted, because rows may be large. */
-  *#sorted(found: string, values: readonly SQLInputValue[]): Generator<Row, void> {
-    for (const { id } of this.#prepare(found).all(...values)) yield* this.#prepare(ROW).all(id ?? null);
+  *#byId(found: readonly Row[]): Generator<Row, void> {
+    for (const { id } of found) yield* this.#prepare(ROW).all(id ?? null);
   }
 
   //= QUOTA-1
   /** The owner's flows that have not ended, counted up to `most`. */
   countOpen(owner: string, most: number): number {
     return Number(this.#prepare(COUNT_OPEN).get(owner, most)?.["flows"]);
-  }
-
-  #hasFew({ owner, filter: { updatedAfter, controllerId } }: ListLoad): boolean {
-    if (updatedAfter === undefined || controllerId !== undefined) return false;
-    return !this.#isThere(MORE_CHANGED_THAN, owner, updatedAfter, FEW_CHANGED);
   }
 
   #isThere(sql: string, ...values: readonly SQLInputValue[]): boolean {

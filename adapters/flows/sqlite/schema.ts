@@ -88,15 +88,13 @@ CREATE TABLE gone_addresses (route_id TEXT NOT NULL PRIMARY KEY, address TEXT NO
 `;
 
 /**
- * What lists are read by. Each has all that its filters ask for, because SQLite reads the states of several flows to find one.
- * `flows_of_status` also counts the flows that have not ended.
+ * What lists with filters are read by. The last has all that filters ask for, because SQLite reads the states of several flows to
+ * find one. The first also counts the flows that have not ended.
  */
 const LISTED = `
-DROP INDEX flows_of_owner;
-CREATE INDEX flows_of_owner ON flows (owner, made DESC, updated_at);
-CREATE INDEX flows_of_status ON flows (owner, status, made DESC, updated_at);
-CREATE INDEX flows_of_controller ON flows (owner, controller_id, made DESC, updated_at, status);
-CREATE INDEX flows_changed ON flows (owner, updated_at, made, status);
+CREATE INDEX flows_of_status ON flows (owner, status, made DESC);
+CREATE INDEX flows_of_controller ON flows (owner, controller_id, made DESC);
+CREATE INDEX flows_changed ON flows (owner, updated_at, made, status, controller_id);
 `;
 
 /** Each makes the next version of the tables; a released one is never changed. */
