@@ -113,16 +113,16 @@ type Page<T> = { readonly entries: readonly Entry<T>[]; readonly size: number; r
 const fillPage = <T>({ entries, size, hasMore }: Page<T>, { viewOf }: Source<T>): Result<Flows, BadRecord> => {
   const flows: FlowView[] = [];
   const scale = new Scale(MAX_PAGE_BYTES);
-  let next: string | null = null;
-  for (const entry of entries) {
-    if (flows.length === size) return ok({ kind: "flows", flows, next });
-    const view = viewOf(entry.item);
+  for (const { item } of entries) {
+    if (flows.length === size) break;
+    const view = viewOf(item);
     if (view.isErr()) return err(view.error);
-    if (scale.isTooLong(view.value) && flows.length > 0) return ok({ kind: "flows", flows, next });
+    if (scale.isTooLong(view.value) && flows.length > 0) break;
     flows.push(view.value);
-    next = writeCursor(entry);
   }
-  return ok({ kind: "flows", flows, next: hasMore ? next : null });
+  const last = entries[flows.length - 1];
+  const isOver = last === undefined || (flows.length === entries.length && !hasMore);
+  return ok({ kind: "flows", flows, next: isOver ? null : writeCursor(last) });
 };
 
 //= LIST-4

@@ -164,15 +164,13 @@ const isTooLarge = (outcome: Outcome, body: string): boolean =>
  */
 const listBody = (outcome: Outcome, routeId: string): string | undefined => {
   if (outcome.kind !== "flows") return undefined;
-  const texts: string[] = [];
-  let units = 0;
+  let flows = "";
   for (const { text } of outcome.flows) {
-    units += text?.length ?? Infinity;
-    if (text === undefined || units > MAX_LIST_BYTES) return undefined;
-    texts.push(text);
+    if (text === undefined || flows.length + text.length > MAX_LIST_BYTES) return undefined;
+    flows += flows === "" ? text : `,${text}`;
   }
   const next = outcome.next === undefined ? "" : `,"nextCursor":${JSON.stringify(outcome.next)}`;
-  return `{"ok":true,"routeId":${JSON.stringify(routeId)},"result":{"flows":[${texts.join(",")}]${next}}}`;
+  return `{"ok":true,"routeId":${JSON.stringify(routeId)},"result":{"flows":[${flows}]${next}}}`;
 };
 
 const done = (result: Body): Draft => ({ status: 200, result });
