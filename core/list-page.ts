@@ -209,14 +209,25 @@ export const listViews = (answer: Flows, action: ListFlows): Result<Flows, ListF
 const partOf = (answer: Flows, action: ListFlows): Flows | undefined =>
   isPage(answer, action) ? { ...answer, flows: answer.flows.filter(({ json }) => isListed(action, json)) } : undefined;
 
-//= ONCE-6
-/** The flows of a host's list that are looked for; the others do not become views. Throws only what reading a record throws. */
-export const findRecords = (records: unknown, isWanted: (fields: unknown) => boolean): Result<Flows, BadRecord> => {
+/** Of a host's list the records that are wanted, `most` at most. Throws only what reading a record throws. */
+const pick = (
+  records: unknown,
+  isWanted: (record: unknown) => boolean,
+  most: number = Infinity,
+): Result<readonly unknown[], BadRecord> => {
   if (!Array.isArray(records)) return err({ field: "" });
   const wanted: unknown[] = [];
-  for (let index = 0; index < records.length; index += 1) if (isWanted(records[index])) wanted.push(records[index]);
-  return viewFlows(wanted).map((flows) => ({ kind: "flows", flows }));
+  for (let index = 0; index < records.length && wanted.length < most; index += 1)
+    if (isWanted(records[index])) wanted.push(records[index]);
+  return ok(wanted);
 };
+
+//= ONCE-6
+/** The flows of a host's list that are looked for; the others do not become views. Throws only what reading a record throws. */
+export const findRecords = (records: unknown, isWanted: (fields: unknown) => boolean): Result<Flows, BadRecord> =>
+  pick(records, isWanted)
+    .andThen(viewFlows)
+    .map((flows) => ({ kind: "flows", flows }));
 
 /** What a host's record says that it is, if its flow has not ended. */
 const openStatusOf = (record: unknown): (typeof OPEN_STATUSES)[number] | undefined => {
@@ -231,12 +242,8 @@ export const isOpenRecord = (record: unknown): boolean => openStatusOf(record) !
 /**
  * How many of a host's records are of flows that have not ended, counted up to `most`. Throws only what reading a record throws.
  */
-export const countOpen = (records: unknown, most: number): Result<number, BadRecord> => {
-  if (!Array.isArray(records)) return err({ field: "" });
-  let open = 0;
-  for (let index = 0; index < records.length && open < most; index += 1) if (isOpenRecord(records[index])) open += 1;
-  return ok(open);
-};
+export const countOpen = (records: unknown, most: number): Result<number, BadRecord> =>
+  pick(records, isOpenRecord, most).map(({ length }) => length);
 
 /** Since when which flow is open. */
 export type OpenRecord = Pick<FlowRecord, "status" | "createdAt">;

@@ -4,10 +4,12 @@
 import type { Result } from "neverthrow";
 import {
   type FlowRecord,
+  type KeyName,
   type ListLoad,
   type Load,
   MAX_LIST_BYTES,
   type Needs,
+  type SavedRecord,
   type Stored,
   type TaskRecord,
   type Write,
@@ -19,13 +21,19 @@ import type { Outbox } from "./outbox.ts";
 /** Nothing was written. `error` is for the operator. */
 export type StoreFault = { readonly error: unknown };
 
+/** A lookup of single flows, and not of a list. */
+export type FlowLoad = Exclude<Load, ListLoad>;
+
 /** How an engine reads its rows. */
 export type Reading<Row> = {
-  readonly find: (load: Exclude<Load, { readonly kind: "all" }>) => readonly Row[];
+  readonly find: (load: FlowLoad) => readonly Row[];
   readonly list: (load: ListLoad) => Listed<Row>;
   readonly flowOf: (row: Row) => FlowRecord;
   readonly ownerOf: (row: Row) => string;
   readonly tasksOf: (flowId: string) => readonly TaskRecord[];
+  readonly recordOf: (name: KeyName) => SavedRecord | undefined;
+  /** Flows of the owner that have not ended, counted up to `most` or further. */
+  readonly openOf: (wanted: NonNullable<Needs["open"]>) => number;
 };
 
 /** The rows of a list, and what `Stored.page` says of them. */
@@ -65,8 +73,7 @@ const listBy = <Row>(load: ListLoad, { list, flowOf }: Reading<Row>): Stored => 
   return { flows: rows.map(flowOf), tasks: [], page };
 };
 
-/** What an engine loads: the flows that the first successful lookup finds, and the first one's tasks where they are wanted. */
-export const loadBy = <Row>({ load, tasks }: Needs, reading: Reading<Row>): Stored => {
+const flowsBy = <Row>({ load, tasks }: Needs, reading: Reading<Row>): Stored => {
   const { find, flowOf, ownerOf, tasksOf } = reading;
   for (const one of load) {
     if (one.kind === "all") return listBy(one, reading);
@@ -78,6 +85,17 @@ export const loadBy = <Row>({ load, tasks }: Needs, reading: Reading<Row>): Stor
     return one.kind === "due" ? { ...stored, owners: rows.map(ownerOf) } : stored;
   }
   return { flows: [], tasks: [] };
+};
+
+/**
+ * What an engine loads: the flows that the first successful lookup finds, the first one's tasks, an earlier request's record and the
+ * number of open flows, each where it is wanted.
+ */
+export const loadBy = <Row>(needs: Needs, reading: Reading<Row>): Stored => {
+  const stored = flowsBy(needs, reading);
+  const { saved, open } = needs;
+  if (saved === undefined && open === undefined) return stored;
+  return { ...stored, saved: saved && reading.recordOf(saved), open: open && reading.openOf(open) };
 };
 
 /** What a transaction decides: the rows to write, and whatever else its caller wants back. */

@@ -45,36 +45,29 @@ const decodeFlow = (answer: unknown): Decoded<OutcomeOf<"flow">> =>
 const decodeFlows = (answer: unknown): Decoded<OutcomeOf<"flows">> =>
   viewFlows(answer).map((flows) => ({ kind: "flows", flows }));
 
+/** Total: an answer that throws when it is read is a bad one. */
+const total = <T>(read: () => Result<T, BadRecord>): Result<T, BadRecord> => {
+  try {
+    return read();
+  } catch {
+    return bad("");
+  }
+};
+
 //= LIST-5
-/** Of the host's whole list what `action` asks for; undefined when that is too large. Total as `decode` is. */
+/** Of the host's whole list what `action` asks for; undefined when that is too large. */
 export const decodeList = (
   action: ActionOf<"list_flows">,
   answer: unknown,
-): Result<OutcomeOf<"flows"> | undefined, BadRecord> => {
-  try {
-    return listRecords(answer, action);
-  } catch {
-    return bad("");
-  }
-};
+): Result<OutcomeOf<"flows"> | undefined, BadRecord> => total(() => listRecords(answer, action));
 
-/** Of the host's whole list the flows that are looked for. Total as `decode` is. */
-export const decodeFound = (isWanted: (fields: unknown) => boolean, answer: unknown): Decoded => {
-  try {
-    return findRecords(answer, isWanted);
-  } catch {
-    return bad("");
-  }
-};
+/** Of the host's whole list the flows that are looked for. */
+export const decodeFound = (isWanted: (fields: unknown) => boolean, answer: unknown): Decoded =>
+  total(() => findRecords(answer, isWanted));
 
-/** Of the host's whole list the flows that have not ended. Total as `decode` is. */
-export const decodeOpen = (answer: unknown): Result<readonly OpenRecord[], BadRecord> => {
-  try {
-    return openRecords(answer);
-  } catch {
-    return bad("");
-  }
-};
+/** Of the host's whole list the flows that have not ended. */
+export const decodeOpen = (answer: unknown): Result<readonly OpenRecord[], BadRecord> =>
+  total(() => openRecords(answer));
 
 const decodeSummary = (answer: unknown): Decoded<OutcomeOf<"summary">> =>
   optional(answer, viewSummary).map((summary) => ({ kind: "summary", summary: summary ?? null }));
@@ -180,11 +173,6 @@ const decodeUnguarded = (action: FlowAction, answer: unknown, onProse: OnProse):
 };
 
 //= VIEW-4
-/** The outcome of `action` in the Gateway's answer to it. Total: an answer that throws when it is read is a bad one. */
-export const decode = (action: FlowAction, answer: unknown, onProse: OnProse): Decoded => {
-  try {
-    return decodeUnguarded(action, answer, onProse);
-  } catch {
-    return bad("");
-  }
-};
+/** The outcome of `action` in the Gateway's answer to it. */
+export const decode = (action: FlowAction, answer: unknown, onProse: OnProse): Decoded =>
+  total(() => decodeUnguarded(action, answer, onProse));

@@ -15,8 +15,10 @@ import { numberIn, type Row } from "./rows.ts";
 const MORE_THAN = "SELECT 1 FROM flows WHERE owner = ? LIMIT 1 OFFSET ?";
 
 /** An embedded store gives an end to no flow in one of these. */
+export const IS_OPEN = `status IN (${OPEN_STATUSES.map((status) => `'${status}'`).join(", ")})`;
+
 const COUNT_OPEN = `SELECT count(*) AS flows FROM (SELECT 1 FROM flows INDEXED BY flows_of_status
-  WHERE owner = ? AND status IN (${OPEN_STATUSES.map((status) => `'${status}'`).join(", ")}) LIMIT ?)`;
+  WHERE owner = ? AND ${IS_OPEN} LIMIT ?)`;
 
 type Query = { readonly where: string; readonly values: readonly SQLInputValue[] };
 

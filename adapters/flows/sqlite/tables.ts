@@ -6,16 +6,15 @@ import {
   type KeyName,
   MAX_RECORDS,
   type Needs,
-  OPEN_STATUSES,
   RECORD_MS,
   type SavedRecord,
   type Stored,
   type Write,
 } from "../../../core/index.ts";
-import { loadBy, type Reading } from "../engine.ts";
+import { type FlowLoad, loadBy, type Reading } from "../engine.ts";
 import { openFlowsOf, type OpenFlows } from "../open-flows.ts";
 import { EventRows } from "./event-rows.ts";
-import { ListRows } from "./list-rows.ts";
+import { IS_OPEN, ListRows } from "./list-rows.ts";
 import { changing, flowOf, lasting, recordOf, type Row, taskOf, textIn } from "./rows.ts";
 import { Turns } from "./turns.ts";
 
@@ -48,7 +47,7 @@ export const STATEMENTS = {
   countOpen: `SELECT status, count, (SELECT created_at FROM flows INDEXED BY flows_of_status
       WHERE owner = ?1 AND status = found.status AND made = first) AS oldest
     FROM (SELECT status, count(*) AS count, min(made) AS first FROM flows INDEXED BY flows_of_status
-      WHERE owner = ?1 AND status IN (${OPEN_STATUSES.map((status) => `'${status}'`).join(", ")}) GROUP BY status) AS found`,
+      WHERE owner = ?1 AND ${IS_OPEN} GROUP BY status) AS found`,
   update: `UPDATE flows SET ${CHANGING.map((name) => `${name} = ?`).join(", ")} WHERE flow_id = ?`,
   remove: "DELETE FROM flows WHERE flow_id = ?",
   toCancel: `SELECT * FROM flows WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE} LIMIT ?`,
@@ -120,6 +119,8 @@ export class SqliteTables {
     flowOf,
     ownerOf: (row) => textIn(row, "owner"),
     tasksOf: (flowId) => this.#run.tasks.all(flowId).map(taskOf),
+    recordOf: (name) => this.#record(name),
+    openOf: ({ owner, most }) => this.#lists.countOpen(owner, most),
   };
 
   constructor(database: DatabaseSync) {
@@ -130,13 +131,7 @@ export class SqliteTables {
   }
 
   load(needs: Needs): Stored {
-    const stored = loadBy(needs, this.#reading);
-    if (needs.saved === undefined && needs.open === undefined) return stored;
-    return {
-      ...stored,
-      saved: needs.saved === undefined ? undefined : this.#record(needs.saved),
-      open: needs.open === undefined ? undefined : this.#lists.countOpen(needs.open.owner, needs.open.most),
-    };
+    return loadBy(needs, this.#reading);
   }
 
   save(write: Write): void {
@@ -182,7 +177,7 @@ export class SqliteTables {
     this.#run.dropOldest.run(routeId);
   }
 
-  #find(load: Parameters<Reading<Row>["find"]>[0]): readonly Row[] {
+  #find(load: FlowLoad): readonly Row[] {
     switch (load.kind) {
       case "flow":
         return this.#run.find.all(load.flowId, load.owner);
