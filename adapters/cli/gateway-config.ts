@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { err, ok, type Result } from "neverthrow";
 import { type Config, isObject, loadConfig, own, printable, type Route } from "../../core/index.ts";
 import { nodePrimitives } from "../node/index.ts";
-import { readConfigFile, readWritten } from "./config/file.ts";
+import { readConfigFile } from "./config/file.ts";
 import { notServed } from "./config/not-served.ts";
 import { type CliFault, fault } from "./fault.ts";
 import { homeOf } from "./home.ts";
@@ -80,12 +80,12 @@ const idOf = (name: string, { paths }: Config): string => paths.get(name) ?? nam
 /** Path, address and secret of the route that is named by its id, its path or a URL, as far as they are not given. */
 export const callerOf = async (name: string, given: Given, env: Env): Promise<Result<Caller, CliFault>> => {
   const file = gatewayFile(env);
-  const [read, root] = await Promise.all([readConfigFile(file, env), readWritten(file)]);
+  const read = await readConfigFile(file, env);
   if (read.isErr()) return err(read.error);
   const loaded = loadConfig(read.value.config, nodePrimitives.sha256);
   const found = [...loaded.routes.values()].find(({ id, path }) => id === name.trim() || path === name);
   const { secretEnv = VARIABLE, secretFile } = given;
-  const url = given.url ?? addressOf(root.unwrapOr(undefined), env);
+  const url = given.url ?? addressOf(read.value.root, env);
   const route = found?.path ?? name;
   const options = { url, secretEnv, ...(secretFile === undefined ? {} : { secretFile }) };
   if (found !== undefined && given.url === undefined) {

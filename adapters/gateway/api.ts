@@ -57,7 +57,7 @@ export type ControlUiTab = {
   readonly order: number;
   readonly path: string;
   readonly slug: string;
-  readonly requiredScopes: readonly ["operator.read"];
+  readonly requiredScopes: "operator.read"[];
 };
 
 /** Answers one call of an operator's client, by `respond`. */

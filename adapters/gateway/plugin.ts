@@ -6,6 +6,7 @@ import type { RequestEvent } from "../../core/index.ts";
 import { createBridge, type Deliver, isOurs } from "../bridge/bridge.ts";
 import { Log } from "../bridge/log.ts";
 import { newLines } from "../bridge/rule-lines.ts";
+import { linesIn, told, type Told } from "../bridge/told.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import type { Binding } from "../managed-flows/api.ts";
 import { ClaimsFile } from "../managed-flows/claims-file.ts";
@@ -149,12 +150,12 @@ const start = (api: PluginApi, log: Log): void => {
     log,
     onEvent,
   });
+  let notGranted: readonly Told[] = [];
   const status = createStatus({
     config: () => live.config,
     activity,
     store: flows,
-    explain: liveLine,
-    further: () => health.of("paths"),
+    told: () => [...live.config.problems.map((problem) => told(problem, liveLine(problem))), ...notGranted],
     callbacks: () => callbacks.problems(),
     runs: () => agents.standings(),
   });
@@ -180,8 +181,10 @@ const start = (api: PluginApi, log: Log): void => {
     register: (route) => api.registerHttpRoute(route),
     ingress: importIngress(),
     handler,
-    onProblems: (lines) => {
-      const before = health.of("paths");
+    onProblems: (problems) => {
+      const before = linesIn(notGranted);
+      notGranted = problems.map((problem) => told(problem));
+      const lines = linesIn(notGranted);
       report(newLines(new Set(lines), new Set(before)), newLines(new Set(before), new Set(lines)));
       health.set("paths", lines);
     },

@@ -3,10 +3,10 @@
 import { canonicalPath, STATUS_PATH } from "../../core/index.ts";
 import type { StatusDocument } from "../status/document.ts";
 import { type StatusPages, statusPages } from "../status/page.ts";
-import type { HttpHandler, PluginApi } from "./api.ts";
+import type { ControlUiTab, HttpHandler, PluginApi } from "./api.ts";
 import { mayRead, type ScopesOf } from "./scopes.ts";
 
-const TAB = {
+const TAB: ControlUiTab = {
   surface: "tab",
   id: "webhooks-status",
   label: "Webhooks",
@@ -17,7 +17,7 @@ const TAB = {
   path: STATUS_PATH,
   slug: "webhooks",
   requiredScopes: ["operator.read"],
-} as const;
+};
 
 const isRead = (method: string | undefined): boolean => method === "GET" || method === "HEAD";
 

@@ -3,12 +3,9 @@
 
 import {
   type Config,
-  type Effect,
   HIDDEN,
   hideSessions,
   holdsKey,
-  type Problem,
-  problemLine,
   problemName,
   type RequestEvent,
   type Route,
@@ -18,6 +15,7 @@ import { routeSays } from "../bridge/rule-lines.ts";
 import { hideValues } from "../bridge/scrub.ts";
 import { shared } from "../bridge/shared.ts";
 import { shownPath } from "../bridge/shown-path.ts";
+import { linesIn, told, type Told } from "../bridge/told.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { type CountedFlows, createOpenCount, type OpenCount } from "./open-count.ts";
 import type { Activity, Minutes } from "./activity.ts";
@@ -62,10 +60,8 @@ export type StatusOptions = {
   readonly config: () => Config;
   readonly activity: Activity;
   readonly store: Pick<FlowStore, "countOpen">;
-  /** How a problem is told. Default: `problemLine`. Undefined: another line says it already. */
-  readonly explain?: (problem: Problem) => string | undefined;
-  /** What else is wrong, such as secrets that did not resolve. */
-  readonly further?: () => readonly string[];
+  /** All that there is to say. Default: the problems of `config`. */
+  readonly told?: () => readonly Told[];
   readonly callbacks?: () => readonly string[];
   readonly runs?: () => readonly RunsStanding[];
   /** Milliseconds since the epoch, and of a clock that never goes back. */
@@ -78,11 +74,12 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) =>
 /** Answers that were no success, because a delivery that asks for nothing is one, and has a code. */
 const countOf = ({ refused, failed }: Minutes): number => sum(refused) + sum(failed);
 
-type Told = ReadonlyMap<string | undefined, readonly string[]>;
+/** By route, and of none. */
+type Lines = ReadonlyMap<string | undefined, readonly string[]>;
 
 type Hours = ReadonlyMap<string, Minutes>;
 
-const liveOf = (route: Route, told: Told, hours: Hours): RouteStanding => {
+const liveOf = (route: Route, lines: Lines, hours: Hours): RouteStanding => {
   const id = routeName(route);
   const hour = hours.get(id);
   return {
@@ -90,32 +87,9 @@ const liveOf = (route: Route, told: Told, hours: Hours): RouteStanding => {
     state: "live",
     path: shownPath(route),
     says: routeSays(route),
-    problems: told.get(route.id) ?? [],
+    problems: lines.get(route.id) ?? [],
     ...(hour === undefined ? {} : { hour }),
   };
-};
-
-/** A line of the document, and whose it is. */
-type Line = { readonly routeId: string | undefined; readonly effect: Effect | undefined; readonly line: string };
-
-const NAMED = /^route (?<name>.*?) (?<word>skipped|cold|without callbacks|advice): /su;
-
-const WORDS: ReadonlyMap<string | undefined, Effect> = new Map<string, Effect>([
-  ["skipped", "skipped"],
-  ["cold", "cold"],
-  ["without callbacks", "untold"],
-  ["advice", "advice"],
-]);
-
-/** Lines that are not of `config` and name one of its routes are that route's. */
-const namedLines = ({ routes, problems }: Config, lines: readonly string[]): readonly Line[] => {
-  if (lines.length === 0) return [];
-  const known = [...[...routes.values()].map(({ id }) => id), ...problems.flatMap(({ routeId }) => routeId ?? [])];
-  const byName = new Map(known.map((id) => [problemName(id), id]));
-  return lines.map((line) => {
-    const { name = "", word } = NAMED.exec(line)?.groups ?? {};
-    return { routeId: byName.get(name), effect: WORDS.get(word), line };
-  });
 };
 
 /** As problems write them: ids that hold the session key of their route. */
@@ -126,19 +100,11 @@ const namesWithKey = ({ routes, problems }: Config): readonly string[] => [
   ]),
 ];
 
-/** All that there is to say, without session keys. A line names its route, whose id may be one. */
-const linesOf = (
-  config: Config,
-  explain: NonNullable<StatusOptions["explain"]>,
-  further: readonly string[],
-): readonly Line[] => {
+/** The lines without session keys. One names its route, whose id may be a key. */
+const withoutKeys = (config: Config, all: readonly Told[]): readonly Told[] => {
   const names = namesWithKey(config);
   const keys = new Map([...config.routes.values()].map(({ id, sessionKey }) => [id, sessionKey]));
-  const told = config.problems.flatMap((problem): Line[] => {
-    const line = explain(problem);
-    return line === undefined ? [] : [{ routeId: problem.routeId, effect: problem.effect, line }];
-  });
-  return [...told, ...namedLines(config, further)].map(({ line, ...whose }) => {
+  return all.map(({ line, ...whose }) => {
     const key = keys.get(whose.routeId ?? "");
     const hidden = [...(key === undefined ? [] : [key]), ...names.filter((name) => line.includes(name))];
     return { ...whose, line: hideSessions(hideValues(line, hidden), HIDDEN) };
@@ -147,22 +113,24 @@ const linesOf = (
 
 /** The lines of each route, those of none, and those of callbacks that nobody gets. */
 const sorted = (
-  { routes }: Config,
-  lines: readonly Line[],
-): { readonly told: Told; readonly untold: readonly string[] } => {
+  { routes, problems }: Config,
+  all: readonly Told[],
+): { readonly lines: Lines; readonly untold: readonly string[] } => {
   const live = new Set([...routes.values()].map(({ id }) => id));
+  const rows = new Set([...live, ...problems.map(({ routeId }) => routeId)]);
   // a path that is not granted must not hide in the row of a route that lives
-  const isGeneral = ({ routeId, effect }: Line): boolean => effect !== "advice" && live.has(routeId ?? "");
-  const others = lines.filter(({ effect }) => effect !== "untold");
-  const grouped = Map.groupBy(others, (line) => (isGeneral(line) ? undefined : line.routeId));
+  const isGeneral = ({ routeId, effect }: Told): boolean =>
+    !rows.has(routeId) || (effect !== "advice" && live.has(routeId ?? ""));
+  const others = all.filter(({ effect }) => effect !== "untold");
+  const grouped = Map.groupBy(others, (one) => (isGeneral(one) ? undefined : one.routeId));
   return {
-    told: new Map([...grouped].map(([routeId, some]) => [routeId, some.map(({ line }) => line)])),
-    untold: lines.filter(({ effect }) => effect === "untold").map(({ line }) => line),
+    lines: new Map([...grouped].map(([routeId, some]) => [routeId, linesIn(some)])),
+    untold: linesIn(all.filter(({ effect }) => effect === "untold")),
   };
 };
 
 /** Routes that do not live. One whose problems are all cold lives once its secret resolves. */
-const deadOf = ({ routes, problems }: Config, told: Told): readonly RouteStanding[] => {
+const deadOf = ({ routes, problems }: Config, lines: Lines): readonly RouteStanding[] => {
   const live = new Set([...routes.values()].map(({ id }) => id));
   const wrong = problems.filter(({ effect, routeId }) => effect !== "advice" && !live.has(routeId ?? ""));
   const byRoute = Map.groupBy(wrong, ({ routeId }) => routeId);
@@ -171,7 +139,7 @@ const deadOf = ({ routes, problems }: Config, told: Told): readonly RouteStandin
     const state = faults.every(({ effect }) => effect === "cold") ? "cold" : "skipped";
     const isHidden = faults.some(({ isKeyInId }) => isKeyInId);
     const id = isHidden ? HIDDEN : hideSessions(problemName(routeId), HIDDEN);
-    return [{ id, state, says: [], problems: told.get(routeId) ?? [] }];
+    return [{ id, state, says: [], problems: lines.get(routeId) ?? [] }];
   });
 };
 
@@ -181,15 +149,16 @@ const sessionsOf = ({ routes }: Config): readonly string[] => [
 
 //= STATUS-1
 const documentOf = async (options: StatusOptions, countFlows: OpenCount): Promise<StatusDocument> => {
-  const { activity, explain = problemLine, further, callbacks, runs, now = Date.now } = options;
+  const { activity, callbacks, runs, now = Date.now } = options;
   const config = options.config();
+  const said = options.told?.() ?? config.problems.map((problem) => told(problem));
   const { all, routes: hours, codes, latest } = activity.read();
-  const { told, untold } = sorted(config, linesOf(config, explain, further?.() ?? []));
+  const { lines, untold } = sorted(config, withoutKeys(config, said));
   return {
     at: now(),
     since: activity.since,
-    routes: [...[...config.routes.values()].map((route) => liveOf(route, told, hours)), ...deadOf(config, told)],
-    problems: told.get(undefined) ?? [],
+    routes: [...[...config.routes.values()].map((route) => liveOf(route, lines, hours)), ...deadOf(config, lines)],
+    problems: lines.get(undefined) ?? [],
     hour: all,
     codes: [...codes]
       .map(([code, minutes]) => ({ code, count: countOf(minutes) }))

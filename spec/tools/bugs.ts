@@ -3116,8 +3116,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/gateway/paths.ts",
-        was: "&& !this.#add(path)) lines",
-        becomes: "&& !this.#add(path) && path === routeId) lines",
+        was: "&& !this.#add(path)) problems",
+        becomes: "&& !this.#add(path) && path === routeId) problems",
       },
     ],
     model: {

@@ -12,10 +12,10 @@ import {
   withoutAgents,
   withWeaknesses,
 } from "../../../core/index.ts";
-import { refusedProxy, wideProxy } from "../../node/client.ts";
+import { linesIn } from "../../bridge/told.ts";
 import { forwardedClient, nodePrimitives } from "../../node/index.ts";
-import { readConfigFile, readWritten } from "../config/file.ts";
-import { explainOf } from "../config/explain.ts";
+import { readConfigFile } from "../config/file.ts";
+import { allSaid } from "../config/explain.ts";
 import type { CliFault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { at } from "../members.ts";
@@ -37,24 +37,17 @@ export const check = async (
   io: Io,
   complete: Complete = forServer,
 ): Promise<Result<number, CliFault>> => {
-  const [read, whole] = await Promise.all([readConfigFile(file, io.env), readWritten(file)]);
-  const root = whole.unwrapOr(undefined);
-  const isOfGateway = own(root, "routes") === undefined;
-  const written = isOfGateway ? at(root, "plugins", "entries", "webhooks", "config") : root;
+  const read = await readConfigFile(file, io.env);
   return read.map((server) => {
-    const { config, trustedProxies, unresolved } = server;
-    const { routes, problems } = complete(loadConfig(config, nodePrimitives.sha256), written, isOfGateway);
-    const { refused, wide } = forwardedClient(trustedProxies);
-    const proxies = refused.map(refusedProxy);
-    const linesOf = (isAdvice: boolean): readonly string[] =>
-      problems
-        .filter(({ effect }) => (effect === "advice") === isAdvice)
-        .map(explainOf(server))
-        .filter((line) => line !== undefined);
-    const advice = [...server.advice, ...linesOf(true), ...wide.map(wideProxy)];
-    const lines = [...unresolved, ...linesOf(false), ...proxies];
-    if (routes.size === 0 && lines.length === 0) lines.push(`${emptiness(config)}.`);
-    for (const line of [...lines, ...advice]) io.out(`${line}\n`);
+    const { root } = server;
+    const isOfGateway = own(root, "routes") === undefined;
+    const written = isOfGateway ? at(root, "plugins", "entries", "webhooks", "config") : root;
+    const loaded = complete(loadConfig(server.config, nodePrimitives.sha256), written, isOfGateway);
+    const { routes } = loaded;
+    const { broken, advice } = allSaid(server, loaded, forwardedClient(server.trustedProxies));
+    const lines = [...linesIn(broken)];
+    if (routes.size === 0 && lines.length === 0) lines.push(`${emptiness(server.config)}.`);
+    for (const line of [...lines, ...linesIn(advice)]) io.out(`${line}\n`);
     for (const route of routes.values()) {
       const name = `route ${printable(route.id)}`;
       io.out(`${name} would be served at ${route.path}\n`);

@@ -126,11 +126,11 @@ export class Operator {
     const { live, store, callbacks } = this.#parts;
     return createStatus({
       config: () => live.served.config,
-      explain: (problem) => live.served.explain(problem),
-      further: () => [
-        ...(live.refused === undefined ? [] : [live.refused]),
+      told: () => [
+        ...live.served.explained,
+        ...(live.refused === undefined ? [] : [{ line: live.refused }]),
         ...live.served.further,
-        ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : []),
+        ...(this.#audit?.isBroken === true ? [{ line: AUDIT_BROKEN }] : []),
       ],
       activity: this.#activity,
       store,

@@ -1,9 +1,10 @@
 // Exchanges what a running server serves, all or nothing: what is read anew takes effect as a whole, or not at all.
 
 import type { Result } from "neverthrow";
-import { isoTime, UNSERVED } from "../../../core/index.ts";
+import { isoTime, problemName, problemStart, UNSERVED } from "../../../core/index.ts";
 import type { Logger } from "../../bridge/log.ts";
 import { newLines, ruleLines } from "../../bridge/rule-lines.ts";
+import { linesIn, type Told } from "../../bridge/told.ts";
 import type { RunningServer } from "../../server/server.ts";
 import type { Prints } from "../watch.ts";
 import type { ReadFault, Served } from "./served.ts";
@@ -16,12 +17,11 @@ export type ReloadOptions = {
 };
 
 /** The line of a route that a start would skip, in words that are true while the route is still served. */
-const reasonOf = (line: string): string =>
-  line
-    .replace(/^(?:route (.*?) )?(?:skipped|cold|without callbacks): /su, (_, id?: string) =>
-      id === undefined ? "" : `Route ${id}: `,
-    )
-    .replace(UNSERVED, "");
+const reasonOf = ({ line, routeId, effect }: Told): string => {
+  if (effect === undefined) return line.replace(UNSERVED, "");
+  const name = routeId === undefined ? "" : `Route ${problemName(routeId)}: `;
+  return `${name}${line.slice(problemStart(effect, routeId).length)}`.replace(UNSERVED, "");
+};
 
 const refusedLine = (at: number, why: string): string => {
   const [first = ""] = why.split("\n");
@@ -100,13 +100,14 @@ export class Live {
     if (read.isErr()) return keep(read.error.sentence);
     const before = this.#served;
     const { broken, advice, tls, config, idle } = read.value;
-    const isNew = (line: string): boolean => ![...before.broken, ...before.advice].includes(line);
+    const known = new Set(linesIn([...before.broken, ...before.advice]));
+    const isNew = ({ line }: Told): boolean => !known.has(line);
     const faults = broken.filter(isNew);
     if (faults.length > 0) return keep(faults.map(reasonOf).join(" "));
     if (tls !== undefined && renew(tls).isErr()) return keep("The certificate cannot be used. Give both files as PEM.");
     this.#served = read.value;
     this.#refused = undefined;
-    for (const line of advice.filter(isNew)) logger.warn(line);
+    for (const { line } of advice.filter(isNew)) logger.warn(line);
     logger.info(`reloaded: ${String(config.routes.size)} route${config.routes.size === 1 ? "" : "s"}`);
     for (const line of changes(rulesOf(before), rulesOf(read.value))) logger.info(line);
     if (idle !== undefined) logger.warn(idle);

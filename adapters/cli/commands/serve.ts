@@ -165,7 +165,7 @@ const runServer = async (
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
   const { logger, log, onError } = logs;
-  for (const line of [...broken, ...advice]) logger.warn(line);
+  for (const { line } of [...broken, ...advice]) logger.warn(line);
   const { host, port, keepAlive } = options;
   let listener: NodeListener;
   let flows: SqliteFlows;

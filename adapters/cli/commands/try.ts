@@ -43,8 +43,8 @@ const served = (config: unknown, id: string): Route | undefined =>
 
 /** The route as it would be served if its secret, which could not be resolved, were there. */
 const withoutSecret = (id: string, { config, unresolved }: ServerConfig): Tried | undefined => {
-  const start = problemStart("cold", id);
-  const unset = unresolved.find((line) => line.startsWith(start))?.slice(start.length);
+  const said = unresolved.find(({ routeId, effect }) => routeId === id && effect === "cold");
+  const unset = said?.line.slice(problemStart("cold", id).length);
   const all = own(config, "routes");
   const [name, written] = Object.entries(isObject(all) ? all : {}).find(([one]) => one.trim() === id) ?? [];
   if (unset === undefined || name === undefined || !isObject(written)) return undefined;

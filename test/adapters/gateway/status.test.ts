@@ -7,20 +7,23 @@ import type { PluginApi } from "../../../adapters/gateway/api.ts";
 import { DESCRIPTOR, type HostCommand, METHOD, offerCommand, offerStatus } from "../../../adapters/gateway/command.ts";
 import { Health } from "../../../adapters/gateway/health.ts";
 import { offerStatusPage } from "../../../adapters/gateway/status-page.ts";
+import { told } from "../../../adapters/bridge/told.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
 import { createStatus, type StatusDocument } from "../../../adapters/status/document.ts";
 import { loadConfig, sha256, STATUS_PATH } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
 
-const tell = (config: unknown, health: Health = new Health()): Promise<StatusDocument> =>
-  createStatus({
-    config: () => loadConfig(config, sha256),
+const tell = (written: unknown, health: Health = new Health()): Promise<StatusDocument> => {
+  const config = loadConfig(written, sha256);
+  return createStatus({
+    config: () => config,
     activity: new Activity(),
     store: memoryFlows(),
-    further: () => health.of("paths"),
+    told: () => [...config.problems.map((problem) => told(problem)), ...health.of("paths").map((line) => ({ line }))],
     callbacks: () => health.of("callbacks"),
   })();
+};
 
 const SECRET = "k9Xw2Qz7Lp4Vb8Nt-secret";
 
@@ -57,9 +60,9 @@ test("GATEWAY-1: paths that the Gateway does not grant, callbacks that are not d
   const health = new Health();
   health.set("paths", ["route late skipped: path is not granted of agent:main:main."]);
   health.set("callbacks", ["route a: callbacks wait."]);
-  const told = await tell({ routes: 7 }, health);
-  expect(told).toMatchObject({ routes: [], callbacks: ["route a: callbacks wait."] });
-  expect(told.problems).toEqual([
+  const document = await tell({ routes: 7 }, health);
+  expect(document).toMatchObject({ routes: [], callbacks: ["route a: callbacks wait."] });
+  expect(document.problems).toEqual([
     expect.stringContaining("routes must be an object"),
     "route late skipped: path is not granted of [hidden]",
   ]);

@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { loadConfig, problemLine } from "../../../core/index.ts";
+import { loadConfig } from "../../../core/index.ts";
+import { told } from "../../../adapters/bridge/told.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
@@ -113,15 +114,23 @@ test("GATEWAY-1, NOTIFY-9: a line of another source stands in the row of its rou
     other: "route cold-as-ice cold: not one of these.",
     proxy: "trustedProxies x is not an address.",
   };
+  const config = loadConfig({ routes }, sha256);
+  const problems = config.problems.filter(({ effect }) => effect !== "cold");
   const found = await statusOf({
-    config: () => loadConfig({ routes }, sha256),
+    config: () => config,
     activity,
     store,
-    explain: (problem) => (problem.effect === "cold" ? undefined : problemLine(problem)),
-    further: () => Object.values(lines),
+    told: () => [
+      ...problems.map((problem) => told(problem)),
+      { routeId: "cold", effect: "cold", line: lines.cold },
+      { routeId: "live", effect: "advice", line: lines.advice },
+      { routeId: "live", effect: "skipped", line: lines.path },
+      { routeId: "cold-as-ice", effect: "cold", line: lines.other },
+      { line: lines.proxy },
+    ],
     callbacks: () => ["route live has callbacks that nobody took."],
   });
-  expect(found.routes.map(({ id, problems }) => [id, problems])).toEqual([
+  expect(found.routes.map(({ id, problems: why }) => [id, why])).toEqual([
     ["live", [lines.advice]],
     ["mute", []],
     ["cold", [lines.cold]],
