@@ -7,12 +7,16 @@ import { type Delivery, deliveryOf } from "./delivery.ts";
 import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, nestsDeeper, parseJson } from "./json.ts";
 import { mapDelivery, type Mapped, type MappingFault, ruleName } from "./mapping.ts";
 import { isObject, own } from "./own.ts";
+import { type Refusal, refusalBy } from "./policy.ts";
 import type { Primitives } from "./primitives.ts";
 import { MAX_BODY_BYTES, type Proved } from "./prove.ts";
 import type { Fault, Rejection } from "./rejection.ts";
 import type { Route } from "./route.ts";
 import { isTimely } from "./signature.ts";
 import { clip } from "./text.ts";
+
+/** What is asked of the store. `bind`: the key of the flow that it is about. `rule`: the place of the rule that asks for it. */
+type Asked = { readonly action: FlowAction; readonly bind: string | undefined; readonly rule: number | undefined };
 
 //= AUTH-1, SCOPE-1
 class AcceptedCommand {
@@ -22,14 +26,17 @@ class AcceptedCommand {
   readonly delivery: Delivery;
   readonly client: string;
   readonly authenticated: AuthenticatedRoute;
+  /** The place of the rule that made the action; undefined when it is the caller's own. */
+  readonly rule: number | undefined;
   declare protected readonly sealed: true;
 
-  constructor(authenticated: AuthenticatedRoute, action: FlowAction, delivery: Delivery, client: string) {
+  constructor(authenticated: AuthenticatedRoute, { action, rule }: Asked, delivery: Delivery, client: string) {
     this.route = authenticated.route;
     this.action = action;
     this.delivery = delivery;
     this.client = client;
     this.authenticated = authenticated;
+    this.rule = rule;
   }
 }
 
@@ -62,14 +69,23 @@ const NOT_UTF8 = invalid({ sentence: "The body is not valid UTF-8" });
 const withController = (action: Action, { controllerId }: Route): FlowAction =>
   action.action === "create_flow" ? { ...action, controllerId: action.controllerId ?? controllerId } : action;
 
-/** What is asked of the store. `bind`: the key of the flow that it is about. */
-type Asked = { readonly action: FlowAction; readonly bind: string | undefined };
-
 const actionIn = (body: unknown, isPlain: boolean, route: Route): Result<FlowAction, Fault> => {
   const fault = isPlain ? undefined : memberFault(body);
   if (fault !== undefined) return err(fault);
   const action = parseAction(body);
   return action.isErr() ? err(action.error) : ok(withController(action.value, route));
+};
+
+//= POLICY-1, POLICY-2, POLICY-3, POLICY-5
+/** The only place where an action becomes what is asked of the store, so that nothing gets past the route's policy. */
+const confined = (
+  action: FlowAction,
+  bind: string | undefined,
+  { policy, controllerId }: Route,
+  rule?: number,
+): Result<Asked, Refusal> => {
+  const refusal = policy === undefined ? undefined : refusalBy(policy, action, controllerId, rule);
+  return refusal === undefined ? ok({ action, bind, rule }) : err(refusal);
 };
 
 const REASONS = {
@@ -85,21 +101,21 @@ const unmapped = (rule: number, sentence: string): Rejection => ({
 });
 
 //= MAP-6, MAP-7
-const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result<Asked, Rejection> => {
+const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result<Asked, Refusal> => {
   if (mapped.isErr()) {
     const { rule, path, reason } = mapped.error;
     return err(unmapped(rule, `${path} ${REASONS[reason]}`));
   }
   const { rule, key, body } = mapped.value;
   return actionIn(body, false, route)
-    .map((action) => ({ action, bind: key }))
-    .mapErr(({ field, sentence }) => unmapped(rule, field === undefined ? sentence : `${field}: ${sentence}`));
+    .mapErr(({ field, sentence }) => unmapped(rule, field === undefined ? sentence : `${field}: ${sentence}`))
+    .andThen((action) => confined(action, key, route, rule));
 };
 
 //= ACTION-1
-const askedByCaller = (body: unknown, isPlain: boolean, route: Route): Result<Asked, Rejection> => {
+const askedByCaller = (body: unknown, isPlain: boolean, route: Route): Result<Asked, Refusal> => {
   const action = actionIn(body, isPlain, route);
-  return action.isErr() ? err(invalid(action.error)) : ok({ action: action.value, bind: undefined });
+  return action.isErr() ? err(invalid(action.error)) : confined(action.value, undefined, route);
 };
 
 const isNamedAction = (body: unknown): boolean => {
@@ -113,7 +129,7 @@ const askedOf = (
   { authenticated, located }: Proved,
   body: JsonValue,
   isPlain: boolean,
-): Result<Asked, Rejection> | undefined => {
+): Result<Asked, Refusal> | undefined => {
   const { route } = authenticated;
   if (route.deliveries === undefined) return askedByCaller(body, isPlain, route);
   const mapped = mapDelivery(route.deliveries.rules, { payload: body, header: located.head.header });
@@ -124,13 +140,13 @@ const askedOf = (
 //= ORDER-1, ORDER-2, BODY-1
 /**
  * The command; undefined when the delivery asks for nothing. `now`: milliseconds since the epoch. Errs: invalid_json,
- * invalid_request, mapping_failed; unauthorized when a time inside the signed body is far.
+ * invalid_request, mapping_failed, action_not_allowed; unauthorized when a time inside the signed body is far.
  */
 export const accept = (
   proved: Proved,
   { decodeUtf8, sha256 }: Primitives,
   now: number,
-): Result<Command | undefined, Rejection> => {
+): Result<Command | undefined, Refusal> => {
   const { authenticated, located, body, claim } = proved;
   const text = decodeUtf8(body);
   if (text === undefined) return err(NOT_UTF8);
@@ -144,5 +160,5 @@ export const accept = (
   if (asked.isErr()) return err(asked.error);
   const delivery = deliveryOf(proved, payload, asked.value, sha256);
   if (delivery.isErr()) return err(invalid(delivery.error));
-  return ok(new AcceptedCommand(authenticated, asked.value.action, delivery.value, located.client));
+  return ok(new AcceptedCommand(authenticated, asked.value, delivery.value, located.client));
 };

@@ -2,7 +2,8 @@
 
 import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
-import { ACTIVE_STATUSES, CHILD_RUNTIMES, NOTIFY_POLICIES, OPEN_STATUSES } from "./flow.ts";
+import { CURSOR } from "./cursor.ts";
+import { ACTIVE_STATUSES, CHILD_RUNTIMES, FLOW_STATUSES, NOTIFY_POLICIES, OPEN_STATUSES } from "./flow.ts";
 import type { JsonValue } from "./json.ts";
 import { isObject, own } from "./own.ts";
 import type { Fault } from "./rejection.ts";
@@ -45,6 +46,24 @@ const getFlow = z
     path: ["afterRevision"],
     error: WAITS_FOR_NOTHING,
   });
+
+/** Flows that one page may have. */
+export const MAX_PAGE = 500;
+
+const NO_LIMIT = `must be a whole number from 1 to ${String(MAX_PAGE)}`;
+const NO_STATUS = `must be one of ${FLOW_STATUSES.join(", ")}`;
+const NO_TEXT = "must be a text that is not empty";
+const NO_TIME = "must be a whole number of milliseconds since 1970";
+const NO_CURSOR = "must be a nextCursor of an earlier answer";
+
+const listFlows = z.strictObject({
+  action: z.literal("list_flows"),
+  limit: z.int({ error: NO_LIMIT }).min(1, { error: NO_LIMIT }).max(MAX_PAGE, { error: NO_LIMIT }).optional(),
+  cursor: z.string({ error: NO_CURSOR }).regex(CURSOR, { error: NO_CURSOR }).optional(),
+  status: z.enum(FLOW_STATUSES, { error: NO_STATUS }).optional(),
+  controllerId: z.string({ error: NO_TEXT }).trim().min(1, { error: NO_TEXT }).optional(),
+  updatedAfter: z.int({ error: NO_TIME }).nonnegative({ error: NO_TIME }).optional(),
+});
 
 const setWaiting = z.strictObject({
   action: z.literal("set_waiting"),
@@ -106,7 +125,7 @@ const runTask = z
 export const ACTIONS = {
   create_flow: createFlow,
   get_flow: getFlow,
-  list_flows: z.strictObject({ action: z.literal("list_flows") }),
+  list_flows: listFlows,
   find_latest_flow: z.strictObject({ action: z.literal("find_latest_flow") }),
   resolve_flow: z.strictObject({ action: z.literal("resolve_flow"), token: text }),
   get_task_summary: z.strictObject({ action: z.literal("get_task_summary"), flowId: text }),

@@ -1,6 +1,7 @@
 // The steps before the body: locate finds the route, the limits count the request, admit judges it.
 
 import { err, ok, type Result } from "neverthrow";
+import type { Allowance } from "./allowance.ts";
 import { authenticate, type AuthenticatedRoute, UNAUTHORIZED } from "./authenticate.ts";
 import { networkOf } from "./network.ts";
 import type { Rejection } from "./rejection.ts";
@@ -23,14 +24,22 @@ export type Located = {
 
 /** What the limits say of one request. Only an admitted one holds a slot. */
 export type Verdict =
-  /** `isKnown`: the client has proved itself on this route before. Said for signed routes only. */
-  | { readonly kind: "admitted"; readonly isKnown?: boolean }
+  /**
+   * `isKnown`: the client has proved itself on this route before. Said for signed routes only. `allowance`: what it is told once
+   * it is authenticated; without it, nothing.
+   */
+  | { readonly kind: "admitted"; readonly isKnown?: boolean; readonly allowance?: Allowance }
   | { readonly kind: "rate_limited" | "too_many_in_flight"; readonly retryAfterMs: number };
 
 /** How an admitted request has shown that it may act for its route, or what its body must prove yet. */
 export type Proof =
   | { readonly kind: "authenticated"; readonly authenticated: AuthenticatedRoute }
-  | { readonly kind: "signature_due"; readonly claim: Claim; readonly isKnown: boolean };
+  | {
+      readonly kind: "signature_due";
+      readonly claim: Claim;
+      readonly isKnown: boolean;
+      readonly allowance: Allowance | undefined;
+    };
 
 class AdmittedRequest {
   readonly located: Located;
@@ -76,16 +85,21 @@ const WHY = {
 } as const satisfies Record<Unproved, string>;
 
 //= ORDER-1, ORDER-2, AUTH-1
-const proofOf = ({ route, head }: Located, isKnown: boolean, hash: Sha256, now: number): Result<Proof, Rejection> => {
+const proofOf = (
+  { route, head }: Located,
+  { isKnown = false, allowance }: Extract<Verdict, { kind: "admitted" }>,
+  hash: Sha256,
+  now: number,
+): Result<Proof, Rejection> => {
   const { credential } = route;
   if (credential.kind === "secret") {
-    const authenticated = authenticate(route, head.header, hash);
+    const authenticated = authenticate(route, head.header, hash, allowance);
     return authenticated.isErr()
       ? err(authenticated.error)
       : ok({ kind: "authenticated", authenticated: authenticated.value });
   }
   return readSignature(credential.scheme, head.header, now)
-    .map((claim): Proof => ({ kind: "signature_due", claim, isKnown }))
+    .map((claim): Proof => ({ kind: "signature_due", claim, isKnown, allowance }))
     .mapErr((why) => ({ ...UNAUTHORIZED, why: WHY[why] }));
 };
 
@@ -99,8 +113,7 @@ export const admit = (located: Located, verdict: Verdict, hash: Sha256, now: num
   if (verdict.kind === "rate_limited") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
   const media = checkMediaType(located.head.header);
   if (media.isErr()) return err(isSigned(located.route) && isForm(located.head.header) ? FORM : media.error);
-  if (verdict.kind === "too_many_in_flight") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
-  const isKnown = verdict.kind === "admitted" && verdict.isKnown === true;
-  const proof = proofOf(located, isKnown, hash, now);
+  if (verdict.kind !== "admitted") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
+  const proof = proofOf(located, verdict, hash, now);
   return proof.isErr() ? err(proof.error) : ok(new AdmittedRequest(located, proof.value));
 };

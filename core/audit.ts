@@ -34,12 +34,27 @@ export type AuditEvent = {
   readonly action?: ActionName;
   /** The client's network, as `networkOf` gives it. */
   readonly client?: string;
-  /** Set when the request presented the route's `previousSecret`. */
-  readonly secret?: "previous";
+  /** Which secret of the route the request presented. Absent unless one was right; the log names only a previous one. */
+  readonly secret?: "current" | "previous";
   /** Set when the answer is that of an earlier request. */
   readonly replayed?: true;
-  /** Why a rule made no action of a delivery, as `ruleFault` gives it, or what a signature lacks. For the operator only. */
+  /** Why a rule made no action of a delivery, as `ruleFault` gives it, what a signature lacks, what the route does not allow, or which quota is full. For the operator only. */
   readonly fault?: string;
+};
+
+//= AUDIT-5
+/** What an audit file and `onEvent` are told of each request: the log's event, and what the log has no room for. */
+export type RequestEvent = AuditEvent & {
+  /** Milliseconds since the epoch: when the request's head was there. */
+  readonly time: number;
+  /** From then until the answer was ready to be sent. */
+  readonly durationMs: number;
+  /** The flow that the answer is about: an id of the store's, never a caller's text. */
+  readonly flowId?: string;
+  /** The name of the rule that took the delivery, such as `deliveries[0]`. */
+  readonly rule?: string;
+  /** The sender's trace. Absent unless the credential was right. */
+  readonly traceparent?: string;
 };
 
 /** UTF-16 units of a rule's fault. */
@@ -60,7 +75,7 @@ export const auditLine = ({ status, code, routeId, action, client, secret, repla
   const route = routeId === undefined ? "" : `route=${printable(routeId)} `;
   const named = action === undefined ? "" : `action=${action} `;
   const from = client === undefined ? "" : `client=${printable(client)} `;
-  const more = `${secret === undefined ? "" : ` secret=${secret}`}${replayed === undefined ? "" : " replayed"}`;
+  const more = `${secret === "previous" ? " secret=previous" : ""}${replayed === undefined ? "" : " replayed"}`;
   const why = fault === undefined ? "" : ` ${printable(fault, MAX_FAULT)}`;
   return `${route}${named}${from}status=${String(status)}${code === undefined ? "" : ` code=${printable(code)}`}${more}${why}`;
 };

@@ -1,6 +1,7 @@
 // Checks a request's credential against its route. The only file that makes an AuthenticatedRoute.
 
 import { err, ok, type Result } from "neverthrow";
+import type { Allowance } from "./allowance.ts";
 import type { Rejection } from "./rejection.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { Route } from "./route.ts";
@@ -19,11 +20,14 @@ class Authenticated {
   readonly route: Route;
   /** Whether it was the secret from before the last rotation. */
   readonly isPrevious: boolean;
+  /** What its client may be told of the limits. */
+  readonly allowance: Allowance | undefined;
   declare protected readonly sealed: true;
 
-  constructor(route: Route, isPrevious: boolean) {
+  constructor(route: Route, isPrevious: boolean, allowance: Allowance | undefined) {
     this.route = route;
     this.isPrevious = isPrevious;
+    this.allowance = allowance;
   }
 }
 
@@ -32,8 +36,12 @@ export type AuthenticatedRoute = Authenticated;
 /** The refusal of every credential, whatever is wrong with it. */
 export const UNAUTHORIZED: Rejection = { code: "unauthorized" };
 
-const proof = (route: Route, place: number | undefined): Result<AuthenticatedRoute, Rejection> =>
-  place === undefined || place < 0 ? err(UNAUTHORIZED) : ok(new Authenticated(route, place > 0));
+const proof = (
+  route: Route,
+  place: number | undefined,
+  allowance: Allowance | undefined,
+): Result<AuthenticatedRoute, Rejection> =>
+  place === undefined || place < 0 ? err(UNAUTHORIZED) : ok(new Authenticated(route, place > 0, allowance));
 
 const isBlank = (unit: number): boolean => unit === 0x20 || unit === 0x09;
 
@@ -79,12 +87,13 @@ export const authenticate = (
   route: Route,
   header: RequestHead["header"],
   hash: Sha256,
+  allowance?: Allowance,
 ): Result<AuthenticatedRoute, Rejection> => {
   if (route.credential.kind !== "secret") return err(UNAUTHORIZED);
   const { secrets, header: ownName } = route.credential;
   const credential = credentialOf(header, ownName);
   const isPossible = credential.trim() !== "" && credential.length <= MAX_SECRET_BYTES;
-  return isPossible ? proof(route, placeOf(secrets, credential, hash)) : err(UNAUTHORIZED);
+  return isPossible ? proof(route, placeOf(secrets, credential, hash), allowance) : err(UNAUTHORIZED);
 };
 
 //= AUTH-5, AUTH-6, SIGN-4, SIGN-6
@@ -94,7 +103,8 @@ export const authenticateBody = (
   claim: Claim,
   body: Uint8Array,
   hash: HmacSha256,
+  allowance?: Allowance,
 ): Result<AuthenticatedRoute, Rejection> =>
   route.credential.kind === "signature"
-    ? proof(route, verifySignature(claim, route.credential.keys, body, hash))
+    ? proof(route, verifySignature(claim, route.credential.keys, body, hash), allowance)
     : err(UNAUTHORIZED);

@@ -3,34 +3,42 @@
 
 import { err, ok } from "neverthrow";
 import * as z from "zod";
+import { auditOf, auditSchema, type AuditSettings } from "./audit-config.ts";
+import { holdsKey } from "./audit.ts";
 import { isObject, own } from "./own.ts";
 import { fieldFault, parseRoute, problemName, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
 import type { Fault } from "./rejection.ts";
 import type { Credential, Route, Routes } from "./route.ts";
 import { digestSecret, type Sha256 } from "./secret.ts";
 import { signingKey } from "./signature.ts";
+import { STRONG_SECRET_LENGTH, WEAKNESSES, weaknessesOf, type WeaknessKind } from "./weakness.ts";
 
 /** The plugin's whole configuration block. */
-export const configSchema = z.strictObject({ routes: z.record(z.string(), routeSchema).optional() });
+export const configSchema = z.strictObject({
+  routes: z.record(z.string(), routeSchema).optional(),
+  audit: auditSchema.optional(),
+});
 
-/** `skipped`: the route does not exist. `cold`: it does not exist until its secret resolves. `advice`: it lives. */
+/** `skipped`: the route does not exist. `cold`: not until its secret resolves. `untold`: it lives without callbacks. `advice`: it lives. */
+export type Effect = "skipped" | "cold" | "untold" | "advice";
+
 export type Problem = {
-  readonly effect: "skipped" | "cold" | "advice";
+  readonly effect: Effect;
   readonly routeId?: string;
   readonly field?: string;
   /** What is wrong and what to do. */
   readonly sentence: string;
+  /** The id is its route's session key, or holds it. The operator's log names it; nothing that is shown to others does. */
+  readonly isKeyInId?: true;
 };
 
-/** `paths`: the canonical paths of live and cold routes, with the route's id. */
+/** `paths`: the canonical paths of live and cold routes, with the route's id. `audit`: undefined for no file. */
 export type Config = {
   readonly routes: Routes;
   readonly paths: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
+  readonly audit?: AuditSettings | undefined;
 };
-
-/** UTF-16 units. Shorter secrets work, but the operator is warned (M-11). */
-const STRONG_SECRET_LENGTH = 16;
 
 const SAME_ID = "has the same id as another route except for spaces. Give it another id";
 
@@ -38,9 +46,7 @@ const adviceOn = (value: string, sharedWith: string | undefined): string | undef
   if (sharedWith !== undefined) {
     return `is the same as the secret of route ${problemName(sharedWith)}. Give each route its own secret`;
   }
-  return value.length < STRONG_SECRET_LENGTH
-    ? `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random string`
-    : undefined;
+  return value.length < STRONG_SECRET_LENGTH ? WEAKNESSES.short.sentence : undefined;
 };
 
 const SAME_SECRET = "is the same as secret. Remove it";
@@ -104,16 +110,17 @@ class Collector {
   }
 
   #open(draft: RouteDraft, value: string): void {
-    const { id, path, sessionKey, controllerId, deliveries, maxBodyBytes, run } = draft;
+    const { id, path, sessionKey, controllerId, deliveries, maxBodyBytes, run, policy, limits } = draft;
     const notify = draft.notify.unwrapOr(undefined);
     const previous = previousOf(draft.previousSecret, value);
     const secrets = previous.isOk() && previous.value !== undefined ? [value, previous.value] : [value];
     const credential = credentialOf(draft, secrets, this.#hash);
-    this.routes.set(path, { id, path, sessionKey, controllerId, credential, maxBodyBytes, deliveries, run, notify });
+    const asked = { maxBodyBytes, deliveries, run, notify, policy, limits };
+    this.routes.set(path, { id, path, sessionKey, controllerId, credential, ...asked });
     const advice = adviceOn(value, this.#secrets.get(value));
     if (advice !== undefined) this.#advise(id, fieldFault("secret", advice));
     if (previous.isErr()) this.#advise(id, previous.error);
-    if (draft.notify.isErr()) this.#advise(id, draft.notify.error);
+    if (draft.notify.isErr()) this.problems.push({ routeId: id, ...draft.notify.error, effect: "untold" });
     this.#secrets.set(value, id);
   }
 
@@ -139,6 +146,21 @@ const unusable = (sentence: string): Config => ({
   problems: [{ effect: "skipped", sentence }],
 });
 
+/** Ids that hold the session key of what is written for them, also where that makes no route. */
+const idsWithKey = (routes: object): ReadonlySet<string> =>
+  new Set(
+    Object.entries(routes).flatMap(([id, entry]) => {
+      const key = own(entry, "sessionKey");
+      return typeof key === "string" && key.trim() !== "" && holdsKey(id, key.trim()) ? [id, id.trim()] : [];
+    }),
+  );
+
+/** Says of each problem whether its route's id holds a session key. */
+const marked = (problems: readonly Problem[], ids: ReadonlySet<string>): readonly Problem[] =>
+  ids.size === 0
+    ? problems
+    : problems.map((problem) => (ids.has(problem.routeId ?? "") ? { ...problem, isKeyInId: true } : problem));
+
 //= CONFIG-1
 const load = (written: unknown, hash: Sha256): Config => {
   if (written === undefined || written === null) return { routes: new Map(), paths: new Map(), problems: [] };
@@ -153,7 +175,17 @@ const load = (written: unknown, hash: Sha256): Config => {
       (faults) => collector.report(id, faults),
     );
   }
-  return { routes: collector.routes, paths: collector.paths, problems: collector.problems };
+  const audit = auditOf(own(written, "audit"));
+  const faults = audit.isErr() ? audit.error : [];
+  return {
+    routes: collector.routes,
+    paths: collector.paths,
+    problems: [
+      ...marked(collector.problems, idsWithKey(routes)),
+      ...faults.map((fault): Problem => ({ ...fault, effect: "skipped" })),
+    ],
+    audit: audit.unwrapOr(undefined),
+  };
 };
 
 /**
@@ -169,7 +201,10 @@ export const loadConfig = (written: unknown, hash: Sha256): Config => {
   }
 };
 
-const NO_AGENTS = fieldFault("run", "has no effect here, because only a Gateway has agents");
+const NO_AGENTS = fieldFault(
+  "run",
+  "starts agents only in a Gateway, because serve and a server of your own have none",
+);
 
 /** The configuration for a host that is not a Gateway: each route that would start agents gets an advice. */
 export const withoutAgents = (config: Config): Config => {
@@ -179,11 +214,35 @@ export const withoutAgents = (config: Config): Config => {
   return advice.length === 0 ? config : { ...config, problems: [...config.problems, ...advice] };
 };
 
-const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as const;
+/**
+ * The configuration for a Gateway, where the session of a route may be an agent's own: with an advice for each weakness of
+ * `kinds` that a live route has in `written`. `loadConfig` has told of secrets that are short or shared.
+ */
+export const withWeaknesses = (config: Config, written: unknown, kinds: readonly WeaknessKind[]): Config => {
+  try {
+    const live = new Set([...config.routes.values()].map(({ id }) => id));
+    const advice = weaknessesOf(own(written, "routes"), kinds)
+      .map(({ routeId, kind }): Problem => ({ routeId: routeId.trim(), ...WEAKNESSES[kind], effect: "advice" }))
+      .filter(({ routeId = "" }) => live.has(routeId));
+    return advice.length === 0 ? config : { ...config, problems: [...config.problems, ...advice] };
+  } catch {
+    // reading a proxy may throw
+    return config;
+  }
+};
+
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  skipped: "skipped",
+  cold: "cold",
+  untold: "without callbacks",
+  advice: "advice",
+};
+
+/** How the line of such a problem begins, up to the field. */
+export const problemStart = (effect: Effect, routeId: string | undefined): string =>
+  `${routeId === undefined ? "" : `route ${problemName(routeId)} `}${EFFECTS[effect]}: `;
 
 //= CONFIG-2
 /** The problem as one line: the route, the field, what is wrong and what to do. */
-export const problemLine = ({ effect, routeId, field, sentence }: Problem): string => {
-  const route = routeId === undefined ? "" : `route ${problemName(routeId)} `;
-  return `${route}${EFFECTS[effect]}: ${field === undefined ? "" : `${field} `}${sentence}.`;
-};
+export const problemLine = ({ effect, routeId, field, sentence }: Problem): string =>
+  `${problemStart(effect, routeId)}${field === undefined ? "" : `${field} `}${sentence}.`;

@@ -2,7 +2,7 @@
 // the transaction of the flow, so that a record is there exactly when the effect is.
 
 import { err, ok } from "neverthrow";
-import { type Delivery, NO_DELIVERY } from "./delivery.ts";
+import { type Delivery, isOpening, NO_DELIVERY } from "./delivery.ts";
 import type { FlowAction } from "./action.ts";
 import { type FlowRecord, isEnded } from "./flow.ts";
 import {
@@ -32,7 +32,7 @@ export const AHEAD_MS = 60_000;
 const boundLoad = (owner: string, { routeId, bind }: Delivery): Needs["load"] =>
   bind === undefined ? [] : [{ kind: "bound", routeId, owner, key: bind }];
 
-//= ONCE-1, ONCE-8, BIND-1
+//= ONCE-1, ONCE-8, BIND-1, QUOTA-1
 /** What must be loaded before `decideDelivery` can be asked. */
 export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Delivery): Needs => {
   const plain = needsOf(action, owner);
@@ -41,6 +41,7 @@ export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Del
     ...plain,
     load: delivery.bind === undefined ? plain.load : boundLoad(owner, delivery),
     saved: delivery.once === undefined ? undefined : { routeId: delivery.routeId, owner, key: delivery.once.key },
+    open: delivery.quota === undefined || !isOpening(action) ? undefined : { owner, most: delivery.quota },
   };
 };
 
@@ -69,7 +70,8 @@ const bound = (
     if (flow !== undefined) return existing(flow);
     const made = decide(action, { ...stored, flows: [] }, ids, now);
     const binding: Write = { kind: "bind_key", routeId, owner: ids.owner, key: bind ?? "", flowId: ids.fresh };
-    return made.outcome.isOk() ? { ...made, writes: [...made.writes, binding] } : made;
+    const isMade = made.outcome.isOk() && made.outcome.value.kind === "created";
+    return isMade ? { ...made, writes: [...made.writes, binding] } : made;
   }
   if (flow === undefined) return refused(ok({ kind: "ignored" }));
   return decide(aboutFlow(action, flow), { ...stored, flows: [flow] }, ids, now);
@@ -90,7 +92,9 @@ const aboutFlow = (action: FlowAction, { flowId, revision }: FlowRecord): FlowAc
 
 /** What was executed is kept: an answer of 2xx, 404 or 409. What was not written is not, so that a retry runs again. */
 export const isKept = (outcome: Outcome): boolean =>
-  outcome.kind !== "ignored" && !("refusal" in outcome && outcome.refusal === "persist_failed");
+  outcome.kind !== "ignored" &&
+  outcome.kind !== "over_quota" &&
+  !("refusal" in outcome && outcome.refusal === "persist_failed");
 
 //= ONCE-1, ONCE-8
 /** The decision with its record, in the same transaction. */
@@ -118,8 +122,10 @@ export const decideDelivery = (
   delivery: Delivery,
   now: number,
 ): Decision => {
-  const { once, bind } = delivery;
+  const { once, bind, quota } = delivery;
   if (once !== undefined && isLive(stored.saved, now)) return repeated(action, stored.saved, once.fingerprint);
-  const decided = bind === undefined ? decide(action, stored, ids, now) : bound(action, stored, ids, delivery, now);
+  const bounded = quota === undefined ? ids : { ...ids, quota };
+  const decided =
+    bind === undefined ? decide(action, stored, bounded, now) : bound(action, stored, bounded, delivery, now);
   return kept(decided, ids.owner, delivery, now);
 };

@@ -7,6 +7,7 @@ import { IDEMPOTENCY_KEY, idempotencyKey } from "./idempotency-key.ts";
 import { DELIVERY_ACTIONS, type DeliveryAction } from "./mapping.ts";
 import type { Proved } from "./prove.ts";
 import type { Fault } from "./rejection.ts";
+import type { Route } from "./route.ts";
 import type { Sha256 } from "./secret.ts";
 import { type Claim, deliveryId } from "./signature.ts";
 
@@ -19,6 +20,8 @@ export type Delivery = {
   readonly bind: string | undefined;
   /** Whether the flow that it makes, if it makes one, starts an agent where there are agents. */
   readonly starts: boolean;
+  /** Flows of the session, or tasks of the flow, that may not have ended, above which the request opens none. Undefined: no bound. */
+  readonly quota?: number | undefined;
 };
 
 /** Of a request that brings nothing but its action. */
@@ -47,6 +50,19 @@ const signedName = (claim: Claim, payload: unknown, fingerprint: string): string
 const keyName = ({ located }: Proved): Result<string | undefined, Fault> =>
   idempotencyKey(located.head.header(IDEMPOTENCY_KEY)).map((key) => (key === undefined ? undefined : `key ${key}`));
 
+/** An action that can make a flow, or one that has ended an open one again. */
+export type Opening = Extract<FlowAction, { readonly action: "create_flow" | "set_waiting" | "resume_flow" }>;
+
+const OPENING: ReadonlySet<string> = new Set<Opening["action"]>(["create_flow", "set_waiting", "resume_flow"]);
+
+//= QUOTA-1
+export const isOpening = (action: FlowAction): action is Opening => OPENING.has(action.action);
+
+const quotaOf = (action: FlowAction, { limits }: Route): number | undefined => {
+  if (limits === undefined) return undefined;
+  return isOpening(action) ? limits.maxFlows : action.action === "run_task" ? limits.maxTasks : undefined;
+};
+
 //= ONCE-1, ONCE-4, RUN-1
 /** What the request brings beside its action. Errs when its `Idempotency-Key` is malformed. */
 export const deliveryOf = (
@@ -59,12 +75,14 @@ export const deliveryOf = (
   const { claim, body, authenticated } = proved;
   const { id: routeId, run } = authenticated.route;
   const starts = run !== undefined && action.action === "create_flow";
+  const quota = quotaOf(action, authenticated.route);
   if (claim !== undefined) {
     const fingerprint = bytesToHex(hash(body));
-    return ok({ routeId, once: { key: signedName(claim, payload, fingerprint), fingerprint }, bind, starts });
+    return ok({ routeId, once: { key: signedName(claim, payload, fingerprint), fingerprint }, bind, starts, quota });
   }
   return keyName(proved).map((key) => {
-    if (key !== undefined) return { routeId, once: { key, fingerprint: bytesToHex(hash(body)) }, bind, starts };
-    return bind === undefined && !starts ? NO_DELIVERY : { routeId, once: undefined, bind, starts };
+    if (key !== undefined) return { routeId, once: { key, fingerprint: bytesToHex(hash(body)) }, bind, starts, quota };
+    const isPlain = bind === undefined && !starts && quota === undefined;
+    return isPlain ? NO_DELIVERY : { routeId, once: undefined, bind, starts, quota };
   });
 };

@@ -3,10 +3,13 @@
 import { originOf } from "./callback.ts";
 import { stringifyJson } from "./json.ts";
 import { type Condition, type Rule, ruleName } from "./mapping.ts";
+import type { ChildSessions } from "./policy.ts";
 import { MAX_BODY_BYTES } from "./prove.ts";
 import type { Route } from "./route.ts";
+import { SLOTS } from "./slot.ts";
 import { readPath, type Source, type Template } from "./template.ts";
 import { grouped, printable } from "./text.ts";
+import { WINDOW } from "./window.ts";
 
 /** UTF-16 units of a key or a value that a sentence shows. */
 const SHOWN = 200;
@@ -64,6 +67,44 @@ const toldText = ({ notify }: Route): readonly string[] =>
     ? []
     : [`tells ${printable(originOf(notify), SHOWN)} when a flow is ${[...notify.on].join(", ")}`];
 
+const CHILDREN = "child session";
+
+const childrenText = (sessions: ChildSessions): string => {
+  if (sessions.kind === "prefix") return `only ${CHILDREN}s that begin with its prefix`;
+  const { size } = sessions.keys;
+  if (size === 0) return `no ${CHILDREN}`;
+  return size === 1 ? `one ${CHILDREN} only` : `${String(size)} ${CHILDREN}s only`;
+};
+
+//= POLICY-4
+/** What the policy allows. Of sessions only how many, because their keys belong in no log. */
+const allowedText = ({ policy }: Route): readonly string[] => {
+  if (policy === undefined) return [];
+  const { actions, controllerIds, childSessions } = policy;
+  return [
+    ...(actions === undefined ? [] : [`allows no action but ${[...actions].join(", ")}`]),
+    ...(controllerIds === undefined
+      ? []
+      : [`lets a body name no controller but its own and ${[...controllerIds].map(shownValue).join(", ")}`]),
+    ...(childSessions === undefined ? [] : [`lets a task name ${childrenText(childSessions)}`]),
+  ];
+};
+
+/** What the route's own limits say otherwise than those of every route. */
+const limitsText = ({ limits }: Route): readonly string[] => {
+  if (limits === undefined) return [];
+  const { perMinute, inFlight, maxFlows, maxTasks } = limits;
+  const counts = [
+    ...(perMinute === WINDOW.limit ? [] : [`${grouped(perMinute)} requests a minute`]),
+    ...(inFlight === SLOTS.client ? [] : [`${grouped(inFlight)} at once`]),
+  ];
+  return [
+    ...(counts.length === 0 ? [] : [`takes at most ${counts.join(" and ")} of each client`]),
+    ...(maxFlows === undefined ? [] : [`makes no flow beyond ${grouped(maxFlows)} open in its session`]),
+    ...(maxTasks === undefined ? [] : [`adds no task beyond ${grouped(maxTasks)} active of a flow`]),
+  ];
+};
+
 /** What matters most to an operator comes first: whether words from outside reach an agent that has tools. */
 const runText = ({ run }: Route): readonly string[] => {
   if (run === undefined) return [];
@@ -74,21 +115,25 @@ const runText = ({ run }: Route): readonly string[] => {
   ];
 };
 
-const isPlain = ({ credential, deliveries, maxBodyBytes, notify, run }: Route): boolean =>
+const isPlain = ({ credential, deliveries, limits, maxBodyBytes, notify, policy, run }: Route): boolean =>
   deliveries === undefined &&
+  limits === undefined &&
   notify === undefined &&
+  policy === undefined &&
   run === undefined &&
   maxBodyBytes === MAX_BODY_BYTES &&
   credential.kind === "secret" &&
   credential.header === undefined &&
   credential.secrets.length === 1;
 
-/** A sentence on what the route takes, one for each rule, one on its agents, and one on its callbacks. None for a route that takes actions with one secret only. */
+/** Sentences on what the route takes, allows and bounds, one for each rule, one on its agents, and one on its callbacks. None for a route that takes all actions with one secret only. */
 export const explainRoute = (route: Route): readonly string[] => {
   if (isPlain(route)) return [];
   const rules = route.deliveries?.rules ?? [];
   return [
     `takes ${takenText(route)} ${credentialText(route)}${bodyText(route)}`,
+    ...allowedText(route),
+    ...limitsText(route),
     ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
     ...runText(route),
     ...toldText(route),

@@ -4,17 +4,31 @@
 import { err, ok, type Result } from "neverthrow";
 import type { ActionOf, CreateFlow, FlowAction } from "./action.ts";
 import type { CallbackEvent } from "./event.ts";
-import type { FlowRecord } from "./flow.ts";
+import { readCursor } from "./cursor.ts";
+import { type FlowRecord, isEnded } from "./flow.ts";
 import { createFlow, isExpired, RETENTION_MS, type RevisionChecked, transition } from "./lifecycle.ts";
+import { isPaged, type ListFilter, listRead, listRecords, pageSize } from "./list-page.ts";
 import type { Outcome, OutcomeOf, StoreFailure } from "./outcome.ts";
 import { runTask, summarizeTasks, type TaskRecord } from "./task.ts";
-import { type BadRecord, viewFlow, viewFlows, viewSummary, viewTask, viewTasks } from "./view.ts";
+import { type BadRecord, viewFlow, viewSummary, viewTask, viewTasks } from "./view.ts";
+
+/**
+ * All of an owner's flows, the one that was made last first, whatever their times say. A store may give only those that are asked
+ * for, and then says so with `Stored.page`: those that `filter` lets through, that stand before the place `before`, where each flow of
+ * an owner has its own, a greater one than all that were there when it was made, and at most `limit`, or all when it is undefined.
+ */
+export type ListLoad = {
+  readonly kind: "all";
+  readonly owner: string;
+  readonly filter: ListFilter;
+  readonly before: number | undefined;
+  readonly limit: number | undefined;
+};
 
 /** One lookup of flows. Flows of other owners are never found. */
 export type Load =
   | { readonly kind: "flow"; readonly owner: string; readonly flowId: string }
-  /** The one that was made last first, whatever their times say. */
-  | { readonly kind: "all"; readonly owner: string }
+  | ListLoad
   /** The first of `all`, or the first of them that has not ended. */
   | { readonly kind: "newest"; readonly owner: string; readonly which: "any" | "open" }
   /** The flow that a route's key was bound to last. */
@@ -34,6 +48,8 @@ export type Needs = {
   readonly freshId: boolean;
   /** The record of an earlier request that is wanted, if there is one. */
   readonly saved: KeyName | undefined;
+  /** How many flows the owner has that have not ended, counted up to `most`, if that is wanted. */
+  readonly open?: { readonly owner: string; readonly most: number } | undefined;
 };
 
 /** What a record or a bound key is found by: the same key of another route, or of another owner of the route, is another one. */
@@ -53,6 +69,13 @@ export type Stored = {
   readonly saved?: SavedRecord | undefined;
   /** Whose each of the flows is, where they are several owners': of those that are due. */
   readonly owners?: readonly string[] | undefined;
+  /**
+   * Of a store that gives only the flows of a list that are asked for: whether more are there than `limit`, or than fit into one
+   * answer, and the places of `flows`. Of a whole list with more there need not be any flow.
+   */
+  readonly page?: { readonly more: boolean; readonly places: readonly number[] } | undefined;
+  /** Flows of the owner that have not ended, counted as far as was wanted. */
+  readonly open?: number | undefined;
 };
 
 /** One row to write. */
@@ -73,8 +96,11 @@ export type Write =
 /** The answer, and all that must be written before it is given. A failure writes nothing. */
 export type Decision = { readonly outcome: Result<Outcome, StoreFailure>; readonly writes: readonly Write[] };
 
-/** `owner`: the session that the command acts for. `fresh`: an id that no flow and no task has, where one is needed. */
-export type CommandIds = { readonly owner: string; readonly fresh: string };
+/**
+ * `owner`: the session that the command acts for. `fresh`: an id that no flow and no task has, where one is needed. `quota`: flows of
+ * the session, or tasks of the flow, that may not have ended, above which the command opens none.
+ */
+export type CommandIds = { readonly owner: string; readonly fresh: string; readonly quota?: number | undefined };
 
 const needs = (load: readonly Load[], more: Partial<Omit<Needs, "load">> = {}): Needs => ({
   load,
@@ -84,6 +110,18 @@ const needs = (load: readonly Load[], more: Partial<Omit<Needs, "load">> = {}): 
   saved: undefined,
   ...more,
 });
+
+//= LIST-1, LIST-3
+const listLoad = (action: ActionOf<"list_flows">, owner: string): ListLoad => {
+  const { status, controllerId, updatedAfter, cursor } = action;
+  return {
+    kind: "all",
+    owner,
+    filter: { status, controllerId, updatedAfter },
+    before: cursor === undefined ? undefined : readCursor(cursor)?.at,
+    limit: isPaged(action) ? pageSize(action) : undefined,
+  };
+};
 
 //= SCOPE-1
 /** What must be loaded before `decide` can be asked. */
@@ -96,7 +134,7 @@ export const needsOf = (action: FlowAction, owner: string): Needs => {
     case "get_flow":
       return needs([byId(action.flowId)]);
     case "list_flows":
-      return needs([{ kind: "all", owner }]);
+      return needs([listLoad(action, owner)]);
     case "find_latest_flow":
       return needs([newest("any")]);
     case "resolve_flow":
@@ -122,7 +160,24 @@ const NOTHING: readonly Write[] = [];
 const decision = (outcome: Result<Outcome, BadRecord>, writes: readonly Write[] = NOTHING): Decision =>
   outcome.isOk() ? { outcome: ok(outcome.value), writes } : { outcome: err("bad_host_answer"), writes: NOTHING };
 
-const create = (action: CreateFlow, { owner, fresh }: CommandIds, now: number): Decision => {
+type OverQuota = Omit<OutcomeOf<"over_quota">, "kind" | "most">;
+
+//= QUOTA-1
+/** What stands in the way of one more of what is counted; undefined: nothing. A store that has not counted lets nothing pass. */
+const refusalAt = (quota: number | undefined, count: number | undefined, over: OverQuota): Decision | undefined => {
+  if (quota === undefined) return undefined;
+  if (count === undefined) return { outcome: err("bad_host_answer"), writes: NOTHING };
+  return count >= quota ? decision(ok({ kind: "over_quota", most: quota, ...over })) : undefined;
+};
+
+const create = (
+  action: CreateFlow,
+  open: number | undefined,
+  { owner, fresh, quota }: CommandIds,
+  now: number,
+): Decision => {
+  const refused = refusalAt(quota, open, { of: "flows" });
+  if (refused !== undefined) return refused;
   const flow = createFlow(fresh, action, now);
   const outcome = viewFlow(flow).map((view): Outcome => ({ kind: "created", flow: view }));
   return decision(outcome, [{ kind: "insert_flow", owner, flow }]);
@@ -135,6 +190,18 @@ const read = (flow: FlowRecord | undefined): Decision =>
       : viewFlow(flow).map((view): Outcome => ({ kind: "flow", flow: view })),
   );
 
+const TOO_LARGE: Decision = { outcome: err("list_too_large"), writes: NOTHING };
+
+//= LIST-1, LIST-4
+const list = (action: ActionOf<"list_flows">, { flows: found, page }: Stored): Decision => {
+  const listed =
+    page === undefined
+      ? listRecords(found, action)
+      : listRead({ records: found, places: page.places, hasMore: page.more }, action);
+  if (listed.isErr()) return decision(err(listed.error));
+  return listed.value === undefined ? TOO_LARGE : decision(ok(listed.value));
+};
+
 const summary = (flow: FlowRecord | undefined, tasks: readonly TaskRecord[]): Decision =>
   decision(
     flow === undefined
@@ -143,7 +210,13 @@ const summary = (flow: FlowRecord | undefined, tasks: readonly TaskRecord[]): De
   );
 
 //= STORE-1
-const change = (flow: FlowRecord | undefined, action: RevisionChecked, now: number): Decision => {
+const change = (
+  flow: FlowRecord | undefined,
+  action: RevisionChecked,
+  open: number | undefined,
+  { quota }: CommandIds,
+  now: number,
+): Decision => {
   if (flow === undefined) return decision(ok({ kind: "not_applied", refusal: "not_found" }));
   const done = transition(flow, action, 0, now);
   if (done.isErr()) {
@@ -151,6 +224,9 @@ const change = (flow: FlowRecord | undefined, action: RevisionChecked, now: numb
     return decision(viewFlow(flow).map((current): Outcome => ({ kind: "not_applied", refusal, current })));
   }
   const after = done.value.flow;
+  const isReopened = isEnded(flow) && !isEnded(after);
+  const refused = isReopened ? refusalAt(quota, open, { of: "flows", reopens: true }) : undefined;
+  if (refused !== undefined) return refused;
   const outcome = viewFlow(after).map((view): Outcome => ({ kind: "applied", flow: view }));
   return decision(outcome, [{ kind: "update_flow", flow: after }]);
 };
@@ -183,15 +259,18 @@ const addTask = (
   flow: FlowRecord | undefined,
   action: ActionOf<"run_task">,
   tasks: readonly TaskRecord[],
-  { owner, fresh }: CommandIds,
+  { owner, fresh, quota }: CommandIds,
   now: number,
 ): Decision => {
   if (flow === undefined) return decision(ok({ kind: "task_not_created", refusal: "not_found" }));
   const made = runTask(flow, action, tasks, { taskId: fresh, sessionKey: owner, now });
   if (made.isErr()) {
-    const refused = { kind: "task_not_created", refusal: made.error, ended: flow.status } as const;
-    return decision(viewFlow(flow).map((view): Outcome => ({ ...refused, flow: view })));
+    const why = { kind: "task_not_created", refusal: made.error, ended: flow.status } as const;
+    return decision(viewFlow(flow).map((view): Outcome => ({ ...why, flow: view })));
   }
+  const isNew = made.value.taskId === fresh;
+  const refused = isNew ? refusalAt(quota, tasks.length, { of: "tasks" }) : undefined;
+  if (refused !== undefined) return refused;
   const outcome = viewTask(made.value).andThen((task) =>
     viewFlow(flow).map((view): Outcome => ({ kind: "task_created", flow: view, task })),
   );
@@ -204,13 +283,13 @@ export const decide = (action: FlowAction, stored: Stored, ids: CommandIds, now:
   const [flow] = stored.flows;
   switch (action.action) {
     case "create_flow":
-      return create(action, ids, now);
+      return create(action, stored.open, ids, now);
     case "get_flow":
     case "find_latest_flow":
     case "resolve_flow":
       return read(flow);
     case "list_flows":
-      return decision(viewFlows(stored.flows).map((flows): Outcome => ({ kind: "flows", flows })));
+      return list(action, stored);
     case "get_task_summary":
       return summary(flow, stored.tasks);
     case "cancel_flow":
@@ -222,7 +301,7 @@ export const decide = (action: FlowAction, stored: Stored, ids: CommandIds, now:
     case "finish_flow":
     case "fail_flow":
     case "request_cancel":
-      return change(flow, action, now);
+      return change(flow, action, stored.open, ids, now);
   }
 };
 

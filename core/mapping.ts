@@ -182,6 +182,12 @@ const literalOf = (tree: Tree): JsonValue | undefined => {
   return typeof only === "string" && more.length === 0 ? only : undefined;
 };
 
+/** The value that a rule gives a field whatever is delivered; undefined where it has none, or reads it. */
+export const literalIn = ({ fields }: Rule, name: string): JsonValue | undefined => {
+  const tree = fields.find(([field]) => field === name)?.[1];
+  return tree === undefined ? undefined : literalOf(tree);
+};
+
 //= CONFIG-11
 /** A field that every delivery would lack, or have with a value that the action does not take. */
 const valueFault = (action: DeliveryAction, fields: Rule["fields"]): string | undefined => {

@@ -14,7 +14,10 @@ const refusal = (status: number, code: string, reason: string, error: string = r
   error,
 });
 
-const rows = <Name extends string>(table: Readonly<Record<Name, Refusal>>): Readonly<Record<Name, Refusal>> => table;
+/** Each name in the order of the table, so that the packed types are the same with each build. */
+const rows = <Table extends Readonly<Record<string, Refusal>>>(
+  table: Table,
+): { readonly [Name in keyof Table]: Refusal } => table;
 
 /** Why one of the five revision-checked actions was not applied (gateway-semantics §3). */
 export const MUTATION_REFUSALS = rows({
@@ -64,7 +67,8 @@ export type TaskRefusal = keyof typeof TASK_REFUSALS;
 /** `ended` is the status that a `terminal` refusal names. */
 type Done =
   | { readonly kind: "flow"; readonly flow: FlowView | null }
-  | { readonly kind: "flows"; readonly flows: readonly FlowView[] }
+  /** `next`: where the next page begins, null after the last one; undefined when the whole list was asked for. */
+  | { readonly kind: "flows"; readonly flows: readonly FlowView[]; readonly next?: string | null }
   | { readonly kind: "summary"; readonly summary: SummaryView | null }
   | { readonly kind: "created"; readonly flow: FlowView }
   | { readonly kind: "not_created"; readonly refusal: keyof typeof CREATE_REFUSALS }
@@ -85,6 +89,8 @@ type Done =
       readonly ended?: FlowStatus;
       readonly flow?: FlowView;
     }
+  /** The session or the flow holds `most` already; nothing was done. `reopens`: a flow that has ended would have been open again. */
+  | { readonly kind: "over_quota"; readonly of: "flows" | "tasks"; readonly most: number; readonly reopens?: true }
   /** A flow is bound to the key already; none was made. */
   | { readonly kind: "existing"; readonly flow: FlowView }
   /** No open flow is bound to the key; nothing was done. */
@@ -97,35 +103,37 @@ type Kind = Outcome["kind"];
 
 const READ = ["flow"] as const;
 const CHANGED = ["applied", "not_applied", "ignored"] as const;
+const REOPENED = [...CHANGED, "over_quota"] as const;
 
 /** The outcomes that each action may have. */
 export const OUTCOME_KINDS = {
-  create_flow: ["created", "not_created", "existing"],
+  create_flow: ["created", "not_created", "existing", "over_quota"],
   get_flow: READ,
   list_flows: ["flows"],
   find_latest_flow: READ,
   resolve_flow: READ,
   get_task_summary: ["summary"],
-  set_waiting: CHANGED,
-  resume_flow: CHANGED,
+  set_waiting: REOPENED,
+  resume_flow: REOPENED,
   finish_flow: CHANGED,
   fail_flow: CHANGED,
   request_cancel: CHANGED,
   cancel_flow: ["cancelled", "not_cancelled", "ignored"],
-  run_task: ["task_created", "task_not_created", "ignored"],
+  run_task: ["task_created", "task_not_created", "ignored", "over_quota"],
 } as const satisfies Readonly<Record<ActionName, readonly Kind[]>>;
 
 export type OutcomeOf<Kinds extends Kind> = Extract<Outcome, { readonly kind: Kinds }>;
 
 /**
  * Why a store has no outcome: `idempotency_unavailable` (it can keep no record of the request, and did nothing),
- * `persist_failed` (it is busy or full, and most likely wrote nothing), `bad_host_answer` (it failed, or answered nonsense), or
+ * `list_too_large` (the whole list does not fit into one answer), `persist_failed` (it is busy or full, and most likely wrote nothing), `bad_host_answer` (it failed, or answered nonsense), or
  * `outcome_unknown` (it did not answer in time, or a claim was left open). A caller must read before it retries.
  */
 export const STORE_FAILURES = [
   "idempotency_key_reused",
   "idempotency_in_progress",
   "idempotency_unavailable",
+  "list_too_large",
   "persist_failed",
   "bad_host_answer",
   "outcome_unknown",

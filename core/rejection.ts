@@ -25,6 +25,7 @@ export const REJECTIONS = table({
   overloaded: { status: 503, sentence: "Too many bodies are being received at once.", retryAfterMs: SOON },
   invalid_json: { status: 400, sentence: "The body is not valid JSON." },
   invalid_request: { status: 400, sentence: "The request is not valid." },
+  action_not_allowed: { status: 403, sentence: "The route does not allow this action." },
   mapping_failed: { status: 422, sentence: "The delivery does not have what its rule needs." },
   idempotency_key_reused: { status: 422, sentence: "The idempotency key was used with another body." },
   idempotency_in_progress: {
@@ -37,6 +38,7 @@ export const REJECTIONS = table({
     sentence: "No record of the idempotency key can be kept. Nothing was done.",
     retryAfterMs: SOON,
   },
+  list_too_large: { status: 413, sentence: "The list is too large for one answer. Ask for pages with limit." },
   persist_failed: { status: 503, sentence: "TaskFlow persistence failed." },
   bad_host_answer: { status: 502, sentence: "The host failed or answered nonsense. Read the flow before you retry." },
   outcome_unknown: { status: 504, sentence: "The host did not answer in time. Read the flow before you retry." },

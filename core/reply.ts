@@ -1,7 +1,9 @@
 // Everything that leaves for a caller: one envelope, JSON, never stored by a cache (M-21, M-22).
 // A Reply is built from views and from the tables of refusals, and from nothing else.
 
+import { type Allowance, withRateLimit } from "./allowance.ts";
 import { type JsonValue, stringifyJson } from "./json.ts";
+import { isLongerThanList, MAX_LIST_BYTES } from "./list-weight.ts";
 import {
   CANCEL_REFUSALS,
   CREATE_REFUSALS,
@@ -71,10 +73,12 @@ const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   overloaded: plainReply("overloaded"),
   invalid_json: plainReply("invalid_json"),
   invalid_request: plainReply("invalid_request"),
+  action_not_allowed: plainReply("action_not_allowed"),
   mapping_failed: plainReply("mapping_failed"),
   idempotency_key_reused: plainReply("idempotency_key_reused"),
   idempotency_in_progress: plainReply("idempotency_in_progress"),
   idempotency_unavailable: plainReply("idempotency_unavailable"),
+  list_too_large: plainReply("list_too_large"),
   persist_failed: plainReply("persist_failed"),
   bad_host_answer: plainReply("bad_host_answer"),
   outcome_unknown: plainReply("outcome_unknown"),
@@ -88,19 +92,29 @@ const withRetry = (reply: Reply, retryAfterMs: number | undefined): Reply => {
   return new SealedReply(reply.status, headers, reply.body, reply.code);
 };
 
+//= LIMIT-11
+const withLimits = (
+  headers: Readonly<Record<string, string>>,
+  allowance: Allowance | undefined,
+): Readonly<Record<string, string>> => (allowance === undefined ? headers : withRateLimit(headers, allowance));
+
 //= REPLY-2, AUTH-5
 /**
  * The answer to a request that was not carried out. `routeId` only once the credential is verified: before that, a
- * caller is told nothing that it did not send.
+ * caller is told nothing that it did not send. The same holds for `allowance`.
  */
-export const replyToRejection = ({ code, fault, retryAfterMs }: Rejection, routeId?: string): Reply => {
+export const replyToRejection = (
+  { code, fault, retryAfterMs }: Rejection,
+  routeId?: string,
+  allowance?: Allowance,
+): Reply => {
   const plain = PLAIN[code];
   if (fault === undefined && routeId === undefined) return withRetry(plain, retryAfterMs);
   const field = fault?.field;
   const sentence = fault?.sentence ?? REJECTIONS[code].sentence;
   const error = field === undefined ? sentence : `${field}: ${sentence}`;
   const body = JSON.stringify({ ok: false, routeId, code, error, result: { field } });
-  return withRetry(new SealedReply(plain.status, plain.headers, body, code), retryAfterMs);
+  return withRetry(new SealedReply(plain.status, withLimits(plain.headers, allowance), body, code), retryAfterMs);
 };
 
 const shownFlow = (flow: FlowView | undefined): Body => (flow === undefined ? {} : { flow: flow.json });
@@ -131,6 +145,34 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
   return { ...row, result: { found, created: false, reason: row.reason, ...shownFlow(outcome.flow) } };
 };
 
+//= QUOTA-3
+const overQuota = ({ of, most, reopens }: Extract<Outcome, { kind: "over_quota" }>): Draft => ({
+  status: 429,
+  code: "quota_exceeded",
+  error: `The route allows ${String(most)} open ${of}${of === "tasks" ? " of a flow" : ""}. End one, then try again.`,
+  result: { [reopens === true ? "applied" : "created"]: false, code: "quota_exceeded", limit: most },
+});
+
+//= LIST-4
+/** A page has ended before it is too long, but for its first flow; a whole list has not. */
+const isTooLarge = (outcome: Outcome, body: string): boolean =>
+  outcome.kind === "flows" && outcome.next === undefined && isLongerThanList(body);
+
+/**
+ * The envelope of a list, put together from the texts that the list was measured by. Undefined of any other outcome, and of flows
+ * that are too long to be put together without looking.
+ */
+const listBody = (outcome: Outcome, routeId: string): string | undefined => {
+  if (outcome.kind !== "flows") return undefined;
+  let flows = "";
+  for (const { text } of outcome.flows) {
+    if (text === undefined || flows.length + text.length > MAX_LIST_BYTES) return undefined;
+    flows += flows === "" ? text : `,${text}`;
+  }
+  const next = outcome.next === undefined ? "" : `,"nextCursor":${JSON.stringify(outcome.next)}`;
+  return `{"ok":true,"routeId":${JSON.stringify(routeId)},"result":{"flows":[${flows}]${next}}}`;
+};
+
 const done = (result: Body): Draft => ({ status: 200, result });
 
 const cancelled = ({ flow, tasks }: Extract<Outcome, { kind: "cancelled" }>): Draft =>
@@ -142,7 +184,10 @@ const draftOf = (outcome: Outcome): Draft => {
     case "flow":
       return done({ flow: outcome.flow === null ? null : outcome.flow.json });
     case "flows":
-      return done({ flows: outcome.flows.map((flow) => flow.json) });
+      return done({
+        flows: outcome.flows.map((flow) => flow.json),
+        ...(outcome.next === undefined ? {} : { nextCursor: outcome.next }),
+      });
     case "summary":
       return done({ summary: outcome.summary === null ? null : outcome.summary.json });
     case "created":
@@ -163,6 +208,8 @@ const draftOf = (outcome: Outcome): Draft => {
       return taskNotCreated(outcome);
     case "existing":
       return done({ created: false, flow: outcome.flow.json });
+    case "over_quota":
+      return overQuota(outcome);
     case "ignored":
       return { status: 200, code: "ignored", result: {} };
   }
@@ -171,13 +218,16 @@ const draftOf = (outcome: Outcome): Draft => {
 //= REPLY-4
 /**
  * The answer to a command that the store answered: the Gateway's statuses and results (gateway-semantics §3–6). Views that hold more
- * than one text can hold are a failure of the store.
+ * than one text can hold are a failure of the store, and a whole list that is too long is refused. `allowance`: what the caller is
+ * told of its limits.
  */
-export const replyToOutcome = (outcome: Outcome, routeId: string): Reply => {
+export const replyToOutcome = (outcome: Outcome, routeId: string, allowance?: Allowance): Reply => {
   const { status, code, error, result } = draftOf(outcome);
   const isOk = status < 400;
-  const body = stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
-  return body === undefined
-    ? replyToRejection({ code: "bad_host_answer" }, routeId)
-    : new SealedReply(status, outcome.replayed === true ? REPLAYED : HEADERS, body, code);
+  const body =
+    listBody(outcome, routeId) ?? stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
+  if (body === undefined) return replyToRejection({ code: "bad_host_answer" }, routeId, allowance);
+  return isTooLarge(outcome, body)
+    ? replyToRejection({ code: "list_too_large" }, routeId, allowance)
+    : new SealedReply(status, withLimits(outcome.replayed === true ? REPLAYED : HEADERS, allowance), body, code);
 };

@@ -3,13 +3,16 @@
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
 import { configuredPath, DEFAULT_PREFIX, PATH_FAULTS } from "./configured-path.ts";
+import { filledIn, MAX_CONFIGURED, TOO_LONG } from "./configured-text.ts";
 import { type DeliveryFields, deliveryFields } from "./delivery-config.ts";
+import { LIMITS_HINTS, limitsOf, limitsSchema } from "./limits-config.ts";
 import { NOTIFY_HINTS, type NotifyFault, notifyOf, notifyShape } from "./notify-config.ts";
 import { isObject, own } from "./own.ts";
-import { hasReference } from "./placeholder.ts";
+import type { Policy } from "./policy.ts";
+import { POLICY_HINTS, policyOf, policyShape } from "./policy-config.ts";
 import { MOST_BODY_BYTES } from "./prove.ts";
 import type { Fault } from "./rejection.ts";
-import type { Notify, Run } from "./route.ts";
+import type { Notify, RouteLimits, Run } from "./route.ts";
 import { RUN_HINTS, runOf, runSchema } from "./run-config.ts";
 import { coldness, unresolved } from "./secret-config.ts";
 import { SCHEME_NAMES, signingKey } from "./signature.ts";
@@ -42,6 +45,8 @@ export const routeSchema = z.strictObject({
   maxBodyBytes: z.int().min(1).max(MOST_BODY_BYTES).optional(),
   run: runSchema.optional(),
   notify: z.strictObject({ ...notifyShape, secret: z.union([z.string(), secretRef]) }).optional(),
+  ...policyShape,
+  limits: limitsSchema.optional(),
 });
 
 type RouteEntry = z.infer<typeof routeSchema>;
@@ -66,6 +71,8 @@ const HINTS = {
   maxBodyBytes: `must be a whole number of bytes from 1 to ${String(MOST_BODY_BYTES)}`,
   run: 'must be an object with a message, such as { message: "Review this: {{flow.goal}}" }',
   notify: "must be an object with url and secret",
+  ...POLICY_HINTS,
+  limits: "must be an object with perMinute, inFlight, maxFlows or maxTasks",
 } as const satisfies Record<keyof RouteEntry, string>;
 
 const isField = (name: string): name is keyof RouteEntry => Object.hasOwn(HINTS, name);
@@ -114,7 +121,11 @@ const hintOf = (field: keyof RouteEntry, value: unknown): string => {
 
 //= CONFIG-12
 /** What may stand in a field that is an object, and what each part must be. */
-const PARTS: Readonly<Record<string, Readonly<Record<string, string>>>> = { run: RUN_HINTS, notify: NOTIFY_HINTS };
+const PARTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  run: RUN_HINTS,
+  notify: NOTIFY_HINTS,
+  limits: LIMITS_HINTS,
+};
 
 /** Faults of the parts of such a field. */
 const partFaults = (field: string, entry: object, issue: z.core.$ZodIssue): readonly Fault[] | undefined => {
@@ -143,23 +154,9 @@ const faultsOf = (entry: object, issue: z.core.$ZodIssue): readonly Fault[] => {
   return [isField(field) ? fieldFault(field, hintOf(field, own(entry, field))) : NOT_AN_OBJECT];
 };
 
-const REFERENCE =
-  "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
-
-/** UTF-16 units of an id, a session, a controller or a path. */
-const MAX_LENGTH = 4096;
-
 //= CONFIG-2
 /** What a problem calls a route: its whole id, because two routes may begin alike. */
-export const problemName = (id: string): string => printable(id, MAX_LENGTH);
-
-const TOO_LONG = `is longer than ${String(MAX_LENGTH)} characters. Set a shorter one`;
-
-//= CONFIG-9
-const filledIn = (field: string, value: string): Result<string, Fault> => {
-  if (value.length > MAX_LENGTH) return err(fieldFault(field, TOO_LONG));
-  return hasReference(value) ? err(fieldFault(field, REFERENCE)) : ok(value);
-};
+export const problemName = (id: string): string => printable(id, MAX_CONFIGURED);
 
 const COMMA = "contains a comma, which may be two lines of secretHeader joined. Set a secret without one";
 
@@ -210,6 +207,8 @@ export type RouteDraft = DeliveryFields & {
   readonly run: Run | undefined;
   /** Errs with why no callback is sent. */
   readonly notify: Result<Notify | undefined, Fault>;
+  readonly policy: Policy | undefined;
+  readonly limits: RouteLimits | undefined;
 };
 
 /** `skipped`: the route does not exist. `cold`: it does not exist until its secret is repaired. */
@@ -242,6 +241,11 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
   const deliveries = deliveryFields(given);
   const run = runOf(given.run);
   const notify = notifyOf(given.notify);
+  const policy = policyOf(given, {
+    controllerId: controllerId.unwrapOr(""),
+    rules: deliveries.map((fields) => fields.deliveries?.rules).unwrapOr(undefined) ?? [],
+    hasRun: given.run !== undefined,
+  });
   const further = Object.entries({ sessionKey, controllerId, path, secret }).flatMap(([name, value]): RouteFault[] =>
     value.isOk() || faulty.has(name) ? [] : [{ effect: name === "secret" ? "cold" : "skipped", ...value.error }],
   );
@@ -250,19 +254,21 @@ const draftOf = (id: string, entry: object): Result<RouteDraft, readonly RouteFa
     ...further,
     ...(deliveries.isErr() ? deliveries.error.map(skipping) : []),
     ...(run.isErr() ? [skipping(run.error)] : []),
+    ...(policy.isErr() ? policy.error.map(skipping) : []),
     ...(notify.isErr() && isWrong(notify.error) ? [skipping(notify.error)] : []),
   ];
   const isSkipped = all.some(({ effect }) => effect === "skipped");
   if (isSkipped || sessionKey.isErr() || controllerId.isErr() || path.isErr()) return err(all);
-  if (deliveries.isErr() || run.isErr()) return err(all);
+  if (deliveries.isErr() || run.isErr() || policy.isErr()) return err(all);
   const texts = { id, sessionKey: sessionKey.value, controllerId: controllerId.value, path: path.value };
   const optional = { previousSecret: previousOf(given), run: run.value, notify };
-  return ok({ ...texts, secret, ...optional, ...deliveries.value });
+  const confined = { policy: policy.value, limits: limitsOf(given.limits) };
+  return ok({ ...texts, secret, ...optional, ...confined, ...deliveries.value });
 };
 
 /** Errs with everything that is wrong. Strings are trimmed and defaults filled in (M-4, M-7). */
 export const parseRoute = (id: string, written: unknown): Result<RouteDraft, readonly RouteFault[]> => {
   if (id.trim() === "") return err([skipping({ sentence: "has an empty id. Give it an id" })]);
-  if (id.trim().length > MAX_LENGTH) return err([skipping({ field: "id", sentence: TOO_LONG })]);
+  if (id.trim().length > MAX_CONFIGURED) return err([skipping({ field: "id", sentence: TOO_LONG })]);
   return isObject(written) ? draftOf(id.trim(), written) : err([skipping(NOT_AN_OBJECT)]);
 };

@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import type { Rule } from "./mapping.ts";
 import { canonicalPath } from "./path.ts";
+import type { Policy } from "./policy.ts";
 import type { Rejection } from "./rejection.ts";
 import type { SecretDigest } from "./secret.ts";
 import type { SchemeName, SigningKey } from "./signature.ts";
@@ -46,6 +47,18 @@ export type EventKind = (typeof EVENT_KINDS)[number];
 /** Where changes of the session's flows are told. */
 export type Notify = { readonly url: string; readonly key: SigningKey; readonly on: ReadonlySet<EventKind> };
 
+/** How much a route lets in, where it says something else than the rule for all, and how much its session may hold. */
+export type RouteLimits = {
+  /** Requests of one client in one window. */
+  readonly perMinute: number;
+  /** Unfinished requests of one client. */
+  readonly inFlight: number;
+  /** Flows of the session that have not ended, above which the route creates none. Undefined: no bound. */
+  readonly maxFlows: number | undefined;
+  /** Tasks of one flow that have not ended, above which the route adds none. Undefined: no bound. */
+  readonly maxTasks: number | undefined;
+};
+
 export type Route = {
   readonly id: string;
   /** Canonical. */
@@ -61,6 +74,10 @@ export type Route = {
   readonly run: Run | undefined;
   /** Undefined: nobody is told. */
   readonly notify: Notify | undefined;
+  /** Undefined: callers may ask for anything. */
+  readonly policy: Policy | undefined;
+  /** Undefined: the rule for all routes. */
+  readonly limits: RouteLimits | undefined;
 };
 
 /** Whether what opens the route is proved by the body. */

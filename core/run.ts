@@ -88,6 +88,14 @@ export const runSession = (run: Run | undefined, owner: string, flowId: string):
 /** The session under which the host files the runs of an agent. */
 export const mainSession = (session: string): string => `agent:${agentOf(session)}:main`;
 
+/** Milliseconds for which a run that fails again and again keeps its place, beside those of a turn that may be at work. */
+const STUCK_MS = 60_000;
+
+//= RUN-4
+/** For how long a run that fails again and again keeps its place. */
+export const placeMs = ({ state }: RunRow, timeoutMs: number): number =>
+  state === "starting" || state === "running" ? timeoutMs + STUCK_MS : STUCK_MS;
+
 const OCCUPIED: ReadonlySet<RunState> = new Set(["starting", "running", "ending"]);
 
 //= RUN-4
@@ -180,9 +188,14 @@ export const isOrphan = ({ state, boot: by }: RunRow, boot: string): boolean =>
 export type Watching = "go_on" | "stop" | "time_out";
 
 //= RUN-5
-/** A run ends with its flow, with a request to cancel it, and with its time. */
-export const watchingOf = (row: KnownRun, flow: FlowView | null, timeoutMs: number, now: number): Watching => {
-  if (flow === null || isOver(flow)) return "stop";
+/** A run ends with its flow, with a request to cancel it, and with its time. `flow`: undefined when it cannot be read. */
+export const watchingOf = (
+  row: KnownRun,
+  flow: FlowView | null | undefined,
+  timeoutMs: number,
+  now: number,
+): Watching => {
+  if (flow !== undefined && (flow === null || isOver(flow))) return "stop";
   return now - row.at >= timeoutMs ? "time_out" : "go_on";
 };
 

@@ -1,11 +1,18 @@
-// The fixed-window rate limit: at most 120 requests of one client on one route in one window of 60 s (M-14).
+// The fixed-window rate limit: at most 120 requests of one client in one window of 60 s (M-14), or what its route says.
 // A window opens with its bucket's first request. Time is an argument: milliseconds of a clock that never goes back.
+
+import type { RouteLimits } from "./route.ts";
 
 /** `limit`: requests that pass in one window; `ms`: its length, milliseconds. */
 export type WindowRule = { readonly limit: number; readonly ms: number };
 
-/** The rule of every route. Smaller ones are for exploring the limiter at a small scale. */
+/** The rule of a route that says nothing else. Smaller ones are for exploring the limiter at a small scale. */
 export const WINDOW: WindowRule = { limit: 120, ms: 60_000 };
+
+//= LIMIT-10
+/** A window that is open keeps its count when the route's number changes. */
+export const windowOf = (rule: WindowRule, limits: RouteLimits | undefined): WindowRule =>
+  limits === undefined ? rule : { limit: limits.perMinute, ms: rule.ms };
 
 /** `endsAt`: the moment at which its window ends; `count`: the requests that passed in it. */
 export type Bucket = { readonly endsAt: number; readonly count: number };

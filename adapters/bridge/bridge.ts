@@ -10,7 +10,6 @@ import {
   answer,
   answerIgnored,
   answerRejection,
-  type AuditEvent,
   type AuthenticatedRoute,
   type BodyFault,
   type BodyLimits,
@@ -20,10 +19,13 @@ import {
   type Primitives,
   prove,
   type Rejection,
+  requestEvent,
+  type RequestEvent,
   type RequestHead,
   routeName,
   type Routes,
   SLOT_RETRY_MS,
+  type Timing,
   type Verdict,
 } from "../../core/index.ts";
 import { adopt, type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
@@ -31,7 +33,7 @@ import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { BodyBudget, type BodyTicket } from "./body-budget.ts";
 import { readVerdict } from "./check-verdict.ts";
-import { type CallFailure, withDeadline } from "./deadline.ts";
+import { type CallFailure, errorOf, withDeadline } from "./deadline.ts";
 import { createExecute } from "./execute.ts";
 import type { Log } from "./log.ts";
 import { badVerdict, lateLimits, Misuse } from "./misuse.ts";
@@ -49,8 +51,10 @@ export type BridgeOptions = {
   /** Milliseconds since the epoch, for the times that signatures hold. Default: the system's. */
   readonly time?: () => number;
   readonly log: Log;
-  /** Gets one event for each answer, for access logs and metrics. */
-  readonly onEvent?: ((event: AuditEvent) => void) | undefined;
+  /** Gets one event for each answer, before the answer leaves. Read anew for each request, so that it may be a getter. */
+  readonly onEvent?: ((event: RequestEvent) => void) | undefined;
+  /** Asked when `onEvent` has been told; the answer leaves once this resolves. Default, and undefined: at once. */
+  readonly whenKept?: (() => PromiseLike<void> | undefined) | undefined;
 };
 
 /** Where a request goes: a POST to a route, or why it goes nowhere. */
@@ -110,13 +114,28 @@ const attempt = (call: () => unknown, failed: (error: unknown) => void): void =>
   }
 };
 
+/** A clock of the host's that fails must not lose the event. */
+const readClock = (clock: () => number): number => {
+  try {
+    return clock();
+  } catch {
+    return Number.NaN;
+  }
+};
+
+/** Rounded to a millisecond and a microsecond; 0 where a clock failed. */
+const timingOf = (now: number, durationMs: number): Timing => ({
+  time: Math.round(now - durationMs) || 0,
+  durationMs: Math.round(durationMs * 1000) / 1000 || 0,
+});
+
 const listenTo =
   <Caller>(caller: Caller, onGone: OnGone<Caller>): ListenToGone =>
   (listener) =>
     onGone(caller, listener);
 
 export const createBridge = (options: BridgeOptions): Bridge => {
-  const { routes, store, limits, primitives, clock, time = Date.now, log, onEvent } = options;
+  const { routes, store, limits, primitives, clock, time = Date.now, log } = options;
   const bodies = new BodyBudget();
   const execute = createExecute(store, log);
   const waits = new Waits({ store, execute, clock, onError: (error) => report(error) });
@@ -151,7 +170,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     );
     if (said.isErr()) {
       held.isGivenBack = said.error.kind === "late";
-      throw said.error.kind === "late" ? lateLimits() : said.error.error;
+      throw errorOf(said.error, lateLimits);
     }
     held.hasPeerSlot = said.value !== false;
     return held.hasPeerSlot;
@@ -185,7 +204,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   };
 
   const heard = (located: Located, said: Result<unknown, CallFailure>): Result<Admitted, Answer> => {
-    if (said.isErr()) return err(defect(said.error.kind === "late" ? lateLimits() : said.error.error, located));
+    if (said.isErr()) return err(defect(errorOf(said.error, lateLimits), located));
     const verdict = readVerdict(said.value);
     return verdict === undefined ? err(defect(badVerdict(), located)) : judge(located, verdict);
   };
@@ -241,14 +260,40 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     release(located, held.hasPeerSlot);
   };
 
-  const emit = (event: AuditEvent): void => {
-    log.audit(event);
-    const failed = (error: unknown): void => log.warnSometimes(`onEvent failed: ${scrub(error, [])}`, "onEvent");
-    if (onEvent !== undefined) attempt(() => onEvent(event), failed);
+  /** A host's getter that throws must not lose the caller's answer. */
+  const listener = (): BridgeOptions["onEvent"] => {
+    try {
+      return options.onEvent;
+    } catch (error) {
+      log.warnSometimes(`onEvent failed: ${scrub(error, [])}`, "onEvent");
+      return undefined;
+    }
   };
 
-  const send = async (prepared: Answer, deliver: Deliver): Promise<void> => {
-    attempt(() => emit(prepared.event), report);
+  //= AUDIT-5
+  /** Tells of the request before its answer leaves. `begunAt`: by `clock`; undefined when nobody listened then. */
+  const emit = (prepared: Answer, located: Located | undefined, begunAt: number | undefined): void => {
+    log.audit(prepared.event);
+    const onEvent = listener();
+    if (onEvent === undefined || begunAt === undefined) return;
+    const failed = (error: unknown): void => log.warnSometimes(`onEvent failed: ${scrub(error, [])}`, "onEvent");
+    const timing = timingOf(readClock(time), readClock(clock) - begunAt);
+    attempt(() => onEvent(requestEvent(prepared, located?.head, timing)), failed);
+  };
+
+  const send = async (
+    prepared: Answer,
+    deliver: Deliver,
+    begunAt: number | undefined,
+    located?: Located,
+  ): Promise<void> => {
+    attempt(() => emit(prepared, located, begunAt), report);
+    try {
+      const kept = begunAt === undefined ? undefined : options.whenKept?.();
+      if (kept !== undefined) await kept;
+    } catch (error) {
+      report(error);
+    }
     try {
       await deliver(prepared);
     } catch (error) {
@@ -277,13 +322,13 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     located: Located,
     giveBack: () => void,
     onGone: ListenToGone | undefined,
-    deliver: Deliver,
+    sendIt: (prepared: Answer) => Promise<void>,
   ): Promise<void> => {
     const leave = waits.takePlace(located);
-    if (leave === undefined) return send(answerRejection(NO_PLACE, located, waiting.command.authenticated), deliver);
+    if (leave === undefined) return sendIt(answerRejection(NO_PLACE, located, waiting.command.authenticated));
     try {
       giveBack();
-      await send(await waitFor(waiting, located, onGone, leave), deliver);
+      await sendIt(await waitFor(waiting, located, onGone, leave));
     } finally {
       leave();
     }
@@ -292,20 +337,22 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   //= REPLY-4, SLOT-2
   /** A slot is held until the answer has left, so that answers which no client takes cannot pile up. */
   const handle: Bridge["handle"] = async (location, readBody, deliver, caller, onGone) => {
-    if (location.isErr()) return send(answerRejection(location.error), deliver);
+    const begunAt = listener() === undefined ? undefined : readClock(clock);
+    if (location.isErr()) return send(answerRejection(location.error), deliver, begunAt);
     const entering = enter(location.value);
     const entered = isPromiseLike(entering) ? await entering : entering;
-    if (entered.isErr()) return send(entered.error, deliver);
+    if (entered.isErr()) return send(entered.error, deliver, begunAt, location.value);
     const ticket = bodies.ticket(entered.value);
     const held: Held = { hasPeerSlot: ticket.isProved, isGivenBack: false };
     try {
       const carried = await carryOut(entered.value, readBody, ticket, held);
       if ("reply" in carried) {
-        await send(carried, deliver);
+        await send(carried, deliver, begunAt, location.value);
       } else {
         const giveBack = (): void => end(location.value, ticket, held);
         const gone = caller === undefined || onGone === undefined ? undefined : listenTo(caller, onGone);
-        await sendOnceDue(carried, location.value, giveBack, gone, deliver);
+        const sendIt = (prepared: Answer): Promise<void> => send(prepared, deliver, begunAt, location.value);
+        await sendOnceDue(carried, location.value, giveBack, gone, sendIt);
       }
     } finally {
       end(location.value, ticket, held);

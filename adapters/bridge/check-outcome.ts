@@ -9,6 +9,8 @@ import {
   FLOW_STATUSES,
   type FlowAction,
   isView,
+  type ListFault,
+  listViews,
   MUTATION_REFUSALS,
   NO_DELIVERY,
   type Outcome,
@@ -61,6 +63,10 @@ const listOf =
     return parts;
   };
 
+const text: Part = (value) => (typeof value === "string" ? value : BAD);
+
+const count: Part = (value) => (typeof value === "number" && Number.isSafeInteger(value) ? value : BAD);
+
 const oneOf =
   (words: readonly string[]): Part =>
   (value) =>
@@ -74,7 +80,10 @@ const ended = optional(oneOf(FLOW_STATUSES));
 /** What an outcome is made of; nothing else of it is read. */
 const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part])[]>> = {
   flow: [["flow", orNull(flow)]],
-  flows: [["flows", listOf(flow)]],
+  flows: [
+    ["flows", listOf(flow)],
+    ["next", optional(orNull(text))],
+  ],
   summary: [["summary", orNull(summary)]],
   created: [["flow", flow]],
   not_created: [["refusal", refusalOf(CREATE_REFUSALS)]],
@@ -102,12 +111,18 @@ const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part]
     ["ended", ended],
     ["flow", optional(flow)],
   ],
+  over_quota: [
+    ["of", oneOf(["flows", "tasks"])],
+    ["most", count],
+    ["reopens", optional((value) => (value === true ? true : BAD))],
+  ],
   existing: [["flow", flow]],
   ignored: [],
 };
 
 /** Outcomes of a request that a key leads to its flow, and failures of one that may be repeated. */
 const ONLY_BOUND: ReadonlySet<Kind> = new Set<Kind>(["existing", "ignored"]);
+const ONLY_LISTED: ReadonlySet<StoreFailure> = new Set<StoreFailure>(["list_too_large"]);
 const ONLY_KEYED: ReadonlySet<StoreFailure> = new Set<StoreFailure>(["idempotency_key_reused"]);
 
 type Read = { readonly [part: string]: unknown };
@@ -115,10 +130,11 @@ type Read = { readonly [part: string]: unknown };
 const kindsOf = ({ action }: FlowAction): readonly Kind[] => OUTCOME_KINDS[action];
 
 //= VIEW-4, REPLY-3
-const outcomeOf = (action: FlowAction, outcome: Read, { once, bind }: Delivery): Outcome | undefined => {
+const outcomeOf = (action: FlowAction, outcome: Read, { once, bind, quota }: Delivery): Outcome | undefined => {
   const said = outcome["kind"];
   const kind = kindsOf(action).find((one) => one === said);
   if (kind === undefined || (bind === undefined && ONLY_BOUND.has(kind))) return undefined;
+  if (kind === "over_quota" && quota === undefined) return undefined;
   const flowId = bind === undefined && "flowId" in action ? action.flowId : undefined;
   const copy: { [part: string]: unknown } = { kind };
   for (const [name, part] of PARTS[kind]) {
@@ -134,6 +150,11 @@ const outcomeOf = (action: FlowAction, outcome: Read, { once, bind }: Delivery):
   return copy as Outcome;
 };
 
+//= LIST-5
+/** A list has what the action asks for, whether the store knows filters and pages or not. */
+const asAsked = (action: FlowAction, outcome: Outcome): Result<Outcome, ListFault> =>
+  action.action === "list_flows" && outcome.kind === "flows" ? listViews(outcome, action) : ok(outcome);
+
 const failureOf = (error: unknown): StoreFailure | undefined => STORE_FAILURES.find((one) => one === error);
 
 /**
@@ -148,10 +169,12 @@ export const checkOutcome = (
   try {
     if (answer.isOk()) {
       const outcome = outcomeOf(action, answer.value, delivery);
-      return outcome === undefined ? undefined : ok(outcome);
+      const checked = outcome === undefined ? undefined : asAsked(action, outcome);
+      return checked?.isErr() === true && checked.error === "bad_host_answer" ? undefined : checked;
     }
     const failure = failureOf(answer.error);
     if (failure === undefined || (delivery.once === undefined && ONLY_KEYED.has(failure))) return undefined;
+    if (action.action !== "list_flows" && ONLY_LISTED.has(failure)) return undefined;
     return err(failure);
   } catch {
     return undefined;

@@ -1,14 +1,32 @@
 // Limits may be other code, whatever their types say: only a verdict lets a request in. Each part is read once.
 
-import { isNamed, type Verdict } from "../../core/index.ts";
+import { type Allowance, isNamed, type Verdict } from "../../core/index.ts";
 
-const ADMITTED: Verdict = { kind: "admitted" };
-const KNOWN: Verdict = { kind: "admitted", isKnown: true };
+/** Most that a header field may say of a number of requests or of milliseconds. */
+const MOST = 1_000_000_000_000;
+
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MOST;
+
+const isTime = (value: unknown): value is number => typeof value === "number" && value >= 0 && value <= MOST;
+
+//= LIMIT-11
+/** What an authenticated client is told, or undefined when it cannot be told as it is. */
+const readAllowance = (said: unknown): Allowance | undefined => {
+  if (!isNamed(said)) return undefined;
+  const { limit, windowMs, remaining, endsInMs, inFlight } = said;
+  if (!isCount(limit) || !isTime(windowMs) || !isCount(remaining) || !isTime(endsInMs)) return undefined;
+  return { limit, windowMs, remaining, endsInMs, inFlight: isCount(inFlight) ? inFlight : undefined };
+};
 
 const read = (said: unknown): Verdict | undefined => {
   if (!isNamed(said)) return undefined;
   const kind = said["kind"];
-  if (kind === "admitted") return said["isKnown"] === true ? KNOWN : ADMITTED;
+  if (kind === "admitted") {
+    const allowance = readAllowance(said["allowance"]);
+    const isKnown = said["isKnown"] === true;
+    return allowance === undefined ? { kind, isKnown } : { kind, isKnown, allowance };
+  }
   if (kind !== "rate_limited" && kind !== "too_many_in_flight") return undefined;
   const retryAfterMs = said["retryAfterMs"];
   return typeof retryAfterMs === "number" && Number.isFinite(retryAfterMs) ? { kind, retryAfterMs } : undefined;

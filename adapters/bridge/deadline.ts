@@ -47,3 +47,18 @@ export const withDeadline = <T>(
     return err(threw(error));
   }
 };
+
+/** What a call that failed has failed with. `late`: makes what stands for an answer that came too late. */
+export const errorOf = (failure: CallFailure, late: () => unknown): unknown =>
+  failure.kind === "late" ? late() : failure.error;
+
+/** The same as `withDeadline`, for callers that let a failure through: rejects with `errorOf` it. */
+export const inTime = async <T>(
+  work: () => T | PromiseLike<T>,
+  deadlineMs: number,
+  late: () => unknown,
+): Promise<T> => {
+  const said = await withDeadline(work, deadlineMs);
+  if (said.isErr()) throw errorOf(said.error, late);
+  return said.value;
+};

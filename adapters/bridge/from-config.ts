@@ -2,13 +2,13 @@
 
 import { err } from "neverthrow";
 import {
-  type AuditEvent,
   canonicalPath,
   emptiness,
   loadConfig,
   type Primitives,
   type Problem,
   problemLine,
+  type RequestEvent,
   type Routes,
   SECRET_FAULTS,
   withoutAgents,
@@ -16,7 +16,7 @@ import {
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { MemoryLimits } from "../limits/memory.ts";
-import { type Bridge, createBridge } from "./bridge.ts";
+import { type Bridge, type BridgeOptions, createBridge } from "./bridge.ts";
 import { Log, type Logger } from "./log.ts";
 import { checkOptions, hasMethods, isFunction, isText, type Shapes } from "./options.ts";
 
@@ -32,8 +32,8 @@ export type EmbedOptions = {
   readonly logger?: Logger;
   /** Default: in memory, for this handler alone. */
   readonly limits?: Limits;
-  /** Gets one event for each answer, for access logs and metrics. */
-  readonly onEvent?: (event: AuditEvent) => void;
+  /** Gets one event for each answer, before the answer leaves: for access logs and metrics. */
+  readonly onEvent?: ((event: RequestEvent) => void) | undefined;
 };
 
 /** Warnings and errors; a host that wants more brings its own logger. */
@@ -70,13 +70,15 @@ const mounted = (routes: Routes, basePath: string): Routes | undefined =>
     .map((base) => new Map([...routes].map(([path, route]) => [base + path, { ...route, path: base + path }])))
     .unwrapOr(undefined);
 
+type LiveParts = Pick<EmbedOptions, "flows" | "limits" | "onEvent"> & Pick<BridgeOptions, "whenKept">;
+
 /** A bridge whose routes may be others with each request. A request that has begun keeps its route. */
 export const liveBridge = (
   routes: () => Routes,
-  { flows, limits = new MemoryLimits(), onEvent }: Pick<EmbedOptions, "flows" | "limits" | "onEvent">,
+  { flows, limits = new MemoryLimits(), onEvent, whenKept }: LiveParts,
   log: Log,
   primitives: Primitives,
-): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent });
+): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent, whenKept });
 
 const NO_EVENTS =
   "is there, but the store keeps no events, so no callback is sent. Use a store that has events, or remove it";
@@ -85,6 +87,18 @@ const NO_EVENTS =
 export const lacksEvents = (routes: Routes): readonly string[] =>
   [...routes.values()].flatMap(({ id: routeId, notify }) =>
     notify === undefined ? [] : [problemLine({ effect: "advice", routeId, field: "notify", sentence: NO_EVENTS })],
+  );
+
+const NO_COUNT =
+  "has maxFlows or maxTasks, but the store takes no deliveries, so nothing is counted. Use a store that takes them, or remove the two";
+
+//= QUOTA-1
+/** A line for each route whose quotas a store that takes no deliveries does not keep. */
+const lacksQuotas = (routes: Routes): readonly string[] =>
+  [...routes.values()].flatMap(({ id: routeId, limits }) =>
+    limits?.maxFlows === undefined && limits?.maxTasks === undefined
+      ? []
+      : [problemLine({ effect: "advice", routeId, field: "limits", sentence: NO_COUNT })],
   );
 
 const SHAPES: Shapes = {
@@ -112,6 +126,7 @@ export const bridgeFromConfig = (options: EmbedOptions, primitives: Primitives, 
   for (const line of lines) log.write("warn", line);
   if (routes === undefined) log.write("warn", NO_BASE);
   if (options.flows.events === undefined) for (const line of lacksEvents(configured)) log.write("warn", line);
+  if (options.flows.takesDeliveries !== true) for (const line of lacksQuotas(configured)) log.write("warn", line);
   if (configured.size === 0 && problems.length === 0) log.write("warn", `${emptiness(config)}.`);
   return liveBridge(() => routes ?? NO_ROUTE, options, log, primitives);
 };

@@ -17,13 +17,17 @@ const NOTICE_MS = 60_000;
 /** Topics that are warned of in that time. Warnings of further ones are counted, and share one line. */
 const MAX_TOPICS = 1000;
 
-/** Refusals by which a sender that does not read answers loses what it sent, or that strangers cause. */
+/** Refusals by which a sender that does not read answers loses what it sent, that the operator's own numbers cause, or strangers. */
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
   ["unauthorized", "a request with a missing or wrong secret or signature was refused"],
   ["rate_limited", "a client reached the rate limit"],
+  ["too_many_in_flight", "a request was refused, because too many of its client or its proxy are unfinished"],
+  ["too_many_waiting", "a request was refused, because too many already wait for flows"],
+  ["quota_exceeded", "a request was refused, because a quota of its route is full"],
   ["unsupported_media_type", "a body that is not plain JSON in UTF-8 was refused"],
   ["payload_too_large", "a body that is longer than its route allows was refused"],
   ["overloaded", "a body was refused, because too many are being received at once"],
+  ["action_not_allowed", "a request was refused, because its route does not allow what it asks for"],
   ["mapping_failed", "a delivery was refused, because its rule makes no valid action of it"],
   ["idempotency_key_reused", "a request was refused, because its name was used for another body or action"],
   ["idempotency_unavailable", "a request was refused, because no record of it can be kept"],
@@ -65,7 +69,7 @@ export class Log {
   audit(event: AuditEvent): void {
     this.#say("debug", () => auditLine(event));
     const { code = "", routeId = "", secret, fault = "" } = event;
-    if (secret !== undefined && this.#isDue(`previous secret ${routeId}`))
+    if (secret === "previous" && this.#isDue(`previous secret ${routeId}`))
       this.#rationed("info", `a sender still uses the previousSecret of its route (${auditLine(event)})`);
     const notice = NOTEWORTHY.get(code);
     if (notice !== undefined && this.#isDue(`${code} ${routeId} ${fault}`))
@@ -81,6 +85,11 @@ export class Log {
   /** The same for an error. */
   errorSometimes(line: string, topic: string): void {
     if (this.#isDue(topic)) this.#rationed("error", line);
+  }
+
+  /** Calls `tell` at most once a minute for the topic. */
+  sometimes(topic: string, tell: () => void): void {
+    if (this.#isDue(topic)) tell();
   }
 
   #rationed(level: "info" | "warn" | "error", line: string): void {

@@ -20,7 +20,11 @@ const CATEGORY = "webhooks";
 /** Drops the plugin's name, with which the bridge begins its lines: every line of this log is the bridge's. */
 const withoutPrefix = (line: string): string => line.replace(/^\[webhooks\] /u, "");
 
-export type ServerLog = { readonly logger: Logger; readonly onEvent: (event: AuditEvent) => void };
+export type ServerLog = {
+  readonly logger: Logger;
+  /** Undefined unless the log has a line for each request. */ readonly onEvent:
+    ((event: AuditEvent) => void) | undefined;
+};
 
 /** Escapes braces, which LogTape would take for placeholders. */
 const literal = (line: string): string => line.replace(/[{}]/gu, "$&$&");
@@ -63,9 +67,7 @@ export const openLog = ({ error: write, isTerminal, hasRoom = () => true }: Stde
     warn: (line) => log.warn(literal(withoutPrefix(line))),
     error: (line) => log.error(literal(withoutPrefix(line))),
   };
-  const isVerbose = level === "debug";
-  const onEvent = (event: AuditEvent): void => {
-    if (isVerbose) log.debug(literal(auditLine(event)), { ...event, client: printable(event.client ?? "") });
-  };
-  return { logger, onEvent };
+  const onEvent = (event: AuditEvent): void =>
+    log.debug(literal(auditLine(event)), { ...event, client: printable(event.client ?? "") });
+  return { logger, onEvent: level === "debug" ? onEvent : undefined };
 };

@@ -4,6 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import type { Io } from "./io.ts";
 import { run } from "./program.ts";
+import { writer } from "./writer.ts";
 import { isForced, isServer, watchReloads, watchStops } from "./signals.ts";
 
 /** Bytes that may wait for the reader of standard error. */
@@ -11,18 +12,6 @@ const MAX_WAITING = 1024 * 1024;
 
 /** Milliseconds in which that reader must take the last lines of a server. */
 const FLUSH_MS = 1000;
-
-/** A stream whose reader has gone, such as `| head`, or whose disk is full costs its lines only. */
-const writer = (stream: NodeJS.WriteStream): Io["out"] => {
-  stream.on("error", () => undefined);
-  return (line) => {
-    try {
-      stream.write(line);
-    } catch {
-      // as above
-    }
-  };
-};
 
 const onDefect: Io["onDefect"] = (handle) => {
   process.on("uncaughtException", handle);

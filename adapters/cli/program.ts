@@ -1,12 +1,14 @@
 // The command line: its commands and options, their help, and the exit status.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { Result } from "neverthrow";
-import { ACTIONS, escaped } from "../../core/index.ts";
+import { InvalidArgumentError, Option } from "commander";
+import { AUDIT_BYTES, AUDIT_FILES, grouped } from "../../core/index.ts";
+import { CLIENT_BOUNDS, MAX_CLIENTS } from "../limits/memory.ts";
+import { asCaller, callCommand, tryCommand, waitCommand } from "./caller-commands.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
-import type { CliFault } from "./fault.ts";
+import { type AdminAddress, adminAddress } from "./commands/listen-address.ts";
+import { commandLine } from "./command-line.ts";
 import { EXIT, type Io } from "./io.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { openapi } from "./commands/openapi.ts";
@@ -15,8 +17,9 @@ import { serve, type ServeOptions } from "./commands/serve.ts";
 import { SCHEME_LIST, sign, type SignOptions } from "./commands/sign.ts";
 import { tryDelivery, type TryOptions } from "./commands/try.ts";
 import { wait, type WaitOptions } from "./commands/wait.ts";
-import { WAIT_STATES, type WaitState } from "./commands/wait-state.ts";
 import { VERSION } from "./version.ts";
+
+const NAME = "openclaw-webhooks";
 
 const port = (written: string): number => {
   const value = Number(written);
@@ -30,60 +33,33 @@ const seconds = (written: string): number => {
   throw new InvalidArgumentError("It must be a number of seconds from 1 to 3600.");
 };
 
+const whole =
+  ({ least, most }: typeof AUDIT_BYTES | typeof AUDIT_FILES) =>
+  (written: string): number => {
+    const value = Number(written);
+    if (/^\d{1,10}$/u.test(written) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${String(least)} to ${String(most)}.`);
+  };
+
+const admin = (written: string): AdminAddress => {
+  const address = adminAddress(written);
+  if (address !== undefined) return address;
+  throw new InvalidArgumentError("It must be a port, or an address and a port like 127.0.0.1:9090 or [::1]:9090.");
+};
+
+//= LIMIT-12
+const clients = (written: string): number => {
+  const value = Number(written);
+  if (/^\d{1,7}$/u.test(written) && value >= CLIENT_BOUNDS.least && value <= CLIENT_BOUNDS.most) return value;
+  const bounds = `${grouped(CLIENT_BOUNDS.least)} to ${grouped(CLIENT_BOUNDS.most)}`;
+  throw new InvalidArgumentError(`It must be a number of clients from ${bounds}.`);
+};
+
 const SERVE_HELP = `
 Without --config it serves one demo route with a new secret. The file is JSON5: a Gateway's configuration, or { routes: … }.
 GET /healthz answers 200 while the process runs, GET /readyz while it accepts requests. SIGHUP, or a change of one of its
 files, makes it read configuration, secrets and certificate again. After SIGTERM, SIGINT or SIGQUIT it answers the requests
 that have begun, then stops.`;
-
-const CALL_HELP = `
-ROUTE is a route id, a path or a URL. ACTION is one of
-  ${Object.keys(ACTIONS).join(", ")}
-FIELDS are name=text for a string and name:=json for any other value:
-  openclaw-webhooks call demo create_flow goal='Review inbound queue' stateJson:='{"page":1}'
-The secret comes from an environment variable or a file, never from the command line.
-HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured, but the secret for a server on this machine never leaves it.
-Exit status: 0 done, 1 refused, 2 wrong usage, 3 no answer. 4: no answer, or a 5xx: the action may have been carried out.`;
-
-const SECONDS_IN: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600 };
-const MAX_TIMEOUT_SECONDS = 7 * 24 * 3600;
-
-const duration = (written: string): WaitOptions["timeout"] => {
-  const [, digits = "", unit = ""] = /^(\d{1,6})([smh]?)$/u.exec(written) ?? [];
-  const value = Number(digits) * (SECONDS_IN[unit] ?? 0);
-  if (value >= 1 && value <= MAX_TIMEOUT_SECONDS)
-    return { text: unit === "" ? `${digits}s` : written, ms: value * 1000 };
-  throw new InvalidArgumentError("It must be a time from 1s to 168h, such as 90, 90s, 10m or 2h.");
-};
-
-const isWaitState = (word: string): word is WaitState => WAIT_STATES.some((state) => state === word);
-
-const waitStates = (written: string): readonly WaitState[] => {
-  const words = written.split(",").map((word) => word.trim());
-  if (words.every(isWaitState)) return words;
-  throw new InvalidArgumentError(`It must be one or more of ${WAIT_STATES.join(", ")}, with commas between them.`);
-};
-
-const WAIT_HELP = `
-ROUTE is a route id, a path or a URL. FLOW is the id that create_flow has answered.
-STATES are ${WAIT_STATES.join(", ")}: one or more, with commas between them.
-A flow that ends always ends the wait. A server that is busy, is restarted or does not answer is tried again
-until the timeout.
-  openclaw-webhooks wait demo "$FLOW" --timeout 30m && deploy
-The flow is printed as by call ROUTE get_flow. On a terminal, standard error says how it goes.
-Exit status: 0 it succeeded, or has come to one of STATES; 1 refused; 2 wrong usage; 3 no answer; 5 it failed; 6 it was
-cancelled; 7 it is lost, or there is none; 8 the time is over.`;
-
-const TRY_HELP = `
-Checks the signature, tries the rules of the route and prints the action, and does nothing. A header is one of the delivery's:
-  openclaw-webhooks try routes.json5 github --body delivery.json --header 'X-GitHub-Event: pull_request'
-Content-Type is application/json unless it is given. An old delivery, one without its signature, and a route whose secret is
-not set can be tried: the first line says what stands against it.
-Exit status: 0 it would be carried out or ignored, were its time right and its signature there; 1 it would be refused, or cannot
-be tried; 2 wrong usage.`;
-
-/** For an option that may be given several times. */
-const collected = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 const SIGN_HELP = `
 SCHEME is how the provider signs, one of
@@ -94,45 +70,14 @@ Send the file that was signed, byte for byte, and add what is not signed yoursel
 The secret is the route's. It comes from an environment variable or a file, never from the command line.
 A signature that holds a time is good for five minutes. Exit status: 0 done, 2 wrong usage; nothing was printed.`;
 
-/** The options of a command that calls a route. */
-const asCaller = (command: Command): Command =>
-  command
-    .option("--url <base>", "address of the server", "http://127.0.0.1:8787")
-    .option("--secret-env <name>", "environment variable that holds the secret", "OPENCLAW_WEBHOOK_SECRET")
-    .option("--secret-file <file>", "file that holds the secret");
-
-//= CALL-1
-/** A usage error on one line: without the value of an unknown option or the words of too many, which may be a secret. */
-const usageError = (text: string): string => {
-  const line = escaped(text.trimEnd().replaceAll("\n", " "))
-    .replace(/(unknown option '[^'=]*)=.*'/u, "$1'")
-    .replace(/^(error: too many arguments .* but got \d+): .*/u, "$1.");
-  return line.includes("unknown command '") ? `${line}. Add --help to see the commands.\n` : `${line}\n`;
-};
-
 /** Runs one command line and returns its exit status. Never throws. */
-export const run = async (args: readonly string[], io: Io): Promise<number> => {
-  let status: number = EXIT.ok;
-  const ends =
-    <Args extends readonly unknown[]>(command: (...args: Args) => Promise<Result<number, CliFault>>, failed: number) =>
-    async (...given: Args): Promise<void> => {
-      status = (await command(...given)).match(
-        (done) => done,
-        (fault) => {
-          io.error(`${fault.sentence}\n`);
-          return fault.status ?? failed;
-        },
-      );
-    };
-  const program = new Command("openclaw-webhooks")
-    .description("Authenticated webhook routes that create and drive TaskFlows.")
-    .version(VERSION)
-    .exitOverride()
-    .configureOutput({
-      writeOut: io.out,
-      writeErr: io.error,
-      outputError: (text, write) => write(usageError(text)),
-    });
+export const run = (args: readonly string[], io: Io): Promise<number> => {
+  const { program, ends, parse } = commandLine(
+    NAME,
+    "Authenticated webhook routes that create and drive TaskFlows.",
+    io,
+  );
+  program.version(VERSION);
   program
     .command("serve")
     .description("serve the routes of a configuration, with their flows in an SQLite file")
@@ -148,6 +93,34 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
         .argParser(seconds)
         .default(KEEP_ALIVE_MS / 1000),
     )
+    .option("--audit <file>", "write a line of JSON for each request, refusals included, to this file")
+    .addOption(
+      new Option("--audit-max-bytes <number>", "bytes at which that file is put aside (default: 16777216)").argParser(
+        whole(AUDIT_BYTES),
+      ),
+    )
+    .addOption(
+      new Option("--audit-files <number>", "how many files that were put aside are kept (default: 8)").argParser(
+        whole(AUDIT_FILES),
+      ),
+    )
+    .addOption(
+      new Option(
+        "--admin <address>",
+        "serve the operator's page and metrics on this PORT of this machine, or HOST:PORT",
+      ).argParser(admin),
+    )
+    .option(
+      "--admin-token-env <name>",
+      "environment variable with the token that these pages demand",
+      "OPENCLAW_WEBHOOKS_ADMIN_TOKEN",
+    )
+    .option("--admin-token-file <file>", "file with that token")
+    .addOption(
+      new Option("--max-clients <number>", "most clients of a route, and most strangers, that are counted one by one")
+        .argParser(clients)
+        .default(MAX_CLIENTS),
+    )
     .option("--no-watch", "read the files again only after a SIGHUP")
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))
     .addHelpText("after", SERVE_HELP)
@@ -161,43 +134,20 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .command("check <file>")
     .description("list the problems of a configuration; exit status 1 if there is one")
     .action(ends((file: string) => check(file, io), EXIT.refused));
-  program
-    .command("try <file> <route>")
-    .description("say what a delivery to a route of a configuration would do, without doing it")
-    .requiredOption("--body <file>", "the delivery's body, byte for byte; - reads it from standard input")
-    .addOption(
-      new Option("--header <line>", "one of its headers; may be given several times")
-        .argParser(collected)
-        .default([], "none"),
-    )
-    .addHelpText("after", TRY_HELP)
-    .action(
-      ends((file: string, route: string, options: TryOptions) => tryDelivery(file, route, options, io), EXIT.refused),
-    );
-  asCaller(program.command("call <route> <action> [fields...]"))
-    .description("send one action to a route")
-    .option("--data <json>", "fields as one JSON object; - reads it from standard input")
-    .option("--idempotency-key <key>", "make the call safe to repeat: one effect and one answer for 24 hours")
-    .option("--json", "print the whole answer as one line of JSON", false)
-    .addHelpText("after", CALL_HELP)
-    .action(
-      ends(
-        (route: string, action: string, fields: readonly string[], options: CallOptions) =>
-          call({ route, action, fields }, options, io),
-        EXIT.usage,
-      ),
-    );
-  asCaller(program.command("wait <route> <flow>"))
-    .description("wait until a flow has ended, and say how by the exit status")
-    .addOption(new Option("--until <states>", "what to wait for").argParser(waitStates).default(["ended"], "ended"))
-    .addOption(
-      new Option("--timeout <time>", "how long to wait at most, such as 90s, 10m or 2h")
-        .argParser(duration)
-        .default(duration("10m"), "10m"),
-    )
-    .option("--json", "print the whole answer as one line of JSON", false)
-    .addHelpText("after", WAIT_HELP)
-    .action(ends((route: string, flow: string, options: WaitOptions) => wait(route, flow, options, io), EXIT.usage));
+  tryCommand(program.command("try <file> <route>"), `${NAME} try routes.json5`).action(
+    ends((file: string, route: string, options: TryOptions) => tryDelivery(file, route, options, io), EXIT.refused),
+  );
+  const caller = { url: "http://127.0.0.1:8787", secretEnv: "OPENCLAW_WEBHOOK_SECRET" };
+  callCommand(asCaller(program.command("call <route> <action> [fields...]"), caller), NAME).action(
+    ends(
+      (route: string, action: string, fields: readonly string[], options: CallOptions) =>
+        call({ route, action, fields }, options, io),
+      EXIT.usage,
+    ),
+  );
+  waitCommand(asCaller(program.command("wait <route> <flow>"), caller), NAME).action(
+    ends((route: string, flow: string, options: WaitOptions) => wait(route, flow, options, io), EXIT.usage),
+  );
   program
     .command("sign <scheme>")
     .description("print the header fields of a signed test delivery, for curl -H @-")
@@ -212,14 +162,5 @@ export const run = async (args: readonly string[], io: Io): Promise<number> => {
     .description("print the OpenAPI 3.1 document of the routes")
     .option("--server <url>", "base URL to write into it")
     .action(ends(async (options: { readonly server?: string }) => openapi(options, io), EXIT.usage));
-  try {
-    await program.parseAsync(args, { from: "user" });
-    return status;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    io.error(
-      `Unexpected error. This is a defect; please report it: ${error instanceof Error ? error.name : typeof error}\n`,
-    );
-    return EXIT.refused;
-  }
+  return parse(args);
 };

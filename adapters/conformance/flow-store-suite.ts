@@ -6,6 +6,8 @@ import { commands } from "./commands.ts";
 import { followsKeys, refusesReuse, remembers, repeatsOnce } from "./deliveries.ts";
 import { survives } from "./durability.ts";
 import { allOwners, asTheReference, confined, freshOwners } from "./owners.ts";
+import { pagesAreStable, pagesAreTheList, pagesAreTheOwners } from "./pages.ts";
+import { boundsFlows, boundsTasks } from "./quotas.ts";
 import { keepsLargeValues, keepsTheOrder, listsAll, readsAgree, tellsTheTime } from "./reads.ts";
 import { countsTasksOnce, refusesByTheBook } from "./refusals.ts";
 import type { Owners, Property, StoreUnderTest, TestFunction } from "./store-under-test.ts";
@@ -42,6 +44,18 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
       { numRuns: Math.ceil(numRuns / 5) },
     ),
   );
+  withStore("the pages of a list are the list, with every filter", (store) =>
+    fc.assert(
+      fc.asyncProperty(commands, fc.integer({ min: 1, max: 4 }), (mine, limit) =>
+        pagesAreTheList(mine, limit)(store, owners()),
+      ),
+      { numRuns: Math.ceil(numRuns / 10) },
+    ),
+  );
+  withStore("no flow is skipped or repeated while others are made and changed", async (store) => {
+    for (const limit of [1, 2, 5]) await pagesAreStable(limit)(store, owners());
+  });
+  withStore("a page has the owner's flows, whatever the cursor", (store) => pagesAreTheOwners(store, owners()));
   withStore("a flow of another owner, or with an odd id, is as one that does not exist", async (store) => {
     for (const pair of pairs()) await confined(store, pair);
   });
@@ -65,6 +79,8 @@ export const flowStoreSuite = (test: TestFunction, subject: StoreUnderTest): voi
     ifTaken(refusesReuse),
   );
   withStore("a key leads to its open flow", ifTaken(followsKeys));
+  withStore("a session has no more open flows than its quota", ifTaken(boundsFlows(writers)));
+  withStore("a flow has no more tasks than its quota", ifTaken(boundsTasks(writers)));
   if (reopen === undefined) return;
   withStore("repeats and keys are known after a crash", (store) =>
     store.takesDeliveries === true ? remembers(reopen)(store, owners()) : Promise.resolve(store),

@@ -50,6 +50,9 @@ const answerIn = ({ action }: FlowAction, result: NonNullable<Envelope["result"]
   return ["create_flow", "get_flow", "find_latest_flow", "resolve_flow"].includes(action) ? result["flow"] : result;
 };
 
+const nextIn = ({ nextCursor }: NonNullable<Envelope["result"]>): { readonly next?: string | null } =>
+  typeof nextCursor === "string" || nextCursor === null ? { next: nextCursor } : {};
+
 /** The routes' flows; every request comes from a new client. */
 export const httpFlows = (endpoints: readonly Endpoint[], fetchIt: Fetch, asClient: AsClient): FlowStore => ({
   execute: async (owner, action, report) => {
@@ -62,7 +65,8 @@ export const httpFlows = (endpoints: readonly Endpoint[], fetchIt: Fetch, asClie
     }
     const { result = {} }: Envelope = JSON.parse(text);
     const outcome = decode(action, answerIn(action, result), (prose) => report("the host said", prose));
-    return outcome.mapErr(({ field }) => {
+    const listed = outcome.map((one) => (one.kind === "flows" ? { ...one, ...nextIn(result) } : one));
+    return listed.mapErr(({ field }) => {
       throw new ConformanceError(`${action.action}: the answer's ${field || "whole"} is not what it must be: ${text}`);
     });
   },

@@ -3,7 +3,7 @@
 
 import type { Delivery, FlowAction, Outcome, Shown, StoreFailure } from "../../core/index.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
-import { check } from "./check.ts";
+import { check, ConformanceError } from "./check.ts";
 import { type Command, NAMED_TIMES } from "./commands.ts";
 
 /** An outcome as plain JSON: its kind, its refusal, and what it shows. */
@@ -31,7 +31,8 @@ const plainOf = (outcome: Outcome): Plain => {
     case "applied":
       return { kind: outcome.kind, flow: outcome.flow.json };
     case "ignored":
-      return { kind: "ignored" };
+    case "over_quota":
+      return { kind: outcome.kind };
     case "not_created":
       return { kind: "not_created", refusal: outcome.refusal };
     case "not_applied":
@@ -63,13 +64,19 @@ export type Ask = (action: FlowAction) => Promise<Plain>;
 
 const noReport = (): void => undefined;
 
+/** What the store answers. A failure of it fails the suite. */
+export const outcomeAs =
+  (store: FlowStore, owner: string) =>
+  async (action: FlowAction): Promise<Outcome> => {
+    const result = await store.execute(owner, action, noReport);
+    if (result.isErr()) throw new ConformanceError(`the store failed: ${result.error}`);
+    return result.value;
+  };
+
 export const askAs =
   (store: FlowStore, owner: string): Ask =>
-  async (action) => {
-    const result = await store.execute(owner, action, noReport);
-    check(result.isOk(), `the store failed: ${result.isErr() ? result.error : ""}`);
-    return result.isOk() ? plainOf(result.value) : { kind: "failed" };
-  };
+  async (action) =>
+    plainOf(await outcomeAs(store, owner)(action));
 
 /** Carries one owner's delivery out; the failure when the store refuses it. */
 export type AskDelivery = (action: FlowAction, delivery: Delivery) => Promise<Plain | StoreFailure>;

@@ -48,6 +48,7 @@ const onGone: OnGone<Request> = ({ signal }, listener) => {
 };
 
 export type { Logger } from "../bridge/log.ts";
+export { MemoryLimits } from "../limits/memory.ts";
 export type { EmbedOptions } from "../bridge/from-config.ts";
 export type { Callbacks } from "../notify/callbacks.ts";
 export { startCallbacks, type StartCallbacksOptions } from "../notify/start.ts";

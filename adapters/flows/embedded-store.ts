@@ -61,6 +61,7 @@ export const createEmbeddedStore = (
     takesDeliveries: true,
     changes,
     ...(engine.hurry === undefined ? {} : { hurry: () => engine.hurry?.() }),
+    ...(engine.countOpen === undefined ? {} : { countOpen: engine.countOpen }),
     ...(engine.outbox === undefined ? {} : { events: events.over(engine.outbox) }),
     execute: (owner, action, report, delivery = NO_DELIVERY) => {
       const needs = needsOfDelivery(action, owner, delivery);

@@ -5,6 +5,7 @@ import type { Result } from "neverthrow";
 import type { Delivery, FlowAction, Outcome, StoreFailure } from "../../core/index.ts";
 import type { Awaitable } from "./awaitable.ts";
 import type { ChangeSource } from "./changes.ts";
+import type { CountOpen } from "./open-flows.ts";
 import type { FlowEvents } from "./outbox.ts";
 
 /** A sentence of the product's own, or a part of one. The log shows it as it is. */
@@ -58,6 +59,9 @@ export interface FlowStore {
 
   /** Whether flows also change without `changes` telling of it, because others write to the host. Then they are asked for too. */
   readonly changesElsewhere?: boolean;
+
+  /** Counts the open flows of sessions, for an operator's page. Without it their flows are not counted. May throw or reject. */
+  readonly countOpen?: CountOpen;
 
   /** The events of flows that wait to be sent. Without it no callback is sent: routes with `notify` live without. */
   readonly events?: FlowEvents;

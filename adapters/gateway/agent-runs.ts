@@ -8,6 +8,7 @@ import type { PluginFile } from "../managed-flows/plugin-file.ts";
 import { Runs } from "../managed-flows/runs-table.ts";
 import type { GatewayFlows } from "../managed-flows/store.ts";
 import { Runner } from "../runs/runner.ts";
+import type { RunsStanding } from "../status/document.ts";
 import { type AgentRuntime, canRun, type Fence, GatewayAgents } from "./agents.ts";
 import { offerFlowTool } from "./flow-tool.ts";
 import type { LiveRoutes } from "./live-routes.ts";
@@ -68,7 +69,22 @@ export class AgentRuns {
   /** Goes on with what the file holds. */
   start(): void {
     this.#isStopped = false;
-    if (this.#isWanted) this.wake();
+    this.follow();
+  }
+
+  /** Takes over what the configuration has become, also for runs that wait. */
+  follow(): void {
+    if (!this.#isStopped && this.#isWanted) this.wake();
+  }
+
+  /** How the runs stand, by state. */
+  standings(): readonly RunsStanding[] {
+    const rows = this.#listed().unwrapOr([]);
+    return [...Map.groupBy(rows, ({ state }) => state)].map(([state, some]) => ({
+      state,
+      count: some.length,
+      oldestAt: Math.min(...some.map(({ at }) => at)),
+    }));
   }
 
   //= RUN-10
@@ -80,31 +96,50 @@ export class AgentRuns {
 
   wake(): void {
     if (this.#isStopped) return;
-    this.#runner ??= this.#made();
-    void this.#runner.then((runner) => runner?.wake());
+    const made = (this.#runner ??= this.#begin());
+    void made.then((runner) => {
+      if (this.#runner === made) runner?.wake();
+    });
   }
 
   /** Lets the runs go on in the Gateway. Resolves once nothing is written any more. */
   async stop(): Promise<void> {
+    const runner = this.#runner;
     this.#isStopped = true;
-    this.#withdraw();
-    const runner = await this.#runner;
+    // a start may come before this runner has ended, and makes another one
     this.#runner = undefined;
-    await runner?.stop();
+    this.#withdraw();
+    await (await runner)?.stop();
+  }
+
+  /** Only the runner that is in use offers the tool. */
+  #begin(): Promise<Runner | undefined> {
+    const made = this.#made().then((runner) => {
+      if (runner !== undefined && this.#runner === made) this.#offer(runner);
+      return runner;
+    });
+    return made;
+  }
+
+  //= RUN-9
+  #offer(runner: Runner): void {
+    this.#withdraw = offerFlowTool({
+      has: (session) => runner.isAt(session),
+      use: (session, parameters) => runner.useTool(session, parameters),
+    });
   }
 
   //= RUN-10
   async #made(): Promise<Runner | undefined> {
     const { runtime, importFence, outside, live, follow, hostConfig, flows, log } = this.#options;
-    this.#canStart = canRun(runtime);
-    const fence = this.#canStart ? await importFence() : undefined;
+    const fence = canRun(runtime) ? await importFence() : undefined;
+    this.#canStart = fence !== undefined;
     if (fence === undefined) {
-      this.#canStart = false;
       if (this.#hasRoute) log.write("warn", CANNOT);
       return undefined;
     }
     const rows = this.#rows;
-    const runner = new Runner({
+    return new Runner({
       rows: {
         list: () => this.#listed(),
         save: (row) => rows.save(row),
@@ -124,12 +159,5 @@ export class AgentRuns {
       bootedAt: performance.timeOrigin,
       log,
     });
-    if (!this.#isStopped) {
-      this.#withdraw = offerFlowTool({
-        has: (session) => runner.isAt(session),
-        use: (session, parameters) => runner.useTool(session, parameters),
-      });
-    }
-    return runner;
   }
 }

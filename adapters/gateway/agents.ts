@@ -3,10 +3,11 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { failedResult, mainSession, own, type RunResult, succeeded, type Trace } from "../../core/index.ts";
-import { withDeadline } from "../bridge/deadline.ts";
+import { inTime } from "../bridge/deadline.ts";
 import type { Agents, Turn } from "../runs/agents.ts";
 import type { PluginApi } from "./api.ts";
 import { withoutLocalImages } from "./local-images.ts";
+import { importSdk } from "./sdk.ts";
 
 /** The slice of the Gateway's runtime that runs need. `subagent` and parts of `tasks` are missing on older Gateways. */
 export type AgentRuntime = Pick<PluginApi["runtime"], "subagent" | "tasks">;
@@ -14,19 +15,12 @@ export type AgentRuntime = Pick<PluginApi["runtime"], "subagent" | "tasks">;
 /** Marks text as data from outside, in the Gateway's own way. */
 export type Fence = (text: string, options: { source: "webhook"; includeWarning?: boolean }) => string;
 
-/** Not a literal, because the package is absent at build time; the Gateway provides it at run time. */
-const SECURITY: string = "openclaw/plugin-sdk/security-runtime";
-
 const isFence = (value: unknown): value is Fence => typeof value === "function";
 
 /** The Gateway's own fence, or undefined when it has none. */
 export const importFence = async (): Promise<Fence | undefined> => {
-  try {
-    const security: { readonly wrapExternalContent?: unknown } = await import(SECURITY);
-    return isFence(security.wrapExternalContent) ? security.wrapExternalContent : undefined;
-  } catch {
-    return undefined;
-  }
+  const { wrapExternalContent } = await importSdk("security-runtime");
+  return isFence(wrapExternalContent) ? wrapExternalContent : undefined;
 };
 
 /** Whether a runtime has every call that runs need. */
@@ -77,6 +71,8 @@ const messagesIn = (answer: unknown): readonly Message[] => {
 
 const ENDED: ReadonlySet<unknown> = new Set(["succeeded", "failed", "timed_out", "cancelled", "lost"]);
 
+const lateGateway = (): Error => new Error("the Gateway did not answer in time");
+
 export class GatewayAgents implements Agents {
   readonly #runtime: AgentRuntime;
   readonly #fence: Fence;
@@ -97,10 +93,8 @@ export class GatewayAgents implements Agents {
   }
 
   /** Rejects when the Gateway does not answer in time. */
-  async #call<T>(call: (runtime: AgentRuntime) => T | PromiseLike<T>, forMs: number = 0): Promise<T> {
-    const said = await withDeadline(() => this.#outside(() => call(this.#runtime)), forMs + CALL_MS);
-    if (said.isOk()) return said.value;
-    throw said.error.kind === "late" ? new Error("the Gateway did not answer in time") : said.error.error;
+  #call<T>(call: (runtime: AgentRuntime) => T | PromiseLike<T>, forMs: number = 0): Promise<T> {
+    return inTime(() => this.#outside(() => call(this.#runtime)), forMs + CALL_MS, lateGateway);
   }
 
   async link({ flowId, runId, session, owner }: Turn): Promise<boolean> {

@@ -11,8 +11,9 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse) =
 
 export type HttpRoute = {
   readonly path: string;
-  readonly auth: "plugin";
+  readonly auth: "plugin" | "gateway";
   readonly match: "exact" | "prefix";
+  readonly gatewayRuntimeScopeSurface?: "trusted-operator";
   readonly handler: HttpHandler;
 };
 
@@ -45,6 +46,25 @@ export type Subagents = {
   readonly getSessionMessages: (params: { sessionKey: string; limit?: number }) => Promise<unknown>;
 };
 
+/** A page in the Gateway's Control UI. */
+export type ControlUiTab = {
+  readonly surface: "tab";
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+  readonly icon: string;
+  readonly group: "control";
+  readonly order: number;
+  readonly path: string;
+  readonly slug: string;
+  readonly requiredScopes: "operator.read"[];
+};
+
+/** Answers one call of an operator's client, by `respond`. */
+export type GatewayMethod = (call: {
+  readonly respond: (isOk: boolean, payload?: unknown, error?: { code: string; message: string }) => void;
+}) => Promise<void>;
+
 /** `async` and `lifecycle` are missing on hosts before 2026.9.5. */
 export interface PluginApi {
   readonly registrationMode: string;
@@ -64,8 +84,18 @@ export interface PluginApi {
       readonly managedFlows: { bindSession(owner: Owner): BoundFlows & Canceller };
     };
   };
+  readonly session?: {
+    readonly controls?: { registerControlUiDescriptor?(descriptor: ControlUiTab): unknown };
+  };
   readonly lifecycle?: { readonly onDispose?: (dispose: () => void) => unknown };
   registerHttpRoute(route: HttpRoute): void;
   registerService(service: Service): void;
+  /** What happens when the configuration changes at one of the paths. `hot`: the plugin stays as it is. */
+  registerReload?(registration: { hotPrefixes: string[] }): void;
+  registerGatewayMethod?(method: string, handler: GatewayMethod, options: { scope: "operator.read" }): void;
+  registerCli?(
+    add: (context: { readonly program: unknown }) => void,
+    options: { descriptors: { name: string; description: string; hasSubcommands: boolean }[] },
+  ): void;
   registerTool?(factory: (context: ToolContext) => never, options: { name: string; optional: boolean }): void;
 }

@@ -30,12 +30,11 @@ export type GatewayCallbacksOptions = {
   readonly everyMs?: number;
 };
 
-type Running = { readonly watcher: FlowWatcher; readonly sender: Sender };
+type Running = { readonly watcher: FlowWatcher; readonly sender: Sender; readonly reports: Reports };
 
 /** Whether a route has `notify`, also one whose secret does not resolve yet. */
 const isWanted = ({ routes, problems }: Config): boolean =>
-  [...routes.values()].some(({ notify }) => notify !== undefined) ||
-  problems.some(({ effect, field }) => effect === "advice" && field?.startsWith("notify.") === true);
+  [...routes.values()].some(({ notify }) => notify !== undefined) || problems.some(({ effect }) => effect === "untold");
 
 export class GatewayCallbacks {
   readonly #options: GatewayCallbacksOptions;
@@ -63,6 +62,11 @@ export class GatewayCallbacks {
       running.watcher.start();
       running.sender.wake();
     });
+  }
+
+  /** A line for each route whose callbacks are not delivered. */
+  problems(): readonly string[] {
+    return this.#running?.reports.problems() ?? [];
   }
 
   /** Resolves once nothing uses the file any more. */
@@ -97,6 +101,6 @@ export class GatewayCallbacks {
       now,
       ...(everyMs === undefined ? {} : { everyMs }),
     });
-    return { watcher, sender };
+    return { watcher, sender, reports };
   }
 }

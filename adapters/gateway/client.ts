@@ -2,29 +2,8 @@
 
 import type { IncomingMessage } from "node:http";
 import { type ClientOf, tailOf } from "../node/client.ts";
+import { importIngress, type ResolveClientIp, type Sender } from "./ingress.ts";
 import { type ProxyTrust, proxyTrust } from "./snapshot.ts";
-
-/** As much of a request as the Gateway's resolver reads. */
-type Sender = {
-  readonly socket: { readonly remoteAddress: string | undefined };
-  readonly headers: Readonly<Record<string, string>>;
-};
-
-type ResolveClientIp = (sender: Sender, trustedProxies: string[], allowRealIpFallback: boolean) => unknown;
-
-/** Not a literal, because the package is absent at build time; the Gateway provides it at run time. */
-const INGRESS: string = "openclaw/plugin-sdk/webhook-ingress";
-
-const isResolver = (value: unknown): value is ResolveClientIp => typeof value === "function";
-
-const importResolver = async (): Promise<ResolveClientIp | undefined> => {
-  try {
-    const ingress: { readonly resolveRequestClientIp?: unknown } = await import(INGRESS);
-    return isResolver(ingress.resolveRequestClientIp) ? ingress.resolveRequestClientIp : undefined;
-  } catch {
-    return undefined;
-  }
-};
 
 //= LIMIT-7
 const forwarded = ({ headers }: IncomingMessage, name: string): string => tailOf(String(headers[name] ?? ""));
@@ -115,7 +94,7 @@ export const clientBy = (resolve: ResolveClientIp): SnapshotClientOf => {
 //= LIMIT-8
 /** Resolves to the Gateway's attribution, or to the socket's address after calling `onMissing` because there is none. */
 export const gatewayClient = async (onMissing: () => void): Promise<SnapshotClientOf> => {
-  const resolve = await importResolver();
+  const { resolveRequestClientIp: resolve } = await importIngress();
   if (resolve === undefined) onMissing();
   const clientOf = resolve === undefined ? undefined : clientBy(resolve);
   return (request, snapshot) => {

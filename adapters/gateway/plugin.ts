@@ -2,9 +2,11 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { join } from "node:path";
-import { type Config, DEFAULT_PREFIX } from "../../core/index.ts";
+import type { RequestEvent } from "../../core/index.ts";
 import { createBridge, type Deliver, isOurs } from "../bridge/bridge.ts";
 import { Log } from "../bridge/log.ts";
+import { newLines } from "../bridge/rule-lines.ts";
+import { linesIn, told, type Told } from "../bridge/told.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import type { Binding } from "../managed-flows/api.ts";
 import { ClaimsFile } from "../managed-flows/claims-file.ts";
@@ -14,12 +16,22 @@ import { bodyReader, headOf, isBehindClose, isGone, nodePrimitives, onGone, resp
 import { AgentRuns } from "./agent-runs.ts";
 import { FLOW_TOOL, importFence } from "./agents.ts";
 import { flowTool } from "./flow-tool.ts";
-import type { HttpHandler, PluginApi, ServiceHealth } from "./api.ts";
+import type { HttpHandler, PluginApi } from "./api.ts";
+import { offerCommand, offerStatus } from "./command.ts";
 import { gatewayClient, type SnapshotClientOf } from "./client.ts";
 import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
-import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
+import { Health } from "./health.ts";
+import { importIngress } from "./ingress.ts";
+import { liveLine, LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
+import { GatewayPaths } from "./paths.ts";
+import { RequestWatch } from "./request-watch.ts";
+import { importScopes } from "./scopes.ts";
 import { readSnapshot } from "./snapshot.ts";
+import { Activity } from "../status/activity.ts";
+import { createStatus } from "../status/document.ts";
+import { offerStatusPage } from "./status-page.ts";
+import { ConfigWatch } from "./watch.ts";
 
 const clock = (): number => performance.now();
 
@@ -34,62 +46,29 @@ const bindFlows =
     };
   };
 
-const isBelow = (path: string): boolean => path.startsWith(`${DEFAULT_PREFIX}/`) || path === DEFAULT_PREFIX;
-
-/** The folder of the plugin's own below the Gateway's state, which the manifest declares as a backup resource, and its file. */
-const DELIVERIES = ["openclaw-webhooks", "deliveries.sqlite"];
+/** The folder of the plugin's own below the Gateway's state, which the manifest declares as a backup resource. */
+const stateFolder = ({ state }: PluginApi["runtime"]): string => {
+  if (state === undefined) throw new Error("this Gateway names no folder for its state");
+  return join(state.resolveStateDir(process.env), "openclaw-webhooks");
+};
 
 //= ONCE-7
 /** Opened by the first request that has a key, so that an operator who never gets one has no file. */
 const pluginFileOf = (runtime: PluginApi["runtime"]): PluginFile =>
-  new PluginFile({
-    file: () => {
-      if (runtime.state === undefined) throw new Error("this Gateway names no folder for its state");
-      return join(runtime.state.resolveStateDir(process.env), ...DELIVERIES);
-    },
-  });
+  new PluginFile({ file: () => join(stateFolder(runtime), "deliveries.sqlite") });
 
-/** One prefix route for all paths below the default one, exact routes for those elsewhere so that 10,000 routes are one registration. */
-const registerPaths = (api: PluginApi, { paths }: Config, handler: HttpHandler): void => {
-  const all = [...paths.keys()];
-  if (all.some(isBelow)) api.registerHttpRoute({ path: DEFAULT_PREFIX, auth: "plugin", match: "prefix", handler });
-  for (const path of all.filter((candidate) => !isBelow(candidate))) {
-    api.registerHttpRoute({ path, auth: "plugin", match: "exact", handler });
+/** What an edit may change without a replacement of the plugin, during which all its routes would answer 500. */
+const FOLLOWED = ["plugins.entries.webhooks.config"];
+
+//= RELOAD-1
+/** The live configuration is followed; `enabled` and the rest of the entry still end or replace the plugin. */
+const keepOnEdit = (api: PluginApi): void => {
+  try {
+    api.registerReload?.({ hotPrefixes: FOLLOWED });
+  } catch {
+    // without it an edit replaces the plugin
   }
 };
-
-/** Shows in `openclaw health` which configured routes do not live, and which callbacks are not delivered. */
-class RouteHealth {
-  #health: ServiceHealth | undefined;
-  #broken: readonly string[] = [];
-  #untold: readonly string[] = [];
-
-  attach(health: ServiceHealth | undefined): void {
-    this.#health = health;
-    this.#update();
-  }
-
-  update(broken: readonly string[]): void {
-    this.#broken = broken;
-    this.#update();
-  }
-
-  /** Routes whose callbacks are not delivered. */
-  updateUntold(untold: readonly string[]): void {
-    this.#untold = untold;
-    this.#update();
-  }
-
-  #update(): void {
-    const lines = [...this.#broken, ...this.#untold];
-    try {
-      if (lines.length === 0) this.#health?.clearFailure();
-      else this.#health?.reportFailure(new Error(lines.join(" ")));
-    } catch {
-      // the log has the same lines
-    }
-  }
-}
 
 /** What the Gateway is told of a request that it may go on with. */
 const NOT_OURS = Promise.resolve(false);
@@ -102,19 +81,31 @@ const start = (api: PluginApi, log: Log): void => {
   // held, because the Gateway looks each member of its runtime up anew
   const { config } = runtime;
   const current = (): unknown => config.current();
-  const health = new RouteHealth();
-  let callbacks: GatewayCallbacks | undefined;
-  const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
+  const health = new Health();
+  const report = (added: readonly string[], solved: readonly string[]): void => {
     for (const line of added) log.write("warn", line);
     for (const line of solved) log.write("info", `solved: ${line}`);
-    health.update(broken);
-    callbacks?.follow();
+  };
+  const onProblems: LiveRoutesOptions["onProblems"] = (broken, added, solved) => {
+    report(added, solved);
+    health.set("routes", broken);
   };
   const onRules: LiveRoutesOptions["onRules"] = (added) => {
     for (const line of added) log.write("info", line);
   };
+  let changed: (() => void) | undefined;
   const { sha256 } = nodePrimitives;
-  const live = new LiveRoutes({ sha256, onProblems, onRules }, api.pluginConfig, readSnapshot(current));
+  const onChange = (): void => changed?.();
+  const onUnreadable = (): void =>
+    log.warnSometimes(
+      "the Gateway's configuration cannot be read at the moment; the routes stay as they are",
+      "snapshot",
+    );
+  const live = new LiveRoutes(
+    { sha256, onProblems, onRules, onChange, onUnreadable },
+    api.pluginConfig,
+    readSnapshot(current),
+  );
   const follow = (): void => live.follow(readSnapshot(current));
   const file = pluginFileOf(runtime);
   const flows = gatewayFlows({
@@ -135,15 +126,21 @@ const start = (api: PluginApi, log: Log): void => {
     flows,
     log,
   });
-  callbacks = new GatewayCallbacks({
+  const callbacks = new GatewayCallbacks({
     config: () => live.config,
     refresh: follow,
     bind: bindFlows(runtime),
     file,
     changes: flows.changes,
     log,
-    onProblems: (lines) => health.updateUntold(lines),
+    onProblems: (lines) => health.set("callbacks", lines),
   });
+  const activity = new Activity();
+  const requests = new RequestWatch({ config: () => live.config, folder: () => stateFolder(runtime), log });
+  const onEvent = (event: RequestEvent): void => {
+    activity.add(event);
+    requests.onEvent?.(event);
+  };
   const { locate, handle, endWaits, resumeWaits } = createBridge({
     routes: () => live.config.routes,
     store: flows,
@@ -151,6 +148,17 @@ const start = (api: PluginApi, log: Log): void => {
     primitives: nodePrimitives,
     clock,
     log,
+    onEvent,
+    whenKept: requests.whenKept,
+  });
+  let notGranted: readonly Told[] = [];
+  const status = createStatus({
+    config: () => live.config,
+    activity,
+    store: flows,
+    told: () => [...live.config.problems.map((problem) => told(problem, liveLine(problem))), ...notGranted],
+    callbacks: () => callbacks.problems(),
+    runs: () => agents.standings(),
   });
   const serveBy =
     (clientOf: SnapshotClientOf): HttpHandler =>
@@ -170,9 +178,31 @@ const start = (api: PluginApi, log: Log): void => {
   ).then((clientOf) => (serve = serveBy(clientOf)));
   const handler: HttpHandler = (request, response) =>
     serve === undefined ? ready.then((begun) => begun(request, response)) : serve(request, response);
+  const paths = new GatewayPaths({
+    register: (route) => api.registerHttpRoute(route),
+    ingress: importIngress(),
+    handler,
+    onProblems: (problems) => {
+      const before = linesIn(notGranted);
+      notGranted = problems.map((problem) => told(problem));
+      const lines = linesIn(notGranted);
+      report(newLines(new Set(lines), new Set(before)), newLines(new Set(before), new Set(lines)));
+      health.set("paths", lines);
+    },
+  });
+  changed = () => {
+    paths.follow(live.config.paths);
+    agents.follow();
+    callbacks.follow();
+    requests.follow();
+  };
+  const watch = new ConfigWatch(follow);
   const end = (): void => {
+    watch.stop();
+    paths.stop();
     live.dispose();
     endWaits();
+    requests.end();
     // what ends late may have opened the file again
     void Promise.all([agents.stop(), callbacks.stop()]).then(() => file.close());
   };
@@ -181,8 +211,11 @@ const start = (api: PluginApi, log: Log): void => {
     start: ({ serviceHealth }) => {
       live.resume();
       resumeWaits();
+      requests.resume();
+      paths.start();
       agents.start();
       callbacks.start();
+      watch.start();
       health.attach(serviceHealth);
     },
     stop: () => {
@@ -191,7 +224,10 @@ const start = (api: PluginApi, log: Log): void => {
     },
   });
   api.lifecycle?.onDispose?.(end);
-  registerPaths(api, live.config, handler);
+  paths.register(live.config.paths);
+  keepOnEdit(api);
+  offerStatusPage(api, status, importScopes());
+  offerStatus(api, status);
 };
 
 //= RUN-9
@@ -205,6 +241,7 @@ const offerTool = (api: PluginApi): void => {
 const register = (api: PluginApi): void => {
   try {
     offerTool(api);
+    offerCommand(api);
     if (api.registrationMode !== "full") return;
     const log = new Log(api.logger, clock);
     try {

@@ -2,6 +2,7 @@
 // dropped while its window is open, and a held slot is never forgotten.
 
 import {
+  allowanceOf,
   type Bucket,
   isLive,
   isSigned,
@@ -10,28 +11,35 @@ import {
   SLOT_RETRY_MS,
   type SlotRule,
   SLOTS,
+  slotsOf,
   stepWindow,
   type Verdict,
   WINDOW,
+  windowOf,
   type WindowRule,
+  type WindowStep,
 } from "../../core/index.ts";
+import { KnownClients, type KnownState, type Places, placesFor } from "./known-clients.ts";
 import type { Limits } from "./limits.ts";
+import { OldestFirst } from "./oldest-first.ts";
 
-/** Buckets of clients that have not shown a secret lately; the same number again for those that have. */
-export const MAX_BUCKETS = 4096;
+//= LIMIT-5, LIMIT-12
+/** Clients that are counted one by one: those that have not shown a secret lately, and as many more of one route that have. */
+export const MAX_CLIENTS = 4096;
 
-/** How many of the oldest known clients are looked at to find one whose window has ended. */
-const MAX_EVICTION_SCAN = 16;
+//= LIMIT-12
+/** What an operator may set it to. */
+export const CLIENT_BOUNDS = { least: 64, most: 1_000_000 } as const;
 
 /** Most expired buckets dropped for one request, so that no request pays for all. */
 const MAX_PURGE = 64;
 
-/** Everything that the limits remember: plain maps, so that a state can be copied, compared and explored. */
+/** Everything that the limits remember: plain tables, so that a state can be copied, compared and explored. */
 export type LimitsState = {
   /** Strangers' buckets by client and route, in the order in which their windows opened. */
-  readonly strangers: Map<string, Bucket>;
-  /** Buckets of clients that have authenticated, oldest window first: strangers cannot push them out. */
-  readonly known: Map<string, Bucket>;
+  readonly strangers: OldestFirst<Bucket>;
+  /** Buckets of clients that have authenticated: strangers cannot push them out. */
+  readonly known: KnownState;
   /** By route id, for newcomers while there is no room. */
   readonly overflow: Map<string, Bucket>;
   /** Held slots by client and route, and by peer and route. */
@@ -40,20 +48,21 @@ export type LimitsState = {
 };
 
 export const emptyState = (): LimitsState => ({
-  strangers: new Map(),
-  known: new Map(),
+  strangers: new OldestFirst(),
+  known: new OldestFirst(),
   overflow: new Map(),
   clientSlots: new Map(),
   peerSlots: new Map(),
 });
 
-/** How much is let in. Every route has RULES; smaller ones are for exploring all states. */
+/** How much is let in. Every route has RULES, unless it says otherwise; smaller ones are for exploring all states. */
 export type Rules = { readonly window: WindowRule; readonly slots: SlotRule };
 
 export const RULES: Rules = { window: WINDOW, slots: SLOTS };
 
-const ADMITTED: Verdict = { kind: "admitted" };
-const KNOWN: Verdict = { kind: "admitted", isKnown: true };
+/** For exploring and testing. `state` is kept and changed. */
+export type MemoryParts = { readonly rules?: Rules; readonly state?: LimitsState; readonly places?: Places };
+
 /** Milliseconds after the end of its last window for which a client that has proved itself is known. */
 export const KNOWN_MS = 86_400_000;
 
@@ -70,40 +79,58 @@ const dropSlot = (slots: Map<string, number>, key: string): void => {
   else slots.delete(key);
 };
 
+const isSize = (size: unknown): size is number =>
+  Number.isSafeInteger(size) && CLIENT_BOUNDS.least <= Number(size) && Number(size) <= CLIENT_BOUNDS.most;
+
+const BAD_SIZE = `maxClients must be a whole number from ${String(CLIENT_BOUNDS.least)} to ${String(CLIENT_BOUNDS.most)}`;
+
 export class MemoryLimits implements Limits {
   readonly #capacity: number;
   readonly #rules: Rules;
+  readonly #known: KnownClients;
   readonly state: LimitsState;
 
-  /** `state` is kept and changed. */
-  constructor(capacity: number = MAX_BUCKETS, rules: Rules = RULES, state: LimitsState = emptyState()) {
-    this.#capacity = capacity;
+  /** `maxClients`: as MAX_CLIENTS, 64 to 1,000,000; throws a RangeError when it is anything else. */
+  constructor(maxClients: number = MAX_CLIENTS, { rules = RULES, state = emptyState(), places }: MemoryParts = {}) {
+    if (places === undefined && !isSize(maxClients)) throw new RangeError(BAD_SIZE);
+    this.#capacity = maxClients;
     this.#rules = rules;
+    this.#known = new KnownClients(state.known, places ?? placesFor(maxClients), KNOWN_MS);
     this.state = state;
   }
 
-  //= LIMIT-2, SLOT-1
+  //= LIMIT-2, LIMIT-10, SLOT-1
   admit(located: Located, now: number): Verdict {
-    const before = this.state.known.get(located.clientKey);
-    const { bucket, passes } = this.#count(located, now);
-    if (!passes) return { kind: "rate_limited", retryAfterMs: bucket.endsAt - now };
+    const { route, clientKey, peerKey } = located;
     const { clientSlots, peerSlots } = this.state;
-    const client = clientSlots.get(located.clientKey) ?? 0;
+    const known = this.#known.of(route.id);
+    const before = known?.get(clientKey);
+    const rule = windowOf(this.#rules.window, route.limits);
+    const { bucket, passes } = this.#count(located, before === undefined ? undefined : known, before, rule, now);
+    if (!passes) return { kind: "rate_limited", retryAfterMs: bucket.endsAt - now };
+    const slots = slotsOf(this.#rules.slots, route.limits);
+    const client = clientSlots.get(clientKey) ?? 0;
     // strangers hold no slots of a peer that proved senders could want
-    const isDue = isSigned(located.route);
-    const peer = isDue ? 0 : (peerSlots.get(located.peerKey) ?? 0);
-    if (!mayTakeSlot({ client, peer }, this.#rules.slots)) return NO_SLOT;
-    addSlot(clientSlots, located.clientKey, client);
-    if (isDue) return isKnown(before, now) ? KNOWN : ADMITTED;
-    addSlot(peerSlots, located.peerKey, peer);
-    return ADMITTED;
+    const isDue = isSigned(route);
+    const peer = isDue ? 0 : (peerSlots.get(peerKey) ?? 0);
+    if (!mayTakeSlot({ client, peer }, slots)) return NO_SLOT;
+    addSlot(clientSlots, clientKey, client);
+    if (!isDue) addSlot(peerSlots, peerKey, peer);
+    const allowance = allowanceOf(bucket, rule, slots, now);
+    return isDue && isKnown(before, now)
+      ? { kind: "admitted", isKnown: true, allowance }
+      : { kind: "admitted", allowance };
   }
 
   //= LIMIT-4, LIMIT-5
   /** Keeps the client among the known ones, where there is room; its count goes with it. */
   confirm({ clientKey, peerKey, route }: Located, now: number): boolean {
-    this.#remember(clientKey, route.id, now);
-    return !isSigned(route) || this.#takePeerSlot(peerKey);
+    const { strangers, overflow } = this.state;
+    if (this.#known.of(route.id)?.has(clientKey) !== true) {
+      const bucket = strangers.get(clientKey) ?? overflow.get(route.id);
+      if (bucket !== undefined && this.#known.add(route.id, clientKey, bucket, now)) strangers.delete(clientKey);
+    }
+    return !isSigned(route) || this.#takePeerSlot(peerKey, slotsOf(this.#rules.slots, route.limits));
   }
 
   //= STORE-11
@@ -119,60 +146,49 @@ export class MemoryLimits implements Limits {
     if (isProved || !isSigned(route)) dropSlot(this.state.peerSlots, peerKey);
   }
 
-  #remember(clientKey: string, routeId: string, now: number): void {
-    const { strangers, known, overflow } = this.state;
-    if (known.has(clientKey)) return;
-    if (known.size >= this.#capacity && !this.#evictKnown(now)) return;
-    const bucket = strangers.get(clientKey) ?? overflow.get(routeId);
-    if (bucket === undefined) return;
-    strangers.delete(clientKey);
-    known.set(clientKey, bucket);
-  }
-
   //= SLOT-1, SIGN-5
-  #takePeerSlot(peerKey: string): boolean {
+  #takePeerSlot(peerKey: string, slots: SlotRule): boolean {
     const peer = this.state.peerSlots.get(peerKey) ?? 0;
-    const isFree = mayTakeSlot({ client: 0, peer }, this.#rules.slots);
+    const isFree = mayTakeSlot({ client: 0, peer }, slots);
     if (isFree) addSlot(this.state.peerSlots, peerKey, peer);
     return isFree;
   }
 
-  #count({ clientKey, route }: Located, now: number): { readonly bucket: Bucket; readonly passes: boolean } {
-    const { strangers, known, overflow } = this.state;
-    const kept = known.get(clientKey);
+  /** `known`: the table that has the client's bucket, `kept`, if it is known. */
+  #count(
+    { clientKey, route }: Located,
+    known: OldestFirst<Bucket> | undefined,
+    kept: Bucket | undefined,
+    rule: WindowRule,
+    now: number,
+  ): WindowStep {
+    const { strangers, overflow } = this.state;
+    const table = known ?? strangers;
     const own = kept ?? strangers.get(clientKey);
-    const room = own !== undefined || this.#makeRoom(now);
-    const step = stepWindow({ own, overflow: overflow.get(route.id), room }, now, this.#rules.window);
+    const room = own !== undefined || this.#makeRoom(route.id, now);
+    const step = stepWindow({ own, overflow: overflow.get(route.id), room }, now, rule);
     if (step.place === "overflow") overflow.set(route.id, step.bucket);
-    else this.#keep(kept === undefined ? strangers : known, clientKey, own, step.bucket);
+    else this.#keep(table, clientKey, own, step.bucket);
     return step;
   }
 
   //= LIMIT-3
   /** A bucket whose window is new goes to the end, so that the oldest window stands first. */
-  #keep(table: Map<string, Bucket>, key: string, before: Bucket | undefined, bucket: Bucket): void {
-    if (before !== undefined && before.endsAt !== bucket.endsAt) table.delete(key);
-    table.set(key, bucket);
+  #keep(table: OldestFirst<Bucket>, key: string, before: Bucket | undefined, bucket: Bucket): void {
+    if (before !== undefined && before.endsAt !== bucket.endsAt) table.append(key, bucket);
+    else table.set(key, bucket);
   }
 
-  #evictKnown(now: number): boolean {
-    let scanned = 0;
-    for (const [key, bucket] of this.state.known) {
-      if (!isLive(bucket, now)) return this.state.known.delete(key);
-      scanned += 1;
-      if (scanned >= MAX_EVICTION_SCAN) return false;
+  //= LIMIT-13
+  /** Drops expired strangers, oldest first; says whether one more of the route fits. */
+  #makeRoom(routeId: string, now: number): boolean {
+    const { strangers } = this.state;
+    for (let dropped = 0; dropped < MAX_PURGE; dropped += 1) {
+      const { first } = strangers;
+      if (first === undefined || isLive(first.value, now)) break;
+      strangers.delete(first.key);
     }
-    return false;
-  }
-
-  /** Drops expired strangers, oldest first; says whether one more fits. */
-  #makeRoom(now: number): boolean {
-    let dropped = 0;
-    for (const [key, bucket] of this.state.strangers) {
-      if (dropped >= MAX_PURGE || isLive(bucket, now)) break;
-      this.state.strangers.delete(key);
-      dropped += 1;
-    }
-    return this.state.strangers.size < this.#capacity;
+    if (strangers.size < Math.ceil(this.#capacity / 2)) return true;
+    return strangers.size < this.#capacity && this.#known.mayAdd(routeId, now);
   }
 }

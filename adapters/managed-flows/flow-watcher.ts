@@ -3,7 +3,7 @@
 
 import type { Ok, Result } from "neverthrow";
 import { type Subscriptions, type TellableFlow, tellableFlow } from "../../core/index.ts";
-import { withDeadline } from "../bridge/deadline.ts";
+import { errorOf, withDeadline } from "../bridge/deadline.ts";
 import type { FlowChanges } from "../flows/changes.ts";
 import type { StoreFault } from "../flows/engine.ts";
 import type { BoundFlows } from "./api.ts";
@@ -161,7 +161,10 @@ export class FlowWatcher {
     const { bind, outbox, onEvents, onFault, now } = this.#options;
     const listed = await withDeadline(() => bind(owner).flows.list(), LIST_DEADLINE_MS);
     if (listed.isErr())
-      return onFault(LIST_FAILED, listed.error.kind === "late" ? "no answer in time" : listed.error.error);
+      return onFault(
+        LIST_FAILED,
+        errorOf(listed.error, () => "no answer in time"),
+      );
     const read = lookIn(listed.value);
     if (read === undefined) return onFault(LIST_FAILED, "the answer is not a list of flows");
     const { look, isWhole } = read;

@@ -3,23 +3,28 @@
 
 import { err, ok, type Result } from "neverthrow";
 import {
+  type ActionOf,
+  type BadRecord,
   type FlowAction,
   isRepeatable,
   type Marks,
   NO_DELIVERY,
   NO_MARKS,
   type Outcome,
+  type Question,
   type RunRow,
   type StoreFailure,
 } from "../../core/index.ts";
 import { type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awaitable.ts";
 import { FlowChanges } from "../flows/changes.ts";
+import { type CountOpen, joinOpen, type OpenFlows, tallyOpen } from "../flows/open-flows.ts";
 import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import type { Binding } from "./api.ts";
 import type { ClaimsFile } from "./claims-file.ts";
-import { decode } from "./decode.ts";
+import { decode, decodeFound, decodeList, decodeOpen } from "./decode.ts";
 import { deliver, resolveIntent } from "./deliver.ts";
 import { noteStamp, plainStamp } from "./in-flight.ts";
+import { isBounded, withinQuota } from "./quota.ts";
 
 export type ManagedFlowsOptions = {
   /** Binds the Gateway's flow API to one session; may throw. */
@@ -174,6 +179,11 @@ const tellOf = (owner: string, action: FlowAction, outcome: Outcome | undefined,
   if (flowId !== undefined) changes.tell(owner, flowId);
 };
 
+const nonsense = ({ field }: BadRecord, report: Report): StoreFailure => {
+  report(REPORTS.nonsense, new Sentence(field || "the whole answer"));
+  return "bad_host_answer";
+};
+
 /** What fails on the way is tried again, and told by whoever asked. */
 const unreported: Report = () => undefined;
 
@@ -183,6 +193,29 @@ export interface GatewayFlows extends FlowStore {
   /** Finds out whether an intended run's flow was made. False while that is not known; rejects when the host fails. */
   resolveRun(row: RunRow): Promise<boolean>;
 }
+
+/** Milliseconds for which the flows of a session are not counted again, because the Gateway lists them all for it. */
+const COUNTED_MS = 15_000;
+
+/** `at`: when the host has answered. */
+type Counted = { at: number | undefined; readonly open: Promise<readonly OpenFlows[]> };
+
+//= STATUS-5
+const counted = (count: (owner: string) => Promise<readonly OpenFlows[]>): CountOpen => {
+  const known = new Map<string, Counted>();
+  const begin = (owner: string): Counted => {
+    const begun: Counted = { at: undefined, open: count(owner).finally(() => (begun.at = performance.now())) };
+    known.set(owner, begun);
+    return begun;
+  };
+  return async (owners) => {
+    const now = performance.now();
+    for (const [owner, { at = now }] of known) if (now - at >= COUNTED_MS) known.delete(owner);
+    const all: (readonly OpenFlows[])[] = [];
+    for (const owner of owners) all.push(await (known.get(owner) ?? begin(owner)).open);
+    return joinOpen(all.flat());
+  };
+};
 
 //= SCOPE-1
 /** The Gateway as a store of flows. */
@@ -200,25 +233,47 @@ export const gatewayFlows = ({
     tellOf(owner, action, undefined, changes);
     throw error;
   };
-  const ask = (
-    owner: string,
-    action: FlowAction,
-    marks: Marks,
-    report: Report,
-  ): Awaitable<Result<Outcome, StoreFailure>> => {
-    const read = (answer: unknown): Result<Outcome, StoreFailure> => {
-      const decoded = decode(action, answer, (prose) => report(REPORTS.said, prose));
-      tellOf(owner, action, decoded.unwrapOr(undefined), changes);
-      if (decoded.isOk()) return ok(decoded.value);
-      report(REPORTS.nonsense, new Sentence(decoded.error.field || "the whole answer"));
-      return err("bad_host_answer");
-    };
+  /** `read`: of the host's answer. */
+  const askHost = <T>(owner: string, { action, marks }: Question, read: (answer: unknown) => T): Awaitable<T> => {
     try {
       const outcome = mapAwaitable(call(action, marks, bindings.of(owner), hostConfig), read);
       return isPromiseLike(outcome) ? outcome.catch((error: unknown) => failed(owner, action, error)) : outcome;
     } catch (error) {
       return failed(owner, action, error);
     }
+  };
+  const ask = (owner: string, question: Question, report: Report): Awaitable<Result<Outcome, StoreFailure>> =>
+    askHost(owner, question, (answer) => {
+      const { action, isWanted } = question;
+      const decoded =
+        isWanted === undefined
+          ? decode(action, answer, (prose) => report(REPORTS.said, prose))
+          : decodeFound(isWanted, answer);
+      tellOf(owner, action, decoded.unwrapOr(undefined), changes);
+      return decoded.mapErr((bad) => nonsense(bad, report));
+    });
+  //= LIST-4, LIST-5
+  /** What a caller is answered, who gets a part of the list, or none that is too large. */
+  const list = (
+    owner: string,
+    action: ActionOf<"list_flows">,
+    report: Report,
+  ): Awaitable<Result<Outcome, StoreFailure>> =>
+    askHost(owner, { action, marks: NO_MARKS }, (answer) => {
+      const decoded = decodeList(action, answer).mapErr((bad) => nonsense(bad, report));
+      return decoded.andThen((flows) => (flows === undefined ? err("list_too_large") : ok(flows)));
+    });
+  //= QUOTA-2
+  /** Asks for an action of the route's callers, but for no flow or task above the quota. */
+  const askWithin = (
+    { owner, report, quota }: { readonly owner: string; readonly report: Report; readonly quota: number | undefined },
+    question: Question,
+  ): Awaitable<Result<Outcome, StoreFailure>> => {
+    const { action } = question;
+    const go = (): Awaitable<Result<Outcome, StoreFailure>> => ask(owner, question, report);
+    if (quota === undefined || !isBounded(action)) return go();
+    const { flows } = bindings.of(owner);
+    return withinQuota({ owner, action, quota, flows, go }).catch((error: unknown) => failed(owner, action, error));
   };
   return {
     takesDeliveries: claims !== undefined,
@@ -227,14 +282,22 @@ export const gatewayFlows = ({
     execute: (owner, action, report, given = NO_DELIVERY) => {
       const delivery = given.starts && !canStart() ? { ...given, starts: false } : given;
       const isPlain = delivery.once === undefined && delivery.bind === undefined && !delivery.starts;
-      if (claims === undefined || !isRepeatable(action)) return ask(owner, action, NO_MARKS, report);
-      if (isPlain) return mapAwaitable(ask(owner, action, plainMarks(action, claims.file.now()), report), noted);
-      const askHost = (asked: FlowAction, marks: Marks) => ask(owner, asked, marks, report);
-      return deliver({ owner, action, delivery, report, askHost, onRun }, claims);
+      if (action.action === "list_flows") return list(owner, action, report);
+      const within = { owner, report, quota: delivery.quota };
+      if (claims === undefined || !isRepeatable(action)) return askWithin(within, { action, marks: NO_MARKS });
+      const plain = (): Question => ({ action, marks: plainMarks(action, claims.file.now()) });
+      if (isPlain) return mapAwaitable(askWithin(within, plain()), noted);
+      const forDelivery = (question: Question) => askWithin(within, question);
+      return deliver({ owner, action, delivery, report, askHost: forDelivery, onRun }, claims);
     },
+    countOpen: counted(async (owner) => {
+      const open = await askHost(owner, { action: { action: "list_flows" }, marks: NO_MARKS }, decodeOpen);
+      if (open.isErr()) throw new TypeError("the host's list is not what it promises");
+      return tallyOpen(open.value);
+    }),
     resolveRun: async (row) => {
-      const askHost = (asked: FlowAction, marks: Marks) => ask(row.owner, asked, marks, unreported);
-      return claims !== undefined && resolveIntent(row, { askHost, report: unreported }, claims);
+      const forRun = (question: Question) => ask(row.owner, question, unreported);
+      return claims !== undefined && resolveIntent(row, { askHost: forRun, report: unreported }, claims);
     },
   };
 };

@@ -1,6 +1,7 @@
 // The bridge behind a `node:http` server, whole or in pieces.
 
 export type { Logger } from "../bridge/log.ts";
+export { MemoryLimits } from "../limits/memory.ts";
 export type { Callbacks } from "../notify/callbacks.ts";
 export { startCallbacks, type StartCallbacksOptions } from "../notify/start.ts";
 export { bodyReader, readBody } from "./body.ts";

@@ -1,19 +1,26 @@
 // The HTTP interface as an OpenAPI 3.1 document, generated from the core: the schemas of the actions, the tables of
 // refusals, and real replies.
 
-import { ACTIONS, DEFAULT_PREFIX, MAX_BODY_BYTES } from "../../core/index.ts";
-import { REQUEST_SCHEMAS } from "./requests.ts";
+import { type ActionName, ACTIONS, DEFAULT_PREFIX, MAX_BODY_BYTES } from "../../core/index.ts";
+import { actionAmong, REQUEST_SCHEMAS } from "./requests.ts";
 import { REPLY_SCHEMAS, RESPONSE_REFS, RESPONSES } from "./responses.ts";
 import { RESULT_SCHEMAS } from "./results.ts";
 import { type Json, namesOf, ref } from "./schema.ts";
 import { VIEW_SCHEMAS } from "./views.ts";
 import { REQUESTS } from "./words.ts";
 
+/** `actions`: what the route allows; undefined: all. */
+export type DocumentedRoute = {
+  readonly routeId: string;
+  readonly path: string;
+  readonly actions?: ReadonlySet<ActionName> | undefined;
+};
+
 export type OpenapiOptions = {
   /** The base URL, for example `https://hooks.example.org`. Default: the default addresses of server and Gateway. */
   readonly server?: string;
   /** The routes to document. Empty: one path with the route's id as a parameter. */
-  readonly paths: readonly { readonly routeId: string; readonly path: string }[];
+  readonly paths: readonly DocumentedRoute[];
   readonly version: string;
 };
 
@@ -38,14 +45,22 @@ const SECURITY_SCHEMES: Json = {
   },
 };
 
-const examples = Object.fromEntries(
-  namesOf(ACTIONS).map((name) => [name, { summary: REQUESTS[name].title, value: REQUESTS[name].example }]),
-);
+const examplesOf = (names: readonly ActionName[]): Json =>
+  Object.fromEntries(names.map((name) => [name, { summary: REQUESTS[name].title, value: REQUESTS[name].example }]));
 
-const REQUEST_BODY: Json = {
+const requestBody = (schema: Json, names: readonly ActionName[]): Json => ({
   description: `The action, at most ${String(MAX_BODY_BYTES)} bytes.`,
   required: true,
-  content: { "application/json": { schema: ref("schemas", "Action"), examples } },
+  content: { "application/json": { schema, examples: examplesOf(names) } },
+});
+
+const ACTION_NAMES = namesOf(ACTIONS);
+const REQUEST_BODY: Json = requestBody(ref("schemas", "Action"), ACTION_NAMES);
+
+/** The body of a route that allows only some actions. */
+const confinedBody = (actions: ReadonlySet<ActionName>): Json => {
+  const names = ACTION_NAMES.filter((name) => actions.has(name));
+  return requestBody(actionAmong(names), names);
 };
 
 const IDEMPOTENCY: Json = {
@@ -58,12 +73,12 @@ const IDEMPOTENCY: Json = {
   example: "order-4711",
 };
 
-const operation = (operationId: string, summary: string): Json => ({
+const operation = (operationId: string, summary: string, actions?: ReadonlySet<ActionName>): Json => ({
   operationId,
   summary,
   description: "Carries out one action on the flows of the route's session.",
   parameters: [ref("parameters", "IdempotencyKey")],
-  requestBody: ref("requestBodies", "Action"),
+  requestBody: actions === undefined ? ref("requestBodies", "Action") : confinedBody(actions),
   responses: RESPONSE_REFS,
 });
 
@@ -89,9 +104,9 @@ const operationId = (routeId: string, index: number): string => {
 /** Paths are encoded as URLs, because braces would be parameters. The server decodes them. */
 const pathItems = (paths: OpenapiOptions["paths"]): Json =>
   Object.fromEntries(
-    paths.map(({ routeId, path }, index) => [
+    paths.map(({ routeId, path, actions }, index) => [
       encodeURI(path),
-      { post: operation(operationId(routeId, index), `Call the route ${routeId}`) },
+      { post: operation(operationId(routeId, index), `Call the route ${routeId}`, actions) },
     ]),
   );
 

@@ -3,14 +3,14 @@
 import * as z from "zod";
 import { type ActionName, ACTIONS } from "../../core/index.ts";
 import { type Json, namesOf, pointer, ref, describe } from "./schema.ts";
-import { FIELDS, REQUESTS } from "./words.ts";
+import { FIELDS, FILTERS, REQUESTS } from "./words.ts";
 
 /** `create_flow` is `CreateFlow` in the document. */
 const schemaName = (action: string): string =>
   action.replace(/(?:^|_)(\w)/gu, (_, letter: string) => letter.toUpperCase());
 
-const withDescription = (name: string, schema: unknown): unknown => {
-  const help: Readonly<Record<string, string>> = FIELDS;
+const withDescription = (action: ActionName, name: string, schema: unknown): unknown => {
+  const help: Readonly<Record<string, string>> = action === "list_flows" ? { ...FIELDS, ...FILTERS } : FIELDS;
   return typeof schema === "object" ? { ...schema, description: help[name] } : schema;
 };
 
@@ -24,27 +24,32 @@ const schemaOf = (action: ActionName): Json => {
     reused: "inline",
     unrepresentable: "any",
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema._zod.def.type === "string") jsonSchema.pattern = NOT_BLANK;
+      if (zodSchema._zod.def.type === "string") jsonSchema.pattern ??= NOT_BLANK;
     },
   });
-  const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => [name, withDescription(name, field)]);
+  const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => [
+    name,
+    withDescription(action, name, field),
+  ]);
   const { title, description } = REQUESTS[action];
   return { title, description, ...schema, properties: Object.fromEntries(fields) };
 };
 
 const ACTION_NAMES = namesOf(ACTIONS);
-const anyAction: Json = {
-  oneOf: ACTION_NAMES.map((name) => ref("schemas", schemaName(name))),
+
+/** One of these actions. */
+export const actionAmong = (names: readonly ActionName[]): Json => ({
+  oneOf: names.map((name) => ref("schemas", schemaName(name))),
   discriminator: {
     propertyName: "action",
-    mapping: Object.fromEntries(ACTION_NAMES.map((name) => [name, pointer("schemas", schemaName(name))])),
+    mapping: Object.fromEntries(names.map((name) => [name, pointer("schemas", schemaName(name))])),
   },
-};
+});
 
 /** `Action`, and one schema for each of the 13. */
 export const REQUEST_SCHEMAS: Json = {
   Action: describe(
-    anyAction,
+    actionAmong(ACTION_NAMES),
     "One of the 13 actions. Strings are trimmed and must not be blank. Unknown fields are refused.",
   ),
   ...Object.fromEntries(ACTION_NAMES.map((name) => [schemaName(name), schemaOf(name)])),

@@ -13,6 +13,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   202: ["CancelPending", "The cancellation is stored. The flow ends when its tasks have ended."],
   400: ["BadRequest", "Correct the request: `result.field` names the faulty field, `error` says what is wrong."],
   401: ["Unauthorized", "Send the route's secret. The answer is the same for a missing and a wrong secret."],
+  403: [
+    "Forbidden",
+    "The route does not allow the action, or what `result.field` names. Nothing was done; the request will be refused again.",
+  ],
   404: ["NotFound", "`route_not_found`: check the path. `not_found`: the route's session has no such flow."],
   405: ["MethodNotAllowed", "Use POST."],
   408: [
@@ -25,7 +29,7 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   ],
   413: [
     "PayloadTooLarge",
-    `Send at most ${String(MAX_BODY_BYTES)} bytes, or what the route's \`maxBodyBytes\` allows.`,
+    `Send at most ${String(MAX_BODY_BYTES)} bytes, or what the route's \`maxBodyBytes\` allows. \`list_too_large\`: ask for pages with \`limit\`.`,
   ],
   415: [
     "UnsupportedMediaType",
@@ -35,7 +39,10 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
     "NotProcessable",
     "`mapping_failed`: the delivery lacks what its rule needs; `result.field` names the rule. `idempotency_key_reused`: use another key for another body.",
   ],
-  429: ["TooManyRequests", "Nothing was done. Wait the seconds in `Retry-After`, then send the request again."],
+  429: [
+    "TooManyRequests",
+    "Nothing was done. Wait the seconds in `Retry-After`, then send the request again. `quota_exceeded`: end a flow first, or let a task end; the route allows no more than `result.limit` at once.",
+  ],
   500: ["InternalError", "A defect of the bridge. Read the flow before you send the request again."],
   502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],
   503: [
@@ -52,6 +59,17 @@ const HEADERS: Readonly<Record<string, Json>> = {
     description: "`true`: the answer of an earlier request.",
     schema: { type: "string", enum: ["true"] },
     example: "true",
+  },
+  "RateLimit-Policy": {
+    description:
+      "Only once the secret is verified: requests (`q`) of one client that pass in a window of `w` seconds, and how many may be unfinished.",
+    schema: TEXT,
+    example: '"default";q=120;w=60',
+  },
+  RateLimit: {
+    description: "Only once the secret is verified: requests (`r`) that are left for the next `t` seconds.",
+    schema: TEXT,
+    example: '"default";r=37;t=12',
   },
   Allow: { description: "The method that is allowed.", schema: TEXT, example: "POST" },
 };

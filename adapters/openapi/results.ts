@@ -21,6 +21,7 @@ export const RESULT_OF = {
   not_cancelled: "FlowNotCancelled",
   task_created: "TaskCreated",
   task_not_created: "TaskNotCreated",
+  over_quota: "QuotaExceeded",
   existing: "FlowBound",
   ignored: "NothingDone",
 } as const satisfies Readonly<Record<Outcome["kind"], string>>;
@@ -29,7 +30,10 @@ export type ResultName = (typeof RESULT_OF)[Outcome["kind"]] | "TurnedAway";
 
 export const RESULT_SCHEMAS: Readonly<Record<ResultName, Json>> = {
   FlowFound: object({ flow: orNull(flow) }),
-  FlowsFound: object({ flows: describe(listOf(flow), "Newest first.") }),
+  FlowsFound: object(
+    { flows: describe(listOf(flow), "Newest first.") },
+    { nextCursor: describe(orNull(TEXT), "The `cursor` of the next page; `null` on the last one.") },
+  ),
   SummaryFound: object({ summary: orNull(ref("schemas", "Summary")) }),
   FlowCreated: object({ created: exactly(true), flow }),
   FlowNotCreated: object({ created: exactly(false), code: oneOf(["create_rejected", "persist_failed"]) }),
@@ -39,6 +43,10 @@ export const RESULT_SCHEMAS: Readonly<Record<ResultName, Json>> = {
   FlowNotCancelled: object({ found, cancelled: exactly(false), reason }, { flow, tasks }),
   TaskCreated: object({ created: exactly(true), flow, task: ref("schemas", "Task") }),
   TaskNotCreated: object({ found, created: exactly(false), reason }, { flow }),
+  QuotaExceeded: object(
+    { code: oneOf(["quota_exceeded"]), limit: { type: "integer" } },
+    { created: exactly(false), applied: describe(exactly(false), "Of a flow that has ended and would be open again.") },
+  ),
   FlowBound: object({ created: exactly(false), flow: describe(flow, "The open flow that the key is bound to.") }),
   NothingDone: object({}),
   TurnedAway: object({}, { field: describe(TEXT, "The faulty field of the request, if one is at fault.") }),

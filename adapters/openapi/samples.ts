@@ -3,17 +3,22 @@
 import {
   type ActionName,
   ACTIONS,
+  allowanceOf,
   CANCEL_REFUSALS,
   MUTATION_REFUSALS,
   type Outcome,
   parseAction,
   parseJson,
   type Rejection,
+  refusalBy,
   REJECTIONS,
   replyToOutcome,
   replyToRejection,
   type Reply,
+  SLOTS,
   TASK_REFUSALS,
+  WINDOW,
+  writeCursor,
 } from "../../core/index.ts";
 import { RESULT_OF, type ResultName } from "./results.ts";
 import { namesOf } from "./schema.ts";
@@ -38,12 +43,15 @@ const sampleOf = (name: string, result: ResultName, { status, code, headers, bod
   body: parseJson(body).unwrapOr(null),
 });
 
+/** What an authenticated client is told after 83 requests, 12 seconds before its window ends. */
+const ALLOWANCE = allowanceOf({ endsAt: 12_000, count: 83 }, WINDOW, SLOTS, 0);
+
 const answered = (name: string, outcome: Outcome): Sample =>
-  sampleOf(name, RESULT_OF[outcome.kind], replyToOutcome(outcome, ROUTE_ID));
+  sampleOf(name, RESULT_OF[outcome.kind], replyToOutcome(outcome, ROUTE_ID, ALLOWANCE));
 
 /** Named by its code. */
 const refused = (outcome: Outcome): Sample => {
-  const reply = replyToOutcome(outcome, ROUTE_ID);
+  const reply = replyToOutcome(outcome, ROUTE_ID, ALLOWANCE);
   return sampleOf(reply.code ?? outcome.kind, RESULT_OF[outcome.kind], reply);
 };
 
@@ -78,6 +86,9 @@ const bound = viewsAfter("create_flow").map(({ flow }) => answered("existing", {
 const replayed = viewsAfter("create_flow").map(({ flow }) =>
   answered("replayed", { kind: "created", flow, replayed: true }),
 );
+const page = viewsAfter("create_flow").map(({ flow }) =>
+  answered("page", { kind: "flows", flows: [flow], next: writeCursor({ at: 4711, id: "" }) }),
+);
 const ignored = refused({ kind: "ignored" });
 
 const conflict = viewsAfter("finish_flow").map(({ flow }) =>
@@ -86,9 +97,18 @@ const conflict = viewsAfter("finish_flow").map(({ flow }) =>
 
 const REJECTED = namesOf(REJECTIONS);
 
+/** What a route of readers says to a caller that would write. */
+const forbidden: Omit<Rejection, "code"> =
+  refusalBy(
+    { actions: new Set(["get_flow", "list_flows"] as const), controllerIds: undefined, childSessions: undefined },
+    { action: "cancel_flow", flowId: "" },
+    "",
+  ) ?? {};
+
 /** What the core adds to some rejections. */
 const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
   if (REJECTIONS[code].status === 429) return { retryAfterMs: 42_000 };
+  if (code === "action_not_allowed") return forbidden;
   if (code !== "invalid_request") return {};
   return parseAction({ action: "create_flow" }).match(
     () => ({}),
@@ -99,12 +119,15 @@ const details = (code: Rejection["code"]): Omit<Rejection, "code"> => {
 /** Whether the secret is verified by then, so that the reply names the route: the table has the order of the checks. */
 const isAdmitted = (code: Rejection["code"]): boolean => REJECTED.indexOf(code) > REJECTED.indexOf("unauthorized");
 
-const rejections = REJECTED.map((code) =>
-  sampleOf(code, "TurnedAway", replyToRejection({ code, ...details(code) }, isAdmitted(code) ? ROUTE_ID : undefined)),
-);
+const rejections = REJECTED.map((code) => {
+  const rejection = { code, ...details(code) };
+  const reply = isAdmitted(code) ? replyToRejection(rejection, ROUTE_ID, ALLOWANCE) : replyToRejection(rejection);
+  return sampleOf(code, "TurnedAway", reply);
+});
 
 const refusals: readonly Outcome[] = [
   ...namesOf(MUTATION_REFUSALS).map((refusal) => ({ kind: "not_applied", refusal }) as const),
+  { kind: "over_quota", of: "flows", most: 100 },
   { kind: "not_created", refusal: "create_rejected" },
   { kind: "not_created", refusal: "persist_failed" },
   ...namesOf(CANCEL_REFUSALS).map((refusal) => ({ kind: "not_cancelled", refusal }) as const),
@@ -113,7 +136,7 @@ const refusals: readonly Outcome[] = [
 
 /** Every status with each of its codes and kinds of result. The best example of a code comes first. */
 export const SAMPLES: readonly Sample[] = [
-  ...[...successes, bound, replayed, pending, conflict].flatMap((example) =>
+  ...[...successes, bound, replayed, page, pending, conflict].flatMap((example) =>
     example.match(
       (sample) => [sample],
       () => [],

@@ -14,6 +14,9 @@ export const FIELDS: Readonly<Record<FieldName, string>> = {
   expectedRevision: "The `revision` that you read last. The change applies only to that revision.",
   afterRevision: "The `revision` that you have. With `waitSeconds`, the answer comes once the flow has another one.",
   waitSeconds: "Seconds to wait for that, at most 20; then the flow comes as it is.",
+  limit: "Flows of one page, at most 500. The answer then has `nextCursor`. Default, with `cursor`: 500.",
+  cursor: "The `nextCursor` of the page before, as it is. Filters are not part of it: send them again.",
+  updatedAfter: "Milliseconds since the epoch. Only flows whose `updatedAt` is greater.",
   controllerId: "The controller that drives the flow. Default: the route's controller.",
   status: "The new status. Default: `queued`.",
   notifyPolicy: "When the session is notified. Default: `done_only`.",
@@ -37,6 +40,12 @@ export const FIELDS: Readonly<Record<FieldName, string>> = {
   progressSummary: "How far the task is. Only with `status` `running`.",
 };
 
+/** Fields that mean something else in list_flows. */
+export const FILTERS: Readonly<Partial<Record<FieldName, string>>> = {
+  status: "Only flows that have this status.",
+  controllerId: "Only flows of this controller.",
+};
+
 export const FLOW_ID = "f55b4144-106e-4705-b5a2-da4c69fc6240";
 export const CREATE = { action: "create_flow", goal: "Review inbound queue", stateJson: { ticket: 4711 } } as const;
 const CHANGE = { flowId: FLOW_ID, expectedRevision: 0 };
@@ -58,7 +67,8 @@ export const REQUESTS: Readonly<Record<ActionName, ActionHelp>> = {
   },
   list_flows: {
     title: "List the flows",
-    description: "Returns all flows of the route's session, newest first.",
+    description:
+      "Returns all flows of the route's session, newest first, or those that the filters let through. With `limit` or `cursor` it returns a page of them. A whole list of more than 8 MiB is refused with 413 `list_too_large`.",
     example: { action: "list_flows" },
   },
   find_latest_flow: {

@@ -1,22 +1,36 @@
 // Carries the runs of a Gateway's flows out: one loop that watches the file for what is due, and begins a walk for each such run.
 
-import { isKnown, type KnownRun, nextTurn, readyRuns, resumptionOf, type RunRow } from "../../core/index.ts";
+import {
+  type FlowView,
+  isKnown,
+  type KnownRun,
+  nextTurn,
+  placeMs,
+  readyRuns,
+  resumptionOf,
+  type RunRow,
+} from "../../core/index.ts";
 import type { FlowChanges } from "../flows/changes.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { hold, holderOf } from "../managed-flows/in-flight.ts";
 import { LOOK_MS, RunFlows } from "./run-flows.ts";
-import { unwrap, warnOf } from "./trouble.ts";
+import { Stuck } from "./stuck.ts";
+import { flowsInTime, unlessLate, unwrap, warnOf } from "./trouble.ts";
 import { Turns } from "./turns.ts";
 import { Walk, type WalkOptions } from "./walk.ts";
 
-export type RunnerOptions = Omit<WalkOptions, "now"> & {
+export type RunnerOptions = Omit<WalkOptions, "steady"> & {
   readonly flows: FlowStore;
   readonly changes: FlowChanges;
   /** When this process began, milliseconds since the epoch. */
   readonly bootedAt: number;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** The same by a clock that nobody sets while the process lives. */
+  readonly steady?: () => number;
 };
+
+const steadyClock = (): number => Math.floor(performance.timeOrigin + performance.now());
 
 /** Milliseconds after which a flow that may have been made is looked for. */
 const INTENT_MS = 60_000;
@@ -28,6 +42,7 @@ export class Runner {
   readonly #flows: RunFlows;
   readonly #turns: Turns;
   readonly #walk: Walk;
+  readonly #stuck = new Stuck(() => performance.now());
   /** Runs that are under way, by their number. */
   readonly #active = new Map<number, Promise<void>>();
   /** Whether a change of a flow may be a resume that a run waits for. */
@@ -37,12 +52,12 @@ export class Runner {
   #isAsked = false;
 
   constructor(options: RunnerOptions) {
-    const { flows, changes, agents, log, now = Date.now } = options;
+    const { flows, changes, agents, log, now = Date.now, steady = steadyClock } = options;
     this.#options = options;
     this.#now = now;
     this.#flows = new RunFlows(flows, changes, this.#stop.signal);
     this.#turns = new Turns(this.#flows, agents, log);
-    this.#walk = new Walk({ ...options, now }, this.#flows, this.#turns, this.#stop.signal);
+    this.#walk = new Walk({ ...options, steady }, this.#flows, this.#turns, this.#stop.signal);
   }
 
   get #isStopped(): boolean {
@@ -83,10 +98,14 @@ export class Runner {
       try {
         await this.#look();
       } catch (error) {
-        warnOf(this.#options.log, "runs cannot be looked at, and are tried again", error);
+        this.#warnOfLook(error);
         this.#lookLater();
       }
     }
+  }
+
+  #warnOfLook(error: unknown): void {
+    warnOf(this.#options.log, "runs cannot be looked at, and are tried again", error);
   }
 
   #lookLater(): void {
@@ -107,22 +126,29 @@ export class Runner {
     const idle = all.filter(isKnown).filter(({ state }) => state === "waiting");
     this.#hasWaiting = idle.length > 0;
     const isAsked = intents.length + idle.length > 0;
-    if (isAsked) await this.#askAbout(intents, idle);
+    if (isAsked) await this.#askAbout(intents, idle).catch((error: unknown) => this.#warnOfLook(error));
     // while the host is asked, other runs go on
     for (const row of this.#due(isAsked ? unwrap(rows.list()) : all)) this.#begin(row);
     this.#lookLater();
   }
 
   async #askAbout(intents: readonly RunRow[], idle: readonly KnownRun[]): Promise<void> {
-    for (const row of intents) await this.#options.rows.resolve(row);
-    await this.#resume(idle);
+    const { rows, log } = this.#options;
+    for (const row of intents) {
+      await flowsInTime(() => rows.resolve(row)).catch(
+        unlessLate(log, "it cannot be found out whether a flow was made"),
+      );
+    }
+    for (const [owner, runs] of Map.groupBy(idle, (run) => run.owner)) await this.#resume(owner, runs);
   }
 
   /** What may be walked: runs that were under way before, and those whose turn it is. */
   #due(rows: readonly RunRow[]): readonly KnownRun[] {
-    const taken = rows.map((row): RunRow =>
-      this.#active.has(row.seq) && row.state === "queued" ? { ...row, state: "starting" } : row,
-    );
+    const taken = rows
+      .filter((row) => this.#active.has(row.seq) || !this.#stuck.isPassedOver(row))
+      .map((row): RunRow =>
+        this.#active.has(row.seq) && row.state === "queued" ? { ...row, state: "starting" } : row,
+      );
     const under = taken
       .filter(isKnown)
       .filter(({ seq, state }) => ["starting", "running", "ending"].includes(state) && !this.#active.has(seq));
@@ -141,18 +167,24 @@ export class Runner {
     return state === "intended" && (at < this.#options.bootedAt || at + INTENT_MS <= now || at > now + INTENT_MS);
   }
 
-  /** Flows whose agent waits, looked at with one list for each session. */
-  async #resume(rows: readonly KnownRun[]): Promise<void> {
-    const byOwner = Map.groupBy(rows, ({ owner }) => owner);
-    for (const [owner, runs] of byOwner) {
-      const listed = await this.#flows.ask(owner, { action: "list_flows" });
-      const flows = new Map(listed.kind === "flows" ? listed.flows.map((flow) => [flow.json["flowId"], flow]) : []);
-      for (const run of runs) {
-        const next = resumptionOf(flows.get(run.flowId) ?? null);
-        if (next === "drop") unwrap(this.#options.rows.remove(run.seq));
-        if (next === "next_turn") unwrap(this.#options.rows.save(nextTurn(run)));
-      }
+  /** Flows whose agent waits, looked at with one list for each session, or one by one where one of them spoils the list. */
+  async #resume(owner: string, runs: readonly KnownRun[]): Promise<void> {
+    const flows = await this.#flows
+      .listOf(owner)
+      .catch(unlessLate(this.#options.log, "flows that wait are read one by one"));
+    for (const run of runs) {
+      const flow = flows === undefined ? await this.#alone(run) : (flows.get(run.flowId) ?? null);
+      const next = flow === undefined ? "wait" : resumptionOf(flow);
+      if (next === "drop") unwrap(this.#options.rows.remove(run.seq));
+      if (next === "next_turn") unwrap(this.#options.rows.save(nextTurn(run)));
     }
+  }
+
+  /** Undefined: the flow cannot be read. */
+  #alone(run: KnownRun): Promise<FlowView | null | undefined> {
+    return this.#flows
+      .flowOf(run)
+      .catch(unlessLate(this.#options.log, `the flow ${run.flowId}, which waits, cannot be read`));
   }
 
   #begin(row: KnownRun): void {
@@ -162,10 +194,8 @@ export class Runner {
     const release = hold(name);
     const walk = this.#walk
       .walk(row)
-      .catch(async (error: unknown) => {
-        warnOf(this.#options.log, `the run of flow ${row.flowId} is tried again`, error);
-        await this.#flows.pause(row.flowId, LOOK_MS);
-      })
+      .then(() => this.#stuck.forget(row.seq))
+      .catch((error: unknown) => this.#failed(row, error))
       .finally(() => {
         this.#active.delete(row.seq);
         this.#turns.end(row.seq);
@@ -173,5 +203,22 @@ export class Runner {
         this.wake();
       });
     this.#active.set(row.seq, walk);
+  }
+
+  //= RUN-4
+  async #failed(row: KnownRun, error: unknown): Promise<void> {
+    const { log } = this.#options;
+    if (this.#stuck.failed(row, placeMs(row, this.#timeoutOf(row)))) {
+      const line = `the run of flow ${row.flowId} cannot go on. Others take its place, and it is tried each minute`;
+      return warnOf(log, line, error);
+    }
+    warnOf(log, `the run of flow ${row.flowId} is tried again`, error);
+    await this.#flows.pause(row.flowId, LOOK_MS);
+  }
+
+  /** Of a route that is gone nothing is at work. */
+  #timeoutOf({ routeId }: KnownRun): number {
+    const route = this.#options.routeOf(routeId);
+    return route === "cold" ? 0 : (route?.run?.timeoutMs ?? 0);
   }
 }

@@ -25,8 +25,9 @@ import {
 import type { Log } from "../bridge/log.ts";
 import type { Agents, Turn } from "./agents.ts";
 import type { RunFile } from "./run-file.ts";
-import { LOOK_MS, MAX_WRITES, type RunFlows } from "./run-flows.ts";
+import { MAX_WRITES, type RunFlows } from "./run-flows.ts";
 import { HostTrouble, unwrap, warnOf } from "./trouble.ts";
+import { TurnEnd } from "./turn-end.ts";
 import type { Turns } from "./turns.ts";
 
 export type WalkOptions = {
@@ -37,8 +38,8 @@ export type WalkOptions = {
   /** Names this process; another one after each restart. */
   readonly boot: string;
   readonly log: Log;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  /** Milliseconds since the epoch, by a clock that nobody sets while the process lives. */
+  readonly steady: () => number;
 };
 
 /** Times that the host is asked to end a run whose flow is over. */
@@ -101,9 +102,11 @@ export class Walk {
   async #recover(row: KnownRun): Promise<KnownRun | undefined> {
     const route = this.#options.routeOf(row.routeId);
     if (route === "cold") return undefined;
-    const isOwn = row.boot === this.#options.boot;
+    const { boot, steady } = this.#options;
+    const isOwn = row.boot === boot;
     const next = afterCrash(row, await this.#options.agents.trace(this.#turnOf(row, route), isOwn));
-    return this.#save(next.state === "running" ? { ...next, boot: this.#options.boot } : next);
+    // between two processes the clock may have been set
+    return this.#save(next.state === "running" ? { ...next, boot, at: Math.min(next.at, steady()) } : next);
   }
 
   //= RUN-2, RUN-3, RUN-4
@@ -116,7 +119,7 @@ export class Walk {
     if (flow === null || beginning === "drop") return this.#over(row);
     if (beginning === "wait") return void this.#save(waiting(row));
     if (route?.run === undefined) return this.#save(failedRun(row, "run_removed"));
-    const starting = this.#save(begun(row, boot, this.#options.now()));
+    const starting = this.#save(begun(row, boot, this.#options.steady()));
     const turn = this.#turnOf(starting, route);
     this.#turns.begin(starting, turn.session);
     await this.#mark(starting, flow);
@@ -165,12 +168,12 @@ export class Walk {
     }
     this.#turns.begin(row, turn.session);
     const { timeoutMs } = route.run;
+    const end = new TurnEnd(turn, agents, this.#flows, this.#options.log);
     for (let stops = 0; ;) {
-      const change = this.#flows.changeOf(row.flowId);
-      const result = await Promise.race([agents.wait(turn, LOOK_MS), change.promise]).finally(change.end);
+      const result = await end.next();
       if (this.#stopped.aborted) return undefined;
       if (result !== undefined) return this.#save(ended(row, result));
-      const watching = watchingOf(row, await this.#flows.flowOf(row), timeoutMs, this.#options.now());
+      const watching = watchingOf(row, await this.#seen(row), timeoutMs, this.#options.steady());
       if (watching === "go_on") continue;
       if (watching === "time_out") {
         const trace = await agents.trace(turn, true);
@@ -180,6 +183,16 @@ export class Walk {
       if (watching === "time_out") return this.#save(failedRun(row, "run_timed_out"));
       stops += 1;
       if (isEnded || stops >= MAX_STOPS) return this.#over(row);
+    }
+  }
+
+  /** Undefined: the flow cannot be read, which keeps no turn from its end. */
+  async #seen(row: KnownRun): Promise<FlowView | null | undefined> {
+    try {
+      return await this.#flows.flowOf(row);
+    } catch (error) {
+      warnOf(this.#options.log, `the flow ${row.flowId}, whose agent is at work, cannot be read`, error);
+      return undefined;
     }
   }
 

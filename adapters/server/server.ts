@@ -23,6 +23,10 @@ export type ServerOptions = {
   readonly isReady: () => boolean;
   /** Milliseconds for which an idle connection is kept. Default: KEEP_ALIVE_MS. */
   readonly keepAliveMs?: number | undefined;
+  /** Connections at once; a further one is closed. Default: as many as the system bears. */
+  readonly maxConnections?: number;
+  /** Milliseconds after which a connection is closed on which nothing moves. Default: none. */
+  readonly silenceMs?: number;
   /** Told of what went wrong in the server itself, which goes on. */
   readonly onError?: ((error: unknown) => void) | undefined;
 };
@@ -30,6 +34,8 @@ export type ServerOptions = {
 export type RunningServer = {
   /** For example `http://127.0.0.1:8787`. */
   readonly url: string;
+  /** Requests that are not answered yet. */
+  active(): number;
   /** Accepts no new requests, answers the admitted ones, then closes. After `deadlineMs` it closes all connections. */
   stop(deadlineMs?: number): Promise<"drained" | "cut_off">;
   /** New connections get this certificate; errs, and keeps the old one, when it does not fit its key. */
@@ -145,11 +151,12 @@ const answerBy =
     answerHealth(response, !connections.isDraining && guarded(isReady, false, onError));
   };
 
-const serverOf = ({ tls, keepAliveMs = KEEP_ALIVE_MS }: ServerOptions): Server => {
+const serverOf = ({ tls, keepAliveMs = KEEP_ALIVE_MS, maxConnections, silenceMs = 0 }: ServerOptions): Server => {
   const settings = { ...LIMITS, keepAliveTimeout: keepAliveMs };
   const server = tls === undefined ? createHttpServer(settings) : createHttpsServer({ ...settings, ...tls });
   // a client may close its side once it has asked, and still gets its answers
-  return Object.assign(server, { httpAllowHalfOpen: true });
+  Object.assign(server, { httpAllowHalfOpen: true, timeout: silenceMs });
+  return maxConnections === undefined ? server : Object.assign(server, { maxConnections });
 };
 
 /** Errs if the server cannot listen on the address. */
@@ -174,6 +181,7 @@ export const startServer = async (options: ServerOptions): Promise<Result<Runnin
   server.on("error", tell);
   return listening.map(() => ({
     url: urlOf(server, tls === undefined ? "http" : "https"),
+    active: () => connections.active,
     stop: stopOf(server, connections),
     renew: Result.fromThrowable((fresh: Tls) => {
       if (server instanceof HttpsServer) server.setSecureContext(fresh);

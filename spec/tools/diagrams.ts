@@ -124,9 +124,9 @@ const stepOf = (code: Code): string =>
     .with("route_not_found", "method_not_allowed", () => "locate")
     .with("rate_limited", "unsupported_media_type", "too_many_in_flight", "unauthorized", () => "admit")
     .with("payload_too_large", "request_timeout", "overloaded", () => "body")
-    .with("invalid_json", "invalid_request", "mapping_failed", () => "accept")
+    .with("invalid_json", "invalid_request", "mapping_failed", "action_not_allowed", () => "accept")
     .with("idempotency_key_reused", "idempotency_in_progress", "idempotency_unavailable", () => "execute")
-    .with("persist_failed", "bad_host_answer", "outcome_unknown", () => "execute")
+    .with("list_too_large", "persist_failed", "bad_host_answer", "outcome_unknown", () => "execute")
     .with("too_many_waiting", () => "execute")
     .with("internal", () => "defect")
     .exhaustive();

@@ -33,6 +33,25 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("batches", "boundInv", "least(MAX_BATCH, waiting.length())", "waiting.length()"),
   fault("batches", "noneWaitsForMoreInv", "least(MAX_BATCH, waiting.length())", "least(1, waiting.length())"),
 
+  // a page that answers posts; a document of all but the secret
+  fault(
+    "status",
+    "nothingSecretInv",
+    `pure val METHODS = Set("GET", "HEAD")`,
+    `pure val METHODS = Set("GET", "HEAD", "POST")`,
+  ),
+  fault("status", "nothingSecretInv", "held.intersect(MAY_BE_SHOWN)", `held.exclude(Set("secret"))`),
+  // a minute that is not cleared; an answer that is counted where the clock has gone back to
+  fault("status", "countedInv", "(ring.minute + 1).to(minute)", "(ring.minute + 2).to(minute)"),
+  fault("status", "countedInv", "setBy((place(now.minute), end)", "setBy((place(minute), end)"),
+  fault("status", "ownPageInv", `pure val SCRIPTS = Set("own")`, `pure val SCRIPTS = Set("own", "foreign")`),
+  fault(
+    "status",
+    "ownPageInv",
+    `pure val FRAMES = Set("same host")`,
+    `pure val FRAMES = Set("same host", "other host")`,
+  ),
+
   // each bound on what is looked at is forgotten
   fault("cost", "boundedWorkInv", "done < tailOf(r.forwarded)", "done < r.forwarded"),
   fault("cost", "boundedWorkInv", "r.path <= MAX_PATH and done < r.path", "done < r.path"),
@@ -472,6 +491,46 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "rule.fields.indices().exists(i => i > 9 and not(",
   ),
 
+  // a repeat gets its record whatever is allowed now; a filter that is free; a prefix without its end; the longer of two keys
+  fault(
+    "policy",
+    "actionInv",
+    "if (verdict == ALLOWED) carryOut",
+    "if (verdict == ALLOWED or request.key.in(store.records.keys())) carryOut",
+  ),
+  fault(
+    "policy",
+    "controllerInv",
+    "else if (not(allowsController(policy, body.controller)))",
+    `else if (body.does != "list_flows" and not(allowsController(policy, body.controller)))`,
+  ),
+  fault(
+    "policy",
+    "childInv",
+    "UNITS.get(text).length() >= prefix.length()\n      and UNITS.get(text).slice(0, prefix.length()) == prefix",
+    "UNITS.get(text).head() == prefix.head()",
+  ),
+  fault("policy", "childInv", "or TRIMMED.get(child).in(policy.children)", "or child.in(policy.children)"),
+  // a refusal without its field, or with other actions; a refusal that leaves something behind; a wait that is refused and stays
+  fault("policy", "toldInv", `refused("childSessionKey", Set())`, `refused("", Set())`),
+  fault("policy", "toldInv", `refused("action", policy.actions)`, `refused("action", ACTIONS)`),
+  fault(
+    "policy",
+    "onlyRefusesInv",
+    "else { store: store, answer: verdict }\n",
+    "else { store: { ...store, waits: if (request.body.isWait) store.waits + 1 else store.waits }, answer: verdict }\n",
+  ),
+  // an empty list, an unknown word, a rule and a run that only fail when they are used
+  fault("policy", "checkedInv", "written.words == Set() or not(written.words.subseteq(WORDS))", "false"),
+  fault("policy", "checkedInv", `(written.controllers == Set() or "*".in(written.controllers))`, "false"),
+  fault(
+    "policy",
+    "checkedInv",
+    "written.rules.indices().exists(i => not(",
+    "written.rules.indices().exists(i => i > 9 and not(",
+  ),
+  fault("policy", "checkedInv", `(written.hasRun and not(allowsAction(policy, "create_flow")))`, "(false)"),
+
   // a result that is found is done again; a key without its route; a claim that blocks, that is dropped, that nobody runs
   fault(
     "once",
@@ -680,4 +739,79 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "pauseUntil' = now,",
   ),
   fault("watching", "pauseInv", "isWanted, not(asked.isOn), now >= pauseUntil,", "not(asked.isOn), now >= pauseUntil,"),
+
+  // a place that a later flow takes; a page that is not in order; a filter that lists less; a cursor that opens another session; a
+  // page without a bound, one that is refused, and one of a store that does what it likes
+  fault("lists", "noneSkippedInv", "page[page.length() - 1].place }", "page[page.length() - 1].place - 1 }"),
+  fault(
+    "lists",
+    "noneSkippedInv",
+    "{ ...flow, status: status } else flow),",
+    "{ ...flow, status: status, place: 0 - id } else flow),",
+  ),
+  fault(
+    "lists",
+    "orderInv",
+    "if (flow.place > first.place) flow",
+    "if (first.id == 0 or flow.place < first.place) flow",
+  ),
+  fault(
+    "lists",
+    "wholeInv",
+    `code: "ok", flows: listOf(found), next: 0`,
+    `code: "ok", flows: fillPage(found, 1), next: 0`,
+  ),
+  fault(
+    "lists",
+    "ownInv",
+    "flow.owner == asked.owner and flow.place",
+    "(flow.owner == asked.owner or asked.cursor < NEWEST) and flow.place",
+  ),
+  fault(
+    "lists",
+    "boundedInv",
+    "so.page != [] and weightOf(so.page) + flow.weight > MOST",
+    "so.page != [] and weightOf(so.page) > MOST",
+  ),
+  fault("lists", "refusedInv", "if (weightOf(readOf(found)) > MOST) {", "if (weightOf(readOf(found)) >= MOST) {"),
+  fault("lists", "hostedInv", "if (page.length() > asked.limit or goesOn", "if (goesOn"),
+  fault("lists", "hostedInv", " or idsOf(page).size() < page.length())", ")"),
+
+  // a count that is not looked at, and refusals of what was carried out, is bound, or has room
+  fault("quota", "gatewayInv", "val isOver = not(mayCreate(open))", "val isOver = open > QUOTA"),
+  fault("quota", "refusedInv", `else if (isBound) "existing" else if (mayCreate(open))`, `else if (mayCreate(open))`),
+  fault("quota", "refusedInv", "val isOver = not(mayCreate(open))", "val isOver = open >= QUOTA - 1"),
+
+  // an edit replaces the plugin; a look forgets, the window begins anew, an old answer; paths are kept or not named
+  fault("gateway", "neverAwayInv", "IS_HOT = true", "IS_HOT = false"),
+  fault("gateway", "followedInv", "block == known or age == 0, age'", "true, age'"),
+  fault("gateway", "countedInv", "count else count + 1,", "count else 1,"),
+  fault("gateway", "countedInv", "asked' = asked + 1, count'", "asked' = asked, count'"),
+  fault("gateway", "judgedInv", "404 else answerOf(block, path, secret)", "404 else answerOf(known, path, secret)"),
+  fault("gateway", "goneInv", "404 else answerOf(block, path, secret)", "404 else answerOf(known, path, secret)"),
+  fault(
+    "gateway",
+    "givenBackInv",
+    "filter(path => path.in(before) or not(path.in(taken)))",
+    "filter(path => not(path.in(taken))).union(before)",
+  ),
+  fault("gateway", "namedInv", "lateOf(wanted, fixed).exclude(late)", "lateOf(wanted, fixed).intersect(late)"),
+  fault(
+    "gateway",
+    "statusInv",
+    'if (path.in(wrong)) "skipped" else if (path.in(cold)) "cold"',
+    'if (path.in(wrong)) "skipped" else if (path.in(cold)) "live"',
+  ),
+  fault("gateway", "statusInv", 'else "live",', 'else if (routes.get(path) == 2) "cold" else "live",'),
+  fault("gateway", "callInv", "if (given != 0) given else if", "if (given == 0) given else if"),
+  fault("gateway", "callInv", 'if (url == "") "this machine" else url', '"elsewhere"'),
+  fault("gateway", "fixInv", "has: route.hasRules and not(route.isProved)", "has: route.hasRules"),
+  fault("gateway", "fixInv", "has: route.isMain and not(route.isConfined)", "has: route.isMain"),
+  fault("gateway", "strongInv", "has: not(route.isRef) },", "has: not(route.isRef) and route.length < 9 },"),
+  fault(
+    "gateway",
+    "strongInv",
+    "other.secret == route.secret and other.isRef == route.isRef) },",
+    "other.secret == route.secret and not(other.isRef)) },",
+  ),
 ];

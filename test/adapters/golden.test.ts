@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runTrace } from "../golden/replay.mjs";
+import { unexpected } from "../support/golden.ts";
 import { ModelHost } from "../support/model-host.ts";
 import { modelFlows, startServer, type TestServer } from "../support/server.ts";
 
@@ -38,7 +39,7 @@ const names = readdirSync(join(GOLDEN, "traces")).map((file) => file.replace(".j
 
 test.each(names.filter((name) => !(name in ELSEWHERE)))("trace %s", { timeout: 30_000 }, async (name) => {
   const { mismatches } = await runTrace(read(join("traces", `${name}.json`)), { base: server.base });
-  expect(mismatches).toEqual([]);
+  expect(unexpected(mismatches)).toEqual([]);
   expect(server.defects).toEqual([]);
 });
 

@@ -136,7 +136,7 @@ describe("the same request to both", () => {
   });
 
   type Lines = readonly (readonly [name: string, value: string])[];
-  type Answer = { readonly status: number | undefined; readonly body: unknown };
+  type Answer = { readonly status: number | undefined; readonly body: unknown; readonly limits: readonly unknown[] };
   let clients = 0;
 
   const toFetch = async (name: string, path: string, lines: Lines): Promise<Answer> => {
@@ -145,7 +145,8 @@ describe("the same request to both", () => {
     const request = new Request(`http://bridge.test${path}`, { method: "POST", headers, body: LIST });
     request.headers.set("content-type", headers.get("content-type") ?? "");
     const response = await handlers[name]?.(request, { client: clientOf(clients) });
-    return { status: response?.status, body: await response?.json() };
+    const limits = LIMITS.map((field) => response?.headers.get(field) ?? undefined);
+    return { status: response?.status, body: await response?.json(), limits };
   };
 
   const toNode = (name: string, path: string, lines: Lines): Promise<Answer> =>
@@ -153,7 +154,8 @@ describe("the same request to both", () => {
       const { port } = Object(servers[name]?.address()) as AddressInfo;
       const headers = [...lines, ["x-forwarded-for", clientOf(clients)], ["host", "h"]].flat();
       const sent = sendRequest({ port, host: "127.0.0.1", method: "POST", path, headers, agent: false }, (answer) => {
-        json(answer).then((body) => resolve({ status: answer.statusCode, body }), reject);
+        const limits = LIMITS.map((field) => answer.headers[field]);
+        json(answer).then((body) => resolve({ status: answer.statusCode, body, limits }), reject);
       });
       sent.on("error", reject).end(LIST);
     });
@@ -171,6 +173,17 @@ describe("the same request to both", () => {
   const BEARER = ["authorization", `Bearer ${secretOf("a")}`] as const;
   const OWN = ["x-openclaw-webhook-secret", secretOf("a")] as const;
   const PATH = "/plugins/webhooks/a";
+  const LIMITS = ["ratelimit-policy", "ratelimit"];
+
+  test("LIMIT-11: an answer tells of limits if, and only if, its request was authenticated", async () => {
+    const usual = ['"default";q=120;w=60, "in-flight";q=8;qu="concurrent-requests"', '"default";r=119;t=60'];
+    const none = [undefined, undefined];
+    const given = [JSON_TYPE, BEARER] as const;
+    expect((await both("plain", PATH, given)).limits).toEqual(usual);
+    expect((await both("plain", PATH, [JSON_TYPE, ["authorization", "Bearer no"]])).limits).toEqual(none);
+    expect((await both("plain", PATH, [BEARER, ["content-type", "text/plain"]])).limits).toEqual(none);
+    expect((await both("plain", "/nope", given)).limits).toEqual(none);
+  });
 
   test("AUTH-7, BODY-1, BODY-6: every choice of headers, also sent twice, gets the same answer", async () => {
     const secret = secretOf("a");

@@ -12,13 +12,25 @@ import { measureCrowd, measureRoutes } from "./growth.ts";
 import { measureHeads } from "./heads.ts";
 import { measureHost } from "./host.ts";
 import { measureInProcess } from "./in-process.ts";
+import { measureLists } from "./lists.ts";
 import { medianOf, type Ratio } from "./paired.ts";
 import { plot } from "./plot.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { measureSockets, measureSqlite, type Raced } from "./sockets.ts";
+import { measurePages, measureSockets, measureSqlite, measureWatched, type Raced } from "./sockets.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PARTS = ["host", "in-process", "heads", "growth", "sockets", "sqlite", "deliveries", "gateway"] as const;
+const PARTS = [
+  "host",
+  "in-process",
+  "heads",
+  "growth",
+  "sockets",
+  "sqlite",
+  "lists",
+  "watched",
+  "deliveries",
+  "gateway",
+] as const;
 
 const USAGE = `usage: npm run bench -- [part ...] [--only <text>] [--quick] [--plot]
   parts    ${PARTS.join(", ")}; default: all, about 35 minutes
@@ -65,6 +77,8 @@ if (scenarios.length === 0) explain(`there is no scenario with ${values.only} in
 /** The median, and the middle half of the paired ratios. */
 const show = ({ median, low, high }: Ratio): string =>
   `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
+const show3 = ({ median, low, high }: Ratio): string =>
+  `${median.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`;
 const name = (text: string): string => text.padEnd(42);
 const line = (...parts: readonly string[]): void => console.log(parts.join(""));
 
@@ -139,6 +153,24 @@ const sqlite = async (): Promise<void> => {
   rmSync(folder, { recursive: true, force: true });
 };
 
+const watched = async (): Promise<void> => {
+  line("\nThe standalone server with an audit file and metrics, CPU ÷ the same without");
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  for (const one of await measureWatched(folder, 4 * rounds)) line(name(one.name), show3(one.ratio));
+  rmSync(folder, { recursive: true, force: true });
+};
+
+const lists = async (): Promise<void> => {
+  line("\nThe standalone server on SQLite, CPU of a page of 100 flows among 100,000 ÷ among 100");
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  line(name("list_flows with limit"), show(await measurePages(folder, rounds)), showGoal(1.5));
+  line("\nIn the store, with 100,000 flows of one session, milliseconds");
+  for (const one of await measureLists(folder, values.quick ? 15 : 45)) {
+    line(one.name.padEnd(60), one.milliseconds.toPrecision(3));
+  }
+  rmSync(folder, { recursive: true, force: true });
+};
+
 const deliveries = async (): Promise<void> => {
   line("\nCreates on an SQLite file, the flush to the disk included: time ÷ that of a plain create");
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
@@ -162,11 +194,23 @@ const gateway = async (): Promise<void> => {
   }
 };
 
-const RUN = { host, "in-process": inProcess, heads, growth, sockets, sqlite, deliveries, gateway } as const;
+const RUN = {
+  host,
+  "in-process": inProcess,
+  heads,
+  growth,
+  sockets,
+  sqlite,
+  lists,
+  watched,
+  deliveries,
+  gateway,
+} as const;
 
 console.log(
   "Medians of paired rounds, in parentheses their middle half. OpenClaw is in test/systems/host, or is installed there now.",
 );
-await installHost("host");
+const WITHOUT_HOST: ReadonlySet<string> = new Set(["lists"]);
+if (asked.some((part) => !WITHOUT_HOST.has(part))) await installHost("host");
 for (const part of asked) await RUN[part]();
 process.exit();

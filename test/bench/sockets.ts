@@ -40,17 +40,17 @@ class Racer {
     return new Racer(child, askerOf({ ...question(flowIds), url }, CONNECTIONS));
   }
 
-  async #cpu(): Promise<number> {
-    this.#process.send("cpu");
+  async #cpu(word: string): Promise<number> {
+    this.#process.send(word);
     const [{ user, system }] = (await once(this.#process, "message")) as [NodeJS.CpuUsage];
     return (user + system) / 1000;
   }
 
-  /** Milliseconds of CPU time for one request, over `times` of them. */
-  async cost(times: number): Promise<number> {
-    const before = await this.#cpu();
+  /** Milliseconds of CPU time for one request, over `times` of them. `word`: what the server is told before. */
+  async cost(times: number, word = "cpu"): Promise<number> {
+    const before = await this.#cpu(word);
     await this.#client.ask(times);
-    return ((await this.#cpu()) - before) / times;
+    return ((await this.#cpu("cpu")) - before) / times;
   }
 
   stop(): void {
@@ -128,6 +128,27 @@ export const measureSockets = async (scenario: Scenario, rounds: number): Promis
   return { name, ours, bundled };
 };
 
+const HOW = ["watched", "plain"] as const;
+
+/** One server in two ways, turn by turn in another order: with an audit file and metrics, and without. */
+const raceOfWays = async ({ file, args, question }: Start, rounds: number): Promise<Ratio> => {
+  const racer = await Racer.start(file, args, question);
+  try {
+    await racer.cost(WARM_UP.requests / 2, "watched");
+    await racer.cost(WARM_UP.requests / 2, "plain");
+    const times = Math.round(TURN_MS / (await racer.cost(100)));
+    const taken: (readonly [number, number])[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const costs = new Map<string, number>();
+      for (const how of round % 2 === 0 ? HOW : HOW.toReversed()) costs.set(how, await racer.cost(times, how));
+      taken.push([costs.get("watched") ?? 0, costs.get("plain") ?? 0]);
+    }
+    return ratioOf(taken);
+  } finally {
+    racer.stop();
+  }
+};
+
 type StoreBody = (connection: number, turn: number) => Buffer<ArrayBuffer>;
 type StoreQuestion = { readonly name: string; readonly body: (flowIds: readonly string[]) => StoreBody };
 
@@ -154,24 +175,53 @@ const STORE_QUESTIONS: readonly StoreQuestion[] = [
   },
 ];
 
+/** A server over SQLite, and what it is asked. */
+const storeStart = (who: string, folder: string, { body }: StoreQuestion): Start => {
+  const headers = { ...scenarioOf("get_flow").turns[0]?.headers, "x-forwarded-for": clientOf(0, 1) };
+  return {
+    file: "sqlite-server.ts",
+    args: [who, mkdtempSync(join(folder, "bench-"))],
+    question: (flowIds) => {
+      const bodyOf = body(flowIds);
+      return { asked: (connection, turn) => ({ headers, body: bodyOf(connection, turn) }), status: 200 };
+    },
+  };
+};
+
 /** CPU of the standalone server on SQLite in units of a bare server that runs the same statements. */
 export const measureSqlite = async (
   folder: string,
   rounds: number,
 ): Promise<readonly Pick<Raced, "name" | "ours">[]> => {
-  const headers = { ...scenarioOf("get_flow").turns[0]?.headers, "x-forwarded-for": clientOf(0, 1) };
   const measured: Pick<Raced, "name" | "ours">[] = [];
-  for (const { name, body } of STORE_QUESTIONS) {
-    const starts = ["ours", "bare"].map((who) => ({
-      file: "sqlite-server.ts",
-      args: [who, mkdtempSync(join(folder, "bench-"))],
-      question: (flowIds: readonly string[]): Asking => {
-        const bodyOf = body(flowIds);
-        return { asked: (connection, turn) => ({ headers, body: bodyOf(connection, turn) }), status: 200 };
-      },
-    }));
+  for (const asked of STORE_QUESTIONS) {
+    const starts = ["ours", "bare"].map((who) => storeStart(who, folder, asked));
     const [ours = NONE] = await raceOf(starts, rounds);
-    measured.push({ name, ours });
+    measured.push({ name: asked.name, ours });
   }
   return measured;
+};
+
+/** CPU of the standalone server that writes an audit file and counts for metrics, in units of what it is without. */
+export const measureWatched = async (
+  folder: string,
+  rounds: number,
+): Promise<readonly { readonly name: string; readonly ratio: Ratio }[]> => {
+  const measured: { readonly name: string; readonly ratio: Ratio }[] = [];
+  for (const asked of STORE_QUESTIONS)
+    measured.push({ name: asked.name, ratio: await raceOfWays(storeStart("watched", folder, asked), rounds) });
+  return measured;
+};
+
+/** CPU of the standalone server for a page of 100 flows, with 100,000 flows of the session in units of that with 100. */
+export const measurePages = async (folder: string, rounds: number): Promise<Ratio> => {
+  const headers = { ...scenarioOf("get_flow").turns[0]?.headers, "x-forwarded-for": clientOf(0, 1) };
+  const body = json({ action: "list_flows", limit: 100 });
+  const starts = ["100000", "100"].map((count) => ({
+    file: "sqlite-server.ts",
+    args: ["ours", mkdtempSync(join(folder, "bench-")), count],
+    question: (): Asking => ({ asked: () => ({ headers, body }), status: 200 }),
+  }));
+  const [ratio = NONE] = await raceOf(starts, rounds);
+  return ratio;
 };

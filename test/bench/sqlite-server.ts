@@ -1,24 +1,37 @@
 // One server of the race over SQLite, in a process of its own: `sqlite-server.ts <contestant> <folder>`. `ours` is the
-// standalone server; `bare` is the least that does the same SQL for the same answers. Says its port and the flows to ask for.
+// standalone server; `watched` is the same, which at the word of the same name begins to write an audit file and to count for
+// metrics, and ends that at `plain`; `bare` is the least that does the same SQL for the same answers. Says its port and
+// the flows to ask for. A third argument is a
+// number of flows that are there already.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createNodeListener } from "../../adapters/node/index.ts";
+import { AuditFile } from "../../adapters/audit/audit-file.ts";
+import { AuditTurns } from "../../adapters/audit/audit-turns.ts";
+import { listenerOf } from "../../adapters/bridge/listeners.ts";
+import { RequestMetrics } from "../../adapters/metrics/request-metrics.ts";
+import { clock, liveBridge } from "../../adapters/bridge/from-config.ts";
+import { Log } from "../../adapters/bridge/log.ts";
+import { forwardedClient } from "../../adapters/node/client.ts";
+import { bridgeListener, type NodeListener, nodePrimitives } from "../../adapters/node/index.ts";
+import { loadConfig } from "../../core/index.ts";
 import { startServer } from "../../adapters/server/server.ts";
 import { openSqliteFlows } from "../../adapters/flows/sqlite/index.ts";
 import { STATEMENTS } from "../../adapters/flows/sqlite/tables.ts";
 import { bareServer } from "./bare.ts";
 import { skewClocks, tick } from "./clock.ts";
+import { fillFlows } from "./lists.ts";
 import { configOf, SESSION } from "./plugins.ts";
 
 /** One for each connection, so that each can name the revision that it expects. */
 const FLOWS = 8;
 
-const [contestant = "", folder = ""] = process.argv.slice(2);
+const [contestant = "", folder = "", count = "0"] = process.argv.slice(2);
 const file = join(folder, `${contestant}.sqlite`);
+if (Number(count) > 0) fillFlows(file, Number(count));
 
 type Asked = { readonly action: string; readonly flowId: string; readonly goal: string; readonly currentStep: string };
 type Row = Readonly<Record<string, unknown>>;
@@ -101,14 +114,34 @@ for (let made = 0; made < FLOWS; made += 1) {
   if (created.kind === "created") flowIds.push(String(created.flow.json["flowId"]));
 }
 
+let isWatched = false;
+
+/** What `serve` has with --audit and --admin. */
+const watching = () => {
+  const limits = { maxBytes: 16_777_216, files: 2 };
+  const told = { onFault: console.error, onSolved: console.error };
+  const audit = AuditFile.open({ file: join(folder, "audit.jsonl"), ...limits, ...told })._unsafeUnwrap();
+  const turns = new AuditTurns(audit.write);
+  return { onEvent: listenerOf([turns.add, new RequestMetrics().record]), whenKept: () => turns.kept };
+};
+
 const start = async (): Promise<number> => {
-  if (contestant === "ours") {
+  if (contestant !== "bare") {
     skewClocks();
     const silent = { info: () => undefined, warn: console.warn, error: console.error };
-    const listener = createNodeListener({ config: configOf(1), flows, logger: silent, trustedProxies: ["127.0.0.1"] });
-    const counted: typeof listener = (...sent) => {
+    const { routes } = loadConfig(configOf(1), nodePrimitives.sha256);
+    const { clientOf } = forwardedClient(["127.0.0.1"]);
+    const log = new Log(silent, clock);
+    const listenerWith = (told: ReturnType<typeof watching> | undefined): NodeListener =>
+      bridgeListener(
+        liveBridge(() => routes, { flows, ...told }, log, nodePrimitives),
+        clientOf,
+      );
+    const plain = listenerWith(undefined);
+    const watched = contestant === "watched" ? listenerWith(watching()) : plain;
+    const counted: typeof plain = (...sent) => {
       tick(1);
-      return listener(...sent);
+      return (isWatched ? watched : plain)(...sent);
     };
     const isReady = (): boolean => flows.isIntact();
     const started = await startServer({ listener: counted, host: "127.0.0.1", port: 0, isReady });
@@ -123,5 +156,8 @@ const start = async (): Promise<number> => {
 
 const port = await start();
 process.send?.({ port, flowIds });
-process.on("message", () => process.send?.(process.cpuUsage()));
+process.on("message", (word) => {
+  isWatched = word === "watched" || (isWatched && word === "cpu");
+  process.send?.(process.cpuUsage());
+});
 process.on("disconnect", () => process.exit());

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type ActionName, ACTIONS, parseAction } from "../../core/index.ts";
+import { type ActionName, ACTIONS, MAX_PAGE, MOST_AT, parseAction, readCursor, writeCursor } from "../../core/index.ts";
 import { goodBodies, goodBody, type Json, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
 
@@ -8,7 +8,7 @@ import { runs } from "../support/runs.ts";
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   create_flow: ["controllerId", "goal", "status", "notifyPolicy", "currentStep", "stateJson", "waitJson"],
   get_flow: ["flowId", "afterRevision", "waitSeconds"],
-  list_flows: [],
+  list_flows: ["limit", "cursor", "status", "controllerId", "updatedAfter"],
   find_latest_flow: [],
   resolve_flow: ["token"],
   get_task_summary: ["flowId"],
@@ -70,9 +70,10 @@ const TEXTS = new Set([
   "task",
   "progressSummary",
 ]);
-const NUMBERS = new Set(["expectedRevision", "startedAt", "lastEventAt"]);
+const NUMBERS = new Set(["expectedRevision", "startedAt", "lastEventAt", "updatedAfter"]);
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   "create_flow.status": ["queued", "running", "waiting", "blocked"],
+  "list_flows.status": ["queued", "running", "waiting", "blocked", "succeeded", "failed", "cancelled", "lost"],
   "resume_flow.status": ["queued", "running"],
   "run_task.status": ["queued", "running"],
   "create_flow.notifyPolicy": ["done_only", "state_changes", "silent"],
@@ -195,6 +196,32 @@ test("ACTION-1: revisions and times are integers from 0 to 2^53-1", () => {
   }
 });
 
+test("LIST-1, LIST-3: a page has 1 to 500 flows, and a cursor is a place or refused", () => {
+  const list = (more: Json): string | undefined => refusedField({ action: "list_flows", ...more });
+  for (const limit of [1, 17, MAX_PAGE]) expect(list({ limit })).toBe(undefined);
+  for (const limit of [0, MAX_PAGE + 1, -1, 1.5, "10", null]) expect(list({ limit })).toBe("limit");
+  for (const at of [0, 7, 1_763_012_345_678, MOST_AT])
+    for (const id of ["", "x", "a~b", "'; DROP TABLE flows", "f55b4144-106e-4705-b5a2-da4c69fc6240"]) {
+      const cursor = writeCursor({ at, id });
+      expect([cursor, list({ cursor }), readCursor(cursor)]).toEqual([cursor, undefined, { at, id }]);
+    }
+  for (const cursor of [
+    "",
+    "~",
+    "x",
+    "12",
+    " 12~",
+    "-1~",
+    "1.5~x",
+    `${"9".repeat(16)}~`,
+    `1~${"x".repeat(481)}`,
+    12,
+    null,
+  ])
+    expect([cursor, list({ cursor })]).toEqual([cursor, "cursor"]);
+  for (const at of [-1, 0.5, MOST_AT + 1, Number.NaN]) expect(readCursor(writeCursor({ at, id: "x" }))).toBe(undefined);
+});
+
 test("ACTION-1: run_task accepts times and progress only with status running, and checks that last", () => {
   const base = { action: "run_task", flowId: "f", runtime: "acp", task: "t" };
   for (const extra of [{ startedAt: 1 }, { lastEventAt: 1 }, { progressSummary: "p" }, { progressSummary: null }]) {
@@ -252,6 +279,37 @@ test("ACTION-2: an action that is not a string is refused as unknown, even if it
     expect(parseAction({ action, goal: "g" })._unsafeUnwrapErr()).toEqual({
       field: "action",
       sentence: expect.stringMatching(/^Invalid action, expected one of create_flow, get_flow, /u),
+    });
+  }
+});
+
+test("ACTION-2: a wrong field of a list is told in one sentence, whatever is wrong with it", () => {
+  const numbers = fc.oneof(fc.double(), fc.integer(), fc.string(), fc.constantFrom(null, true, [], {}));
+  const isPage = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 500;
+  const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+  const told = (field: string, value: unknown): unknown => {
+    const parsed = parseAction({ action: "list_flows", [field]: value });
+    return parsed.isErr() ? parsed.error : undefined;
+  };
+  fc.assert(
+    fc.property(numbers, (value) => {
+      const limit = { field: "limit", sentence: "must be a whole number from 1 to 500" };
+      const time = { field: "updatedAfter", sentence: "must be a whole number of milliseconds since 1970" };
+      expect(told("limit", value)).toEqual(isPage(value) ? undefined : limit);
+      expect(told("updatedAfter", value)).toEqual(isTime(value) ? undefined : time);
+    }),
+    { numRuns: runs(500) },
+  );
+  for (const value of [7, null, "", " ", "x\u0000"]) {
+    expect(told("cursor", value)).toEqual({ field: "cursor", sentence: "must be a nextCursor of an earlier answer" });
+    if (value !== "x\u0000")
+      expect(told("controllerId", value)).toEqual({
+        field: "controllerId",
+        sentence: "must be a text that is not empty",
+      });
+    expect(told("status", value)).toEqual({
+      field: "status",
+      sentence: "must be one of queued, running, waiting, blocked, succeeded, failed, cancelled, lost",
     });
   }
 });

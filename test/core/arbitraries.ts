@@ -101,7 +101,17 @@ export const goodBodies = {
     },
   ),
   get_flow: asked("get_flow", FLOW_ID),
-  list_flows: asked("list_flows", {}),
+  list_flows: asked(
+    "list_flows",
+    {},
+    {
+      limit: fc.integer({ min: 1, max: 500 }),
+      cursor: fc.tuple(fc.nat(), fc.constantFrom("", "f", "a~b")).map(([at, id]) => `${String(at)}~${id}`),
+      status: fc.constantFrom("queued", "running", "waiting", "blocked", "succeeded", "failed", "cancelled", "lost"),
+      controllerId: goodText,
+      updatedAfter: fc.nat(),
+    },
+  ),
   find_latest_flow: asked("find_latest_flow", {}),
   resolve_flow: asked("resolve_flow", { token: goodText }),
   get_task_summary: asked("get_task_summary", FLOW_ID),

@@ -29,6 +29,8 @@ const routeWith = (secret: string): Route => ({
   deliveries: undefined,
   run: undefined,
   notify: undefined,
+  policy: undefined,
+  limits: undefined,
 });
 
 const ROUTE = routeWith("x");

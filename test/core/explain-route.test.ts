@@ -48,7 +48,7 @@ test("a route with rules is explained by a sentence on what it takes and one for
   ]);
 });
 
-test.each([
+test.each<[object, readonly unknown[]]>([
   [{}, []],
   [{ maxBodyBytes: 262_144 }, []],
   [{ maxBodyBytes: 1000 }, ["takes actions with its secret, in bodies of at most 1,000 bytes"]],
@@ -62,6 +62,27 @@ test.each([
     { signature: "slack", previousSecret: `${SECRET}-0` },
     ["takes actions that are signed as slack, by secret or previousSecret"],
   ],
+  [
+    { actions: ["create_flow", "get_flow"] },
+    ["takes actions with its secret", "allows no action but create_flow, get_flow"],
+  ],
+  [
+    { controllerIds: ["ci", "de\nploy"], childSessions: "none" },
+    [
+      "takes actions with its secret",
+      String.raw`lets a body name no controller but its own and "ci", "de\nploy"`,
+      "lets a task name no child session",
+    ],
+  ],
+  [
+    { childSessions: "agent:main:hook:*" },
+    ["takes actions with its secret", "lets a task name only child sessions that begin with its prefix"],
+  ],
+  [{ childSessions: "agent:main:x" }, ["takes actions with its secret", "lets a task name one child session only"]],
+  [
+    { childSessions: ["agent:main:x", "agent:main:y"] },
+    ["takes actions with its secret", "lets a task name 2 child sessions only"],
+  ],
   [{ secretHeader: "X-Gitlab-Token" }, ["takes actions with its secret, which may stand in the header x-gitlab-token"]],
   [
     { previousSecret: `${SECRET}-0`, deliveries: [opened], allowActions: true },
@@ -69,6 +90,19 @@ test.each([
       "takes deliveries, and actions of callers, with its secret or its previousSecret",
       expect.stringMatching(/^deliveries\[0\]: when/u),
     ],
+  ],
+  [
+    { limits: { perMinute: 6000, inFlight: 64, maxFlows: 1, maxTasks: 10_000 } },
+    [
+      "takes actions with its secret",
+      "takes at most 6,000 requests a minute and 64 at once of each client",
+      "makes no flow beyond 1 open in its session",
+      "adds no task beyond 10,000 active of a flow",
+    ],
+  ],
+  [
+    { limits: { perMinute: 120, inFlight: 1 } },
+    ["takes actions with its secret", "takes at most 1 at once of each client"],
   ],
   [
     { run: { message: "Do." } },
@@ -84,7 +118,7 @@ test.each([
       "has a Gateway start an agent for each new flow, with tools, in the session agent:main:x, 3,600 s and 2 at once at most",
     ],
   ],
-])("of %j the route says what it takes", (fields, lines) => {
+])("POLICY-4, LIMIT-10: of %j the route says what it takes and allows", (fields, lines) => {
   expect(explainRoute(routeOf(fields))).toEqual(lines);
 });
 

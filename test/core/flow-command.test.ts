@@ -10,6 +10,7 @@ import {
   type FlowAction,
   type FlowRecord,
   type Load,
+  MAX_PAGE,
   needsOf,
   needsOfSweep,
   OUTCOME_KINDS,
@@ -102,11 +103,18 @@ test("SCOPE-1: every action loads flows of its owner alone, and writes only when
 test("SCOPE-1: what each action loads, and whether with tasks, for writing, with a fresh id", () => {
   const one: Load = { kind: "flow", owner: OWNER, flowId: "f" };
   const newest = (which: "any" | "open"): Load => ({ kind: "newest", owner: OWNER, which });
+  const all: Load = { kind: "all", owner: OWNER, filter: {}, before: undefined, limit: undefined };
   const about = { flowId: "f", expectedRevision: 0 };
   const bodies: readonly (readonly [Json, Load[], ...string[]])[] = [
     [{ action: "create_flow", goal: "g" }, [], "writes", "freshId"],
     [{ action: "get_flow", flowId: "f" }, [one]],
-    [{ action: "list_flows" }, [{ kind: "all", owner: OWNER }]],
+    [{ action: "list_flows" }, [all]],
+    [{ action: "list_flows", limit: 7 }, [{ ...all, limit: 7 }]],
+    [{ action: "list_flows", cursor: "12~x" }, [{ ...all, before: 12, limit: MAX_PAGE }]],
+    [
+      { action: "list_flows", status: "lost", updatedAfter: 3 },
+      [{ ...all, filter: { status: "lost", updatedAfter: 3 } }],
+    ],
     [{ action: "find_latest_flow" }, [newest("any")]],
     [{ action: "resolve_flow", token: "f" }, [one]],
     [{ action: "resolve_flow", token: OWNER }, [{ ...one, flowId: OWNER }, newest("open"), newest("any")]],
@@ -149,9 +157,13 @@ test("FLOW-1, VIEW-4: a record that cannot be shown fails its command, and nothi
   const found = { flows: [bad as unknown as FlowRecord], tasks: [] };
   for (const body of Object.values(goodBodies)) {
     const [asked] = fc.sample(body, 1);
-    const one = asAction(asked ?? {});
+    const sent = asAction(asked ?? {});
+    // a filter may leave the record out
+    const one: FlowAction = sent.action === "list_flows" ? { action: sent.action } : sent;
     if (one.action === "create_flow" || one.action === "get_task_summary") continue;
-    const named = "expectedRevision" in one ? { ...one, expectedRevision: 0 } : one;
+    // its filters and its cursor may leave the record out
+    const plain: FlowAction = one.action === "list_flows" ? { action: "list_flows" } : one;
+    const named = "expectedRevision" in plain ? { ...plain, expectedRevision: 0 } : plain;
     const { outcome, writes } = decide(named, found, IDS, NOW);
     expect([one.action, outcome._unsafeUnwrapErr(), writes]).toEqual([one.action, "bad_host_answer", []]);
   }

@@ -16,6 +16,7 @@ import {
   MAX_REPLY,
   nextTurn,
   parseAction,
+  placeMs,
   readRunResult,
   readyRuns,
   resumptionOf,
@@ -94,12 +95,12 @@ test("RUN-5: a turn ends with its flow first, then with its time, to the millise
   fc.assert(
     fc.property(
       known,
-      found,
+      fc.option(found, { nil: undefined }),
       fc.integer({ min: 1, max: 50 }),
       fc.integer({ min: -2, max: 60 }),
       (one, its, timeout, later) => {
         const is = watchingOf(one, its, timeout, one.at + later);
-        expect(is).toBe(isOver(its) ? "stop" : later >= timeout ? "time_out" : "go_on");
+        expect(is).toBe(its !== undefined && isOver(its) ? "stop" : later >= timeout ? "time_out" : "go_on");
       },
     ),
     { numRuns: runs(500) },
@@ -234,6 +235,16 @@ test("RUN-4: those that may begin are queued, the oldest of their route, and nev
       }
     }),
     { numRuns: runs(300) },
+  );
+});
+
+test("RUN-4: a run that fails keeps its place for a minute, and one whose turn may be at work for its time as well", () => {
+  fc.assert(
+    fc.property(row, fc.nat(), (one, timeout) => {
+      const isAtWork = one.state === "starting" || one.state === "running";
+      expect(placeMs(one, timeout)).toBe(60_000 + (isAtWork ? timeout : 0));
+    }),
+    { numRuns: runs(100) },
   );
 });
 

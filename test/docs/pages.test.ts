@@ -7,15 +7,31 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import JSON5 from "json5";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { auditJsonLine } from "../../adapters/audit/audit-line.ts";
+import { adminAddress } from "../../adapters/cli/commands/listen-address.ts";
+import { runWebhook } from "../../adapters/cli/gateway-program.ts";
 import { run } from "../../adapters/cli/program.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { startCallbacks } from "../../adapters/node/index.ts";
-import { REJECTIONS } from "../../core/index.ts";
+import { Activity } from "../../adapters/status/activity.ts";
+import { createStatus } from "../../adapters/status/document.ts";
+import {
+  allowanceOf,
+  loadConfig,
+  REJECTIONS,
+  type RequestEvent,
+  sha256,
+  SLOTS,
+  WINDOW,
+  withRateLimit,
+} from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
 import { follow } from "../adapters/openapi/document.ts";
 import { check, keyOf } from "../core/signing.ts";
 import { act, SECRET as CALLBACK_SECRET } from "../support/callbacks.ts";
+import { rig } from "../support/deliveries.ts";
 import { Receiver } from "../support/receiver.ts";
 import { type Section, sectionsOf } from "../support/markdown.ts";
 import { type Bench, SECRET, startBench } from "../systems/integrations/integrations-server.ts";
@@ -117,6 +133,13 @@ const startsAgents: Claim = async (code) => {
   expect(tried).toEqual({ status: 0, out: expect.stringContaining('"goal": "Retry",\n  "stateJson": {') });
 };
 
+/** A configuration of a route `ci` without a problem. */
+const bounded: Claim = async (code) => {
+  const file = written("routes.json5", code.replace(/\{ source: .*?\}/u, `"${SECRET}"`));
+  const { status, out } = await cli(["check", file]);
+  expect([status, out]).toEqual([0, expect.stringMatching(/^route ci would .*\n[^]*: 1 route, 0 problems\.\n$/u)]);
+};
+
 /** A configuration whose secrets come from two files and from a command, with what the page says that these hold. */
 const providers: Claim = async (code) => {
   const answer = `{ protocolVersion: 1, values: { "webhooks/n8n": "from-a-command-0123456789" } }`;
@@ -171,6 +194,25 @@ const types: Claim = (code) => {
   expect(
     carried.filter((name) => !new RegExp(`export (?:type|interface|class) ${name}\\b`, "u").test(sources)),
   ).toEqual([]);
+};
+
+/** LIMIT-10: the route has the limits that the page gives it. */
+const limited: Claim = async (code) => {
+  const file = written("limits.json5", code);
+  const { status, out } = await bench.sh(`openclaw-webhooks check ${file}`, {
+    ...installed(),
+    CI_WEBHOOK_SECRET: SECRET,
+  });
+  expect([status, out]).toEqual([0, expect.stringContaining("route ci")]);
+  const config: unknown = JSON5.parse(code.replace(/secret: \{[^}]*\}/u, `secret: "${SECRET}"`));
+  const limits = [...loadConfig(config, sha256).routes.values()].map((route) => route.limits);
+  expect(limits).toMatchObject([{ perMinute: 600, inFlight: 32 }]);
+};
+
+/** LIMIT-11: the fields of a route that says nothing of its limits. */
+const told: Claim = (code) => {
+  const fields = withRateLimit({}, allowanceOf({ endsAt: 12_000, count: 83 }, WINDOW, SLOTS, 0));
+  expect(code.trimEnd().split("\n")).toEqual(Object.entries(fields).map(([name, value]) => `${name}: ${value}`));
 };
 
 /** The environment of a shell that finds the command `openclaw-webhooks`, beside the configuration that the page shows. */
@@ -322,6 +364,92 @@ const callback: Claim = async (code) => {
   await receiver.close();
 };
 
+/** `openclaw webhook` in this process. */
+const webhook = async (args: readonly string[], status: unknown = {}): Promise<string> => {
+  let out = "";
+  await runWebhook(
+    args,
+    { status: () => Promise.resolve(status) },
+    {
+      out: (text) => (out += text),
+      error: (text) => (out += text),
+      env: {},
+      input: () => Promise.resolve(new Uint8Array()),
+      isTerminal: false,
+      onStop: () => () => undefined,
+    },
+  );
+  return out;
+};
+
+/** Commands that exist, with options that they have. test/systems/gateway/operator.test.ts runs them in a Gateway. */
+const gatewayCommands: Claim = async (code) => {
+  for (const line of commandsOf(code)) {
+    const [program, root, command = "", ...words] = line.split(" ");
+    expect([program, root]).toEqual(["openclaw", "webhook"]);
+    const help = await webhook([command, "--help"]);
+    expect(help).toContain(`Usage: openclaw webhook ${command}`);
+    for (const option of words.filter((word) => word.startsWith("--"))) expect(help).toContain(`${option} <`);
+  }
+};
+
+/** A route with a weak secret and one whose secret does not resolve. */
+const gatewayStatus: Claim = async (code) => {
+  const secret = { source: "env", provider: "default", id: "ZAPIER_SECRET" };
+  const routes = {
+    github: { sessionKey: "agent:main:hook:github", secret: "7h1s-1s-sh0rt" },
+    zapier: { sessionKey: "agent:main:hook:zapier", secret },
+  };
+  const config = loadConfig({ routes }, sha256);
+  const status = createStatus({ config: () => config, activity: new Activity(), store: memoryFlows() });
+  expect(await webhook(["status"], await status())).toBe(code);
+};
+
+const OPERATING = blockOf("docs/operating.md", "What a route may do");
+
+/** What `check` says of the page's configuration. */
+const confines: Claim = async (code) => {
+  const secrets = OPERATING.replace("${DASHBOARD_SECRET}", SECRET).replace("${CI_SECRET}", CALLBACK_SECRET);
+  const file = written("routes.json5", secrets);
+  const { status, out } = await cli(["check", file]);
+  expect([status, out]).toEqual([0, `${code}${file}: 2 routes, 0 problems.\n`]);
+};
+
+/** What a caller is told that asks a route of readers for more. */
+const refusesMore: Claim = async (code) => {
+  const routes = { dashboard: { sessionKey: "agent:main:ci", secret: SECRET, actions: ["read"] } };
+  const body = JSON.stringify({ action: "cancel_flow", flowId: "f" });
+  const { status, text } = await rig(routes).send("dashboard", body, { authorization: `Bearer ${SECRET}` });
+  expect([status, JSON.parse(text)]).toEqual([403, JSON.parse(code)]);
+};
+
+/** A line as the file has it, with members that the page names. */
+const auditLine: Claim = (code) => {
+  const event = JSON.parse(code) as RequestEvent;
+  expect(JSON.parse(auditJsonLine(event))).toEqual(event);
+  const { rows } = sectionsOf(read("docs/operating.md")).find(({ heading }) => heading === "The audit file") ?? {};
+  const shown = (rows ?? []).map(([name = ""]) => name.replaceAll("`", ""));
+  expect(shown).toEqual(expect.arrayContaining(Object.keys(event)));
+};
+
+/** What Prometheus is told to ask has metrics. */
+const scraped: Claim = async (code) => {
+  const [, port = ""] = /targets: \["127\.0\.0\.1:(\d+)"\]/u.exec(code) ?? [];
+  expect(adminAddress(port)).toEqual({ host: "127.0.0.1", port: Number(port) });
+  const args = ["--config", written("routes.json5", blockOf("docs/server.md", "Configuration"))];
+  const running = await Standalone.start([...args, "--db", join(bench.folder, "flows.db"), "--admin", "0"], {
+    OPENCLAW_WEBHOOK_SECRET: SECRET,
+  });
+  const [, pages = ""] = /operators at (http:[^"\s]+)/u.exec(running.log.join("\n")) ?? [];
+  await running.post("zapier", SECRET, { action: "list_flows" });
+  const metrics = await (await fetch(`${pages}/metrics`)).text();
+  const names = read("docs/operating.md").match(/^\| `((?:http|openclaw)_\w+)`/gmu) ?? [];
+  expect(names.length).toBeGreaterThan(4);
+  for (const name of names.map((row) => row.slice(3, -1)).filter((one) => !one.includes("audit")))
+    expect(metrics).toContain(name);
+  expect(await running.end("SIGTERM")).toBe(0);
+};
+
 const CLAIMS: Readonly<Record<string, Claim>> = {
   "README.md, Try it: sh 1": (code) => expect(code).toBe("npm ci && npm start\n"),
   "README.md, Try it: sh 2": (code) => expect(code).toBe("npm ci && npm test\n"),
@@ -345,14 +473,28 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/embedding.md, Bring your own store: ts 1": example("my-flows.ts"),
   "docs/embedding.md, Bring your own store: ts 2": example("my-flows.test.ts"),
   "docs/embedding.md, Another surface: ts 1": example("bridge.ts"),
+  "docs/embedding.md, OpenTelemetry: ts 1": example("telemetry.ts"),
+  "docs/operating.md, The audit file: sh 1": options,
+  "docs/operating.md, The audit file: json5 2": configuration,
+  "docs/operating.md, The audit file: json 3": auditLine,
+  "docs/operating.md, Metrics: yaml 1": scraped,
   "docs/gateway.md, Install: sh 1": installs,
   "docs/gateway.md, Install: json5 2": configuration,
+  "docs/gateway.md, Commands: sh 1": gatewayCommands,
+  "docs/operating.md, In the Gateway: text 1": gatewayStatus,
   "docs/http-api.md, Requests: sh 1": request,
   "docs/http-api.md, Answers: json 1": async (code) => {
     const body = { action: "finish_flow", flowId: "no-such-flow", expectedRevision: 0 };
     sameAnswer(code, JSON.stringify((await bench.ask(body)).body));
   },
+  "docs/http-api.md, Lists in pages: sh 1": request,
   "docs/http-api.md, Waiting for a flow: sh 1": waits,
+  "docs/operating.md, Limits: json5 1": limited,
+  "docs/operating.md, What callers are told: http 1": told,
+  "docs/operating.md, Quotas: json5 1": bounded,
+  "docs/operating.md, What a route may do: json5 1": (code) => expect(code).toContain('actions: ["read"]'),
+  "docs/operating.md, What a route may do: text 2": confines,
+  "docs/operating.md, What a route may do: json 3": refusesMore,
   "docs/performance.md, Measure it yourself: sh 1": bench25,
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,

@@ -36,7 +36,8 @@ class MyEngine implements FlowEngine {
     const flows = needs.load.map((load) => this.#find(load)).find(({ length }) => length > 0) ?? [];
     const tasks = this.#rows.get(flows[0]?.flowId ?? "")?.tasks.values() ?? [];
     const saved = needs.saved === undefined ? undefined : this.#records.get(textOf(needs.saved));
-    const decision = decide({ flows, tasks: needs.tasks ? [...tasks] : [], saved });
+    const open = needs.open === undefined ? undefined : this.#countOpen(needs.open.owner);
+    const decision = decide({ flows, tasks: needs.tasks ? [...tasks] : [], saved, open });
     for (const write of decision.writes) this.#save(write);
     return ok(decision);
   };
@@ -49,6 +50,10 @@ class MyEngine implements FlowEngine {
     const flows = [...this.#rows.values()].filter((row) => isWanted(row, load)).map(({ flow }) => flow);
     const limit = load.kind === "newest" ? 1 : load.kind === "due" ? load.limit : Infinity;
     return flows.toReversed().slice(0, limit);
+  }
+
+  #countOpen(owner: string): number {
+    return [...this.#rows.values()].filter((row) => row.owner === owner && !isEnded(row.flow)).length;
   }
 
   #save(write: Write): void {

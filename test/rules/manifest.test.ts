@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { VERSION } from "../../adapters/cli/version.ts";
-import { configSchema, routeSchema } from "../../core/index.ts";
+import { DESCRIPTOR } from "../../adapters/gateway/command.ts";
+import { auditSchema, configSchema, routeSchema } from "../../core/index.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const read = (file: string): Record<string, unknown> =>
@@ -28,7 +29,13 @@ test("CONFIG-1: the manifest's schema is the core's, without references", () => 
 
 test("CONFIG-1: every field of a route has a label and a help text, and the secret is marked", () => {
   const hints = manifest["uiHints"] as Record<string, { label?: string; help?: string; sensitive?: boolean }>;
-  for (const field of ["routes", ...Object.keys(routeSchema.shape).map((name) => `routes.*.${name}`)]) {
+  const audit = Object.keys(auditSchema.shape).map((name) => `audit.${name}`);
+  for (const field of [
+    "routes",
+    "audit",
+    ...audit,
+    ...Object.keys(routeSchema.shape).map((name) => `routes.*.${name}`),
+  ]) {
     expect([field, typeof hints[field]?.label, typeof hints[field]?.help]).toEqual([field, "string", "string"]);
   }
   const sensitive = Object.entries(hints).flatMap(([path, hint]) => (hint.sensitive === true ? [path] : []));
@@ -47,6 +54,14 @@ test("ROUTE-3: an unresolved secret is isolated to its route", () => {
   });
 });
 
+test("GATEWAY-2: the command that the plugin registers is the one that the manifest announces", () => {
+  expect(manifest["cliCommands"]).toEqual([DESCRIPTOR]);
+});
+
+test("WEAK-1: the manifest announces the rules for the doctor", () => {
+  expect(manifest["doctorContract"]).toEqual({ configRepair: true });
+});
+
 test("the command line has the package's version", () => {
   expect(VERSION).toBe(pack["version"]);
 });
@@ -55,7 +70,11 @@ test("the package replaces the bundled plugin and needs no other package", () =>
   expect(manifest["id"]).toBe("webhooks");
   // npm asks the registry even for optional peers, so they are only marked, which pnpm and Yarn take for peers.
   expect(Object.keys(pack).filter((field) => /dependencies$/iu.test(field))).toEqual(["devDependencies"]);
-  expect(pack["peerDependenciesMeta"]).toEqual({ "fast-check": { optional: true }, openclaw: { optional: true } });
+  expect(pack["peerDependenciesMeta"]).toEqual({
+    "@opentelemetry/api": { optional: true },
+    "fast-check": { optional: true },
+    openclaw: { optional: true },
+  });
   expect(pack["openclaw"]).toMatchObject({
     extensions: ["./dist/adapters/gateway/plugin.js"],
     install: { minHostVersion: ">=2026.8.2" },

@@ -47,6 +47,8 @@ export class Process {
 
 type Begun = { readonly process: Process; result: RunResult | undefined; isCancelled: boolean };
 
+const CANCELLED: RunResult = { status: "failed", code: "run_failed" };
+
 /** What outlives a process: the runs that were begun, each with its model calls, and the rows of the file. */
 export class ModelHost {
   readonly begun = new Map<string, Begun>();
@@ -54,6 +56,7 @@ export class ModelHost {
   readonly links: string[] = [];
   readonly prompts: string[] = [];
   readonly rows = new Map<number, RunRow>();
+  readonly #onCancel = new Map<string, ((result: RunResult) => void)[]>();
   /** What an agent answers, or undefined for one that never does. */
   answer: (turn: Turn) => RunResult | undefined = () => ({ status: "succeeded", reply: "Done.", isCut: false });
 
@@ -71,6 +74,12 @@ export class ModelHost {
     return result === undefined && !process.isDead;
   }
 
+  #cancelOf(runId: string): Promise<RunResult> {
+    return new Promise((resolve) => {
+      this.#onCancel.set(runId, [...(this.#onCancel.get(runId) ?? []), resolve]);
+    });
+  }
+
   agentsOf(process: Process): Agents {
     return {
       link: (turn) => process.step(() => this.links.push(turn.runId) > 0),
@@ -84,12 +93,11 @@ export class ModelHost {
         }),
       wait: async (turn) => {
         const run = this.begun.get(turn.runId);
-        const result =
-          run?.isCancelled === true ? { status: "failed" as const, code: "run_failed" as const } : this.answer(turn);
-        // a host answers after `forMs`, which no test waits for
-        if (result === undefined) return new Promise(() => undefined);
+        const result = run?.isCancelled === true ? CANCELLED : this.answer(turn);
+        // a host answers after `forMs`, too, which no test waits for
+        const said = result ?? (await this.#cancelOf(turn.runId));
         return process.step(() => {
-          if (run !== undefined) run.result ??= result;
+          if (run !== undefined) run.result ??= said;
           return run?.result;
         });
       },
@@ -98,6 +106,7 @@ export class ModelHost {
           const run = this.begun.get(turn.runId);
           if (run === undefined || !this.#isAlive(run)) return false;
           run.isCancelled = true;
+          this.#onCancel.get(turn.runId)?.forEach((tell) => tell(CANCELLED));
           return true;
         }),
       trace: (turn) =>

@@ -1,7 +1,9 @@
 // The real limits at a scale at which all states can be visited: the memory table and the core's admit, with small rules.
 
-import { emptyState, MemoryLimits, type LimitsState, type Rules } from "../../adapters/limits/memory.ts";
-import { admit, type Bucket, loadConfig, locate, type Located, sha256 } from "../../core/index.ts";
+import type { Places } from "../../adapters/limits/known-clients.ts";
+import { emptyState, type LimitsState, MemoryLimits, type Rules } from "../../adapters/limits/memory.ts";
+import { OldestFirst } from "../../adapters/limits/oldest-first.ts";
+import { admit, type Allowance, type Bucket, loadConfig, locate, type Located, sha256 } from "../../core/index.ts";
 
 export type Request = {
   readonly client: number;
@@ -11,7 +13,11 @@ export type Request = {
   readonly isGood: boolean;
 };
 
-const SECRETS: Readonly<Record<string, string>> = { a: "secret-of-route-a", b: "secret-of-route-b" };
+const SECRETS: Readonly<Record<string, string>> = {
+  a: "secret-of-route-a",
+  b: "secret-of-route-b",
+  c: "secret-of-route-c",
+};
 const CONFIG = {
   routes: Object.fromEntries(Object.entries(SECRETS).map(([id, secret]) => [id, { sessionKey: id, secret }])),
 };
@@ -43,13 +49,19 @@ export const locatedOf = (request: Request): Located => {
   return made;
 };
 
+/** The same of a route with limits of its own. */
+export const limitedTo = (located: Located, perMinute: number, inFlight: number): Located => {
+  const limits = { perMinute, inFlight, maxFlows: undefined, maxTasks: undefined };
+  return { ...located, route: { ...located.route, limits } };
+};
+
 /** The keys under which the table keeps a client's bucket and slots, and a peer's slots. */
 export const clientKeyOf = (client: number, route: string): string => `10.0.0.${String(client)} ${route}`;
 export const peerKeyOf = (peer: number, route: string): string => `127.0.0.${String(peer)} ${route}`;
 
 export const copyOf = ({ strangers, known, overflow, clientSlots, peerSlots }: LimitsState): LimitsState => ({
-  strangers: new Map(strangers),
-  known: new Map(known),
+  strangers: new OldestFirst(strangers),
+  known: new OldestFirst([...known].map(([route, clients]) => [route, new OldestFirst(clients)])),
   overflow: new Map(overflow),
   clientSlots: new Map(clientSlots),
   peerSlots: new Map(peerSlots),
@@ -61,41 +73,53 @@ export type Asked = {
   readonly verdict: string;
   readonly place: "own" | "overflow";
   readonly bucket: Bucket;
+  /** What the client may be told. */
+  readonly allowance: Allowance | undefined;
 };
 
 /** The bucket that the last request wrote: the client's own, or its route's shared one. */
 const written = (counted: LimitsState, { clientKey, route }: Located): Pick<Asked, "place" | "bucket"> => {
-  const own = counted.known.get(clientKey) ?? counted.strangers.get(clientKey);
+  const own = counted.known.get(route.id)?.get(clientKey) ?? counted.strangers.get(clientKey);
   if (own !== undefined) return { place: "own", bucket: own };
   return { place: "overflow", bucket: counted.overflow.get(route.id) ?? { endsAt: 0, count: 0 } };
 };
 
+/** `strangers`: places for those; `known`: for clients that have shown a secret. */
+export type Room = { readonly strangers: number; readonly known: Places };
+
 export class SmallLimits {
   readonly #rules: Rules;
-  readonly #capacity: number;
+  readonly #room: Room;
   readonly empty: LimitsState = emptyState();
 
-  constructor(rules: Rules, capacity: number) {
+  constructor(rules: Rules, room: Room) {
     this.#rules = rules;
-    this.#capacity = capacity;
+    this.#room = room;
+  }
+
+  #limits(state: LimitsState): MemoryLimits {
+    return new MemoryLimits(this.#room.strangers, { rules: this.#rules, state, places: this.#room.known });
   }
 
   /** One request up to its body, on a copy of `before`, as the bridge runs it. */
   ask(before: LimitsState, located: Located, now: number): Asked {
     const after = copyOf(before);
-    const table = new MemoryLimits(this.#capacity, this.#rules, after);
+    const table = this.#limits(after);
     const verdict = table.admit(located, now);
     const counted = written(after, located);
     const admitted = admit(located, verdict, sha256, 0);
     if (admitted.isOk()) table.confirm(located, now);
     else if (verdict.kind === "admitted") table.release(located, false);
-    return { after, ...counted, verdict: admitted.isOk() ? "admitted" : admitted.error.code };
+    if (admitted.isErr()) return { after, ...counted, verdict: admitted.error.code, allowance: undefined };
+    const { proof } = admitted.value;
+    const allowance = proof.kind === "authenticated" ? proof.authenticated.allowance : undefined;
+    return { after, ...counted, verdict: "admitted", allowance };
   }
 
   /** One request's end. */
   release(before: LimitsState, located: Located): LimitsState {
     const after = copyOf(before);
-    new MemoryLimits(this.#capacity, this.#rules, after).release(located, true);
+    this.#limits(after).release(located, true);
     return after;
   }
 }

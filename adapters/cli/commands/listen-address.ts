@@ -33,6 +33,19 @@ export const isLoopback = (written: string): boolean => {
   return LOOPBACK.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 };
 
+/** Where the operator's pages are. */
+export type AdminAddress = { readonly host: string; readonly port: number };
+
+const ADMIN = /^(?:(?<host>.+):)?(?<port>\d{1,5})$/u;
+
+//= ADMIN-2
+/** `9090`, which is of this machine alone, or `HOST:PORT`, with brackets around an IPv6 address. Undefined for other texts. */
+export const adminAddress = (written: string): AdminAddress | undefined => {
+  const { host: given = "127.0.0.1", port = "" } = ADMIN.exec(written)?.groups ?? {};
+  const host = isIPv6(given) ? undefined : canonicalHost(given);
+  return host === undefined || port === "" || Number(port) > 65_535 ? undefined : { host, port: Number(port) };
+};
+
 //= SERVE-1
 /** The address to listen on, in one spelling, so that what is checked is what is listened on. */
 export const checkHost = ({ host: written, public: isPublic }: Reach): Result<string, CliFault> => {

@@ -1,37 +1,48 @@
 // `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
 
 import { err, ok, type Result } from "neverthrow";
-import { DEFAULT_PREFIX, HIDDEN, holdsKey, printable, type Route, routeName } from "../../../core/index.ts";
-import type { Bridge } from "../../bridge/bridge.ts";
+import { printable, type Route, routeName, type SecretDigest } from "../../../core/index.ts";
+import type { Bridge, BridgeOptions } from "../../bridge/bridge.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
+import { type EventListener, listenerOf } from "../../bridge/listeners.ts";
 import { Log } from "../../bridge/log.ts";
 import { ruleLines } from "../../bridge/rule-lines.ts";
 import { scrub } from "../../bridge/scrub.ts";
-import { runCallbacks } from "../../notify/callbacks.ts";
+import { shownPath } from "../../bridge/shown-path.ts";
+import { type Callbacks, runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
+import type { Limits } from "../../limits/limits.ts";
+import { MemoryLimits } from "../../limits/memory.ts";
 import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
-import { type ListenFault, type RunningServer, startServer } from "../../server/server.ts";
+import { type ListenFault, type RunningServer, type ServerOptions, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
+import { type AdminOptions, adminToken } from "./admin.ts";
+import { type AuditOptions, checkAudit } from "./audit.ts";
 import { databaseFile, openDatabase, shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
+import { Operator } from "./operator.ts";
 import { Live, type ReloadOptions } from "./reload.ts";
 import { DEMO, demoRoutes, readServed, type ServedFiles } from "./served.ts";
 
-export type ServeOptions = ServedFiles & {
-  readonly host: string;
-  readonly port: number;
-  readonly db?: string;
-  readonly public: boolean;
-  /** Seconds for which an idle connection is kept. */
-  readonly keepAlive: number;
-  /** Whether the files are watched. */
-  readonly watch: boolean;
-  readonly logLevel: Level;
-};
+export type ServeOptions = ServedFiles &
+  AuditOptions &
+  AdminOptions & {
+    readonly host: string;
+    readonly port: number;
+    readonly db?: string;
+    readonly public: boolean;
+    /** Seconds for which an idle connection is kept. */
+    readonly keepAlive: number;
+    /** As MAX_CLIENTS of the limits. */
+    readonly maxClients: number;
+    /** Whether the files are watched. */
+    readonly watch: boolean;
+    readonly logLevel: Level;
+  };
 
 /** Most characters of a reason that this program gives itself, with the path of a file in it. */
 const SENTENCE = 500;
@@ -54,15 +65,7 @@ const listenFault = ({ host, port }: ServeOptions, { code }: ListenFault): CliFa
   return fault(`${printable(host)}:${String(port)} ${PORT_REASONS[code] ?? `cannot be listened on (${code})`}`);
 };
 
-//= AUDIT-1
-/** A path may hold the session key, as the default one does that is made from such an id. */
-const pathLine = ({ path, sessionKey }: Route): string => {
-  const prefix = path.startsWith(`${DEFAULT_PREFIX}/`) ? `${DEFAULT_PREFIX}/` : "";
-  const told = scrub(path.slice(prefix.length), [sessionKey]);
-  return prefix + (holdsKey(told, sessionKey) ? HIDDEN : told);
-};
-
-const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${pathLine(route)}`;
+const routeLine = (route: Route): string => `route ${printable(routeName(route))} at ${shownPath(route)}`;
 
 const curlLine = (url: string, secret: string): string =>
   [
@@ -117,15 +120,32 @@ const openLogs = (io: Io, level: Level) => {
 
 type Logs = ReturnType<typeof openLogs>;
 
-type Parts = { readonly live: Live; readonly file: string; readonly demo: ReturnType<typeof demoRoutes> };
+type Parts = {
+  readonly live: Live;
+  readonly file: string;
+  readonly demo: ReturnType<typeof demoRoutes>;
+  /** Of the operator's pages. */
+  readonly token: SecretDigest | undefined;
+};
 
-const bridgeOf = (live: Live, flows: SqliteFlows, { log, onEvent }: Logs): Bridge =>
-  liveBridge(() => live.served.config.routes, { flows, onEvent }, log, nodePrimitives);
+type Told = { readonly log: Log; readonly onEvent: EventListener | undefined } & Pick<BridgeOptions, "whenKept">;
 
-/** Reads the files again when the operator says so, or when one has changed. The function that comes back ends that. */
-const keepFresh = (live: Live, options: ReloadOptions, io: Io, isWatching: boolean): (() => void) => {
+const bridgeOf = (live: Live, flows: SqliteFlows, limits: Limits, { log, ...told }: Told): Bridge =>
+  liveBridge(() => live.served.config.routes, { flows, limits, ...told }, log, nodePrimitives);
+
+/** Reads the files again when the operator says so, which also calls `onAsked`, or when one has changed. The function that comes back ends that. */
+const keepFresh = (
+  live: Live,
+  options: ReloadOptions,
+  io: Io,
+  isWatching: boolean,
+  onAsked: () => void,
+): (() => void) => {
   const reload = (): void => void live.reload(options);
-  const unwatch = io.onReload?.(reload);
+  const unwatch = io.onReload?.(() => {
+    onAsked();
+    reload();
+  });
   const end = isWatching ? watchFiles({ known: () => live.prints, onChange: reload }) : undefined;
   return () => {
     unwatch?.();
@@ -140,43 +160,70 @@ const UNENCRYPTED =
 const runServer = async (
   options: ServeOptions,
   io: Io,
-  { live, file, demo }: Parts,
+  { live, file, demo, token }: Parts,
 ): Promise<Result<number, CliFault>> => {
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
   const { logger, log, onError } = logs;
-  for (const line of [...broken, ...advice]) logger.warn(line);
+  for (const { line } of [...broken, ...advice]) logger.warn(line);
   const { host, port, keepAlive } = options;
   let listener: NodeListener;
   let flows: SqliteFlows;
+  let main: RunningServer | undefined;
+  const isReady: ServerOptions["isReady"] = () => flows.isIntact();
+  const active = (): number => main?.active() ?? 0;
+  let callbacks: Callbacks | undefined;
+  const operated = await Operator.open({
+    options,
+    live,
+    token,
+    database: file,
+    log,
+    isReady,
+    active,
+    store: { countOpen: (owners) => flows.countOpen?.(owners) ?? [] },
+    callbacks: () => callbacks,
+    onError,
+  });
+  if (operated.isErr()) return err(operated.error);
+  const operator = operated.value;
   const started = await startServer({
     listener: (request, response) => listener(request, response),
     host,
     port,
     tls,
-    isReady: () => flows.isIntact(),
+    isReady,
     keepAliveMs: keepAlive * 1000,
     onError,
   });
-  if (started.isErr()) return err(listenFault(options, started.error));
+  if (started.isErr()) {
+    await operator.stop();
+    return err(listenFault(options, started.error));
+  }
+  main = started.value;
   //= FILE-4
-  // after the port, so that a start without one makes no file; no request can come in before this is done
-  const opened = openDatabase(file, options.db === undefined);
+  // after the ports, so that a start without one makes no file; no request can come in before this is done
+  const opened = operator.openAudit().andThen(() => openDatabase(file, options.db === undefined));
   if (opened.isErr()) {
-    await started.value.stop(0);
+    await Promise.all([main.stop(0), operator.stop()]);
     return err(opened.error);
   }
   flows = opened.value.flows;
-  const bridge = bridgeOf(live, flows, logs);
+  const onEvent = listenerOf([operator.onEvent, logs.onEvent]);
+  const bridge = bridgeOf(live, flows, new MemoryLimits(options.maxClients), {
+    log,
+    onEvent,
+    whenKept: operator.whenKept,
+  });
   listener = bridgeListener(bridge, (request) => live.served.client.clientOf(request));
-  const { url, renew } = started.value;
+  const { url } = main;
   const forgive = io.onDefect?.(onError);
   if (!isLoopback(host) && tls === undefined) logger.warn(UNENCRYPTED);
   void flows.lost.then((reason) => logger.error(printable(reason.message, SENTENCE)));
   const stopSweeping = startSweeping(flows, {
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });
-  const callbacks =
+  callbacks =
     flows.events &&
     runCallbacks(flows.events, { routes: () => live.served.config.routes, log, hmac: nodePrimitives.hmacSha256 });
   if (options.config === undefined) io.out(banner(url, demo.secret, file));
@@ -185,9 +232,11 @@ const runServer = async (
     for (const line of ruleLines(route)) logger.info(line);
   }
   if (opened.value.isNew) logger.info(`made a new database ${file}`);
+  operator.tell();
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);
-  const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch);
+  const renew: ReloadOptions["renew"] = (fresh) => main.renew(fresh).andThen(() => operator.renew(fresh));
+  const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch, () => operator.reopen());
   const stopping = (): void => {
     endFresh();
     //= WAIT-6
@@ -196,6 +245,7 @@ const runServer = async (
   const status = await untilStopped(started.value, io, logs, stopping);
   await stopSweeping();
   await callbacks?.stop();
+  await operator.stop();
   flows.close();
   forgive?.();
   logger.info("stopped");
@@ -211,7 +261,11 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   const served = await readServed(options, demo.server, io.env);
   if (served.isErr()) return err(served.error);
   if (served.value.idle !== undefined) return err(fault(served.value.idle));
+  const audit = checkAudit(options, served.value.config.audit);
+  if (audit.isErr()) return err(audit.error);
   const file = databaseFile(options.db, io.env);
   if (file.isErr()) return err(file.error);
-  return runServer(options, io, { live: new Live(served.value), file: file.value, demo });
+  const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);
+  if (token.isErr()) return err(token.error);
+  return runServer(options, io, { live: new Live(served.value), file: file.value, demo, token: token.value });
 };

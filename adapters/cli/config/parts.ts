@@ -6,9 +6,14 @@ import { isObject, own, printable } from "../../../core/index.ts";
 import { at } from "../members.ts";
 import { hasInclude } from "./substitute.ts";
 
-export type Parts = { readonly routes: unknown; readonly trustedProxies: unknown; readonly secrets: unknown };
+export type Parts = {
+  readonly routes: unknown;
+  readonly audit: unknown;
+  readonly trustedProxies: unknown;
+  readonly secrets: unknown;
+};
 
-const BLOCK: ReadonlySet<string> = new Set(["routes", "trustedProxies", "secrets"]);
+const BLOCK: ReadonlySet<string> = new Set(["routes", "audit", "trustedProxies", "secrets"]);
 
 /** Fields by which a Gateway's file is known. */
 const GATEWAY = ["plugins", "gateway"] as const;
@@ -16,7 +21,7 @@ const GATEWAY = ["plugins", "gateway"] as const;
 const ENTRY = ["plugins", "entries", "webhooks"] as const;
 
 const EXPECTED =
-  "must be an object: a Gateway's configuration with plugins.entries.webhooks.config.routes, or an object with routes and optionally trustedProxies and secrets, and no other field";
+  "must be an object: a Gateway's configuration with plugins.entries.webhooks.config.routes, or an object with routes and optionally audit, trustedProxies and secrets, and no other field";
 
 export const DISABLED =
   "has enabled: false in plugins.entries.webhooks, so none of its routes is served: set it to true or remove it";
@@ -27,12 +32,12 @@ const INCLUDED = "has an $include, which is not supported here: replace it with 
 const ABOVE = [[], ["plugins"], ["plugins", "entries"], ["gateway"]] as const;
 
 /** Whether a part that is read has an `$include`; elsewhere in the Gateway's file it does no harm. */
-const isIncluded = (root: object, { routes, trustedProxies, secrets }: Parts): boolean =>
+const isIncluded = (root: object, { routes, audit, trustedProxies, secrets }: Parts): boolean =>
   ABOVE.some((path) => own(at(root, ...path), "$include") !== undefined) ||
-  [at(root, ...ENTRY), routes, trustedProxies, secrets].some((part) => hasInclude(part));
+  [at(root, ...ENTRY), routes, audit, trustedProxies, secrets].some((part) => hasInclude(part));
 
 /** Where the parts are. */
-const READ = [["routes"], ["trustedProxies"], ["secrets"], ENTRY, ["gateway", "trustedProxies"]];
+const READ = [["routes"], ["audit"], ["trustedProxies"], ["secrets"], ENTRY, ["gateway", "trustedProxies"]];
 
 /** Whether the member at `path` belongs to a part, or a part to it. */
 export const isRead = (path: readonly string[]): boolean =>
@@ -41,10 +46,12 @@ export const isRead = (path: readonly string[]): boolean =>
 const partsOf = (root: object): Parts => {
   const secrets = own(root, "secrets");
   if (Object.hasOwn(root, "routes")) {
-    return { routes: own(root, "routes"), trustedProxies: own(root, "trustedProxies"), secrets };
+    const [routes, audit] = [own(root, "routes"), own(root, "audit")];
+    return { routes, audit, trustedProxies: own(root, "trustedProxies"), secrets };
   }
   const routes = at(root, ...ENTRY, "config", "routes");
-  return { routes, trustedProxies: at(root, "gateway", "trustedProxies"), secrets };
+  const audit = at(root, ...ENTRY, "config", "audit");
+  return { routes, audit, trustedProxies: at(root, "gateway", "trustedProxies"), secrets };
 };
 
 /** Names the fields that a block must not have: those beside routes, or any in place of them. */

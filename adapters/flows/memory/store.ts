@@ -4,22 +4,39 @@ import { ok, type Result } from "neverthrow";
 import {
   type FlowRecord,
   isEnded,
-  type Load,
+  isListed,
+  type ListLoad,
   type Needs,
   type Stored,
-  type TaskRecord,
   type Write,
 } from "../../../core/index.ts";
 import { MemoryEvents } from "./events.ts";
+import { OwnedFlows, type Row, weightOf } from "./owned.ts";
 import { MemoryRecords } from "./records.ts";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
-import { type Decided, type FlowEngine, loadBy, type Reading } from "../engine.ts";
+import {
+  cutList,
+  type Decided,
+  type FlowEngine,
+  type FlowLoad,
+  type Listed,
+  loadBy,
+  type Measure,
+  type Reading,
+} from "../engine.ts";
+import { type CountOpen, tallyOpen } from "../open-flows.ts";
 
-type Row = { readonly owner: string; flow: FlowRecord; readonly tasks: Map<string, TaskRecord> };
+const MEASURE: Measure<Row> = { placeOf: ({ made }) => made, weightOf };
+
+function* listedOf(rows: Iterable<Row>, { filter }: ListLoad): Generator<Row, void> {
+  for (const row of rows) if (isListed(filter, row.flow)) yield row;
+}
 
 class MemoryRows {
   /** In the order in which the flows were made. */
   readonly #rows = new Map<string, Row>();
+
+  readonly #owned = new Map<string, OwnedFlows>();
 
   readonly #records = new MemoryRecords();
 
@@ -27,28 +44,30 @@ class MemoryRows {
 
   readonly #reading: Reading<Row> = {
     find: (load) => this.#find(load),
+    list: (load) => this.#list(load),
     flowOf: ({ flow }) => flow,
     ownerOf: ({ owner }) => owner,
     tasksOf: (flowId) => [...(this.#rows.get(flowId)?.tasks.values() ?? [])],
+    recordOf: (name) => this.#records.find(name),
+    openOf: ({ owner }) => this.#owned.get(owner)?.open ?? 0,
   };
 
   load(needs: Needs): Stored {
-    const stored = loadBy(needs, this.#reading);
-    return needs.saved === undefined ? stored : { ...stored, saved: this.#records.find(needs.saved) };
+    return loadBy(needs, this.#reading);
   }
 
   save(write: Write): void {
     switch (write.kind) {
       case "insert_flow":
-        this.#rows.set(write.flow.flowId, { owner: write.owner, flow: write.flow, tasks: new Map() });
+        this.#insert(write);
         break;
       case "update_flow": {
         const row = this.#rows.get(write.flow.flowId);
-        if (row !== undefined) row.flow = write.flow;
+        if (row !== undefined) this.#owned.get(row.owner)?.update(row, write.flow);
         break;
       }
       case "remove_flow":
-        this.#rows.delete(write.flowId);
+        this.#remove(write.flowId);
         this.#records.unbind(write.flowId);
         break;
       case "put_task":
@@ -65,31 +84,60 @@ class MemoryRows {
     }
   }
 
-  #owned(flowId: string | undefined, owner: string): readonly Row[] {
+  #insert({ owner, flow }: Extract<Write, { readonly kind: "insert_flow" }>): void {
+    const owned = this.#owned.get(owner) ?? new OwnedFlows();
+    this.#owned.set(owner, owned);
+    this.#rows.set(flow.flowId, owned.insert(owner, flow));
+  }
+
+  #remove(flowId: string): void {
+    const row = this.#rows.get(flowId);
+    const owned = row === undefined ? undefined : this.#owned.get(row.owner);
+    if (row === undefined || owned === undefined) return;
+    this.#rows.delete(flowId);
+    owned.remove(row);
+    if (owned.size === 0) this.#owned.delete(row.owner);
+  }
+
+  #ofOwner(flowId: string | undefined, owner: string): readonly Row[] {
     const row = this.#rows.get(flowId ?? "");
     return row?.owner === owner ? [row] : [];
   }
 
-  #find(load: Load): readonly Row[] {
+  #find(load: FlowLoad): readonly Row[] {
     switch (load.kind) {
       case "flow":
-        return this.#owned(load.flowId, load.owner);
+        return this.#ofOwner(load.flowId, load.owner);
       case "bound":
-        return this.#owned(this.#records.boundTo(load), load.owner);
-      case "all":
-        return this.#all(load.owner);
+        return this.#ofOwner(this.#records.boundTo(load), load.owner);
       case "newest":
-        return this.#all(load.owner)
-          .filter(({ flow }) => load.which === "any" || !isEnded(flow))
-          .slice(0, 1);
+        return this.#newest(load.owner, load.which);
       case "due":
         return this.#due(load.endedBy).slice(0, load.limit);
     }
   }
 
+  open(owners: readonly string[]): readonly FlowRecord[] {
+    const wanted = new Set(owners);
+    return [...this.#rows.values()]
+      .filter(({ owner, flow }) => wanted.has(owner) && !isEnded(flow))
+      .map(({ flow }) => flow);
+  }
+
   //= STORE-5
-  #all(owner: string): readonly Row[] {
-    return [...this.#rows.values()].filter((row) => row.owner === owner).toReversed();
+  #newestFirst(owner: string, before?: number): Iterable<Row> {
+    return this.#owned.get(owner)?.newestFirst(before) ?? [];
+  }
+
+  #newest(owner: string, which: "any" | "open"): readonly Row[] {
+    for (const row of this.#newestFirst(owner)) if (which === "any" || !isEnded(row.flow)) return [row];
+    return [];
+  }
+
+  //= LIST-1, LIST-4
+  #list(load: ListLoad): Listed<Row> {
+    const { owner, before, limit } = load;
+    return cutList(listedOf(this.#newestFirst(owner, before), load), limit, MEASURE);
   }
 
   #due(endedBy: number): readonly Row[] {
@@ -105,6 +153,8 @@ export class MemoryEngine implements FlowEngine {
   readonly #rows = new MemoryRows();
 
   readonly outbox = this.#rows.events;
+
+  readonly countOpen: CountOpen = (owners) => tallyOpen(this.#rows.open(owners));
 
   transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Result<T, never> {
     const decision = decide(this.#rows.load(needs));

@@ -8,6 +8,7 @@ import { err, ok, type Result } from "neverthrow";
 import type { Needs, Stored } from "../../../core/index.ts";
 import type { Awaitable } from "../awaitable.ts";
 import type { Decided, FlowEngine, StoreFault } from "../engine.ts";
+import { type CountOpen, joinOpen } from "../open-flows.ts";
 import type { Outbox } from "../outbox.ts";
 import { Batches, type Done, rollback } from "./batch.ts";
 import { isBusy, isFull } from "./codes.ts";
@@ -76,6 +77,15 @@ export class SqliteEngine implements FlowEngine {
   hurry(): void {
     if (!this.#isWorking) this.#batches.hurry();
   }
+
+  readonly countOpen: CountOpen = async (owners) => {
+    const counted = await this.#run(false, () => ({
+      value: owners.map((owner) => this.#tables.countOpen(owner)),
+      hasWritten: false,
+    }));
+    if (counted.isErr()) throw counted.error.error;
+    return joinOpen(counted.value.flat());
+  };
 
   #run<T>(isWrite: boolean, work: () => Done<T>): Awaitable<Result<T, StoreFault>> {
     if (this.#isWorking) return err(faultOf(new Error("the store was asked from inside one of its transactions")));

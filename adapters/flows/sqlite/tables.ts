@@ -4,7 +4,6 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   AHEAD_MS,
   type KeyName,
-  type Load,
   MAX_RECORDS,
   type Needs,
   RECORD_MS,
@@ -12,8 +11,10 @@ import {
   type Stored,
   type Write,
 } from "../../../core/index.ts";
-import { loadBy, type Reading } from "../engine.ts";
+import { type FlowLoad, loadBy, type Reading } from "../engine.ts";
+import { openFlowsOf, type OpenFlows } from "../open-flows.ts";
 import { EventRows } from "./event-rows.ts";
+import { IS_OPEN, ListRows } from "./list-rows.ts";
 import { changing, flowOf, lasting, recordOf, type Row, taskOf, textIn } from "./rows.ts";
 import { Turns } from "./turns.ts";
 
@@ -38,11 +39,15 @@ const IDLE = "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.flow_id = flows.flow_i
 /** Each is prepared once. */
 export const STATEMENTS = {
   find: "SELECT * FROM flows WHERE flow_id = ? AND owner = ?",
-  list: `SELECT * FROM flows WHERE owner = ? ${NEWEST_FIRST}`,
   newest: `SELECT * FROM flows WHERE owner = ? ${NEWEST_FIRST} LIMIT 1`,
   newestOpen: `SELECT * FROM flows WHERE owner = ? AND ended_at IS NULL ${NEWEST_FIRST} LIMIT 1`,
   insert: `INSERT INTO flows (${COLUMNS.join(", ")}, made) VALUES (${COLUMNS.map(() => "?").join(", ")},
     (SELECT coalesce(max(made), 0) + 1 FROM flows WHERE owner = ?))`,
+  // no row is read but one of each status, because its times stand behind its state
+  countOpen: `SELECT status, count, (SELECT created_at FROM flows INDEXED BY flows_of_status
+      WHERE owner = ?1 AND status = found.status AND made = first) AS oldest
+    FROM (SELECT status, count(*) AS count, min(made) AS first FROM flows INDEXED BY flows_of_status
+      WHERE owner = ?1 AND ${IS_OPEN} GROUP BY status) AS found`,
   update: `UPDATE flows SET ${CHANGING.map((name) => `${name} = ?`).join(", ")} WHERE flow_id = ?`,
   remove: "DELETE FROM flows WHERE flow_id = ?",
   toCancel: `SELECT * FROM flows WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE} LIMIT ?`,
@@ -73,10 +78,10 @@ const prepareAll = (database: DatabaseSync): Prepared => {
   const prepare = (name: keyof typeof STATEMENTS): StatementSync => database.prepare(STATEMENTS[name]);
   return {
     find: prepare("find"),
-    list: prepare("list"),
     newest: prepare("newest"),
     newestOpen: prepare("newestOpen"),
     insert: prepare("insert"),
+    countOpen: prepare("countOpen"),
     update: prepare("update"),
     remove: prepare("remove"),
     toCancel: prepare("toCancel"),
@@ -93,7 +98,7 @@ const prepareAll = (database: DatabaseSync): Prepared => {
   };
 };
 
-/** Prepares a statement when it is first needed, because most stores have no events. */
+/** Prepares a statement when it is first needed, because most stores have no events, and most lists no filter. */
 const preparer = (database: DatabaseSync): ((sql: string) => StatementSync) => {
   const prepared = new Map<string, StatementSync>();
   return (sql) => {
@@ -107,21 +112,26 @@ export class SqliteTables {
   readonly #run: Prepared;
   readonly #turns = new Turns();
   readonly events: EventRows;
+  readonly #lists: ListRows;
   readonly #reading: Reading<Row> = {
     find: (load) => this.#find(load),
+    list: (load) => this.#lists.list(load),
     flowOf,
     ownerOf: (row) => textIn(row, "owner"),
     tasksOf: (flowId) => this.#run.tasks.all(flowId).map(taskOf),
+    recordOf: (name) => this.#record(name),
+    openOf: ({ owner, most }) => this.#lists.countOpen(owner, most),
   };
 
   constructor(database: DatabaseSync) {
     this.#run = prepareAll(database);
-    this.events = new EventRows(preparer(database));
+    const prepare = preparer(database);
+    this.events = new EventRows(prepare);
+    this.#lists = new ListRows(prepare);
   }
 
   load(needs: Needs): Stored {
-    const stored = loadBy(needs, this.#reading);
-    return needs.saved === undefined ? stored : { ...stored, saved: this.#record(needs.saved) };
+    return loadBy(needs, this.#reading);
   }
 
   save(write: Write): void {
@@ -149,6 +159,10 @@ export class SqliteTables {
     }
   }
 
+  countOpen(owner: string): readonly OpenFlows[] {
+    return this.#run.countOpen.all(owner).flatMap(openFlowsOf);
+  }
+
   #record({ routeId, owner, key }: KeyName): SavedRecord | undefined {
     const row = this.#run.record.get(routeId, owner, key);
     return row === undefined ? undefined : recordOf(row);
@@ -163,14 +177,12 @@ export class SqliteTables {
     this.#run.dropOldest.run(routeId);
   }
 
-  #find(load: Load): readonly Row[] {
+  #find(load: FlowLoad): readonly Row[] {
     switch (load.kind) {
       case "flow":
         return this.#run.find.all(load.flowId, load.owner);
       case "bound":
         return this.#run.bound.all(load.routeId, load.owner, load.key);
-      case "all":
-        return this.#run.list.all(load.owner);
       case "newest":
         return (load.which === "open" ? this.#run.newestOpen : this.#run.newest).all(load.owner);
       case "due": {

@@ -522,7 +522,10 @@ const scripted = () => {
   return { store, script, changes };
 };
 
-test.each([...STORE_FAILURES.filter((one) => !one.startsWith("idempotency_key")), "nonsense", "gone"] as const)(
+/** What a store may say of a read of one flow. */
+const FAILURES = STORE_FAILURES.filter((one) => !one.startsWith("idempotency_key") && one !== "list_too_large");
+
+test.each([...FAILURES, "nonsense", "gone"] as const)(
   "WAIT-1: a store that fails during a wait (%s), or whose flow has gone, ends it with that answer",
   async (what) => {
     const { store, script, changes } = scripted();
@@ -557,6 +560,15 @@ test("WAIT-1: a wait ends at most the store's deadline after its time, when the 
   hangs = true;
   await pass(7000 + STORE_DEADLINE_MS);
   expect([said(asked).code, asked.at]).toEqual(["outcome_unknown", began + 7000 + STORE_DEADLINE_MS]);
+});
+
+test("LIMIT-11: a request that waits is told the limits of the moment at which it was counted", async () => {
+  const { bridge } = rig(scripted().store);
+  const asked = ask(bridge, waitFor("f", 0, 7));
+  await settle();
+  for (let times = 0; times < 3; times += 1) await ask(bridge, { action: "list_flows" }).done;
+  await pass(7000);
+  expect(asked.answers.map(({ reply }) => reply.headers["RateLimit"])).toEqual(['"default";r=119;t=60']);
 });
 
 test("WAIT-3: of two sessions whose flows have the same id each is told of its own alone", async () => {

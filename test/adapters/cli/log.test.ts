@@ -15,7 +15,7 @@ test("AUDIT-2: each line of the log is printable ASCII, also at debug level, and
       const lines: string[] = [];
       const log = openLog({ error: (line) => lines.push(line), isTerminal }, "debug");
       log.logger.info(message);
-      log.onEvent({ status: 200, routeId });
+      log.onEvent?.({ status: 200, routeId });
       expect(lines).toHaveLength(2);
       for (const line of lines) expect(line).toMatch(/^[\x20-\x7e]*\n$/u);
       if (isTerminal) return;

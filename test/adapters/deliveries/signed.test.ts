@@ -45,6 +45,22 @@ describe.each(SCHEME_NAMES)("%s", (scheme) => {
     );
   });
 
+  test("LIMIT-11: a sender is told its limits once its body has proved who it is, and before that nothing", async () => {
+    const { send } = rig(ROUTES);
+    const told = async (body: string, headers: Readonly<Record<string, string>>): Promise<readonly unknown[]> => {
+      const sent = await send(scheme, body, headers);
+      return [sent.status, sent.headers.get("RateLimit-Policy"), sent.headers.get("RateLimit")];
+    };
+    const policy = '"default";q=120;w=60, "in-flight";q=8;qu="concurrent-requests"';
+    const body = deliveryOf(scheme, "g");
+    expect(await told(body, signed(scheme, body))).toEqual([200, policy, '"default";r=119;t=60']);
+    expect(await told(body, signed(scheme, `${body} `))).toEqual([401, null, null]);
+    expect(await told(body, {})).toEqual([401, null, null]);
+    const old = JSON.stringify({ goal: "g", webhookTimestamp: 1 });
+    const later = scheme === "linear" ? [401, null, null] : [400, policy, '"default";r=116;t=60'];
+    expect(await told(old, signed(scheme, old))).toEqual(later);
+  });
+
   test("AUTH-5, SIGN-3, SIGN-4: everything that is wrong with a signature is refused by the same bytes", async () => {
     const { send, events } = rig(ROUTES);
     const body = deliveryOf(scheme, "g");
@@ -134,7 +150,7 @@ test("AUTH-9: during a rotation both keys open a signed route, and the use of th
   const body = JSON.stringify({ action: "create_flow", goal: "g" });
   const other = JSON.stringify({ action: "create_flow", goal: "h" });
   expect((await send("it", body, signed("github", body))).status).toBe(200);
-  expect(events.map(({ secret }) => secret)).toEqual([undefined]);
+  expect(events.map(({ secret }) => secret)).toEqual(["current"]);
   expect(lines).toEqual([]);
   for (const [sent, status] of [
     [other, 200],
@@ -142,7 +158,7 @@ test("AUTH-9: during a rotation both keys open a signed route, and the use of th
   ] as const) {
     expect((await send("it", sent, signed("github", sent, { secret: previousSecret }))).status).toBe(status);
   }
-  expect(events.map(({ secret }) => secret)).toEqual([undefined, "previous", "previous"]);
+  expect(events.map(({ secret }) => secret)).toEqual(["current", "previous", "previous"]);
   expect(lines).toEqual([
     expect.stringMatching(/a sender still uses the previousSecret .*route=it .*secret=previous/u),
   ]);
@@ -162,9 +178,9 @@ test("AUTH-8, AUTH-9: a plain secret comes in its own header, in the field's own
     expect(await status({ authorization: `Bearer ${value}` })).toBe(200);
   }
   expect(events.map((event) => event.secret)).toEqual([
-    undefined,
-    undefined,
-    undefined,
+    "current",
+    "current",
+    "current",
     "previous",
     "previous",
     "previous",

@@ -12,7 +12,7 @@ import { runs } from "../../support/runs.ts";
 const SECRET = "a-secret-of-some-length-0123";
 const CONFIG = { routes: { r: { sessionKey: "agent:main:r", secret: SECRET } } };
 const SEND_MS = 20_000;
-const LONG = 10_000_000;
+const LONG = 8_000_000;
 const RATHER_LONG = 500_000;
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));

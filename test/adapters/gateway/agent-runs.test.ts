@@ -3,8 +3,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { expect, test, vi } from "vitest";
 import { Log } from "../../../adapters/bridge/log.ts";
-import { AgentRuns } from "../../../adapters/gateway/agent-runs.ts";
-import { type AgentRuntime, canRun } from "../../../adapters/gateway/agents.ts";
+import { AgentRuns, type AgentRunsOptions } from "../../../adapters/gateway/agent-runs.ts";
+import { type AgentRuntime, canRun, type Fence } from "../../../adapters/gateway/agents.ts";
+import { flowTool } from "../../../adapters/gateway/flow-tool.ts";
 import { LiveRoutes } from "../../../adapters/gateway/live-routes.ts";
 import { Runs } from "../../../adapters/managed-flows/runs-table.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
@@ -50,19 +51,8 @@ test.each([true, false])(
     const log = new Log(sink, () => 0);
     const route = { sessionKey: "agent:main:hook", secret: "a-long-enough-secret" };
     const config = { routes: { r: { ...route, ...(hasRun ? { run: { message: "Do {{flow.goal}}" } } : {}) } } };
-    const { sha256 } = nodePrimitives;
-    const live = new LiveRoutes({ sha256, onProblems: () => undefined, onRules: () => undefined }, config, undefined);
-    const runs = new AgentRuns({
-      runtime: runtimeWithout(...CALLS),
-      importFence: call,
-      outside: AsyncLocalStorage.snapshot(),
-      live,
-      follow: () => undefined,
-      hostConfig: call,
-      file: lab.claims.file,
-      log,
-      flows: lab.store,
-    });
+    const live = liveOf(config, undefined);
+    const runs = runsOf(lab, { runtime: runtimeWithout(...CALLS), importFence: call, live, log });
     lab.canStart = () => runs.canStart();
     runs.start();
     for (const starts of [hasRun, false, hasRun]) await lab.ask(CREATE, { ...PLAIN, starts });
@@ -93,6 +83,30 @@ const answeringRuntime = (begun: unknown[]): AgentRuntime => {
   return runtime as AgentRuntime;
 };
 
+const SILENT = new Log({ info: call, warn: call, error: call }, () => 0);
+
+/** The runs of a laboratory, by a Gateway whose configuration stays as it is. */
+const runsOf = (
+  lab: Lab,
+  given: Pick<AgentRunsOptions, "runtime" | "importFence" | "live"> & Partial<AgentRunsOptions>,
+) =>
+  new AgentRuns({
+    outside: AsyncLocalStorage.snapshot(),
+    follow: () => undefined,
+    hostConfig: call,
+    file: lab.claims.file,
+    flows: lab.store,
+    log: SILENT,
+    ...given,
+  });
+
+const liveOf = (config: unknown, snapshot: unknown): LiveRoutes => {
+  const { sha256 } = nodePrimitives;
+  return new LiveRoutes({ sha256, onProblems: () => undefined, onRules: () => undefined }, config, snapshot);
+};
+
+const snapshotOf = (config: unknown): unknown => ({ plugins: { entries: { webhooks: { config } } } });
+
 const routesWith = (run: object | undefined) => ({
   routes: { r: { sessionKey: OWNER, secret: "a-long-enough-secret", ...(run && { run }) } },
 });
@@ -105,21 +119,14 @@ test.each([
   async (_, before) => {
     const lab = new Lab();
     await lab.ask(CREATE, { ...PLAIN, starts: true });
-    const { sha256 } = nodePrimitives;
-    const snapshot = { plugins: { entries: { webhooks: { config: routesWith(before) } } } };
-    const options = { sha256, onProblems: () => undefined, onRules: () => undefined };
-    const live = new LiveRoutes(options, routesWith({ message: "Do {{flow.goal}}" }), snapshot);
+    const snapshot = snapshotOf(routesWith(before));
+    const live = liveOf(routesWith({ message: "Do {{flow.goal}}" }), snapshot);
     const begun: unknown[] = [];
-    const runs = new AgentRuns({
+    const runs = runsOf(lab, {
       runtime: answeringRuntime(begun),
       importFence: () => Promise.resolve((text) => text),
-      outside: AsyncLocalStorage.snapshot(),
       live,
       follow: () => live.follow(snapshot),
-      hostConfig: call,
-      file: lab.claims.file,
-      flows: lab.store,
-      log: new Log({ info: call, warn: call, error: call }, () => 0),
     });
     runs.start();
     const rows = new Runs(lab.claims.file);
@@ -131,3 +138,53 @@ test.each([
     expect(begun).toEqual([expect.objectContaining({ disableTools: true })]);
   },
 );
+
+test("RUN-2, RUN-9: runs that are started while they are being stopped go on, and their agents keep their tool", async () => {
+  const lab = new Lab();
+  const config = routesWith({ message: "Do {{flow.goal}}", tools: true });
+  const begun: unknown[] = [];
+  const runtime = answeringRuntime(begun);
+  let answer: (said: unknown) => void = () => undefined;
+  const waitForRun: unknown = () => new Promise((resolve) => (answer = resolve));
+  const fences: ((fence: Fence) => void)[] = [];
+  const runs = runsOf(lab, {
+    // boundary: a model of the Gateway's own type
+    runtime: { ...runtime, subagent: { ...runtime.subagent, waitForRun } } as AgentRuntime,
+    importFence: () => new Promise((resolve) => void fences.push(resolve)),
+    live: liveOf(config, snapshotOf(config)),
+  });
+  runs.start();
+  const stopped = runs.stop();
+  runs.start();
+  // the runner that was given up is there last
+  for (const tell of fences.toReversed()) tell((text) => text);
+  await stopped;
+  await lab.ask(CREATE, { ...PLAIN, starts: true });
+  runs.wake();
+  await vi.waitUntil(() => begun.length === 1, { interval: 1 });
+  const { sessionKey } = begun[0] as { readonly sessionKey: string };
+  expect(flowTool({ sessionKey })?.name).toBe("webhooks_flow");
+  answer({ status: "ok", terminalReply: { text: "Done." } });
+  await vi.waitUntil(() => new Runs(lab.claims.file).list()._unsafeUnwrap().length === 0, { interval: 1 });
+  await runs.stop();
+  expect([flowTool({ sessionKey }), lab.host.flows]).toMatchObject([null, [{ status: "succeeded" }]]);
+});
+
+test("RUN-2: rows that are left are taken up by a start during a stop, without another request", async () => {
+  const lab = new Lab();
+  await lab.ask(CREATE, { ...PLAIN, starts: true });
+  const config = routesWith({ message: "Do {{flow.goal}}" });
+  const begun: unknown[] = [];
+  const runs = runsOf(lab, {
+    runtime: answeringRuntime(begun),
+    importFence: () => Promise.resolve((text) => text),
+    live: liveOf(config, snapshotOf(config)),
+  });
+  runs.start();
+  const stopped = runs.stop();
+  runs.start();
+  await stopped;
+  await vi.waitUntil(() => new Runs(lab.claims.file).list()._unsafeUnwrap().length === 0, { interval: 1 });
+  await runs.stop();
+  expect([begun.length, lab.host.flows]).toMatchObject([1, [{ status: "succeeded" }]]);
+});

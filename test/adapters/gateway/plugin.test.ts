@@ -23,6 +23,8 @@ const snapshotOf = (config: unknown): unknown => ({ plugins: { entries: { webhoo
 
 class Recorder {
   readonly routes: HttpRoute[] = [];
+  /** Those behind the authentication of the Gateway. */
+  readonly pages: HttpRoute[] = [];
   readonly services: Service[] = [];
   readonly lines: string[] = [];
   readonly disposers: (() => void)[] = [];
@@ -44,7 +46,7 @@ class Recorder {
       logger: { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
       runtime: { config: { current: () => this.snapshot }, tasks: { managedFlows: { bindSession } } },
       lifecycle: { onDispose: (dispose) => this.disposers.push(dispose) },
-      registerHttpRoute: (route) => void this.routes.push(route),
+      registerHttpRoute: (route) => void (route.auth === "plugin" ? this.routes : this.pages).push(route),
       registerService: (service) => void this.services.push(service),
       ...changes,
     };
@@ -99,7 +101,7 @@ test("CONFIG-1: ten thousand routes are one registration", () => {
   expect([recorder.routes.length, recorder.lines]).toEqual([1, []]);
 });
 
-test("CONFIG-1: without routes, or in a mode other than full, no route is registered", () => {
+test("RELOAD-1, CONFIG-1: in a mode other than full nothing is registered; without routes the prefix, for those of a later edit", () => {
   for (const mode of ["discovery", "tool-discovery", "cli-metadata", "setup-only", ""]) {
     const recorder = new Recorder();
     plugin.register(recorder.api({ registrationMode: mode }));
@@ -108,7 +110,7 @@ test("CONFIG-1: without routes, or in a mode other than full, no route is regist
   const recorder = new Recorder();
   recorder.snapshot = snapshotOf(undefined);
   plugin.register(recorder.api());
-  expect(recorder.routes).toEqual([]);
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/plugins/webhooks"]);
 });
 
 test("TOTAL-1: registration never throws, even if parts of the Gateway's API are missing", () => {
@@ -152,7 +154,7 @@ test("CONFIG-5: a reloaded secret opens its route, the old one no longer does, a
     clearFailure: () => void health.push("clear"),
   };
   for (const service of recorder.services) service.start({ serviceHealth });
-  expect(health).toEqual([expect.stringContaining("route cold skipped: secret is empty or could not be resolved")]);
+  expect(health).toEqual([expect.stringContaining("route cold cold: secret is empty or could not be resolved")]);
   const warm = { ...CONFIG.routes.cold, secret: "the-repaired-secret-0123456789" };
   recorder.snapshot = snapshotOf({
     routes: {
@@ -168,7 +170,7 @@ test("CONFIG-5: a reloaded secret opens its route, the old one no longer does, a
   ]).toEqual([200, 401, 200]);
   expect(health.slice(1)).toEqual(["clear"]);
   expect(recorder.lines.filter((line) => line.startsWith("info"))).toEqual([
-    expect.stringContaining("solved: route cold skipped"),
+    expect.stringContaining("solved: route cold cold"),
   ]);
   for (const service of recorder.services) service.stop();
 });
@@ -195,7 +197,7 @@ test("M-2, CONFIG-5: routes are the newest configuration's, while the live snaps
   const recorder = new Recorder();
   const routes = { added: { sessionKey: "s", secret: ROUTE_B.secret, path: "/hooks/added" } };
   plugin.register(recorder.api({ pluginConfig: { routes } }));
-  expect(recorder.routes.map(({ path }) => path)).toEqual(["/hooks/added"]);
+  expect(recorder.routes.map(({ path }) => path)).toEqual(["/plugins/webhooks", "/hooks/added"]);
   const ask = await serve(recorder);
   expect([await ask("/hooks/added", ROUTE_B.secret), await ask(PATH_A)]).toEqual([200, 404]);
   recorder.snapshot = snapshotOf({ routes: { added: { ...routes.added, secret: ROUTE_A.secret } } });
@@ -224,10 +226,28 @@ test("CONFIG-5: the table is rebuilt only if the block is another object, and su
   snapshot = () => snapshotOf({ ...CONFIG });
   expect(current()).not.toBe(first);
   expect(told.map((lines) => lines.length)).toEqual([1, 1, 0, 1, 0, 0]);
-  for (const odd of [undefined, null, 1, {}, { plugins: 1 }, Object.create({ plugins: 1 })]) {
+  const last = current();
+  for (const odd of [undefined, null, 1, "x"]) {
+    snapshot = () => odd;
+    expect(current()).toBe(last);
+  }
+  for (const odd of [{}, { plugins: 1 }, Object.create({ plugins: 1 })]) {
     snapshot = () => odd;
     expect(current().routes.size).toBe(0);
   }
+});
+
+test("CONFIG-5: while the Gateway has no configuration to read, requests are answered as before, and a line a minute says so", async () => {
+  const recorder = new Recorder();
+  recorder.snapshot = snapshotOf(CONFIG);
+  plugin.register(recorder.api({ pluginConfig: CONFIG }));
+  const ask = await serve(recorder);
+  for (const odd of [null, undefined]) {
+    recorder.snapshot = odd;
+    expect(await ask(PATH_A)).toBe(200);
+  }
+  const said = recorder.lines.filter((line) => line.includes("cannot be read at the moment"));
+  expect(said).toEqual([expect.stringContaining("the routes stay as they are")]);
 });
 
 test("AUDIT-1: rules are explained in the log, once for each change and without the session key", () => {

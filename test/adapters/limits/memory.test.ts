@@ -3,7 +3,9 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { emptyState, KNOWN_MS, MemoryLimits, RULES } from "../../../adapters/limits/memory.ts";
+import { type Places } from "../../../adapters/limits/known-clients.ts";
+import { emptyState, KNOWN_MS, MemoryLimits } from "../../../adapters/limits/memory.ts";
+import { OldestFirst } from "../../../adapters/limits/oldest-first.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
 import {
   admit,
@@ -21,11 +23,13 @@ import { runs } from "../../support/runs.ts";
 
 const { limit: WINDOW_LIMIT, ms: WINDOW_MS } = WINDOW;
 
+const knownIn = ({ state }: MemoryLimits): number => [...state.known].reduce((sum, [, { size }]) => sum + size, 0);
+
 /** The number of entries in a table. */
-const sizeOf = ({ state }: MemoryLimits): { buckets: number; overflow: number; slots: number } => ({
-  buckets: state.strangers.size + state.known.size,
-  overflow: state.overflow.size,
-  slots: state.clientSlots.size + state.peerSlots.size,
+const sizeOf = (limits: MemoryLimits): { buckets: number; overflow: number; slots: number } => ({
+  buckets: limits.state.strangers.size + knownIn(limits),
+  overflow: limits.state.overflow.size,
+  slots: limits.state.clientSlots.size + limits.state.peerSlots.size,
 });
 
 type Request = { readonly client: number; readonly route: 0 | 1; readonly good: boolean };
@@ -55,8 +59,8 @@ const send = (table: MemoryLimits, request: Located, now: number): Rejection | u
 };
 
 /** The client's own bucket, if it has one. */
-const ownBucket = ({ state }: MemoryLimits, { clientKey }: Located): Bucket | undefined =>
-  state.known.get(clientKey) ?? state.strangers.get(clientKey);
+const ownBucket = ({ state }: MemoryLimits, { clientKey, route }: Located): Bucket | undefined =>
+  state.known.get(route.id)?.get(clientKey) ?? state.strangers.get(clientKey);
 
 const heldBy = ({ state }: MemoryLimits, { clientKey, peerKey }: Located): { client: number; peer: number } => ({
   client: state.clientSlots.get(clientKey) ?? 0,
@@ -69,6 +73,9 @@ type Step =
   | { readonly kind: "wait"; readonly ms: number };
 
 const CAPACITY = 3;
+const PLACES: Places = { own: 1, shared: 3, part: 2 };
+const smallTable = (): MemoryLimits => new MemoryLimits(CAPACITY, { places: PLACES });
+
 const request: fc.Arbitrary<Request> = fc.record({
   client: fc.nat({ max: 9 }),
   route: fc.constantFrom(0 as const, 1 as const),
@@ -96,7 +103,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** An observer's record: until when clients must wait, when they passed, and which requests are unfinished. */
 class Watch {
-  readonly table = new MemoryLimits(CAPACITY);
+  readonly table = smallTable();
   readonly open: Located[] = [];
   readonly refusedUntil = new Map<string, number>();
   readonly passes = new Map<string, number[]>();
@@ -142,7 +149,8 @@ class Watch {
 
   check(): void {
     const { buckets, overflow, slots } = sizeOf(this.table);
-    expect(buckets, "LIMIT-5: memory").toBeLessThanOrEqual(2 * CAPACITY);
+    expect(buckets, "LIMIT-5: memory").toBeLessThanOrEqual(CAPACITY + 2 * PLACES.own + PLACES.shared);
+    for (const [, { size }] of this.table.state.known) expect(size).toBeLessThanOrEqual(PLACES.own + PLACES.part);
     expect(overflow, "LIMIT-5: memory").toBeLessThanOrEqual(2);
     const keys = new Set(this.open.flatMap(({ clientKey, peerKey }) => [`client ${clientKey}`, `peer ${peerKey}`]));
     expect(slots, "SLOT-3: exactly the held ones").toBe(keys.size);
@@ -178,7 +186,7 @@ test("LIMIT-3: a limited client stays limited while any number of strangers come
         maxLength: 300,
       }),
       (strangers) => {
-        const table = new MemoryLimits(CAPACITY);
+        const table = smallTable();
         const guesser = located({ client: 0, route: 0, good: false });
         for (let n = 0; n < WINDOW_LIMIT; n += 1) expect(send(table, guesser, 0)?.code).toBe("unauthorized");
         for (const { client, at } of strangers.toSorted((a, b) => a.at - b.at)) {
@@ -197,7 +205,7 @@ test("LIMIT-5: a client that has authenticated is served, whatever strangers sen
       fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 20 }),
       fc.constantFrom(0, 1, WINDOW_MS, 10 * WINDOW_MS),
       (floods, later) => {
-        const table = new MemoryLimits(CAPACITY);
+        const table = smallTable();
         const friend = located({ client: 0, route: 0, good: true });
         expect(send(table, friend, 0)).toBe(undefined);
         table.release(friend, true);
@@ -211,7 +219,7 @@ test("LIMIT-5: a client that has authenticated is served, whatever strangers sen
 });
 
 test("LIMIT-5: a newcomer that authenticates through the shared bucket gets one of its own", () => {
-  const table = new MemoryLimits(CAPACITY);
+  const table = smallTable();
   for (let client = 1; client <= CAPACITY + 1; client += 1) send(table, located({ client, route: 0, good: false }), 0);
   const newcomer = located({ client: 0, route: 0, good: true });
   expect([ownBucket(table, newcomer), table.state.overflow.get(ROUTE_A.id)?.count]).toEqual([undefined, 1]);
@@ -220,8 +228,37 @@ test("LIMIT-5: a newcomer that authenticates through the shared bucket gets one 
   expect(table.state.overflow.get(ROUTE_A.id)).toEqual({ endsAt: WINDOW_MS, count: 2 });
 });
 
+test("LIMIT-13: however many networks the holder of one secret has, newcomers of another route are counted one by one", () => {
+  const sizes = fc.record({
+    crowd: fc.integer({ min: 0, max: 600 }),
+    newcomers: fc.integer({ min: 1, max: 130 }),
+    guesses: fc.integer({ min: 0, max: 32 }),
+  });
+  fc.assert(
+    fc.property(sizes, ({ crowd, newcomers, guesses }) => {
+      const table = new MemoryLimits(64);
+      const ask = (client: number, route: 0 | 1, good: boolean): Rejection | undefined => {
+        const one = located({ client, route, good });
+        const refused = send(table, one, 0);
+        if (refused === undefined) table.release(one, true);
+        return refused;
+      };
+      for (let client = 0; client < crowd; client += 1) ask(client, 0, true);
+      // its own places and part hold 128; half of the strangers' places are left to others
+      expect(table.state.strangers.size).toBe(Math.min(32, Math.max(0, crowd - 128)));
+      for (let client = 0; client < guesses; client += 1) ask(100_000 + client, 1, false);
+      const left = 32 - guesses;
+      for (let client = 0; client < newcomers; client += 1) {
+        const refused = ask(200_000 + client, 1, true);
+        if (left > 0 || crowd <= 160 - guesses) expect(refused).toBe(undefined);
+      }
+    }),
+    { numRuns: runs(40) },
+  );
+});
+
 test("LIMIT-5: known clients give way only to known ones, the one whose window ended first", () => {
-  const table = new MemoryLimits(CAPACITY);
+  const table = smallTable();
   const friend = (client: number): Located => located({ client, route: 0, good: true });
   const isKnown = (client: number): boolean => ownBucket(table, friend(client)) !== undefined;
   for (const client of [1, 2, 3]) send(table, friend(client), client);
@@ -268,7 +305,7 @@ test("SLOT-1: behind one proxy each client has eight slots, and all together hav
 });
 
 test("LIMIT-5: a client that has lost its bucket when it is confirmed is not made known", () => {
-  const table = new MemoryLimits(CAPACITY);
+  const table = smallTable();
   table.confirm(located({ client: 0, route: 0, good: true }), 0);
   expect(sizeOf(table)).toEqual({ buckets: 0, overflow: 0, slots: 0 });
 });
@@ -278,9 +315,16 @@ const at = (clients: readonly number[], openedAt: number): [string, Bucket][] =>
   clients.map((client) => [keyOf(client), { endsAt: openedAt + WINDOW_MS, count: 1 }]);
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, client) => client + 1);
 
+/** Limits that know these clients of the first route, and their table. */
+const knowing = (entries: readonly [string, Bucket][], places: Places) => {
+  const known = new OldestFirst(entries);
+  const state = { ...emptyState(), known: new OldestFirst([[ROUTE_A.id, known]]) };
+  return { known, table: new MemoryLimits(100, { state, places }) };
+};
+
 test("LIMIT-7: one request drops at most 64 ended windows, and none when it has a bucket", () => {
-  const state = { ...emptyState(), strangers: new Map(at(upTo(200), 0)) };
-  const table = new MemoryLimits(200, RULES, state);
+  const state = { ...emptyState(), strangers: new OldestFirst(at(upTo(200), 0)) };
+  const table = new MemoryLimits(200, { state });
   const stranger = (client: number): Located => located({ client, route: 0, good: false });
   send(table, stranger(1), WINDOW_MS);
   expect(state.strangers.size).toBe(200);
@@ -288,16 +332,19 @@ test("LIMIT-7: one request drops at most 64 ended windows, and none when it has 
   expect([state.strangers.size, state.overflow.size]).toEqual([200, 1]);
   state.overflow.clear();
   send(table, stranger(999), WINDOW_MS);
-  expect([...state.strangers.keys()]).toEqual([...upTo(200).slice(65), 1, 999].map(keyOf));
+  expect([...state.strangers].map(([key]) => key)).toEqual([...upTo(200).slice(65), 1, 999].map(keyOf));
 });
 
-test("LIMIT-7, LIMIT-5: the first 16 known clients are searched for one that may be removed", () => {
+test("LIMIT-7, LIMIT-5: the first 8 known clients of a route are searched for one that may be removed", () => {
   for (const [live, isTaken] of [
-    [15, true],
-    [16, false],
+    [7, true],
+    [8, false],
   ] as const) {
-    const known = new Map([...at(upTo(live), WINDOW_MS), ...at([50, 51, 52], 0)]);
-    const table = new MemoryLimits(live + 3, RULES, { ...emptyState(), known });
+    const { known, table } = knowing([...at(upTo(live), WINDOW_MS), ...at([50, 51, 52], 0)], {
+      own: live + 3,
+      shared: 0,
+      part: 0,
+    });
     send(table, located({ client: 99, route: 0, good: true }), WINDOW_MS);
     expect([live, known.has(keyOf(99)), known.has(keyOf(50)), known.has(keyOf(51))]).toEqual([
       live,
@@ -309,14 +356,14 @@ test("LIMIT-7, LIMIT-5: the first 16 known clients are searched for one that may
 });
 
 test("LIMIT-5: a known client removes no other client, and only a new window moves a client to the end", () => {
-  const known = new Map([...at([1], 0), ...at([2], 5)]);
-  const table = new MemoryLimits(2, RULES, { ...emptyState(), known });
+  const { known, table } = knowing([...at([1], 0), ...at([2], 5)], { own: 2, shared: 0, part: 0 });
+  const order = (): readonly string[] => [...known].map(([key]) => key);
   send(table, located({ client: 2, route: 0, good: true }), 6);
-  expect([...known.keys()]).toEqual([keyOf(1), keyOf(2)]);
+  expect(order()).toEqual([keyOf(1), keyOf(2)]);
   send(table, located({ client: 2, route: 0, good: true }), WINDOW_MS + 1);
   expect([...known]).toEqual([...at([1], 0), [keyOf(2), { endsAt: 5 + WINDOW_MS, count: 3 }]]);
   send(table, located({ client: 1, route: 0, good: false }), WINDOW_MS + 1);
-  expect([...known.keys()]).toEqual([keyOf(2), keyOf(1)]);
+  expect(order()).toEqual([keyOf(2), keyOf(1)]);
 });
 
 const SIGNED = load({
@@ -329,7 +376,7 @@ const delivery = (client: number, peer = "127.0.0.1"): Located =>
 test("SLOT-1, SIGN-5: strangers hold no slot of their peer; a proved request takes one, if one is left", () => {
   const table = new MemoryLimits();
   const strangers = Array.from({ length: 100 }, (_, place) => delivery(place));
-  for (const stranger of strangers) expect(table.admit(stranger, 0)).toEqual({ kind: "admitted" });
+  for (const stranger of strangers) expect(table.admit(stranger, 0)).toMatchObject({ kind: "admitted" });
   expect([table.state.clientSlots.size, table.state.peerSlots.size]).toEqual([100, 0]);
   const places = strangers.map((stranger) => table.confirm(stranger, 0));
   expect(places.filter((isTaken) => isTaken).length).toBe(SLOTS.peer);
@@ -342,11 +389,11 @@ test("SLOT-1, SIGN-5: strangers hold no slot of their peer; a proved request tak
 test("SLOT-1, SIGN-5: a client has eight slots on a signed route, and is known there once it has proved itself", () => {
   const table = new MemoryLimits();
   const friend = delivery(1);
-  for (let held = 0; held < SLOTS.client; held += 1) expect(table.admit(friend, 0)).toEqual({ kind: "admitted" });
+  for (let held = 0; held < SLOTS.client; held += 1) expect(table.admit(friend, 0)).toMatchObject({ kind: "admitted" });
   expect(table.admit(friend, 0).kind).toBe("too_many_in_flight");
   table.release(friend, false);
   expect(table.confirm(friend, 0)).toBe(true);
-  expect(table.admit(friend, 0)).toEqual({ kind: "admitted", isKnown: true });
+  expect(table.admit(friend, 0)).toMatchObject({ kind: "admitted", isKnown: true });
 });
 
 test("SLOT-3, SIGN-5: the slots that are counted on a signed route are those that are held", () => {
@@ -385,6 +432,6 @@ test("SIGN-5: a client is known for a day after its last window, and then a stra
     table.confirm(friend, 0);
     return table.admit(friend, now);
   };
-  expect(asked(WINDOW_MS + KNOWN_MS - 1)).toEqual({ kind: "admitted", isKnown: true });
-  expect(asked(WINDOW_MS + KNOWN_MS)).toEqual({ kind: "admitted" });
+  expect(asked(WINDOW_MS + KNOWN_MS - 1)).toMatchObject({ kind: "admitted", isKnown: true });
+  expect(asked(WINDOW_MS + KNOWN_MS)).not.toHaveProperty("isKnown");
 });

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openapiDocument } from "../../../adapters/openapi/document.ts";
-import { loadConfig, resolveRoute, sha256 } from "../../../core/index.ts";
+import { namesOf } from "../../../adapters/openapi/schema.ts";
+import { ACTIONS, loadConfig, resolveRoute, sha256 } from "../../../core/index.ts";
 import { wildText } from "../../core/arbitraries.ts";
 import { readDocument } from "./document.ts";
 
@@ -39,6 +40,30 @@ test("each configured route is one path with one POST, under which the core find
       expect(seen.toSorted()).toEqual(paths.map(({ routeId }) => routeId).toSorted());
       const ids = Object.values(document.paths).map(({ post }) => post.operationId);
       expect(new Set(ids).size).toBe(paths.length);
+    }),
+  );
+});
+
+type Body = {
+  readonly content: {
+    readonly "application/json": {
+      readonly schema: { readonly oneOf: readonly object[]; readonly discriminator: { readonly mapping: object } };
+      readonly examples: object;
+    };
+  };
+};
+
+test("POLICY-1: of a route that allows only some actions these are documented, and no other", () => {
+  const names = namesOf(ACTIONS);
+  fc.assert(
+    fc.property(fc.subarray([...names], { minLength: 1 }), (allowed) => {
+      const paths = [{ routeId: "r", path: "/r", actions: new Set(allowed) }];
+      const document: unknown = openapiDocument({ paths, version: "1" });
+      const { requestBody } =
+        (document as { paths: Record<string, { post: { requestBody: Body } }> }).paths["/r"]?.post ?? {};
+      const { schema, examples } = requestBody?.content["application/json"] ?? {};
+      expect([Object.keys(examples ?? {}), schema?.oneOf.length]).toEqual([allowed, allowed.length]);
+      expect(Object.keys(schema?.discriminator.mapping ?? {})).toEqual(allowed);
     }),
   );
 });

@@ -2,16 +2,20 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   ACTIONS,
+  allowanceOf,
   CANCEL_REFUSALS,
   MUTATION_REFUSALS,
   type Outcome,
   REJECTIONS,
   replyToOutcome,
   replyToRejection,
+  SLOTS,
   TASK_REFUSALS,
   viewFlow,
   viewSummary,
   viewTask,
+  WINDOW,
+  withRateLimit,
 } from "../../../core/index.ts";
 import { namesOf } from "../../../adapters/openapi/schema.ts";
 import { flowFields, flowStatus, goodText, summaryFields, taskFields } from "../../core/arbitraries.ts";
@@ -43,7 +47,7 @@ const refusal = (table: object) => fc.constantFrom(...Object.keys(table));
 const tasks = fc.array(task, { maxLength: 2 });
 const outcomes: Readonly<Record<Outcome["kind"], fc.Arbitrary<Outcome>>> = {
   flow: outcome("flow", { flow: fc.option(flow) }),
-  flows: outcome("flows", { flows: fc.array(flow, { maxLength: 3 }) }),
+  flows: outcome("flows", { flows: fc.array(flow, { maxLength: 3 }), next: some(fc.option(goodText)) }),
   summary: outcome("summary", { summary: fc.option(summary) }),
   created: outcome("created", { flow }),
   not_created: outcome("not_created", { refusal: fc.constantFrom("persist_failed", "create_rejected") }),
@@ -62,6 +66,7 @@ const outcomes: Readonly<Record<Outcome["kind"], fc.Arbitrary<Outcome>>> = {
     ended: some(flowStatus),
     flow: some(flow),
   }),
+  over_quota: outcome("over_quota", { of: fc.constantFrom("flows", "tasks"), most: fc.nat() }),
   existing: outcome("existing", { flow }),
   ignored: outcome("ignored", {}),
 };
@@ -85,17 +90,26 @@ test("a refusal matches the document, with its headers", () => {
   }
 });
 
-test("a status has the headers that one of its refusals has, and no other", () => {
+test("LIMIT-11: a status has the headers that one of its refusals has, and no other", () => {
+  // all other statuses have a code that an authenticated client gets
+  const isEarly = (status: string): boolean => ["401", "405", "415"].includes(status);
   const headersOf = (code: keyof typeof REJECTIONS): readonly string[] => {
     const isLimit = code === "rate_limited" || code === "too_many_in_flight";
     const names = Object.keys(replyToRejection({ code, ...(isLimit ? { retryAfterMs: 1 } : {}) }).headers);
     return names.filter((name) => name !== "Content-Type" && name !== "Cache-Control");
   };
   for (const [status, codes] of Map.groupBy(namesOf(REJECTIONS), (code) => String(REJECTIONS[code].status))) {
-    const own = [...new Set(codes.flatMap(headersOf))];
-    expect([status, Object.keys(responseOf(status).headers ?? {})]).toEqual([status, own]);
+    const limits = isEarly(status)
+      ? []
+      : Object.keys(withRateLimit({}, allowanceOf({ endsAt: 1, count: 1 }, WINDOW, SLOTS, 0)));
+    const own = [...new Set([...codes.flatMap(headersOf), ...limits])];
+    expect([status, Object.keys(responseOf(status).headers ?? {}).toSorted()]).toEqual([status, own.toSorted()]);
   }
-  expect(Object.keys(responseOf("200").headers ?? {})).toEqual(["Idempotent-Replayed"]);
+  expect(Object.keys(responseOf("200").headers ?? {})).toEqual([
+    "Idempotent-Replayed",
+    "RateLimit-Policy",
+    "RateLimit",
+  ]);
 });
 
 test("each status has exactly the codes that the tables of refusals give it", () => {
@@ -104,6 +118,7 @@ test("each status has exactly the codes that the tables of refusals give it", ()
     ...Object.entries(REJECTIONS).map(([code, { status }]) => `${String(status)} ${code}`),
     ...rows.map(({ status, code }) => `${String(status)} ${code}`),
     "409 create_rejected",
+    "429 quota_exceeded",
     "200 ignored",
   ];
   const documented = STATUSES.flatMap((status) => {
@@ -111,7 +126,7 @@ test("each status has exactly the codes that the tables of refusals give it", ()
     return Object.values(members(codes)).map((code) => `${status} ${String(code)}`);
   });
   expect(documented.toSorted()).toEqual([...new Set(said)].toSorted());
-  expect(STATUSES).toEqual("200 202 400 401 404 405 408 409 413 415 422 429 500 502 503 504".split(" "));
+  expect(STATUSES).toEqual("200 202 400 401 403 404 405 408 409 413 415 422 429 500 502 503 504".split(" "));
 });
 
 test("the advice for a status names only its own codes", () => {
@@ -127,14 +142,14 @@ test("every code and every action's success has an example, and each example mat
     const { examples, schema } = responseOf(status).content["application/json"];
     const codes = follow("#/properties/code/enum", DOCUMENT.components.schemas[bodySchemaOf(status)]);
     expect(schema.$ref).toBe(`#/components/schemas/${bodySchemaOf(status)}`);
-    const successes = status === "200" ? [...Object.keys(ACTIONS), "existing", "replayed"] : [];
+    const successes = status === "200" ? [...Object.keys(ACTIONS), "existing", "replayed", "page"] : [];
     const names = [...successes, ...Object.values(members(codes))];
     expect(Object.keys(examples).toSorted()).toEqual(names.toSorted());
     for (const [name, { value }] of Object.entries(examples)) {
       expect([name, faultsByStatus.get(status)?.(value)]).toEqual([name, undefined]);
       const code = successes.includes(name) ? undefined : name;
       expect([follow("#/ok", value), follow("#/code", value)]).toEqual([status < "300", code]);
-      const isEarly = ["405", "415", "429"].includes(status) && name !== "too_many_waiting";
+      const isEarly = ["405", "415", "429"].includes(status) && !["too_many_waiting", "quota_exceeded"].includes(name);
       const isKnown = !["route_not_found", "unauthorized"].includes(name) && !isEarly;
       expect([name, follow("#/routeId", value)]).toEqual([name, isKnown ? "zapier" : undefined]);
     }

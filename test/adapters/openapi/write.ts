@@ -6,7 +6,7 @@ import { openapiDocument } from "../../../adapters/openapi/document.ts";
 
 const ROUTES = [
   { routeId: "zapier", path: "/plugins/webhooks/zapier" },
-  { routeId: "CI, nightly", path: "/hooks/{ci}" },
+  { routeId: "CI, nightly", path: "/hooks/{ci}", actions: new Set(["create_flow", "get_flow"] as const) },
 ];
 
 const [file, flag] = process.argv.slice(2);

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import type { LimitsState, Rules } from "../../../adapters/limits/memory.ts";
 import type { Bucket } from "../../../core/index.ts";
-import { locatedOf, type Request, SmallLimits } from "../../support/small-limits.ts";
+import { locatedOf, type Request, type Room, SmallLimits } from "../../support/small-limits.ts";
 import { explore, type System } from "./explore.ts";
 
 type State = {
@@ -23,7 +23,7 @@ type Action =
 
 type Scale = {
   readonly rules: Rules;
-  readonly capacity: number;
+  readonly room: Room;
   readonly requests: readonly Request[];
   readonly waits: readonly number[];
   /** Whether requests stay unfinished. Slots do not influence windows, so they are explored separately. */
@@ -33,25 +33,32 @@ type Scale = {
 
 const keyOf = (request: Request): string => locatedOf(request).clientKey;
 
+const sizeOf = ({ limits }: State, route: string): number => limits.known.get(route)?.size ?? 0;
+
 const REACHABLE: Readonly<Record<string, (state: State) => boolean>> = {
   "a client is limited": ({ verdict }) => verdict === "rate_limited",
   "a slot is refused": ({ verdict }) => verdict === "too_many_in_flight",
   "newcomers share a bucket": ({ limits }) => limits.overflow.size > 0,
+  "a newcomer is kept out": ({ limits }) => limits.overflow.has("a") && limits.strangers.size === 1,
   "a client is known": ({ limits }) => limits.known.size > 0,
   "strangers are forgotten": ({ limits, counted }) => counted.size > 1 && limits.strangers.size === 0,
   "every slot is given back": ({ limits, verdict }) =>
     verdict === "ended" && limits.clientSlots.size + limits.peerSlots.size === 0,
+  "two clients of a route are known": (state) => sizeOf(state, "a") === 2,
+  "a shared place goes to another route": (state) => state.limits.known.first?.key === "b" && sizeOf(state, "b") === 2,
   "a peer is full before its clients are": ({ limits, verdict }) =>
     verdict === "too_many_in_flight" && [...limits.clientSlots.values()].every((count) => count < 2),
 };
 
 /** Times as the rest of a window, so that states that differ only in the absolute time are one. */
-const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): System<State, Action> => {
-  const small = new SmallLimits(rules, capacity);
+const systemOf = ({ rules, room, requests, waits, holds, reached }: Scale): System<State, Action> => {
+  const small = new SmallLimits(rules, room);
   const { limit } = rules.window;
   const left = (endsAt: number, now: number): number => Math.max(0, endsAt - now);
-  const buckets = (kept: ReadonlyMap<string, Bucket>, now: number): string =>
+  const buckets = (kept: Iterable<readonly [string, Bucket]>, now: number): string =>
     [...kept].map(([key, { endsAt, count }]) => `${key} ${String(left(endsAt, now))} ${String(count)}`).join(",");
+  const sharedOf = ({ known }: LimitsState): number =>
+    [...known].reduce((sum, [, { size }]) => sum + Math.max(0, size - room.known.own), 0);
   const sorted = (values: Iterable<string>): string => [...values].toSorted().join(",");
 
   const ask = (state: State, request: Request): State => {
@@ -103,7 +110,7 @@ const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): 
     key: ({ limits, now, open, told, counted }) =>
       [
         buckets(limits.strangers, now),
-        buckets(limits.known, now),
+        ...[...limits.known].map(([route, clients]) => `${route}: ${buckets(clients, now)}`),
         sorted([buckets(limits.overflow, now)]),
         sorted(open.map((request) => String(requests.indexOf(request)))),
         sorted([...told].filter(([, until]) => until > now).map(([key, until]) => `${key} ${String(until - now)}`)),
@@ -117,7 +124,9 @@ const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): 
       "LIMIT-1: in no window pass more requests of a client than the limit": ({ counted }) =>
         [...counted.values()].every(({ passes }) => passes <= limit),
       "LIMIT-5: the table is bounded": ({ limits }) =>
-        limits.strangers.size <= capacity && limits.known.size <= capacity && limits.overflow.size <= 2,
+        limits.strangers.size <= room.strangers && limits.overflow.size <= 3 && sharedOf(limits) <= room.known.shared,
+      "LIMIT-5: no route has more than its own places and its part of the shared ones": ({ limits }) =>
+        [...limits.known].every(([, { size }]) => size <= room.known.own + room.known.part),
       "SLOT-1: no client and no peer has more unfinished requests on a route than its limit": (state) =>
         [...held(state, "clientKey").values()].every((count) => count <= rules.slots.client) &&
         [...held(state, "peerKey").values()].every((count) => count <= rules.slots.peer),
@@ -137,28 +146,66 @@ const systemOf = ({ rules, capacity, requests, waits, holds, reached }: Scale): 
         return was === undefined || left(was.endsAt, before.now) === 0 || was.endsAt === is?.endsAt;
       },
       "LIMIT-5: a known client gives way to a known one alone, and only after its window": (before, _action, after) =>
-        [...before.limits.known].every(
-          ([key, { endsAt }]) =>
-            after.limits.known.has(key) || (after.verdict === "admitted" && left(endsAt, before.now) === 0),
+        [...before.limits.known].every(([route, clients]) =>
+          [...clients].every(
+            ([key, { endsAt }]) =>
+              after.limits.known.get(route)?.has(key) === true ||
+              (after.verdict === "admitted" && left(endsAt, before.now) === 0),
+          ),
         ),
+      "LIMIT-13: a newcomer of a route without a place for a known client takes none of the second half of the strangers' places":
+        (before, action, after) => {
+          if (action.kind !== "ask") return true;
+          const { route } = action.request;
+          const key = keyOf(action.request);
+          const isOld = before.limits.strangers.has(key) || before.limits.known.get(route)?.has(key) === true;
+          const taken = [...before.limits.strangers].filter(([, { endsAt }]) => left(endsAt, before.now) > 0).length;
+          const clients = [...(before.limits.known.get(route) ?? [])];
+          const isFull =
+            clients.length === room.known.own + room.known.part &&
+            clients.every(([, { endsAt }]) => left(endsAt, before.now) > 0);
+          return isOld || !isFull || taken < Math.ceil(room.strangers / 2) || !after.limits.strangers.has(key);
+        },
+      "LIMIT-5: clients of another route leave a route its own places": (before, action, after) =>
+        action.kind !== "ask" ||
+        [...before.limits.known].every(
+          ([route, clients]) =>
+            route === action.request.route || sizeOf(after, route) >= Math.min(clients.size, room.known.own),
+        ),
+      "LIMIT-5: a client that shows the secret is known, unless all its route's own places have open windows": (
+        _before,
+        action,
+        after,
+      ) => {
+        if (action.kind !== "ask" || after.verdict !== "admitted") return true;
+        const clients = after.limits.known.get(action.request.route);
+        const open = [...(clients ?? [])].filter(([, { endsAt }]) => left(endsAt, after.now) > 0).length;
+        return clients?.has(keyOf(action.request)) === true || open >= room.known.own;
+      },
     },
     reachable: Object.fromEntries(reached.map((name) => [name, REACHABLE[name] ?? (() => false)])),
   };
 };
 
-const requestsOf = (clients: readonly number[], routes: readonly string[], peers: readonly number[]) =>
+const requestsOf = (
+  clients: readonly number[],
+  routes: readonly string[],
+  peers: readonly number[],
+  secrets: readonly boolean[] = [true, false],
+) =>
   clients.flatMap((client) =>
     routes.flatMap((route) =>
-      peers.flatMap((peer) => [true, false].map((isGood) => ({ client, route, peer, isJson: true, isGood }))),
+      peers.flatMap((peer) => secrets.map((isGood) => ({ client, route, peer, isJson: true, isGood }))),
     ),
   );
 
 const LIMITER = ["a client is limited", "newcomers share a bucket", "a client is known", "strangers are forgotten"];
 const WINDOW = { limit: 2, ms: 2 };
+const ROOM: Room = { strangers: 1, known: { own: 1, shared: 0, part: 0 } };
 
 const MANY: Scale = {
   rules: { window: WINDOW, slots: { client: 1, peer: 4 } },
-  capacity: 1,
+  room: ROOM,
   requests: requestsOf([1, 2], ["a", "b"], [1]),
   waits: [1, 2],
   holds: false,
@@ -169,7 +216,7 @@ const MANY: Scale = {
 const SCALES: Readonly<Record<string, Scale>> = {
   "3 clients on 1 route": {
     rules: { window: WINDOW, slots: { client: 1, peer: 4 } },
-    capacity: 1,
+    room: ROOM,
     requests: requestsOf([1, 2, 3], ["a"], [1]),
     waits: [1, 2],
     holds: false,
@@ -180,9 +227,25 @@ const SCALES: Readonly<Record<string, Scale>> = {
     rules: { window: { limit: 2, ms: 1 }, slots: { client: 1, peer: 4 } },
     waits: [1],
   },
+  "known clients of 3 routes": {
+    ...MANY,
+    rules: { window: { limit: 1, ms: 1 }, slots: { client: 1, peer: 4 } },
+    room: { strangers: 1, known: { own: 1, shared: 1, part: 1 } },
+    requests: [...requestsOf([1, 2], ["a", "b"], [1], [true]), ...requestsOf([1], ["c"], [1], [true])],
+    waits: [1],
+    reached: ["a client is limited", "two clients of a route are known", "a shared place goes to another route"],
+  },
+  "newcomers of 2 routes, one without a place": {
+    ...MANY,
+    rules: { window: { limit: 1, ms: 1 }, slots: { client: 1, peer: 4 } },
+    room: { strangers: 2, known: { own: 1, shared: 0, part: 0 } },
+    requests: [...requestsOf([1, 2, 3], ["a"], [1]), ...requestsOf([4, 5], ["b"], [1], [false])],
+    waits: [1],
+    reached: ["a client is limited", "newcomers share a bucket", "a client is known", "a newcomer is kept out"],
+  },
   "slots of 2 peers on 2 routes": {
     rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3 } },
-    capacity: 1,
+    room: ROOM,
     requests: requestsOf([1], ["a", "b"], [1, 2]),
     waits: [],
     holds: true,
@@ -190,7 +253,7 @@ const SCALES: Readonly<Record<string, Scale>> = {
   },
   "slots of 3 clients behind a peer": {
     rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3 } },
-    capacity: 1,
+    room: ROOM,
     requests: requestsOf([1, 2, 3], ["a"], [1]),
     waits: [],
     holds: true,
@@ -202,7 +265,7 @@ const SCALES: Readonly<Record<string, Scale>> = {
 };
 
 test.each(Object.entries(SCALES))(
-  "LIMIT-1, LIMIT-3, LIMIT-4, LIMIT-5, SLOT-1, SLOT-3: in every state of %s",
+  "LIMIT-1, LIMIT-3, LIMIT-4, LIMIT-5, LIMIT-13, SLOT-1, SLOT-3: in every state of %s",
   (name, scale) => {
     const { states, transitions, violation, unreached } = explore(systemOf(scale));
     console.log(`limits, ${name}: ${String(states)} states, ${String(transitions)} transitions`);

@@ -11,7 +11,9 @@ import { nodePrimitives } from "../../../adapters/node/index.ts";
 import {
   type BodyFault,
   type Outcome,
+  type Policy,
   type RequestHead,
+  type Routes,
   SLOTS as SLOT_RULE,
   type StoreFailure,
   createFlow,
@@ -50,12 +52,20 @@ type State = {
   readonly call: { readonly tag: string; readonly value: unknown };
 };
 
+const POLICY: Policy = {
+  actions: new Set(["finish_flow"] as const),
+  controllerIds: undefined,
+  childSessions: undefined,
+};
+const CONFINED: Routes = new Map([...ROUTES].map(([path, route]) => [path, { ...route, policy: POLICY }]));
+
 /** A command names its request as the flow, so that the store can tell the requests apart. */
 const BODIES: Readonly<Record<string, (id: number) => Uint8Array>> = {
   command: (id) => bytes(JSON.stringify({ action: "finish_flow", flowId: String(id), expectedRevision: 0 })),
   not_utf8: () => Uint8Array.from([0xff]),
   not_json: () => bytes("{"),
   not_an_action: () => bytes("{}"),
+  not_allowed: () => bytes(JSON.stringify({ action: "list_flows" })),
 };
 
 const flowOf = (id: number): FlowView =>
@@ -113,7 +123,7 @@ class World {
     }
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
     this.#bridge = createBridge({
-      routes: () => ROUTES,
+      routes: () => CONFINED,
       limits: this.limits,
       primitives: nodePrimitives,
       clock: () => 0,

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { runTrace } from "../../golden/replay.mjs";
+import { unexpected } from "../../support/golden.ts";
 import { type Config, Gateway, type HostName, PACKED, ROOT } from "./harness.ts";
 
 const HOST = (process.env["GATEWAY_HOST"] ?? "host") as HostName;
@@ -23,7 +24,7 @@ after(() => gateway.discard());
 
 const replay = async (name: string): Promise<readonly string[]> => {
   const { mismatches } = await runTrace(read(join("traces", `${name}.json`)), { base: gateway.base });
-  return mismatches.map((line) => `${name}: ${line}`);
+  return unexpected(mismatches).map((line) => `${name}: ${line}`);
 };
 
 /** The Gateway sweeps once a minute. A trace with cancel intents that a sweep disturbed is run once more. */

@@ -2,9 +2,14 @@
 // compiled where `openclaw` is installed (`npm run test:gateway`) and never run.
 
 import type { OpenClawPluginApi } from "openclaw/plugin-sdk/plugin-entry";
-import type { resolveRequestClientIp } from "openclaw/plugin-sdk/webhook-ingress";
+import type { callGatewayFromCli } from "openclaw/plugin-sdk/gateway-runtime";
+import type * as loggingCore from "openclaw/plugin-sdk/logging-core";
+import type { registerPluginHttpRoute, resolveRequestClientIp } from "openclaw/plugin-sdk/webhook-ingress";
 import type { IncomingMessage } from "node:http";
+import type { CallGateway } from "../../../adapters/gateway/command.ts";
+import type { RegisterLate } from "../../../adapters/gateway/ingress.ts";
 import type { PluginApi } from "../../../adapters/gateway/api.ts";
+import type { Diagnostics } from "../../../adapters/gateway/diagnostics.ts";
 import plugin from "../../../adapters/gateway/plugin.ts";
 
 /** The whole API is taken by `register` as it is. */
@@ -16,3 +21,9 @@ export const attribute = (
   request: IncomingMessage,
   trustedProxies: string[],
 ): string | undefined => real(request, trustedProxies, false);
+
+/** The diagnostics that are imported at run time take what we tell. */
+export const diagnostics = (real: typeof loggingCore): Diagnostics => real;
+/** So are a path that is registered while the Gateway runs, and a call of its method. */
+export const registerLate = (real: typeof registerPluginHttpRoute): RegisterLate => real;
+export const call = (real: typeof callGatewayFromCli): CallGateway => real;

@@ -50,7 +50,7 @@ const pluginFile = (): string => join(INSTALLED, manifest(INSTALLED).openclaw.ex
 const importsOf = (file: string): readonly string[] =>
   ts.preProcessFile(readFileSync(file, "utf8"), true, true).importedFiles.map(({ fileName }) => fileName);
 
-const BROUGHT_BY_HOST = /^(?:openclaw|fast-check)(?:\/|$)/u;
+const BROUGHT_BY_HOST = /^(?:openclaw|fast-check|@opentelemetry\/api)(?:\/|$)/u;
 const isBare = (name: string): boolean => !isBuiltin(name) && !name.startsWith(".") && !BROUGHT_BY_HOST.test(name);
 
 test("an install asks no registry, and brings the package alone, without a native binary", () => {
@@ -137,6 +137,23 @@ test("the command runs as it is installed", () => {
   const command = join(MODULES, ".bin", PACKAGE.name);
   match(execFileSync(command, ["--version"], { encoding: "utf8" }), /^\d+\.\d+\.\d+\n$/u);
   match(execFileSync(command, ["openapi"], { encoding: "utf8" }), /"openapi"/u);
+});
+
+const IN_GATEWAY = `
+const { runInGateway } = await import(process.argv[1]);
+const link = { status: () => Promise.resolve({ routes: [{ id: "a", state: "live", path: "/hooks/a", problems: [] }] }) };
+process.exitCode = await runInGateway(["status"], link);
+`;
+
+test("GATEWAY-2, WEAK-1: what the Gateway's command line and its doctor load is in the package, and needs no other", () => {
+  const dist = join(INSTALLED, "dist");
+  const commands = join(dist, "adapters", "cli", "in-gateway.js");
+  const run = ["--input-type=module", "--eval", IN_GATEWAY, commands];
+  equal(execFileSync(process.execPath, run, { encoding: "utf8" }), "route a: live at /hooks/a\n");
+  const doctor = readFileSync(join(dist, "doctor-contract-api.js"), "utf8");
+  match(doctor, /export \{ legacyConfigRules \}/u);
+  equal(/^import /mu.test(doctor), false);
+  equal(doctor.length < 64 * 1024, true);
 });
 
 test("SECURITY.md says which packages are inside, and the package has their licences", () => {

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { runTrace } from "../../golden/replay.mjs";
+import { unexpected } from "../../support/golden.ts";
 import { remove, Standalone, tempFolder } from "./harness.ts";
 
 const GOLDEN = join(import.meta.dirname, "..", "..", "golden");
@@ -49,7 +50,7 @@ after(async () => {
 const replay = async (name: string): Promise<readonly string[]> => {
   const trace: unknown = JSON.parse(readFileSync(join(GOLDEN, "traces", `${name}.json`), "utf8"));
   const { mismatches } = await runTrace(trace, { base: server.base });
-  return mismatches.map((line) => `${name}: ${line}`);
+  return unexpected(mismatches).map((line) => `${name}: ${line}`);
 };
 
 /** The server sweeps once a minute. A trace with cancel intents that a sweep disturbed is run once more. */
