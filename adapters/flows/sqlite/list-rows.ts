@@ -3,7 +3,7 @@
 import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { LEAST_FLOW_BYTES, type ListFilter, type ListLoad, MOST_LISTED, OPEN_STATUSES } from "../../../core/index.ts";
 import { cutList, type Listed, type Measure, TOO_LARGE } from "../engine.ts";
-import { numberIn, type Row } from "./rows.ts";
+import { numberIn, type Row } from "../rows.ts";
 
 /** Flows that were changed since a moment, up to which they are sorted; where they are more, the newest are looked through. */
 const FEW_CHANGED = 1000;

@@ -1,0 +1,192 @@
+// The rows of flows in PostgreSQL as one transaction loads and saves them: which statements, and what their answers mean.
+
+import {
+  type FlowRecord,
+  LEAST_FLOW_BYTES,
+  type Load,
+  MAX_RECORDS,
+  type Needs,
+  RECORD_MS,
+  type Stored,
+  type Write,
+} from "../../../core/index.ts";
+import { changing, CHANGING, flowOf, lasting, LASTING, numberIn, recordOf, type Row, taskOf, textIn } from "../rows.ts";
+import { putEvent } from "./event-rows.ts";
+import { listedOf, listStatement } from "./list-rows.ts";
+import { nameOf } from "./locks.ts";
+import { SCHEMA } from "./schema.ts";
+import { type Answered, type Statement, statement } from "./statement.ts";
+
+const FLOWS = `${SCHEMA}.flows`;
+const TASKS = `${SCHEMA}.tasks`;
+const RECORDS = `${SCHEMA}.records`;
+const BINDINGS = `${SCHEMA}.bindings`;
+
+const COLUMNS = [...LASTING, ...CHANGING, "weight"];
+const numbered = (count: number, from = 1): readonly string[] =>
+  Array.from({ length: count }, (_, index) => `$${String(index + from)}`);
+const IDLE = `NOT EXISTS (SELECT FROM ${TASKS} WHERE tasks.flow_id = flows.flow_id)`;
+
+const FIND = `SELECT * FROM ${FLOWS} WHERE flow_id = $1 AND owner = $2`;
+const BOUND = `SELECT flows.* FROM ${BINDINGS} JOIN ${FLOWS} USING (flow_id)
+  WHERE bindings.name = $1 AND bindings.owner = $2 AND flows.owner = $2`;
+const LOCKED = "FOR NO KEY UPDATE OF flows";
+//= STORE-5
+const NEWEST = `SELECT * FROM ${FLOWS} WHERE owner = $1 ORDER BY made DESC LIMIT 1`;
+const NEWEST_OPEN = `SELECT * FROM ${FLOWS} WHERE owner = $1 AND ended_at IS NULL ORDER BY made DESC LIMIT 1`;
+//= PG-5
+/** Another replica's sweep has those that are locked. */
+const TO_CANCEL = `SELECT * FROM ${FLOWS} WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE}
+  LIMIT $1 FOR UPDATE SKIP LOCKED`;
+const TO_REMOVE = `SELECT * FROM ${FLOWS} WHERE ended_at <= $1 AND ${IDLE} LIMIT $2 FOR UPDATE SKIP LOCKED`;
+const TASKS_OF = `SELECT record FROM ${TASKS} WHERE flow_id = $1 AND owner = $2 ORDER BY made`;
+const TASKS_OF_BOUND = `SELECT record FROM ${TASKS} JOIN ${BINDINGS} USING (flow_id)
+  WHERE bindings.name = $1 AND bindings.owner = $2 AND tasks.owner = $2 ORDER BY made`;
+const SAVED = `SELECT fingerprint, outcome, at FROM ${RECORDS} WHERE name = $1 AND owner = $2`;
+//= QUOTA-1
+const OPEN = `SELECT count(*) AS flows FROM (SELECT FROM ${FLOWS} WHERE owner = $1 AND ended_at IS NULL LIMIT $2) AS open`;
+export const COUNT_OPEN = `SELECT status, count(*) AS count, min(created_at) AS oldest FROM ${FLOWS}
+  WHERE owner = ANY ($1::text[]) AND ended_at IS NULL GROUP BY status`;
+
+const INSERT = `INSERT INTO ${FLOWS} (${COLUMNS.join(", ")}, made) VALUES (${numbered(COLUMNS.length).join(", ")},
+  (SELECT coalesce(max(made), 0) + 1 FROM ${FLOWS} WHERE owner = $2))`;
+//= PG-1
+/** Fails, which undoes the transaction, unless the flow has the revision from which was decided. */
+const UPDATE = `WITH changed AS (UPDATE ${FLOWS} SET ${[...CHANGING, "weight"]
+  .map((name, index) => `${name} = $${String(index + 3)}`)
+  .join(", ")} WHERE flow_id = $1 AND revision = $2 RETURNING 1)
+  SELECT ${SCHEMA}.exactly_one(count(*)) FROM changed`;
+const REMOVE = `DELETE FROM ${FLOWS} WHERE flow_id = $1`;
+const PUT_TASK = `INSERT INTO ${TASKS} (task_id, flow_id, owner, record)
+  VALUES ($1, $2, (SELECT owner FROM ${FLOWS} WHERE flow_id = $2), $3)
+  ON CONFLICT (task_id) DO UPDATE SET record = excluded.record`;
+const PUT_RECORD = `INSERT INTO ${RECORDS} (name, route_id, owner, fingerprint, outcome, at) VALUES ($1, $2, $3, $4, $5, $6)
+  ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, outcome = excluded.outcome, at = excluded.at`;
+const BIND = `INSERT INTO ${BINDINGS} (name, owner, flow_id) VALUES ($1, $2, $3)
+  ON CONFLICT (name) DO UPDATE SET flow_id = excluded.flow_id`;
+
+/** Rows of one statement of upkeep. */
+export const UPKEEP_ROWS = 500;
+//= ONCE-5
+/** Most records of a route that are kept; those that are locked are another replica's to drop. */
+export const dropOldest = (routeId: string): Statement =>
+  statement(
+    `DELETE FROM ${RECORDS} WHERE name IN (SELECT name FROM ${RECORDS} WHERE route_id = $1 ORDER BY at
+      LIMIT least(${String(UPKEEP_ROWS)}, greatest(0, (SELECT count(*) FROM ${RECORDS} WHERE route_id = $1) - ${String(MAX_RECORDS)}))
+      FOR UPDATE SKIP LOCKED)`,
+    routeId,
+  );
+/** `now`: milliseconds since the epoch. */
+export const dropExpired = (now: number): Statement =>
+  statement(
+    `DELETE FROM ${RECORDS} WHERE name IN (SELECT name FROM ${RECORDS} WHERE at <= $1 ORDER BY at
+      LIMIT ${String(UPKEEP_ROWS)} FOR UPDATE SKIP LOCKED)`,
+    now - RECORD_MS,
+  );
+
+/** At most as many bytes as the flow has in an answer. */
+const weightOf = (flow: FlowRecord): number =>
+  [flow.goal, flow.stateJson, flow.waitJson].reduce<number>(
+    (weight, part) =>
+      weight + (part === undefined ? 0 : (typeof part === "string" ? part : JSON.stringify(part)).length),
+    LEAST_FLOW_BYTES,
+  );
+
+/** The statements of one lookup, whose rows are joined; `isWrite`: no other transaction may change what is found. */
+const loading = (load: Load, isWrite: boolean): readonly Statement[] => {
+  const locked = (text: string): string => (isWrite ? `${text} ${LOCKED}` : text);
+  switch (load.kind) {
+    case "flow":
+      return [statement(locked(FIND), load.flowId, load.owner)];
+    case "bound":
+      return [statement(locked(BOUND), nameOf(load), load.owner)];
+    case "newest":
+      return [statement(load.which === "open" ? NEWEST_OPEN : NEWEST, load.owner)];
+    case "all":
+      return [listStatement(load)];
+    case "due":
+      return [statement(TO_CANCEL, load.limit), statement(TO_REMOVE, load.endedBy, load.limit)];
+  }
+};
+
+const tasksOf = (load: Load): Statement | undefined => {
+  if (load.kind === "flow") return statement(TASKS_OF, load.flowId, load.owner);
+  return load.kind === "bound" ? statement(TASKS_OF_BOUND, nameOf(load), load.owner) : undefined;
+};
+
+/** What a transaction reads, and how its answers become what the core is given. */
+export type Reading = {
+  readonly statements: readonly Statement[];
+  readonly storedOf: (answers: readonly Answered[]) => Stored;
+};
+
+/** Takes answers in the order of their statements. */
+const taking = (answers: readonly Answered[]): ((count: number) => readonly Row[]) => {
+  let at = 0;
+  return (count) => answers.slice(at, (at += count)).flatMap(({ rows }) => rows);
+};
+
+const flowsOf = (load: Load, rows: readonly Row[]): Stored => {
+  if (load.kind === "all") {
+    const { rows: listed, page } = listedOf(load, rows);
+    return { flows: listed.map(flowOf), tasks: [], page };
+  }
+  const found = load.kind === "due" ? rows.slice(0, load.limit) : rows;
+  const stored = { flows: found.map(flowOf), tasks: [] };
+  return load.kind === "due" ? { ...stored, owners: found.map((row) => textIn(row, "owner")) } : stored;
+};
+
+const NOTHING: Stored = { flows: [], tasks: [] };
+
+/** All lookups are sent at once; the first one that finds a flow counts. */
+export const readingOf = ({ load, tasks, writes, saved, open }: Needs): Reading => {
+  const lookups = load.map((one) => ({
+    load: one,
+    statements: loading(one, writes),
+    tasks: tasks ? tasksOf(one) : undefined,
+  }));
+  const further = [
+    ...(saved === undefined ? [] : [statement(SAVED, nameOf(saved), saved.owner)]),
+    ...(open === undefined ? [] : [statement(OPEN, open.owner, open.most)]),
+  ];
+  const storedOf = (answers: readonly Answered[]): Stored => {
+    const take = taking(answers);
+    const found = lookups.map((one) => {
+      const stored = flowsOf(one.load, take(one.statements.length));
+      return one.tasks === undefined ? stored : { ...stored, tasks: take(1).map(taskOf) };
+    });
+    const stored = found.find(({ flows, page }) => flows.length > 0 || page !== undefined) ?? NOTHING;
+    return {
+      ...stored,
+      ...(saved === undefined ? {} : { saved: take(1).map(recordOf)[0] }),
+      ...(open === undefined ? {} : { open: take(1).map((row) => numberIn(row, "flows"))[0] }),
+    };
+  };
+  const statements = lookups.flatMap((one) => [...one.statements, ...(one.tasks === undefined ? [] : [one.tasks])]);
+  return { statements: [...statements, ...further], storedOf };
+};
+
+/** The statement that makes a write. `before`: what the transaction has found. */
+export const writing = (write: Write, before: Stored): Statement => {
+  switch (write.kind) {
+    case "insert_flow":
+      return statement(INSERT, ...lasting(write.owner, write.flow), ...changing(write.flow), weightOf(write.flow));
+    case "update_flow": {
+      const { flow } = write;
+      const found = before.flows.find(({ flowId }) => flowId === flow.flowId);
+      return statement(UPDATE, flow.flowId, found?.revision ?? -1, ...changing(flow), weightOf(flow));
+    }
+    case "remove_flow":
+      return statement(REMOVE, write.flowId);
+    case "put_task":
+      return statement(PUT_TASK, write.task.taskId, write.task.parentFlowId, JSON.stringify(write.task));
+    case "put_record": {
+      const { routeId, owner, saved } = write;
+      return statement(PUT_RECORD, nameOf(write), routeId, owner, saved.fingerprint, saved.outcome, saved.at);
+    }
+    case "bind_key":
+      return statement(BIND, nameOf(write), write.owner, write.flowId);
+    case "put_event":
+      return putEvent(write.event);
+  }
+};
