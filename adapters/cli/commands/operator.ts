@@ -10,7 +10,7 @@ import type { AdminPage, AdminPages } from "../../server/admin.ts";
 import { Activity } from "../../status/activity.ts";
 import { createStatus, type StatusDocument, type StatusOptions } from "../../status/document.ts";
 import { statusPages } from "../../status/page.ts";
-import type { RunningServer, Tls } from "../../server/server.ts";
+import type { RunningServer, ServerOptions, Tls } from "../../server/server.ts";
 import type { CliFault } from "../fault.ts";
 import { type AdminOptions, metricsPage, openAdmin, TOKEN_UNENCRYPTED } from "./admin.ts";
 import { type AuditOptions, openAudit } from "./audit.ts";
@@ -24,10 +24,10 @@ export type OperatorParts = {
   readonly live: Live;
   /** What the pages demand. */
   readonly token: SecretDigest | undefined;
-  /** The absolute path of the flows' file. */
+  /** The absolute path of the flows' file, or of the one that there would be by default. */
   readonly database: string;
   readonly log: Log;
-  readonly isReady: () => boolean;
+  readonly isReady: ServerOptions["isReady"];
   /** Counts open flows once the store is there. */
   readonly store: StatusOptions["store"];
   /** A line for each route whose callbacks are not delivered. */

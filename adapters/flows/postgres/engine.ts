@@ -8,9 +8,10 @@ import { joinOpen, type OpenFlows, openFlowsOf } from "../open-flows.ts";
 import { numberIn } from "../rows.ts";
 import type { DatabaseClock } from "./clock.ts";
 import { hasAnswered, mayTryAgain } from "./errors.ts";
-import { lockOwner, locksOf } from "./locks.ts";
+import { locksOf } from "./locks.ts";
 import type { Notices } from "./notices.ts";
 import { PostgresOutbox } from "./outbox.ts";
+import type { Places } from "./places.ts";
 import { committed, COMMIT, type Connections, ROLLBACK } from "./pool.ts";
 import { OWNER_SETTING, UPKEEP_SETTING } from "./schema.ts";
 import { type Answered, type Connection, send, type Statement, statement } from "./statement.ts";
@@ -48,15 +49,6 @@ const ownerOf = ({ load, saved, open }: Needs, writes: readonly Write[] = []): s
 const needsNothing = ({ load, saved, open }: Needs): boolean =>
   load.length === 0 && saved === undefined && open === undefined;
 
-/** A flow is added behind the owner's lock, also when nothing had to be counted before. */
-const saving = (needs: Needs, writes: readonly Write[], stored: Stored): readonly Statement[] => {
-  const isLocked = needs.open !== undefined || needs.load.some(({ kind }) => kind === "bound");
-  return writes.flatMap((write) => {
-    const saved = writing(write, stored);
-    return write.kind === "insert_flow" && !isLocked ? [lockOwner(write.owner), saved] : [saved];
-  });
-};
-
 const NOTHING: Stored = { flows: [], tasks: [] };
 
 export type EngineParts = {
@@ -64,6 +56,7 @@ export type EngineParts = {
   readonly clock: DatabaseClock;
   readonly notices: Notices;
   readonly upkeep: Upkeep;
+  readonly places: Places;
 };
 
 export class PostgresEngine implements FlowEngine {
@@ -91,7 +84,7 @@ export class PostgresEngine implements FlowEngine {
 
   async #read<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Promise<Result<T, StoreFault>> {
     try {
-      const { statements, storedOf } = readingOf(needs);
+      const { statements, storedOf } = readingOf(needs, this.#parts.places);
       const answers = await this.#parts.connections.run([BEGIN_READ, scopeTo(ownerOf(needs))], statements);
       return ok(decide(storedOf(answers)));
     } catch (error) {
@@ -130,14 +123,14 @@ export class PostgresEngine implements FlowEngine {
     }
     const begin = isBlind ? [BEGIN, scopeTo(ownerOf(needs, writes))] : [];
     progress.isCommitting = true;
-    const answers = await send(connection, [...begin, ...saving(needs, writes, stored), COMMIT]);
+    const answers = await send(connection, [...begin, ...writes.map((write) => writing(write, stored)), COMMIT]);
     committed(answers.at(-1));
     return decision;
   }
 
   /** Locks, then loads: what is found stays so until the end of the transaction. */
   async #begin(connection: Connection, needs: Needs): Promise<Stored> {
-    const { statements, storedOf } = readingOf(needs);
+    const { statements, storedOf } = readingOf(needs, this.#parts.places);
     const before = [BEGIN, scopeTo(ownerOf(needs)), ...locksOf(needs)];
     const answers = await send(connection, [...before, ...statements]);
     this.#setClock(answers[1]);

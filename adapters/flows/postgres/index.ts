@@ -12,8 +12,9 @@ import { checkServer, clientConfig, listenOn, type Login, openPool, UnfitServer 
 import { PostgresEngine } from "./engine.ts";
 import { Health } from "./health.ts";
 import { Notices } from "./notices.ts";
+import { Places } from "./places.ts";
 import { Connections } from "./pool.ts";
-import { migrate } from "./schema.ts";
+import { migrate, placesKey } from "./schema.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export type { EmbeddedFlows, EmbeddedOptions } from "../embedded-store.ts";
@@ -59,7 +60,12 @@ const NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS no
 const NO_WALL =
   "the database role may pass row-level security, so only the queries keep sessions apart: use a role without SUPERUSER and BYPASSRLS";
 
-type Prepared = { readonly isNew: boolean; readonly warning: string | undefined; readonly now: number };
+type Prepared = {
+  readonly isNew: boolean;
+  readonly warning: string | undefined;
+  readonly now: number;
+  readonly key: string;
+};
 
 /** Throws what PostgreSQL says. */
 const prepare = async (client: pg.Client): Promise<Result<Prepared, PostgresFault>> => {
@@ -70,20 +76,20 @@ const prepare = async (client: pg.Client): Promise<Result<Prepared, PostgresFaul
   const [role] = (await client.query<{ is_free: boolean }>(ROLE)).rows;
   const [time] = (await client.query<{ now: number }>(NOW)).rows;
   const warning = role?.is_free === true ? NO_WALL : undefined;
-  return ok({ isNew: migrated.value, warning, now: time?.now ?? Date.now() });
+  return ok({ isNew: migrated.value, warning, now: time?.now ?? Date.now(), key: await placesKey(client) });
 };
 
 const faultOf = (error: unknown): PostgresFault =>
   error instanceof UnfitServer ? { code: error.reason, error } : { code: "unusable", error };
 
-const storeOn = (login: Login, { isNew, warning, now }: Prepared, options: PostgresOptions): PostgresFlows => {
+const storeOn = (login: Login, { isNew, warning, now, key }: Prepared, options: PostgresOptions): PostgresFlows => {
   const { connections: most = CONNECTIONS, onError = () => undefined } = options;
   const connections = new Connections(openPool(login, most, onError));
   const clock = new DatabaseClock();
   clock.set(now);
   const notices = new Notices({ connections, listen: (told, lost) => listenOn(login, told, lost) });
   const upkeep = new Upkeep(connections);
-  const engine = new PostgresEngine({ connections, clock, notices, upkeep });
+  const engine = new PostgresEngine({ connections, clock, notices, upkeep, places: new Places(key) });
   const changes: FlowChanges = new FlowChanges((isWatched) => notices.watch(changes, isWatched));
   const time = options.now ?? (() => clock.now());
   const flows = createEmbeddedStore(

@@ -3,20 +3,27 @@
 import { type ListLoad, MAX_LIST_BYTES, MOST_LISTED } from "../../../core/index.ts";
 import { cutList, type Listed, TOO_LARGE } from "../engine.ts";
 import { numberIn, type Row, type Value } from "../rows.ts";
+import type { Places } from "./places.ts";
 import { SCHEMA } from "./schema.ts";
 import { type Statement, statement } from "./statement.ts";
 
 const FLOWS = `${SCHEMA}.flows`;
 const MOST = String(MAX_LIST_BYTES);
 
-type Condition = readonly [part: (at: string) => string, valueOf: (load: ListLoad) => Value | undefined];
+type Condition = readonly [
+  part: (at: string) => string,
+  valueOf: (load: ListLoad, places: Places) => Value | undefined,
+];
 
 const CONDITIONS: readonly Condition[] = [
   [(at) => `owner = ${at}`, ({ owner }) => owner],
   [(at) => `status = ${at}`, ({ filter }) => filter.status],
   [(at) => `md5(controller_id) = md5(${at}) AND controller_id = ${at}`, ({ filter }) => filter.controllerId],
   [(at) => `updated_at > ${at}`, ({ filter }) => filter.updatedAfter],
-  [(at) => `made < ${at}`, ({ before }) => before],
+  [
+    (at) => `made < ${at}`,
+    ({ owner, before }, places) => (before === undefined ? undefined : places.made(owner, before)),
+  ],
 ];
 
 /** Up to the first flow with which the answer is too long; of a whole list that is too long only its first flow's key. */
@@ -29,11 +36,11 @@ const WANTED = {
 } as const;
 
 //= LIST-1, LIST-4
-export const listStatement = (load: ListLoad): Statement => {
+export const listStatement = (load: ListLoad, places: Places): Statement => {
   const parts: string[] = [];
   const values: Value[] = [];
   for (const [part, valueOf] of CONDITIONS) {
-    const value = valueOf(load);
+    const value = valueOf(load, places);
     if (value !== undefined) parts.push(part(`$${String(values.push(value))}`));
   }
   const most = values.push((load.limit ?? MOST_LISTED) + 1);
@@ -53,8 +60,10 @@ const MEASURE = {
 };
 
 /** The rows as an answer has them. */
-export const listedOf = ({ limit }: ListLoad, rows: readonly Row[]): Listed<Row> => {
+export const listedOf = ({ owner, limit }: ListLoad, rows: readonly Row[], places: Places): Listed<Row> => {
   const [first] = rows;
-  const isTooLarge = limit === undefined && first !== undefined && Number(first["whole"]) > MAX_LIST_BYTES;
-  return isTooLarge ? TOO_LARGE : cutList(rows, limit, MEASURE);
+  const isTooLarge = limit === undefined && first !== undefined && numberIn(first, "whole") > MAX_LIST_BYTES;
+  if (isTooLarge) return TOO_LARGE;
+  const { rows: listed, page } = cutList(rows, limit, MEASURE);
+  return { rows: listed, page: page.more ? { ...page, last: places.shown(owner, page.last) } : page };
 };

@@ -1,5 +1,6 @@
 // The tables in PostgreSQL, all in one schema: how they are made and brought to the present version, while other replicas start.
 
+import { randomBytes } from "node:crypto";
 import type { Client } from "pg";
 import { err, ok, type Result } from "neverthrow";
 import type { ForeignFile } from "../sqlite/schema.ts";
@@ -25,7 +26,7 @@ CREATE POLICY of_upkeep ON ${SCHEMA}.${table} USING (current_setting('${UPKEEP_S
 `;
 
 /**
- * `made`: the flow's number among its owner's; `weight`: what the flow adds to a list; `name`: the digest of route, owner and key,
+ * `made`: the flow's number in the order in which all were made; `weight`: what the flow adds to a list; `name`: the digest of route, owner and key,
  * because these may be longer than an index allows. Texts are compared byte by byte.
  */
 const FIRST = `
@@ -47,7 +48,7 @@ CREATE TABLE ${SCHEMA}.flows (
   created_at bigint NOT NULL,
   updated_at bigint NOT NULL,
   ended_at bigint,
-  made bigint NOT NULL,
+  made bigint GENERATED ALWAYS AS IDENTITY,
   weight bigint NOT NULL
 );
 CREATE UNIQUE INDEX flows_of_owner ON ${SCHEMA}.flows (owner, made);
@@ -113,7 +114,8 @@ const MIGRATIONS: readonly string[] = [FIRST];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-const VERSION_TABLE = `CREATE TABLE ${SCHEMA}.about (version bigint NOT NULL)`;
+/** `places_key`: what cursors are made with. */
+const ABOUT = `CREATE TABLE ${SCHEMA}.about (version bigint NOT NULL, places_key text NOT NULL)`;
 
 /** `version`: undefined where there is no schema, 0 where it has nothing. */
 const LOOK = `SELECT to_regnamespace('${SCHEMA}') IS NOT NULL AS is_there,
@@ -133,7 +135,10 @@ const look = async (client: Client): Promise<Result<Found, ForeignFile>> => {
 
 const build = async (client: Client, { isThere, version }: Found): Promise<void> => {
   if (!isThere) await client.query(`CREATE SCHEMA ${SCHEMA}`);
-  if (version === 0) await client.query(`${VERSION_TABLE}; INSERT INTO ${SCHEMA}.about VALUES (0)`);
+  if (version === 0) {
+    await client.query(ABOUT);
+    await client.query(`INSERT INTO ${SCHEMA}.about VALUES (0, $1)`, [randomBytes(32).toString("hex")]);
+  }
   await client.query(`SELECT set_config('${UPKEEP_SETTING}', 'on', true)`);
   for (const step of MIGRATIONS.slice(version)) await client.query(step);
   await client.query(`UPDATE ${SCHEMA}.about SET version = ${String(SCHEMA_VERSION)}`);
@@ -162,4 +167,10 @@ export const migrate = async (client: Client): Promise<Result<boolean, ForeignFi
   await build(client, found.value);
   await client.query("COMMIT");
   return ok(found.value.version === 0);
+};
+
+/** The key of the places that cursors name. */
+export const placesKey = async (client: Client): Promise<string> => {
+  const [about] = (await client.query<{ places_key: string }>(`SELECT places_key FROM ${SCHEMA}.about`)).rows;
+  return about?.places_key ?? "";
 };

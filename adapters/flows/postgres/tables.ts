@@ -14,6 +14,7 @@ import { changing, CHANGING, flowOf, lasting, LASTING, numberIn, recordOf, type 
 import { putEvent } from "./event-rows.ts";
 import { listedOf, listStatement } from "./list-rows.ts";
 import { nameOf } from "./locks.ts";
+import type { Places } from "./places.ts";
 import { SCHEMA } from "./schema.ts";
 import { type Answered, type Statement, statement } from "./statement.ts";
 
@@ -23,8 +24,8 @@ const RECORDS = `${SCHEMA}.records`;
 const BINDINGS = `${SCHEMA}.bindings`;
 
 const COLUMNS = [...LASTING, ...CHANGING, "weight"];
-const numbered = (count: number, from = 1): readonly string[] =>
-  Array.from({ length: count }, (_, index) => `$${String(index + from)}`);
+const numbered = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, index) => `$${String(index + 1)}`);
 const IDLE = `NOT EXISTS (SELECT FROM ${TASKS} WHERE tasks.flow_id = flows.flow_id)`;
 
 const FIND = `SELECT * FROM ${FLOWS} WHERE flow_id = $1 AND owner = $2`;
@@ -48,8 +49,7 @@ const OPEN = `SELECT count(*) AS flows FROM (SELECT FROM ${FLOWS} WHERE owner = 
 export const COUNT_OPEN = `SELECT status, count(*) AS count, min(created_at) AS oldest FROM ${FLOWS}
   WHERE owner = ANY ($1::text[]) AND ended_at IS NULL GROUP BY status`;
 
-const INSERT = `INSERT INTO ${FLOWS} (${COLUMNS.join(", ")}, made) VALUES (${numbered(COLUMNS.length).join(", ")},
-  (SELECT coalesce(max(made), 0) + 1 FROM ${FLOWS} WHERE owner = $2))`;
+const INSERT = `INSERT INTO ${FLOWS} (${COLUMNS.join(", ")}) VALUES (${numbered(COLUMNS.length).join(", ")})`;
 //= PG-1
 /** Fails, which undoes the transaction, unless the flow has the revision from which was decided. */
 const UPDATE = `WITH changed AS (UPDATE ${FLOWS} SET ${[...CHANGING, "weight"]
@@ -93,7 +93,7 @@ const weightOf = (flow: FlowRecord): number =>
   );
 
 /** The statements of one lookup, whose rows are joined; `isWrite`: no other transaction may change what is found. */
-const loading = (load: Load, isWrite: boolean): readonly Statement[] => {
+const loading = (load: Load, isWrite: boolean, places: Places): readonly Statement[] => {
   const locked = (text: string): string => (isWrite ? `${text} ${LOCKED}` : text);
   switch (load.kind) {
     case "flow":
@@ -103,7 +103,7 @@ const loading = (load: Load, isWrite: boolean): readonly Statement[] => {
     case "newest":
       return [statement(load.which === "open" ? NEWEST_OPEN : NEWEST, load.owner)];
     case "all":
-      return [listStatement(load)];
+      return [listStatement(load, places)];
     case "due":
       return [statement(TO_CANCEL, load.limit), statement(TO_REMOVE, load.endedBy, load.limit)];
   }
@@ -126,9 +126,9 @@ const taking = (answers: readonly Answered[]): ((count: number) => readonly Row[
   return (count) => answers.slice(at, (at += count)).flatMap(({ rows }) => rows);
 };
 
-const flowsOf = (load: Load, rows: readonly Row[]): Stored => {
+const flowsOf = (load: Load, rows: readonly Row[], places: Places): Stored => {
   if (load.kind === "all") {
-    const { rows: listed, page } = listedOf(load, rows);
+    const { rows: listed, page } = listedOf(load, rows, places);
     return { flows: listed.map(flowOf), tasks: [], page };
   }
   const found = load.kind === "due" ? rows.slice(0, load.limit) : rows;
@@ -139,10 +139,10 @@ const flowsOf = (load: Load, rows: readonly Row[]): Stored => {
 const NOTHING: Stored = { flows: [], tasks: [] };
 
 /** All lookups are sent at once; the first one that finds a flow counts. */
-export const readingOf = ({ load, tasks, writes, saved, open }: Needs): Reading => {
+export const readingOf = ({ load, tasks, writes, saved, open }: Needs, places: Places): Reading => {
   const lookups = load.map((one) => ({
     load: one,
-    statements: loading(one, writes),
+    statements: loading(one, writes, places),
     tasks: tasks ? tasksOf(one) : undefined,
   }));
   const further = [
@@ -152,7 +152,7 @@ export const readingOf = ({ load, tasks, writes, saved, open }: Needs): Reading 
   const storedOf = (answers: readonly Answered[]): Stored => {
     const take = taking(answers);
     const found = lookups.map((one) => {
-      const stored = flowsOf(one.load, take(one.statements.length));
+      const stored = flowsOf(one.load, take(one.statements.length), places);
       return one.tasks === undefined ? stored : { ...stored, tasks: take(1).map(taskOf) };
     });
     const stored = found.find(({ flows, page }) => flows.length > 0 || page !== undefined) ?? NOTHING;
