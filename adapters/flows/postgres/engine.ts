@@ -18,7 +18,8 @@ import { type Answered, type Connection, send, type Statement, statement } from 
 import { COUNT_OPEN, readingOf, writing } from "./tables.ts";
 import type { Upkeep } from "./upkeep.ts";
 
-const BEGIN = statement("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+/** Each statement sees what was committed before it, such as what a lock was waited for. */
+const BEGIN = statement("BEGIN ISOLATION LEVEL READ COMMITTED");
 /** One snapshot for all lookups. */
 const BEGIN_READ = statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 

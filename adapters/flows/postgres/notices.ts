@@ -1,6 +1,7 @@
 // What tells callers that wait, at any replica, of flows that have changed: NOTIFY after the commit, because PostgreSQL makes
 // transactions that notify commit one by one. A look once a second finds what was not told.
 
+import { turn } from "../awaitable.ts";
 import type { FlowChanges } from "../changes.ts";
 import { own } from "../../../core/index.ts";
 import type { Connections } from "./pool.ts";
@@ -88,7 +89,8 @@ export class Notices {
   }
 
   async #tellAll(): Promise<void> {
-    await Promise.resolve();
+    // so that the request whose flow it is gets its answer first, and others may join
+    await turn();
     while (this.#waiting.size > 0 || this.#isAny) {
       const payloads = this.#isAny ? [this.#payload([])] : this.#payloads([...this.#waiting]);
       this.#waiting = new Set();

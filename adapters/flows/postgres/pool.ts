@@ -17,11 +17,17 @@ const giveBack = async (client: PoolClient, failed: unknown): Promise<void> => {
   }
 };
 
+/** Milliseconds in which a connection must end by itself. */
+const CLOSE_MS = 2000;
+
 export class Connections {
   readonly #pool: Pool;
+  readonly #open = new Set<Connection>();
 
   constructor(pool: Pool) {
     this.#pool = pool;
+    pool.on("connect", (client) => void this.#open.add(client));
+    pool.on("remove", (client) => void this.#open.delete(client));
   }
 
   /** `work` ends its transaction. What it throws undoes that. Rejects also when there is no connection. */
@@ -47,8 +53,13 @@ export class Connections {
     });
   }
 
-  close(): Promise<void> {
-    return this.#pool.end();
+  /** Ends all connections; those on which nothing comes back are cut. */
+  async close(): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const client of this.#open) client.connection?.stream?.destroy?.();
+    }, CLOSE_MS);
+    await this.#pool.end();
+    clearTimeout(cut);
   }
 }
 

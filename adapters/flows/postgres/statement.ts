@@ -12,8 +12,9 @@ export const statement = (text: string, ...values: Statement["values"]): Stateme
 /** What a statement gave. `count`: rows that it has read or changed. */
 export type Answered = { readonly rows: readonly Row[]; readonly count: number; readonly command: string };
 
-/** The part of a connection that is used here. */
+/** The part of a connection that is used here. What is written to its stream while that is corked leaves in one piece. */
 export type Connection = {
+  readonly connection?: { readonly stream?: { cork?(): void; uncork?(): void; destroy?(): unknown } };
   query(config: QueryConfig): Promise<{
     readonly rows: readonly Row[];
     readonly rowCount: number | null;
@@ -34,9 +35,12 @@ const bound = (value: Value | readonly string[]): Value | string[] =>
 
 /** One round trip. Rejects with the first error; what comes after it in the same transaction was not done. */
 export const send = async (connection: Connection, statements: readonly Statement[]): Promise<readonly Answered[]> => {
+  const stream = connection.connection?.stream;
+  stream?.cork?.();
   const sent = statements.map(({ text, values }) =>
     connection.query({ name: nameOf(text), text, values: values.map(bound) }),
   );
+  stream?.uncork?.();
   const settled = await Promise.allSettled(sent);
   return settled.map((one) => {
     if (one.status === "rejected") throw one.reason;

@@ -139,6 +139,13 @@ export class PostgresServer {
     return `postgres://${role}@127.0.0.1:${String(this.port)}/${database}`;
   }
 
+  /** A connection of the product's role. */
+  async client(url: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: url.replace("@", `:${PASSWORD}@`) });
+    await client.connect();
+    return client;
+  }
+
   get pid(): number {
     return this.#child?.pid ?? 0;
   }
