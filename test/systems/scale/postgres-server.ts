@@ -94,6 +94,8 @@ export class PostgresServer {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child = child;
+    // a test that ends before it has stopped the server leaves none behind
+    process.once("exit", () => child.kill("SIGKILL"));
     child.stderr.on("data", (text: Buffer) => void this.log.push(text.toString()));
     const latest = performance.now() + 30_000;
     for (;;) {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Delivery, FlowAction } from "../../../core/index.ts";
 import { askAs, deliverAs, type Plain } from "../../../adapters/conformance/transcript.ts";
 import { openPostgresFlows, type PostgresFlows, type PostgresOptions } from "../../../adapters/flows/postgres/index.ts";
+import { until } from "../standalone/harness.ts";
 import { CountingProxy } from "./postgres-proxy.ts";
 import { PASSWORD, PostgresServer } from "./postgres-server.ts";
 
@@ -196,7 +197,7 @@ test("PG-7: what nobody tells of is found by a look within about a second", asyn
   const before = told;
   await server.sql("UPDATE openclaw_webhooks.flows SET revision = 7", url.slice(url.lastIndexOf("/") + 1));
   const from = performance.now();
-  while (told === before) await delay(10);
+  await until(() => told > before);
   assert.ok(performance.now() - from < 2000);
   assert.equal((await askAs(here, OWNER)({ action: "get_flow", flowId })).flow?.["revision"], 7);
   unwatch();
