@@ -11,6 +11,7 @@ export class DatabaseClock {
     this.#monotonic = performance.now();
   }
 
+  //= PG-9
   /** Milliseconds since the epoch. */
   now(): number {
     return Math.trunc(this.#database + performance.now() - this.#monotonic);

@@ -21,7 +21,7 @@ export class Health {
     this.#connections = connections;
   }
 
-  //= PG-9
+  //= PG-3
   /** False too when it does not answer within two seconds. */
   isReady(): Promise<boolean> {
     if (this.#asked !== undefined && performance.now() < this.#freshUntil) return this.#asked;

@@ -182,7 +182,7 @@ test(`PG-1, PG-2: ${String(REPLICA_KILLS)} kills of a replica under load lose no
   await Promise.all(replicas.map((replica) => replica.end("SIGTERM")));
 });
 
-test(`PG-2, PG-9: ${String(POSTGRES_KILLS)} kills of PostgreSQL under load lose no acknowledged write, and no replica needs a restart`, async (t) => {
+test(`PG-2, PG-3: ${String(POSTGRES_KILLS)} kills of PostgreSQL under load lose no acknowledged write, and no replica needs a restart`, async (t) => {
   const url = await postgres.database();
   const replicas = await Promise.all([start(url), start(url), start(url)]);
   const load = newLoad();
@@ -220,7 +220,7 @@ test(`PG-2, PG-9: ${String(POSTGRES_KILLS)} kills of PostgreSQL under load lose 
   await Promise.all(replicas.map((replica) => replica.end("SIGTERM")));
 });
 
-test("PG-9: while PostgreSQL takes no writes, writes get 503, reads their answer, and /readyz 503", async () => {
+test("PG-3: while PostgreSQL takes no writes, writes get 503, reads their answer, and /readyz 503", async () => {
   const url = await postgres.database();
   const name = url.slice(url.lastIndexOf("/") + 1);
   const replica = await start(url);
