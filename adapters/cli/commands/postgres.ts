@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { own, printable } from "../../../core/index.ts";
 import { addressOf } from "../../flows/postgres/address.ts";
-import type { PostgresFault, PostgresFlows, PostgresOptions } from "../../flows/postgres/index.ts";
+import type { PostgresFault, PostgresFlows, PostgresOptions } from "../../flows/postgres/postgres-flows.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readSecret } from "./call-secret.ts";
@@ -106,7 +106,7 @@ type Opener = (url: string, options: PostgresOptions) => Promise<Result<Postgres
 /** The package is loaded only here, because most servers do without. */
 const loadOpener = async (): Promise<Result<Opener, CliFault>> => {
   try {
-    return ok((await import("../../flows/postgres/index.ts")).openPostgresFlows);
+    return ok((await import("../../flows/postgres/postgres-flows.ts")).openPostgresFlows);
   } catch (error) {
     return err(fault(own(error, "code") === "ERR_MODULE_NOT_FOUND" ? NO_PACKAGE : printable(String(error), SENTENCE)));
   }

@@ -6,6 +6,7 @@ import type { Address } from "./address.ts";
 import type { Listener } from "./notices.ts";
 import { CHANNEL } from "./notices.ts";
 import { fromColumn } from "./text.ts";
+import { UnfitServer } from "./unfit-server.ts";
 
 /** Milliseconds to connect, for a statement, for a lock, and for which a transaction may be left open between two statements. */
 const CONNECT_MS = 5000;
@@ -20,17 +21,6 @@ const IDLE_MS = 60_000;
 
 /** The least version, as `server_version_num` has it. */
 const LEAST_VERSION = 140_000;
-
-/** Why a server is not used. */
-export class UnfitServer extends Error {
-  override readonly name = "UnfitServer";
-  readonly reason: "standby" | "old" | "encoding";
-
-  constructor(reason: UnfitServer["reason"], message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}
 
 const FITNESS = `SELECT pg_is_in_recovery() AS is_standby, current_setting('server_version_num') AS version,
   current_setting('server_encoding') AS encoding`;
