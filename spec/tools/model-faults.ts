@@ -842,7 +842,7 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   ),
   fault("postgres", "undoneInv", `if (stage == "open") "failed" else "unknown"`, `"failed"`),
   // a commit that is answered before it is done; two owners' rows; a flow that two sweeps have
-  fault("postgres", "keptInv", "rows' = if (isDone) written(", "rows' = if (isDone and isHeard) written("),
+  fault("postgres", "keptInv", `else if (isDone) one.decision.code else "failed"`, "else one.decision.code"),
   fault("postgres", "wallInv", `owner == "" or rows.get(id).owner == owner`, `owner != "z"`),
   fault("postgres", "sweptOnceInv", "rows.get(id).isDue and rows.get(id).ends == 0 and", "rows.get(id).isDue and"),
   fault("postgres", "readyInv", "isFit(server) and not(server.isReadOnly)", "isFit(server)"),
