@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { AUTHORITY, GOOD, KEY } from "../../support/certificates.ts";
 import { remove, runCli, Standalone, tempFolder, until } from "../standalone/harness.ts";
 import { PASSWORD, PostgresServer } from "./postgres-server.ts";
 
@@ -289,4 +290,31 @@ test("PG-8: a password comes from a private file, and a superuser is warned of",
   await replica.says("may pass row-level security");
   flowIn(await send(replica, { action: "create_flow", goal: "By file" }));
   assert.equal(await replica.end("SIGTERM"), 0);
+});
+
+test("PG-8: over TLS the server's certificate is verified as sslmode says", async () => {
+  const authority = join(folder, "authority.pem");
+  writeFileSync(authority, AUTHORITY);
+  const url = await postgres.database();
+  await postgres.kill();
+  postgres.useTls(GOOD, KEY);
+  await postgres.run();
+  const refused = async (db: string): Promise<string> =>
+    (await runCli(["serve", "--port", "0", "--config", config, "--db", db], ENV)).error;
+  assert.match(await refused(`${url}?sslmode=verify-full`), /authority that is not known here.*sslrootcert/u);
+  const byName = `${url.replace("127.0.0.1", "localhost")}?sslrootcert=${authority}`;
+  assert.match(await refused(`${byName}&sslmode=verify-full`), /certificate for another name/u);
+  for (const db of [
+    `${url}?sslmode=verify-full&sslrootcert=${authority}`,
+    `${byName}&sslmode=verify-ca`,
+    `${url}?sslmode=require`,
+  ]) {
+    const replica = await start(db);
+    flowIn(await send(replica, { action: "create_flow", goal: "Encrypted" }));
+    const sessions = await postgres.sql(
+      "SELECT bool_and(ssl) AS n FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'webhooks'",
+    );
+    assert.deepEqual(sessions, [{ n: true }]);
+    assert.equal(await replica.end("SIGTERM"), 0);
+  }
 });

@@ -51,7 +51,7 @@ export class PostgresServer {
   readonly #folder: string;
   readonly #bin: string;
   readonly #user: User;
-  readonly #settings: readonly string[];
+  #settings: readonly string[];
   #child: ChildProcess | undefined;
   #databases = 0;
   readonly log: string[] = [];
@@ -79,6 +79,16 @@ export class PostgresServer {
     await server.run();
     await server.sql(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD}'`);
     return server;
+  }
+
+  /** From the next start on it takes TLS too, with a certificate and its key, PEM. */
+  useTls(cert: string, key: string): void {
+    const [certFile, keyFile] = [join(this.#folder, "server.crt"), join(this.#folder, "server.key")];
+    writeFileSync(certFile, cert);
+    writeFileSync(keyFile, key, { mode: 0o600 });
+    const { uid, gid } = this.#user;
+    if (uid !== undefined && gid !== undefined) for (const file of [certFile, keyFile]) chownSync(file, uid, gid);
+    this.#settings = [...this.#settings, "ssl=on", `ssl_cert_file=${certFile}`, `ssl_key_file=${keyFile}`];
   }
 
   /** Starts the processes; resolves once it takes commands. */
