@@ -57,6 +57,7 @@ export class Notices {
   #timer: NodeJS.Timeout | undefined;
   #listener: Promise<Listener | undefined> | undefined;
   #snapshot: string | undefined;
+  #isLooking = false;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
@@ -77,7 +78,7 @@ export class Notices {
     clearInterval(this.#timer);
     this.#changes = isWanted ? changes : undefined;
     this.#snapshot = undefined;
-    this.#timer = isWanted ? setInterval(() => void this.#look(), LOOK_MS) : undefined;
+    this.#timer = isWanted ? setInterval(() => void this.#look(), LOOK_MS).unref() : undefined;
     if (isWanted) return void this.#look();
     void this.#listener?.then((listener) => listener?.end());
     this.#listener = undefined;
@@ -131,28 +132,35 @@ export class Notices {
   /** Once a second: whether anything was written since, and whether the connection that listens is there. */
   async #look(): Promise<void> {
     this.#listener ??= this.#listen();
+    if (this.#isLooking) return;
+    this.#isLooking = true;
     const seen = this.#snapshot;
     const found = await this.#options.connections.run([BEGIN], [SNAPSHOT]).catch(() => undefined);
+    this.#isLooking = false;
     const snapshot = String(found?.[0]?.rows[0]?.["snapshot"]);
     this.#snapshot = snapshot;
     // a database that cannot be asked is noticed each time, so that those who wait learn of it from the store
     if (found === undefined || (seen !== undefined && snapshot !== seen)) this.#changes?.tellAll();
   }
 
-  async #listen(): Promise<Listener | undefined> {
-    try {
-      const listener = await this.#options.listen(
-        (payload) => this.#told(payload),
+  /** Resolves to undefined when it cannot listen; then the next look tries again, as after a connection that has ended. */
+  #listen(): Promise<Listener | undefined> {
+    const forget = (): void => {
+      if (this.#listener === listening) this.#listener = undefined;
+    };
+    const listening: Promise<Listener | undefined> = this.#options
+      .listen((payload) => this.#told(payload), forget)
+      .then(
+        (listener) => {
+          // what has changed before it listened was told to nobody here
+          this.#changes?.tellAll();
+          return listener;
+        },
         () => {
-          this.#listener = undefined;
+          forget();
+          return undefined;
         },
       );
-      // what has changed before it listened was told to nobody here
-      this.#changes?.tellAll();
-      return listener;
-    } catch {
-      this.#listener = undefined;
-      return undefined;
-    }
+    return listening;
   }
 }

@@ -65,7 +65,10 @@ export class Connections {
 
 export const COMMIT = statement("COMMIT");
 
+/** SQLSTATE's word for a transaction that was undone. */
+const UNDONE = { code: "40000" };
+
 /** PostgreSQL answers the COMMIT of a transaction that has failed with ROLLBACK. */
 export const committed = (last: Answered | undefined): void => {
-  if (last?.command !== "COMMIT") throw new Error("PostgreSQL has undone the transaction");
+  if (last?.command !== "COMMIT") throw Object.assign(new Error("PostgreSQL has undone the transaction"), UNDONE);
 };

@@ -16,7 +16,7 @@ after(async () => {
 });
 
 const opened = async (url: string): Promise<PostgresFlows> => {
-  const flows = (await openPostgresFlows(url, { password: PASSWORD, connections: 8 }))._unsafeUnwrap();
+  const flows = (await openPostgresFlows(url, { password: PASSWORD, connections: 2 }))._unsafeUnwrap();
   open.push(flows);
   return flows;
 };
@@ -35,4 +35,25 @@ describe("STORE-1, STORE-5, PG-1, PG-2, TASK-1: one replica", () => {
     sweep,
     runs: 40,
   });
+});
+
+describe("PG-1, PG-5: three replicas that take turns with the commands", () => {
+  let url = "";
+  before(async () => {
+    url = await server.database();
+  });
+  const alternating = async (): Promise<FlowStore> => {
+    const replicas = await Promise.all([opened(url), opened(url), opened(url)]);
+    let turn = 0;
+    const next = (): PostgresFlows | undefined => replicas[(turn += 1) % replicas.length];
+    return {
+      takesDeliveries: true,
+      execute: (...command) => {
+        const replica = next();
+        if (replica === undefined) throw new Error("no replica");
+        return replica.execute(...command);
+      },
+    };
+  };
+  flowStoreSuite(test, { open: alternating, runs: 20, writers: 12 });
 });
