@@ -243,6 +243,25 @@ test("PG-3: while PostgreSQL takes no writes, writes get 503, reads their answer
   assert.equal(await replica.end("SIGTERM"), 0);
 });
 
+test("PG-3: a standby is neither read nor written, and used once it is the primary", async () => {
+  const url = await postgres.database();
+  const replica = await start(url);
+  const { flowId } = flowIn(await send(replica, { action: "create_flow", goal: "Before" }));
+  await postgres.kill();
+  postgres.becomeStandby();
+  await postgres.run();
+  await until(async () => (await fetch(`${replica.base}/readyz`)).status === 503);
+  assert.equal((await send(replica, { action: "get_flow", flowId })).status, 503);
+  await replica.says("only a primary is used");
+  const { status, error } = await runCli(["serve", "--port", "0", "--config", config, "--db", url], ENV);
+  assert.equal(status, 1);
+  assert.match(error, /is a standby, and only a primary is used/u);
+  await postgres.sql("SELECT pg_promote()");
+  await until(async () => (await fetch(`${replica.base}/readyz`)).status === 200);
+  assert.equal(flowIn(await send(replica, { action: "get_flow", flowId })).flowId, flowId);
+  assert.equal(await replica.end("SIGTERM"), 0);
+});
+
 test("PG-7: a caller that waits at one replica gets its answer when the flow changes at another one", async () => {
   const url = await postgres.database();
   const [here, there] = await Promise.all([start(url), start(url)]);

@@ -91,6 +91,11 @@ export class PostgresServer {
     this.#settings = [...this.#settings, "ssl=on", `ssl_cert_file=${certFile}`, `ssl_key_file=${keyFile}`];
   }
 
+  /** From the next start on it is a standby that waits for its primary, until `SELECT pg_promote()`. */
+  becomeStandby(): void {
+    writeFileSync(join(this.#folder, "data", "standby.signal"), "");
+  }
+
   /** Starts the processes; resolves once it takes commands. */
   async run(): Promise<void> {
     const words = [
