@@ -975,7 +975,11 @@ export const BUGS: readonly Bug[] = [
     name: "an update that does not look at the revision",
     clause: "PG-1",
     code: [
-      { file: "adapters/flows/postgres/tables.ts", was: "flow_id = $1 AND revision = $2", becomes: "flow_id = $1" },
+      {
+        file: "adapters/flows/postgres/tables.ts",
+        was: "flow_id = $1 AND revision = $2",
+        becomes: "flow_id = $1 AND $2::bigint IS NOT NULL",
+      },
       { file: "adapters/flows/postgres/tables.ts", was: "FOR NO KEY UPDATE OF flows", becomes: "" },
     ],
     model: {

@@ -34,6 +34,7 @@ export class CountingProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isHeld = false;
+  #unanswered = Number.POSITIVE_INFINITY;
   trips = 0;
   bytes = 0;
 
@@ -58,7 +59,7 @@ export class CountingProxy {
       target.on("data", (chunk: Buffer) => {
         for (const type of answers.add(chunk)) if (type === READY && waiting > 0) waiting -= 1;
         this.bytes += chunk.length;
-        client.write(chunk);
+        if (this.trips < this.#unanswered) client.write(chunk);
       });
       if (this.#isHeld) for (const socket of [client, target]) socket.pause();
       client.on("close", () => target.destroy());
@@ -84,6 +85,11 @@ export class CountingProxy {
     return { trips: this.trips - trips, bytes: this.bytes - bytes };
   }
 
+  /** Nothing is answered to the request that begins the round trip of this number from now on, and to those after it, until `cut`. */
+  loseAnswers(trip: number): void {
+    this.#unanswered = this.trips + trip;
+  }
+
   /** From now on nothing passes, until `cut`. */
   hold(): void {
     this.#isHeld = true;
@@ -93,6 +99,7 @@ export class CountingProxy {
   /** Ends all connections; new ones pass. */
   cut(): void {
     this.#isHeld = false;
+    this.#unanswered = Number.POSITIVE_INFINITY;
     for (const socket of this.#sockets) socket.destroy();
   }
 
