@@ -19,7 +19,7 @@ import { type ListenFault, type RunningServer, type ServerOptions, startServer }
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { type AdminOptions, adminToken } from "./admin.ts";
-import type { AuditOptions } from "./audit.ts";
+import { type AuditOptions, checkAudit } from "./audit.ts";
 import { shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog } from "../log.ts";
@@ -166,7 +166,7 @@ const runServer = async (
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
   const { logger, log, onError } = logs;
-  for (const line of [...broken, ...advice]) logger.warn(line);
+  for (const { line } of [...broken, ...advice]) logger.warn(line);
   const { host, port, keepAlive } = options;
   let listener: NodeListener;
   const early = await openServer(place, options, io.env, (error) =>
@@ -187,7 +187,7 @@ const runServer = async (
     isReady,
     active,
     store: { countOpen: (owners) => store?.flows.countOpen?.(owners) ?? [] },
-    untold: () => callbacks?.problems() ?? [],
+    callbacks: () => callbacks,
     onError,
   });
   if (operated.isErr()) {
@@ -272,6 +272,8 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   const served = await readServed(options, demo.server, io.env);
   if (served.isErr()) return err(served.error);
   if (served.value.idle !== undefined) return err(fault(served.value.idle));
+  const audit = checkAudit(options, served.value.config.audit);
+  if (audit.isErr()) return err(audit.error);
   const place = placeOf(options, io.env);
   if (place.isErr()) return err(place.error);
   const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);

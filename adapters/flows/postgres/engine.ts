@@ -15,7 +15,7 @@ import type { Places } from "./places.ts";
 import { committed, COMMIT, type Connections, ROLLBACK } from "./pool.ts";
 import { OWNER_SETTING, UPKEEP_SETTING } from "./schema.ts";
 import { type Answered, type Connection, send, type Statement, statement } from "./statement.ts";
-import { COUNT_OPEN, readingOf, writing } from "./tables.ts";
+import { COUNT_OPEN, askingOf, writing } from "./tables.ts";
 import type { Upkeep } from "./upkeep.ts";
 
 /** Each statement sees what was committed before it, such as what a lock was waited for. */
@@ -85,7 +85,7 @@ export class PostgresEngine implements FlowEngine {
 
   async #read<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Promise<Result<T, StoreFault>> {
     try {
-      const { statements, storedOf } = readingOf(needs, this.#parts.places);
+      const { statements, storedOf } = askingOf(needs, this.#parts.places);
       const answers = await this.#parts.connections.run([BEGIN_READ, scopeTo(ownerOf(needs))], statements);
       return ok(decide(storedOf(answers)));
     } catch (error) {
@@ -131,7 +131,7 @@ export class PostgresEngine implements FlowEngine {
 
   /** Locks, then loads: what is found stays so until the end of the transaction. */
   async #begin(connection: Connection, needs: Needs): Promise<Stored> {
-    const { statements, storedOf } = readingOf(needs, this.#parts.places);
+    const { statements, storedOf } = askingOf(needs, this.#parts.places);
     const before = [BEGIN, scopeTo(ownerOf(needs)), ...locksOf(needs)];
     const answers = await send(connection, [...before, ...statements]);
     this.#setClock(answers[1]);

@@ -1,6 +1,6 @@
 // The rows of a list: their keys and weights first, so that no more rows are read than an answer may have.
 
-import { type ListLoad, MAX_LIST_BYTES, MOST_LISTED } from "../../../core/index.ts";
+import { type ListFilter, type ListLoad, MAX_LIST_BYTES, MOST_LISTED } from "../../../core/index.ts";
 import { cutList, type Listed, TOO_LARGE } from "../engine.ts";
 import { numberIn, type Row, type Value } from "../rows.ts";
 import type { Places } from "./places.ts";
@@ -35,7 +35,24 @@ const WANTED = {
   },
 } as const;
 
-//= LIST-1, LIST-4
+/** Whether an index has the flows in the order of the list, so that reading ends with it. */
+const isInOrder = ({ status, controllerId, updatedAfter }: ListFilter): boolean =>
+  updatedAfter === undefined && (status === undefined || controllerId === undefined);
+
+/**
+ * Keys of the newest flows. Where no index has them in order all keys that the filters let through are found first: else PostgreSQL
+ * may read the list until enough of them have come, which is all of it where there are few.
+ */
+const keysOf = (filter: ListFilter, where: string, most: string): string => {
+  const found = `SELECT made, weight FROM ${FLOWS} WHERE ${where}`;
+  const newest = `ORDER BY made DESC LIMIT ${most}`;
+  return isInOrder(filter)
+    ? `keys AS MATERIALIZED (${found} ${newest})`
+    : `found AS MATERIALIZED (${found}), keys AS MATERIALIZED (SELECT made, weight FROM found ${newest})`;
+};
+
+//= LIST-1, LIST-2, LIST-4
+/** Rows are looked up by their keys, and no more of them than the answer can have. */
 export const listStatement = (load: ListLoad, places: Places): Statement => {
   const parts: string[] = [];
   const values: Value[] = [];
@@ -43,13 +60,12 @@ export const listStatement = (load: ListLoad, places: Places): Statement => {
     const value = valueOf(load, places);
     if (value !== undefined) parts.push(part(`$${String(values.push(value))}`));
   }
-  const most = values.push((load.limit ?? MOST_LISTED) + 1);
+  const most = `$${String(values.push((load.limit ?? MOST_LISTED) + 1))}`;
   const wanted = WANTED[load.limit === undefined ? "whole" : "page"];
-  const text = `WITH keys AS MATERIALIZED (
-      SELECT made, weight FROM ${FLOWS} WHERE ${parts.join(" AND ")} ORDER BY made DESC LIMIT $${String(most)}),
+  const text = `WITH ${keysOf(load.filter, parts.join(" AND "), most)},
     weighed AS (SELECT made, weight, sum(weight) OVER (ORDER BY made DESC) AS upto, sum(weight) OVER () AS whole FROM keys)
     SELECT weighed.whole, flows.* FROM weighed
-    LEFT JOIN ${FLOWS} ON flows.owner = $1 AND flows.made = weighed.made AND ${wanted.rows}
+    LEFT JOIN LATERAL (SELECT * FROM ${FLOWS} WHERE owner = $1 AND made = weighed.made AND ${wanted.rows} LIMIT 1) AS flows ON true
     WHERE ${wanted.keys} ORDER BY weighed.made DESC`;
   return statement(text, ...values);
 };
@@ -65,5 +81,6 @@ export const listedOf = ({ owner, limit }: ListLoad, rows: readonly Row[], place
   const isTooLarge = limit === undefined && first !== undefined && numberIn(first, "whole") > MAX_LIST_BYTES;
   if (isTooLarge) return TOO_LARGE;
   const { rows: listed, page } = cutList(rows, limit, MEASURE);
-  return { rows: listed, page: page.more ? { ...page, last: places.shown(owner, page.last) } : page };
+  // no cursor of a whole list is shown
+  return { rows: listed, page: { ...page, places: limit === undefined ? [] : places.shown(owner, page.places) } };
 };

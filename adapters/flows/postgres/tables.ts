@@ -1,8 +1,7 @@
 // The rows of flows in PostgreSQL as one transaction loads and saves them: which statements, and what their answers mean.
 
 import {
-  type FlowRecord,
-  LEAST_FLOW_BYTES,
+  flowWeight,
   type Load,
   MAX_RECORDS,
   type Needs,
@@ -11,6 +10,7 @@ import {
   type Write,
 } from "../../../core/index.ts";
 import { changing, CHANGING, flowOf, lasting, LASTING, numberIn, recordOf, type Row, taskOf, textIn } from "../rows.ts";
+import { loadBy, type Reading } from "../engine.ts";
 import { putEvent } from "./event-rows.ts";
 import { listedOf, listStatement } from "./list-rows.ts";
 import { nameOf } from "./locks.ts";
@@ -84,14 +84,6 @@ export const dropExpired = (now: number): Statement =>
     now - RECORD_MS,
   );
 
-/** At most as many bytes as the flow has in an answer. */
-const weightOf = (flow: FlowRecord): number =>
-  [flow.goal, flow.stateJson, flow.waitJson].reduce<number>(
-    (weight, part) =>
-      weight + (part === undefined ? 0 : (typeof part === "string" ? part : JSON.stringify(part)).length),
-    LEAST_FLOW_BYTES,
-  );
-
 /** The statements of one lookup, whose rows are joined; `isWrite`: no other transaction may change what is found. */
 const loading = (load: Load, isWrite: boolean, places: Places): readonly Statement[] => {
   const locked = (text: string): string => (isWrite ? `${text} ${LOCKED}` : text);
@@ -109,72 +101,73 @@ const loading = (load: Load, isWrite: boolean, places: Places): readonly Stateme
   }
 };
 
-const tasksOf = (load: Load): Statement | undefined => {
-  if (load.kind === "flow") return statement(TASKS_OF, load.flowId, load.owner);
-  return load.kind === "bound" ? statement(TASKS_OF_BOUND, nameOf(load), load.owner) : undefined;
+const loadingTasks = (load: Load): readonly Statement[] => {
+  if (load.kind === "flow") return [statement(TASKS_OF, load.flowId, load.owner)];
+  return load.kind === "bound" ? [statement(TASKS_OF_BOUND, nameOf(load), load.owner)] : [];
 };
 
-/** What a transaction reads, and how its answers become what the core is given. */
-export type Reading = {
+/** What a transaction asks for, and how the answers become what the core is given. */
+export type Asking = {
   readonly statements: readonly Statement[];
   readonly storedOf: (answers: readonly Answered[]) => Stored;
 };
 
-/** Takes answers in the order of their statements. */
-const taking = (answers: readonly Answered[]): ((count: number) => readonly Row[]) => {
-  let at = 0;
-  return (count) => answers.slice(at, (at += count)).flatMap(({ rows }) => rows);
-};
+/** The rows that each question has got; a question is told apart by what it is about. */
+type Got = ReadonlyMap<object, readonly Row[]>;
 
-const flowsOf = (load: Load, rows: readonly Row[], places: Places): Stored => {
-  if (load.kind === "all") {
-    const { rows: listed, page } = listedOf(load, rows, places);
-    return { flows: listed.map(flowOf), tasks: [], page };
-  }
-  const found = load.kind === "due" ? rows.slice(0, load.limit) : rows;
-  const stored = { flows: found.map(flowOf), tasks: [] };
-  return load.kind === "due" ? { ...stored, owners: found.map((row) => textIn(row, "owner")) } : stored;
-};
-
-const NOTHING: Stored = { flows: [], tasks: [] };
-
-/** All lookups are sent at once; the first one that finds a flow counts. */
-export const readingOf = ({ load, tasks, writes, saved, open }: Needs, places: Places): Reading => {
-  const lookups = load.map((one) => ({
-    load: one,
-    statements: loading(one, writes, places),
-    tasks: tasks ? tasksOf(one) : undefined,
-  }));
-  const further = [
-    ...(saved === undefined ? [] : [statement(SAVED, nameOf(saved), saved.owner)]),
-    ...(open === undefined ? [] : [statement(OPEN, open.owner, open.most)]),
-  ];
-  const storedOf = (answers: readonly Answered[]): Stored => {
-    const take = taking(answers);
-    const found = lookups.map((one) => {
-      const stored = flowsOf(one.load, take(one.statements.length), places);
-      return one.tasks === undefined ? stored : { ...stored, tasks: take(1).map(taskOf) };
-    });
-    const stored = found.find(({ flows, page }) => flows.length > 0 || page !== undefined) ?? NOTHING;
-    return {
-      ...stored,
-      ...(saved === undefined ? {} : { saved: take(1).map(recordOf)[0] }),
-      ...(open === undefined ? {} : { open: take(1).map((row) => numberIn(row, "flows"))[0] }),
-    };
+/** What the rows of all lookups say, as if they were looked for one after the other. */
+const readingOf = (got: Got, tasks: Got, places: Places): Reading<Row> => {
+  const rowsOf = (about: object): readonly Row[] => got.get(about) ?? [];
+  return {
+    find: (load) => (load.kind === "due" ? rowsOf(load).slice(0, load.limit) : rowsOf(load)),
+    list: (load) => listedOf(load, rowsOf(load), places),
+    flowOf,
+    ownerOf: (row) => textIn(row, "owner"),
+    tasksOf: (flowId) => {
+      const [load] = [...got].find(([, rows]) => rows.some((row) => row["flow_id"] === flowId)) ?? [];
+      return (load === undefined ? [] : (tasks.get(load) ?? [])).map(taskOf);
+    },
+    recordOf: (name) => rowsOf(name).map(recordOf)[0],
+    openOf: (wanted) => rowsOf(wanted).reduce((sum, row) => sum + numberIn(row, "flows"), 0),
   };
-  const statements = lookups.flatMap((one) => [...one.statements, ...(one.tasks === undefined ? [] : [one.tasks])]);
-  return { statements: [...statements, ...further], storedOf };
+};
+
+type Question = { readonly about: object; readonly statements: readonly Statement[] };
+
+/** All questions are asked at once; the first lookup that finds a flow counts. */
+export const askingOf = (needs: Needs, places: Places): Asking => {
+  const { load, saved, open } = needs;
+  const questions: readonly Question[] = [
+    ...load.map((about) => ({ about, statements: loading(about, needs.writes, places) })),
+    ...(saved === undefined ? [] : [{ about: saved, statements: [statement(SAVED, nameOf(saved), saved.owner)] }]),
+    ...(open === undefined ? [] : [{ about: open, statements: [statement(OPEN, open.owner, open.most)] }]),
+  ];
+  const ofTasks: readonly Question[] = needs.tasks
+    ? load.map((about) => ({ about, statements: loadingTasks(about) }))
+    : [];
+  const statementsOf = (some: readonly Question[]): readonly Statement[] =>
+    some.flatMap(({ statements }) => statements);
+  const storedOf = (answers: readonly Answered[]): Stored => {
+    let at = 0;
+    const take = ({ about, statements }: Question): readonly [object, readonly Row[]] => [
+      about,
+      answers.slice(at, (at += statements.length)).flatMap(({ rows }) => rows),
+    ];
+    const got = new Map(questions.map(take));
+    return loadBy(needs, readingOf(got, new Map(ofTasks.map(take)), places));
+  };
+  return { statements: [...statementsOf(questions), ...statementsOf(ofTasks)], storedOf };
 };
 
 /** The statement that makes a write. `before`: what the transaction has found. */
 export const writing = (write: Write, before: Stored): Statement => {
   switch (write.kind) {
     case "insert_flow":
-      return statement(INSERT, ...lasting(write.owner, write.flow), ...changing(write.flow), weightOf(write.flow));
+      return statement(INSERT, ...lasting(write.owner, write.flow), ...changing(write.flow), flowWeight(write.flow));
     case "update_flow": {
       const { flow } = write;
       const found = before.flows.find(({ flowId }) => flowId === flow.flowId);
-      return statement(UPDATE, flow.flowId, found?.revision ?? -1, ...changing(flow), weightOf(flow));
+      return statement(UPDATE, flow.flowId, found?.revision ?? -1, ...changing(flow), flowWeight(flow));
     }
     case "remove_flow":
       return statement(REMOVE, write.flowId);
