@@ -1,7 +1,7 @@
 // What many flows cost PostgreSQL: bytes, and the time of each kind of read and write. `npx tsx test/bench/postgres.ts [flows]`;
 // the server is one of its own from the system's packages.
 
-import { askAs } from "../../adapters/conformance/transcript.ts";
+import { askAs, deliverAs } from "../../adapters/conformance/transcript.ts";
 import { openPostgresFlows } from "../../adapters/flows/postgres/index.ts";
 import type { FlowAction } from "../../core/index.ts";
 import { PASSWORD, PostgresServer } from "../systems/scale/postgres-server.ts";
@@ -9,6 +9,8 @@ import { PASSWORD, PostgresServer } from "../systems/scale/postgres-server.ts";
 const FLOWS = Number(process.argv[2] ?? 1_000_000);
 const OWNERS = 100;
 const ROUNDS = 200;
+/** Milliseconds for which creates are counted. */
+const QUOTA_MS = 1000;
 const OWNER = "agent:main:owner-7";
 
 /** One in ten is open; each has a state of about 500 bytes. */
@@ -78,6 +80,42 @@ for (const [kind, work] of [
   const from = performance.now();
   await work();
   console.log(`${kind}: ${(performance.now() - from).toFixed(1)} ms`);
+}
+
+/** Creates a second, and the median of their milliseconds, of callers who ask all the time for one session, within a quota or without. */
+const creating = async (callers: number, owner: string, quota: number | undefined): Promise<string> => {
+  const deliver = deliverAs(flows, owner);
+  const times: number[] = [];
+  const from = performance.now();
+  const call = async (): Promise<void> => {
+    while (performance.now() - from < QUOTA_MS) {
+      const asked = performance.now();
+      await deliver(
+        { action: "create_flow", goal: "g", controllerId: "c" },
+        { routeId: "r", once: undefined, bind: undefined, starts: false, quota },
+      );
+      times.push(performance.now() - asked);
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, call));
+  return `${((times.length * 1000) / QUOTA_MS).toFixed(0)} a second, ${median(times).toFixed(1)} ms`;
+};
+
+for (const open of [0, 100, 1000, 10_000]) {
+  for (const callers of [1, 10]) {
+    for (const quota of [undefined, 1_000_000]) {
+      const owner = `agent:main:quota-${crypto.randomUUID()}`;
+      const ask = askAs(flows, owner);
+      for (let made = 0; made < open; made += 50)
+        await Promise.all(
+          Array.from({ length: 50 }, () => ask({ action: "create_flow", goal: "g", controllerId: "c" })),
+        );
+      const kind = quota === undefined ? "without a quota" : "within one";
+      console.log(
+        `creates of ${String(callers)} callers for a session with ${String(open)} open flows, ${kind}: ${await creating(callers, owner, quota)}`,
+      );
+    }
+  }
 }
 await flows.close();
 await server.end();

@@ -187,6 +187,8 @@ const runServer = async (
     isReady,
     active,
     store: { countOpen: (owners) => store?.flows.countOpen?.(owners) ?? [] },
+    warning: () => store?.warning,
+    now: () => store?.now?.() ?? Date.now(),
     callbacks: () => callbacks,
     onError,
   });

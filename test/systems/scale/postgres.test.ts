@@ -45,7 +45,9 @@ const once = (key: string): Delivery => ({
   starts: false,
 });
 
-test("PG-1: a read takes one round trip, a write two, and a create that need not look one", async (t) => {
+const within = (quota: number): Delivery => ({ ...once(""), once: undefined, quota });
+
+test("PG-1, QUOTA-1: a read takes one round trip, a write two, with a quota too, and a create that need not look one", async (t) => {
   const proxy = await CountingProxy.to(server.port);
   const flows = await open(through(await server.database(), proxy), { connections: 1 });
   const ask = askAs(flows, OWNER);
@@ -55,6 +57,10 @@ test("PG-1: a read takes one round trip, a write two, and a create that need not
     const flowId = idOf(await ask(CREATE));
     await ask({ action: "set_waiting", flowId, expectedRevision: 0 });
     await deliver(CREATE, once(crypto.randomUUID()));
+    await deliver(CREATE, within(99));
+    await deliver({ action: "set_waiting", flowId, expectedRevision: 1 }, within(99));
+    await deliver(CREATE, { ...once(crypto.randomUUID()), quota: 99 });
+    await ask({ action: "list_flows", limit: 2, status: "waiting" });
     for (const action of ["list_flows", "find_latest_flow"] as const) await ask({ action });
     await ask({ action: "get_flow", flowId });
     await ask({ action: "resolve_flow", token: OWNER });
@@ -71,8 +77,15 @@ test("PG-1: a read takes one round trip, a write two, and a create that need not
     create_flow: [1, () => ask(CREATE)],
     "create_flow with a key": [2, () => deliver(CREATE, once("k"))],
     "a repeat of it": [2, () => deliver(CREATE, once("k"))],
+    "create_flow within a quota": [2, () => deliver(CREATE, within(99))],
+    "create_flow with a key within a quota": [2, () => deliver(CREATE, { ...once("q"), quota: 99 })],
+    "a create above the quota": [2, () => deliver(CREATE, within(1))],
     set_waiting: [2, flow({ action: "set_waiting", expectedRevision: 0 })],
     "a conflict": [2, flow({ action: "set_waiting", expectedRevision: 0 })],
+    "set_waiting within a quota": [
+      2,
+      () => deliver({ action: "set_waiting", flowId, expectedRevision: 1 }, within(99)),
+    ],
     run_task: [2, flow({ action: "run_task", runtime: "acp", task: "t" })],
     cancel_flow: [2, flow({ action: "cancel_flow" })],
     get_flow: [1, flow({ action: "get_flow" })],
@@ -80,6 +93,7 @@ test("PG-1: a read takes one round trip, a write two, and a create that need not
     find_latest_flow: [1, () => ask({ action: "find_latest_flow" })],
     resolve_flow: [1, () => ask({ action: "resolve_flow", token: OWNER })],
     list_flows: [1, () => ask({ action: "list_flows" })],
+    "a page of two flows of one status": [1, () => ask({ action: "list_flows", limit: 2, status: "waiting" })],
   };
   for (const [name, [most, work]] of Object.entries(measured)) {
     const { trips, bytes } = await proxy.during(work);
