@@ -1130,7 +1130,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/flows/postgres/clock.ts",
-        was: "this.#database + performance.now() - this.#monotonic",
+        was: "Math.floor(this.#monotonic() + this.#ahead)",
         becomes: "Date.now()",
       },
     ],

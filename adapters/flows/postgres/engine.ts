@@ -23,7 +23,7 @@ const BEGIN = statement("BEGIN ISOLATION LEVEL READ COMMITTED");
 /** One snapshot for all lookups. */
 const BEGIN_READ = statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 
-const NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+const NOW = "extract(epoch FROM clock_timestamp()) * 1000 AS now";
 
 //= PG-4
 /** From now to the end of the transaction only this owner's rows are there; without one, those of all. */
@@ -124,8 +124,10 @@ export class PostgresEngine implements FlowEngine {
     }
     const begin = isBlind ? [BEGIN, scopeTo(ownerOf(needs, writes))] : [];
     progress.isCommitting = true;
+    const asked = performance.now();
     const answers = await send(connection, [...begin, ...writes.map((write) => writing(write, stored)), COMMIT]);
     committed(answers.at(-1));
+    if (isBlind) this.#setClock(answers[1], asked);
     return decision;
   }
 
@@ -133,14 +135,16 @@ export class PostgresEngine implements FlowEngine {
   async #begin(connection: Connection, needs: Needs): Promise<Stored> {
     const { statements, storedOf } = askingOf(needs, this.#parts.places);
     const before = [BEGIN, scopeTo(ownerOf(needs)), ...locksOf(needs)];
+    const asked = performance.now();
     const answers = await send(connection, [...before, ...statements]);
-    this.#setClock(answers[1]);
+    this.#setClock(answers[1], asked);
     return storedOf(answers.slice(before.length));
   }
 
-  #setClock(answer: Answered | undefined): void {
+  /** `answer`: that to what begins a transaction; `asked`: when it was sent. */
+  #setClock(answer: Answered | undefined, asked: number): void {
     const [row] = answer?.rows ?? [];
-    if (row !== undefined) this.#parts.clock.set(numberIn(row, "now"));
+    if (row !== undefined) this.#parts.clock.set({ database: numberIn(row, "now"), asked });
   }
 
   /** After the commit: other replicas, and what has grown. */

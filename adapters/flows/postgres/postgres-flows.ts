@@ -51,7 +51,7 @@ export type PostgresFault = {
 const CONNECTIONS = 10;
 
 const ROLE = "SELECT rolsuper OR rolbypassrls AS is_free FROM pg_roles WHERE rolname = current_user";
-const NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+const NOW = "SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now";
 
 const NO_WALL =
   "the database role may pass row-level security, so only the queries keep sessions apart: use a role without SUPERUSER and BYPASSRLS";
@@ -59,7 +59,7 @@ const NO_WALL =
 type Prepared = {
   readonly isNew: boolean;
   readonly warning: string | undefined;
-  readonly now: number;
+  readonly clock: DatabaseClock;
   readonly key: string;
 };
 
@@ -70,19 +70,19 @@ const prepare = async (client: pg.Client): Promise<Result<Prepared, PostgresFaul
   const migrated = await migrate(client);
   if (migrated.isErr()) return err({ code: migrated.error });
   const [role] = (await client.query<{ is_free: boolean }>(ROLE)).rows;
+  const asked = performance.now();
   const [time] = (await client.query<{ now: number }>(NOW)).rows;
+  const clock = new DatabaseClock({ database: time?.now ?? Date.now(), asked });
   const warning = role?.is_free === true ? NO_WALL : undefined;
-  return ok({ isNew: migrated.value, warning, now: time?.now ?? Date.now(), key: await placesKey(client) });
+  return ok({ isNew: migrated.value, warning, clock, key: await placesKey(client) });
 };
 
 const faultOf = (error: unknown): PostgresFault =>
   error instanceof UnfitServer ? { code: error.reason, error } : { code: "unusable", error };
 
-const storeOn = (login: Login, { isNew, warning, now, key }: Prepared, options: PostgresOptions): PostgresFlows => {
+const storeOn = (login: Login, { isNew, warning, clock, key }: Prepared, options: PostgresOptions): PostgresFlows => {
   const { connections: most = CONNECTIONS, onError = () => undefined } = options;
   const connections = new Connections(openPool(login, most, onError));
-  const clock = new DatabaseClock();
-  clock.set(now);
   const notices = new Notices({ connections, listen: (told, lost) => listenOn(login, told, lost) });
   const upkeep = new Upkeep(connections);
   const engine = new PostgresEngine({ connections, clock, notices, upkeep, places: new Places(key) });

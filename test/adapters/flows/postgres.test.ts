@@ -89,11 +89,52 @@ test("PG-10: places come back from what cursors show, for each owner other ones,
 });
 
 test("PG-9: the clock is the database's, and goes on by this process's monotonic one", () => {
-  const clock = new DatabaseClock();
   const hourAhead = Date.now() + 3_600_000;
-  clock.set(hourAhead);
+  const clock = new DatabaseClock({ database: hourAhead, asked: performance.now() });
   expect(clock.now()).toBeGreaterThanOrEqual(hourAhead - 1);
   expect(clock.now()).toBeLessThan(hourAhead + 5000);
+});
+
+test("PG-9: an answer that was long on its way moves the clock no further back than the shortest way, and a clock that was put back is followed", () => {
+  const way = fc.record({ pause: fc.nat({ max: 5000 }), there: fc.nat({ max: 400 }), back: fc.nat({ max: 400 }) });
+  const ahead = fc.integer({ min: -(10 ** 9), max: 10 ** 9 });
+  fc.assert(
+    fc.property(
+      ahead,
+      fc.array(way, { minLength: 1 }),
+      fc.integer({ min: 5000, max: 10 ** 7 }),
+      (apart, ways, putBack) => {
+        let time = 1000;
+        let database = 2 * 10 ** 12 + apart;
+        const pass = (duration: number): void => {
+          time += duration;
+          database += duration;
+        };
+        const read = (there: number, back: number): { readonly database: number; readonly asked: number } => {
+          const asked = time;
+          pass(there);
+          const said = database;
+          pass(back);
+          return { database: said, asked };
+        };
+        const clock = new DatabaseClock(read(0, 400), () => time);
+        let shortest = 400;
+        for (const { pause, there, back } of ways) {
+          const before = clock.now();
+          pass(pause);
+          clock.set(read(there, back));
+          // the monotonic clock may run faster by a thousandth
+          shortest = Math.min(shortest + (pause + there + back) / 1000, back);
+          expect(clock.now()).toBeLessThanOrEqual(database);
+          expect(clock.now()).toBeGreaterThanOrEqual(Math.floor(database - shortest - 0.001));
+          expect(clock.now()).toBeGreaterThanOrEqual(before);
+        }
+        database -= putBack;
+        clock.set(read(3, 2));
+        expect(Math.abs(clock.now() - database)).toBeLessThanOrEqual(3);
+      },
+    ),
+  );
 });
 
 test("every text comes back from a column that can hold no NUL, and no two are the same there", () => {

@@ -11,8 +11,8 @@ import { remove, runCli, Standalone, tempFolder, until } from "../standalone/har
 import { PASSWORD, PostgresServer } from "./postgres-server.ts";
 
 const KEYS = Number(process.env["SCALE_KEYS"] ?? 1000);
-const REPLICA_KILLS = Number(process.env["REPLICA_KILLS"] ?? 10);
-const POSTGRES_KILLS = Number(process.env["POSTGRES_KILLS"] ?? 5);
+const REPLICA_KILLS = Number(process.env["REPLICA_KILLS"] ?? 6);
+const POSTGRES_KILLS = Number(process.env["POSTGRES_KILLS"] ?? 3);
 const WRITERS = 6;
 const SECRET = "replica-secret-0123456789";
 const ENV = { PGPASSWORD: PASSWORD };
