@@ -109,8 +109,12 @@ END $$;
 ${["flows", "tasks", "records", "bindings"].map(wall).join("")}
 `;
 
-/** What flows are counted by, and filtered by the time of their change, without reading their rows: these may be large. */
+/** What flows are counted, weighed and filtered by without reading their rows, which are large and far apart. */
 const COVERED = `
+DROP INDEX ${SCHEMA}.flows_of_owner;
+CREATE UNIQUE INDEX flows_of_owner ON ${SCHEMA}.flows (owner, made) INCLUDE (weight);
+DROP INDEX ${SCHEMA}.flows_of_status;
+CREATE INDEX flows_of_status ON ${SCHEMA}.flows (owner, status, made) INCLUDE (weight);
 DROP INDEX ${SCHEMA}.flows_open;
 CREATE INDEX flows_open ON ${SCHEMA}.flows (owner, made) INCLUDE (status, created_at) WHERE ended_at IS NULL;
 DROP INDEX ${SCHEMA}.flows_changed;
