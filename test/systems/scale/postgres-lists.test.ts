@@ -97,6 +97,7 @@ test("LIST-1, LIST-2: filters by whichever index give the flows of the whole lis
 });
 
 type Plan = {
+  readonly "Node Type": string;
   readonly "Index Name"?: string;
   readonly "Relation Name"?: string;
   readonly "Actual Rows": number;
@@ -106,12 +107,18 @@ type Plan = {
   readonly Plans?: readonly Plan[];
 };
 
+/** Where a plan reads the table, or an index of it. */
+const scansOf = (plan: Plan): readonly Plan[] => [
+  ...(plan["Relation Name"] === undefined ? [] : [plan]),
+  ...(plan.Plans ?? []).flatMap(scansOf),
+];
+
 /** Rows that a plan has looked at. */
-const readBy = (plan: Plan): number => {
-  const removed = (plan["Rows Removed by Filter"] ?? 0) + (plan["Rows Removed by Index Recheck"] ?? 0);
-  const own = plan["Relation Name"] === undefined ? 0 : (plan["Actual Rows"] + removed) * plan["Actual Loops"];
-  return (plan.Plans ?? []).reduce((sum, one) => sum + readBy(one), own);
-};
+const readBy = (plan: Plan): number =>
+  scansOf(plan).reduce((sum, scan) => {
+    const removed = (scan["Rows Removed by Filter"] ?? 0) + (scan["Rows Removed by Index Recheck"] ?? 0);
+    return sum + (scan["Actual Rows"] + removed) * scan["Actual Loops"];
+  }, 0);
 
 let prepared = 0;
 
@@ -155,9 +162,11 @@ test("LIST-2, QUOTA-1: whatever the filter, no more is read of many flows than a
   t.diagnostic(`at most ${String(most)} of 2,000 flows are read for a page of 10`);
   for (const mode of MODES) {
     const counting = { text: COUNT_OPEN, values: [`{"${OWNER}"}`] };
-    const { Plans: [scan] = [] } = await planOf(client, counting, mode);
-    assert.equal(scan?.["Index Name"], "flows_open", JSON.stringify(scan));
-    assert.equal((scan as { readonly "Node Type"?: string })["Node Type"], "Index Only Scan");
+    const scans = scansOf(await planOf(client, counting, mode));
+    assert.deepEqual(
+      scans.map((scan) => [scan["Node Type"], scan["Index Name"]]),
+      [["Index Only Scan", "flows_open"]],
+    );
   }
   await client.end();
 });
