@@ -96,13 +96,14 @@ export const run = (args: readonly string[], io: Io): Promise<number> => {
     .option("--public", "allow a --host that other machines can reach", false)
     .option(
       "--db <file>",
-      "SQLite file for the flows (default: in ~/.local/state/openclaw-webhooks), or postgres://USER@HOST/DATABASE",
+      "SQLite file for the flows, or postgres://USER@HOST/DATABASE (default: in ~/.local/state/openclaw-webhooks)",
     )
     .option("--db-password-file <file>", "file with the password for PostgreSQL (default: the variable PGPASSWORD)")
     .addOption(
-      new Option("--db-connections <number>", "most connections of this process to PostgreSQL")
-        .argParser(connections)
-        .default(CONNECTIONS.usual),
+      new Option(
+        "--db-connections <number>",
+        `most connections of this process to PostgreSQL (default: ${String(CONNECTIONS.usual)})`,
+      ).argParser(connections),
     )
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "private key of the certificate, PEM")

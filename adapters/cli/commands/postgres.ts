@@ -14,7 +14,7 @@ export const CONNECTIONS = { least: 1, most: 1000, usual: 10 } as const;
 export type PostgresChoice = {
   readonly db: string;
   readonly dbPasswordFile?: string;
-  readonly dbConnections: number;
+  readonly dbConnections?: number;
 };
 
 type Words = readonly [reason: string, advice: string];
@@ -134,7 +134,7 @@ export type OpenedPostgres = { readonly flows: PostgresFlows; readonly shown: st
 //= PG-8
 /** `onError`: told of connections that end while nobody uses them. */
 export const openPostgres = async (
-  { db, dbPasswordFile, dbConnections }: PostgresChoice,
+  { db, dbPasswordFile, dbConnections = CONNECTIONS.usual }: PostgresChoice,
   env: Env,
   onError: (error: unknown) => void,
 ): Promise<Result<OpenedPostgres, CliFault>> => {

@@ -4,8 +4,8 @@ import { err, ok, type Result } from "neverthrow";
 import type { Awaitable } from "../../flows/awaitable.ts";
 import type { EmbeddedFlows } from "../../flows/embedded-store.ts";
 import { isPostgresUrl } from "../../flows/postgres/address.ts";
-import type { CliFault } from "../fault.ts";
-import type { Env } from "../io.ts";
+import { type CliFault, fault } from "../fault.ts";
+import { type Env, EXIT } from "../io.ts";
 import { databaseFile, openDatabase } from "./database.ts";
 import { openPostgres, type PostgresChoice } from "./postgres.ts";
 
@@ -29,13 +29,21 @@ export type OpenedStore = {
 /** `file`: the absolute path of the SQLite file, or of the one that there would be by default. */
 export type Place = { readonly file: string; readonly isPostgres: boolean };
 
-export const placeOf = ({ db }: StoreOptions, env: Env): Result<Place, CliFault> => {
+/** Errs also when a flag is about PostgreSQL and nothing else is. */
+export const placeOf = ({ db, dbPasswordFile, dbConnections }: StoreOptions, env: Env): Result<Place, CliFault> => {
   const isPostgres = db !== undefined && isPostgresUrl(db);
+  if (!isPostgres && (dbPasswordFile !== undefined || dbConnections !== undefined)) {
+    const name = dbPasswordFile === undefined ? "--db-connections" : "--db-password-file";
+    return err({
+      ...fault(`${name} has no effect without --db postgres://…, which says where PostgreSQL is`),
+      status: EXIT.usage,
+    });
+  }
   return (
     databaseFile(isPostgres ? undefined : db, env)
       .map((file) => ({ file, isPostgres }))
       // without a home folder there is no default file, which PostgreSQL does not need
-      .orElse((fault) => (isPostgres ? ok({ file: `${process.cwd()}/flows.db`, isPostgres }) : err(fault)))
+      .orElse((said) => (isPostgres ? ok({ file: `${process.cwd()}/flows.db`, isPostgres }) : err(said)))
   );
 };
 
