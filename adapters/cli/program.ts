@@ -11,6 +11,7 @@ import { type AdminAddress, adminAddress } from "./commands/listen-address.ts";
 import { commandLine } from "./command-line.ts";
 import { EXIT, type Io } from "./io.ts";
 import { LOG_LEVELS } from "./log.ts";
+import { CONNECTIONS } from "./commands/postgres.ts";
 import { openapi } from "./commands/openapi.ts";
 import { KEEP_ALIVE_MS } from "../server/server.ts";
 import { serve, type ServeOptions } from "./commands/serve.ts";
@@ -55,6 +56,14 @@ const clients = (written: string): number => {
   throw new InvalidArgumentError(`It must be a number of clients from ${bounds}.`);
 };
 
+const connections = (written: string): number => {
+  const value = Number(written);
+  if (/^\d{1,4}$/u.test(written) && value >= CONNECTIONS.least && value <= CONNECTIONS.most) return value;
+  throw new InvalidArgumentError(
+    `It must be a number from ${String(CONNECTIONS.least)} to ${String(CONNECTIONS.most)}.`,
+  );
+};
+
 const SERVE_HELP = `
 Without --config it serves one demo route with a new secret. The file is JSON5: a Gateway's configuration, or { routes: … }.
 GET /healthz answers 200 while the process runs, GET /readyz while it accepts requests. SIGHUP, or a change of one of its
@@ -80,12 +89,22 @@ export const run = (args: readonly string[], io: Io): Promise<number> => {
   program.version(VERSION);
   program
     .command("serve")
-    .description("serve the routes of a configuration, with their flows in an SQLite file")
+    .description("serve the routes of a configuration, with their flows in an SQLite file or in PostgreSQL")
     .option("--config <file>", "configuration with the routes")
     .addOption(new Option("--port <number>", "port to listen on; 0 for a free one").argParser(port).default(8787))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--public", "allow a --host that other machines can reach", false)
-    .option("--db <file>", "SQLite file for the flows (default: in ~/.local/state/openclaw-webhooks)")
+    .option(
+      "--db <file>",
+      "SQLite file for the flows, or postgres://USER@HOST/DATABASE (default: in ~/.local/state/openclaw-webhooks)",
+    )
+    .option("--db-password-file <file>", "file with the password for PostgreSQL (default: the variable PGPASSWORD)")
+    .addOption(
+      new Option(
+        "--db-connections <number>",
+        `most connections of this process to PostgreSQL (default: ${String(CONNECTIONS.usual)})`,
+      ).argParser(connections),
+    )
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "private key of the certificate, PEM")
     .addOption(

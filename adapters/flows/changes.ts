@@ -44,6 +44,13 @@ export class FlowChanges implements ChangeSource {
     for (const listener of listeners) listener(flowId);
   }
 
+  /** A flow of some session has changed. */
+  tellOne(flowId: string): void {
+    for (const listeners of this.#listeners.values()) {
+      for (const listener of listeners) listener(flowId);
+    }
+  }
+
   /** Any flow of any session may have changed. */
   tellAll(): void {
     for (const listeners of this.#listeners.values()) {

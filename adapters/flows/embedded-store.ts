@@ -77,7 +77,7 @@ export const createEmbeddedStore = (
           return done.value.outcome;
         }
         report(REPORTS.failed, done.error.error);
-        return err("persist_failed");
+        return err(done.error.isUnknown === true ? "outcome_unknown" : "persist_failed");
       });
     },
     sweep: async () => {

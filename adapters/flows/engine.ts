@@ -18,8 +18,8 @@ import type { Awaitable } from "./awaitable.ts";
 import type { CountOpen } from "./open-flows.ts";
 import type { Outbox } from "./outbox.ts";
 
-/** Nothing was written. `error` is for the operator. */
-export type StoreFault = { readonly error: unknown };
+/** Nothing was written, or nobody knows whether it was (`isUnknown`). `error` is for the operator. */
+export type StoreFault = { readonly error: unknown; readonly isUnknown?: boolean };
 
 /** A lookup of single flows, and not of a list. */
 export type FlowLoad = Exclude<Load, ListLoad>;

@@ -13,7 +13,7 @@ import {
   RECORD_MS,
   type Settlement,
 } from "../../core/index.ts";
-import { Turns } from "../flows/sqlite/turns.ts";
+import { Turns } from "../flows/turns.ts";
 import { nextStamp, STAMPS_AHEAD_MS } from "./in-flight.ts";
 import { type FileFault, optionalText, type PluginFile, type Row, textIn, type Transaction } from "./plugin-file.ts";
 import { planIn } from "./plan-column.ts";

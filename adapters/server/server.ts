@@ -6,6 +6,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from "node:h
 import { type AddressInfo, Server as NetServer } from "node:net";
 import { err, ok, Result } from "neverthrow";
 import { withoutOrigin } from "../../core/index.ts";
+import type { Awaitable } from "../flows/awaitable.ts";
 import { closeAfter } from "../node/connection.ts";
 import type { NodeListener } from "../node/listener.ts";
 import { Connections } from "./connections.ts";
@@ -19,8 +20,8 @@ export type ServerOptions = {
   /** 0: any free port. */
   readonly port: number;
   readonly tls?: Tls | undefined;
-  /** Whether the store works. `/readyz` reports it. */
-  readonly isReady: () => boolean;
+  /** Whether the store works. `/readyz` reports it. May throw or reject. */
+  readonly isReady: () => Awaitable<boolean>;
   /** Milliseconds for which an idle connection is kept. Default: KEEP_ALIVE_MS. */
   readonly keepAliveMs?: number | undefined;
   /** Connections at once; a further one is closed. Default: as many as the system bears. */
@@ -139,6 +140,16 @@ const guarded = <T>(call: () => T, instead: T, onError: ServerOptions["onError"]
   }
 };
 
+/** False when nobody can say, of which is told. */
+const askReady = async (isReady: ServerOptions["isReady"], onError: ServerOptions["onError"]): Promise<boolean> => {
+  try {
+    return await isReady();
+  } catch (error) {
+    guarded(() => onError?.(error), undefined, undefined);
+    return false;
+  }
+};
+
 /** Answers one request. May reject. */
 const answerBy =
   ({ listener, isReady, onError }: ServerOptions, connections: Connections) =>
@@ -148,7 +159,8 @@ const answerBy =
     const page = healthPageOf(request.url);
     if (page === "healthz") return answerHealth(response, true);
     if (page === undefined) return listener(request, response);
-    answerHealth(response, !connections.isDraining && guarded(isReady, false, onError));
+    const isOk = await askReady(isReady, onError);
+    answerHealth(response, isOk && !connections.isDraining);
   };
 
 const serverOf = ({ tls, keepAliveMs = KEEP_ALIVE_MS, maxConnections, silenceMs = 0 }: ServerOptions): Server => {

@@ -1006,6 +1006,159 @@ export const BUGS: readonly Bug[] = [
     code: [{ file: "adapters/flows/sqlite/index.ts", was: "synchronous = FULL", becomes: "synchronous = OFF" }],
   },
   {
+    name: "an update that does not look at the revision",
+    clause: "PG-1",
+    code: [
+      {
+        file: "adapters/flows/postgres/tables.ts",
+        was: "flow_id = $1 AND revision = $2",
+        becomes: "flow_id = $1 AND $2::bigint IS NOT NULL",
+      },
+      { file: "adapters/flows/postgres/tables.ts", was: "FOR NO KEY UPDATE OF flows", becomes: "" },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: "revision: made.get(id).revision + 1,\n        notes: made.get(id).notes.append(asked.id) }",
+      becomes: "revision: asked.expected + 1,\n        notes: List(asked.id) }",
+      breaks: "oneWinnerInv",
+    },
+  },
+  {
+    name: "a lost commit told as not written",
+    clause: "PG-2",
+    code: [
+      {
+        file: "adapters/flows/postgres/engine.ts",
+        was: "isUnknown: progress.isCommitting && !hasAnswered(error)",
+        becomes: "isUnknown: false",
+      },
+    ],
+  },
+  {
+    name: "a standby that is read",
+    clause: "PG-3",
+    code: [
+      {
+        file: "adapters/flows/postgres/connect.ts",
+        was: "found?.is_standby === true",
+        becomes: `found?.version === ""`,
+      },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: "bool = server.isUp and not(server.isStandby)\n",
+      becomes: "bool = server.isUp\n",
+      breaks: "primaryInv",
+    },
+  },
+  {
+    name: "a wall that the tables' owner passes",
+    clause: "PG-4",
+    code: [
+      {
+        file: "adapters/flows/postgres/schema.ts",
+        was: "ALTER TABLE ${SCHEMA}.${table} FORCE ROW LEVEL SECURITY;\n",
+        becomes: "",
+      },
+    ],
+  },
+  {
+    name: "sweeps that wait for each other",
+    clause: "PG-5",
+    code: [
+      {
+        file: "adapters/flows/postgres/tables.ts",
+        was: "LIMIT $1 FOR UPDATE SKIP LOCKED",
+        becomes: "LIMIT $1 FOR UPDATE",
+      },
+    ],
+  },
+  {
+    name: "tables made by what was seen before the lock",
+    clause: "PG-6",
+    code: [
+      {
+        file: "adapters/flows/postgres/schema.ts",
+        was: "const found = await look(client);",
+        becomes: "const found = before;",
+      },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: "seen: int): bool = version == 0",
+      becomes: "seen: int): bool = seen == 0",
+      breaks: "madeOnceInv",
+    },
+  },
+  {
+    name: "a look that finds nothing",
+    clause: "PG-7",
+    code: [
+      {
+        file: "adapters/flows/postgres/notices.ts",
+        was: "snapshot !== seen)) this.#changes",
+        becomes: "snapshot < seen)) this.#changes",
+      },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: "if (since < time) NONE else since",
+      becomes: "since",
+      breaks: "toldInv",
+    },
+  },
+  {
+    name: "a network that is trusted unasked",
+    clause: "PG-8",
+    code: [
+      {
+        file: "adapters/flows/postgres/address.ts",
+        was: `isNear(host) ? "disable" : "verify-full"`,
+        becomes: `isNear(host) ? "disable" : "require"`,
+      },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: `if (address.isNear) "none" else "verified"`,
+      becomes: `"none"`,
+      breaks: "protectedInv",
+    },
+  },
+  {
+    name: "flows dated by the replica",
+    clause: "PG-9",
+    code: [
+      {
+        file: "adapters/flows/postgres/clock.ts",
+        was: "Math.floor(this.#monotonic() + this.#ahead)",
+        becomes: "Date.now()",
+      },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: "ahead: int): int = database",
+      becomes: "ahead: int): int = database + ahead",
+      breaks: "clockInv",
+    },
+  },
+  {
+    name: "cursors that count all flows",
+    clause: "PG-10",
+    code: [
+      {
+        file: "adapters/flows/postgres/places.ts",
+        was: "const ROUNDS = [0, 1, 2, 3] as const",
+        becomes: "const ROUNDS: readonly number[] = []",
+      },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: "(int, int) = round(owner, round(owner, place))",
+      becomes: "(int, int) = place",
+      breaks: "placesInv",
+    },
+  },
+  {
     name: "flows listed by the clock",
     clause: "STORE-5",
     code: [

@@ -814,4 +814,25 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "other.secret == route.secret and other.isRef == route.isRef) },",
     "other.secret == route.secret and not(other.isRef)) },",
   ),
+
+  // a flow that is loaded without its lock; a key that is not locked; a lost COMMIT that is told as undone
+  fault("postgres", "apartInv", "not(asked.flow.in(locked)) and", ""),
+  fault(
+    "postgres",
+    "onceInv",
+    `if (asked.key.in(records.keys())) { code: "repeat"`,
+    `if (asked.key == "j") { code: "repeat"`,
+  ),
+  fault("postgres", "undoneInv", `if (stage == "open") "failed" else "unknown"`, `"failed"`),
+  // a commit that is answered before it is done; two owners' rows; a flow that two sweeps have
+  fault("postgres", "keptInv", `else if (isDone) one.decision.code else "failed"`, "else one.decision.code"),
+  fault("postgres", "wallInv", `owner == "" or rows.get(id).owner == owner`, `owner != "z"`),
+  fault("postgres", "sweptOnceInv", "rows.get(id).isDue and rows.get(id).ends == 0 and", "rows.get(id).isDue and"),
+  fault("postgres", "readyInv", "isFit(server) and not(server.isReadOnly)", "isFit(server)"),
+  fault(
+    "postgres",
+    "placesInv",
+    "(xor(place._2, mix(owner, place._1)), place._1)",
+    "(xor(place._2, mix(owner, place._2)), place._1)",
+  ),
 ];

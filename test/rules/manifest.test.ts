@@ -74,6 +74,7 @@ test("the package replaces the bundled plugin and needs no other package", () =>
     "@opentelemetry/api": { optional: true },
     "fast-check": { optional: true },
     openclaw: { optional: true },
+    pg: { optional: true },
   });
   expect(pack["openclaw"]).toMatchObject({
     extensions: ["./dist/adapters/gateway/plugin.js"],

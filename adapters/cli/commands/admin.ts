@@ -6,7 +6,7 @@ import { shared } from "../../bridge/shared.ts";
 import { CONTENT_TYPE } from "../../metrics/prometheus.ts";
 import { nodePrimitives } from "../../node/index.ts";
 import { type AdminPage, type AdminPages, startAdmin } from "../../server/admin.ts";
-import type { ListenFault, RunningServer, Tls } from "../../server/server.ts";
+import type { ListenFault, RunningServer, ServerOptions, Tls } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readSecret } from "./call-secret.ts";
@@ -71,7 +71,7 @@ export type AdminParts = {
   /** Used where other machines can reach the pages. */
   readonly tls: Tls | undefined;
   readonly pages: AdminPages;
-  readonly isReady: () => boolean;
+  readonly isReady: ServerOptions["isReady"];
   readonly onError: (error: unknown) => void;
   readonly onWrongToken: (peer: string) => void;
 };

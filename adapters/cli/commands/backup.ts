@@ -4,6 +4,7 @@ import { resolve as absolute } from "node:path";
 import { err, type Result } from "neverthrow";
 import { own } from "../../../core/index.ts";
 import { type BackupFault, backUp } from "../../flows/sqlite/backup.ts";
+import { isPostgresUrl } from "../../flows/postgres/address.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { databaseFile, shown } from "./database.ts";
@@ -32,6 +33,9 @@ const explain = ({ code, error }: BackupFault, source: string, target: string): 
   }
 };
 
+const NOT_A_FILE =
+  "backup copies SQLite files only. Copy a PostgreSQL database with its own tools, such as pg_dump --schema openclaw_webhooks";
+
 const copyTo = async (source: string, target: string, io: Io): Promise<Result<number, CliFault>> => {
   const copied = await backUp(source, target);
   const [from, to] = [shown(source), shown(target)];
@@ -45,6 +49,7 @@ const copyTo = async (source: string, target: string, io: Io): Promise<Result<nu
 
 /** Writes the copy to `file` and says how many flows it has. */
 export const backup = async (file: string, options: BackupOptions, io: Io): Promise<Result<number, CliFault>> => {
+  if (options.db !== undefined && isPostgresUrl(options.db)) return err(fault(NOT_A_FILE));
   const source = databaseFile(options.db, io.env);
   return source.isErr() ? err(source.error) : copyTo(source.value, absolute(file), io);
 };

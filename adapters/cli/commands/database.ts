@@ -25,9 +25,7 @@ export const databaseFile = (db: string | undefined, env: Env): Result<string, C
   if (db !== undefined && NOT_A_PATH.test(db)) {
     const name = printable(db);
     return err(
-      fault(
-        `--db "${name}" is not the path of a file, and flows are kept in files only. Write ./ before a file's name`,
-      ),
+      fault(`--db "${name}" is neither the path of a file nor a postgres:// URL. Write ./ before a file's name`),
     );
   }
   const folder = stateFolder(env);

@@ -15,6 +15,8 @@ export type MetricsParts = {
   readonly live: Pick<Live, "served" | "refused">;
   readonly audit: AuditFile | undefined;
   readonly callbacks: () => Pick<Callbacks, "problems" | "oldest"> | undefined;
+  /** Milliseconds since the epoch by the clock that dates callbacks. */
+  readonly now: () => number;
 };
 
 const of = (count: number) => [{ attributes: [], count }];
@@ -29,13 +31,17 @@ const auditLines = (audit: AuditFile | undefined): readonly string[] =>
 const isUntold = ({ effect }: Problem): boolean => effect === "untold";
 
 //= NOTIFY-9, METRIC-2
-const callbackLines = ({ live, callbacks }: Pick<MetricsParts, "live" | "callbacks">): readonly string[] => {
+const callbackLines = ({
+  live,
+  callbacks,
+  now,
+}: Pick<MetricsParts, "live" | "callbacks" | "now">): readonly string[] => {
   const sent = callbacks();
   const failing = live.served.config.problems.filter(isUntold).length + (sent?.problems().length ?? 0);
-  const now = Date.now();
+  const time = now();
   const ages = [...(sent?.oldest() ?? [])].slice(0, MAX_SERIES).map(([route, at]) => ({
     attributes: [["http.route", route]] as const,
-    count: Math.max(0, now - at) / 1000,
+    count: Math.max(0, time - at) / 1000,
   }));
   return [
     ...gaugeLines("openclaw.webhooks.callbacks.failing", "Routes whose callbacks are not delivered.", of(failing)),
@@ -55,7 +61,7 @@ const processLines = (): readonly string[] => {
 
 //= METRIC-1
 /** All lines, as they are now. */
-export const metricsLines = ({ requests, active, live, audit, callbacks }: MetricsParts): readonly string[] => {
+export const metricsLines = ({ requests, active, live, audit, callbacks, now }: MetricsParts): readonly string[] => {
   const { config, broken } = live.served;
   return [
     ...histogramLines(DURATION, "Time from a request's head to its answer.", requests.durations.all),
@@ -71,7 +77,7 @@ export const metricsLines = ({ requests, active, live, audit, callbacks }: Metri
       "1 while the files are not what is served, because a reload was refused.",
       of(live.refused === undefined ? 0 : 1),
     ),
-    ...callbackLines({ live, callbacks }),
+    ...callbackLines({ live, callbacks, now }),
     ...auditLines(audit),
     ...gaugeLines("openclaw.webhooks.build_info", "The version that runs.", [
       { attributes: [["version", VERSION]], count: 1 },

@@ -6,13 +6,14 @@ import type { AuditFile } from "../../audit/audit-file.ts";
 import { AuditTurns } from "../../audit/audit-turns.ts";
 import { type EventListener, listenerOf } from "../../bridge/listeners.ts";
 import type { Log } from "../../bridge/log.ts";
+import type { Told } from "../../bridge/told.ts";
 import type { Callbacks } from "../../notify/callbacks.ts";
 import { RequestMetrics } from "../../metrics/request-metrics.ts";
 import type { AdminPage, AdminPages } from "../../server/admin.ts";
 import { Activity } from "../../status/activity.ts";
 import { createStatus, type StatusDocument, type StatusOptions } from "../../status/document.ts";
 import { statusPages } from "../../status/page.ts";
-import type { RunningServer, Tls } from "../../server/server.ts";
+import type { RunningServer, ServerOptions, Tls } from "../../server/server.ts";
 import type { CliFault } from "../fault.ts";
 import { type AdminOptions, metricsPage, openAdmin, TOKEN_UNENCRYPTED } from "./admin.ts";
 import { type AuditOptions, openAudit } from "./audit.ts";
@@ -26,12 +27,16 @@ export type OperatorParts = {
   readonly live: Live;
   /** What the pages demand. */
   readonly token: SecretDigest | undefined;
-  /** The absolute path of the flows' file. */
+  /** The absolute path of the flows' file, or of the one that there would be by default. */
   readonly database: string;
   readonly log: Log;
-  readonly isReady: () => boolean;
+  readonly isReady: ServerOptions["isReady"];
   /** Counts open flows once the store is there. */
   readonly store: StatusOptions["store"];
+  /** A sentence of the store that the operator should know. */
+  readonly warning: () => string | undefined;
+  /** Milliseconds since the epoch by the clock that dates callbacks. */
+  readonly now: () => number;
   /** Undefined until the store is there. */
   readonly callbacks: () => Callbacks | undefined;
   /** Requests that are not answered yet. */
@@ -40,6 +45,8 @@ export type OperatorParts = {
 };
 
 const AUDIT_BROKEN = "the audit file cannot be written. The log says why";
+
+const linesOf = (line: string | undefined): readonly Told[] => (line === undefined ? [] : [{ line }]);
 
 /** Milliseconds for what is read of the pages when the server stops. */
 const STOP_MS = 1000;
@@ -121,8 +128,8 @@ export class Operator {
   }
 
   #pages(): AdminPages {
-    const { live, active, callbacks } = this.#parts;
-    const lines = () => metricsLines({ requests: this.#requests, active, live, audit: this.#audit, callbacks });
+    const { live, active, callbacks, now } = this.#parts;
+    const lines = () => metricsLines({ requests: this.#requests, active, live, audit: this.#audit, callbacks, now });
     return new Map<string, AdminPage>([
       ...Object.entries(statusPages(this.#status())),
       ["/metrics", metricsPage(lines)],
@@ -130,14 +137,15 @@ export class Operator {
   }
 
   #status(): () => Promise<StatusDocument> {
-    const { live, store, callbacks } = this.#parts;
+    const { live, store, warning, callbacks } = this.#parts;
     return createStatus({
       config: () => live.served.config,
       told: () => [
         ...live.served.explained,
-        ...(live.refused === undefined ? [] : [{ line: live.refused }]),
+        ...linesOf(live.refused),
         ...live.served.further,
-        ...(this.#audit?.isBroken === true ? [{ line: AUDIT_BROKEN }] : []),
+        ...linesOf(warning()),
+        ...linesOf(this.#audit?.isBroken === true ? AUDIT_BROKEN : undefined),
       ],
       activity: this.#activity,
       store,

@@ -1,4 +1,4 @@
-// `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file.
+// `openclaw-webhooks serve`: runs the bridge as a process, with its flows in an SQLite file or in PostgreSQL.
 
 import { err, ok, type Result } from "neverthrow";
 import { printable, type Route, routeName, type SecretDigest } from "../../../core/index.ts";
@@ -11,7 +11,7 @@ import { scrub } from "../../bridge/scrub.ts";
 import { shownPath } from "../../bridge/shown-path.ts";
 import { type Callbacks, runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
-import type { SqliteFlows } from "../../flows/sqlite/index.ts";
+import type { EmbeddedFlows } from "../../flows/embedded-store.ts";
 import type { Limits } from "../../limits/limits.ts";
 import { MemoryLimits } from "../../limits/memory.ts";
 import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
@@ -20,20 +20,21 @@ import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { type AdminOptions, adminToken } from "./admin.ts";
 import { type AuditOptions, checkAudit } from "./audit.ts";
-import { databaseFile, openDatabase, shown } from "./database.ts";
+import { shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
 import { Operator } from "./operator.ts";
 import { Live, type ReloadOptions } from "./reload.ts";
 import { DEMO, demoRoutes, readServed, type ServedFiles } from "./served.ts";
+import { type OpenedStore, openFile, openServer, type Place, placeOf, type StoreOptions } from "./store.ts";
 
 export type ServeOptions = ServedFiles &
   AuditOptions &
-  AdminOptions & {
+  AdminOptions &
+  StoreOptions & {
     readonly host: string;
     readonly port: number;
-    readonly db?: string;
     readonly public: boolean;
     /** Seconds for which an idle connection is kept. */
     readonly keepAlive: number;
@@ -122,7 +123,7 @@ type Logs = ReturnType<typeof openLogs>;
 
 type Parts = {
   readonly live: Live;
-  readonly file: string;
+  readonly place: Place;
   readonly demo: ReturnType<typeof demoRoutes>;
   /** Of the operator's pages. */
   readonly token: SecretDigest | undefined;
@@ -130,7 +131,7 @@ type Parts = {
 
 type Told = { readonly log: Log; readonly onEvent: EventListener | undefined } & Pick<BridgeOptions, "whenKept">;
 
-const bridgeOf = (live: Live, flows: SqliteFlows, limits: Limits, { log, ...told }: Told): Bridge =>
+const bridgeOf = (live: Live, flows: EmbeddedFlows, limits: Limits, { log, ...told }: Told): Bridge =>
   liveBridge(() => live.served.config.routes, { flows, limits, ...told }, log, nodePrimitives);
 
 /** Reads the files again when the operator says so, which also calls `onAsked`, or when one has changed. The function that comes back ends that. */
@@ -160,7 +161,7 @@ const UNENCRYPTED =
 const runServer = async (
   options: ServeOptions,
   io: Io,
-  { live, file, demo, token }: Parts,
+  { live, place, demo, token }: Parts,
 ): Promise<Result<number, CliFault>> => {
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
@@ -168,24 +169,33 @@ const runServer = async (
   for (const { line } of [...broken, ...advice]) logger.warn(line);
   const { host, port, keepAlive } = options;
   let listener: NodeListener;
-  let flows: SqliteFlows;
+  const early = await openServer(place, options, io.env, (error) =>
+    log.warnSometimes(`a connection to the database has ended: ${scrub(error, [])}`, "database"),
+  );
+  if (early.isErr()) return err(early.error);
+  let store: OpenedStore | undefined = early.value;
   let main: RunningServer | undefined;
-  const isReady: ServerOptions["isReady"] = () => flows.isIntact();
+  const isReady: ServerOptions["isReady"] = () => store?.isReady() ?? false;
   const active = (): number => main?.active() ?? 0;
   let callbacks: Callbacks | undefined;
   const operated = await Operator.open({
     options,
     live,
     token,
-    database: file,
+    database: place.file,
     log,
     isReady,
     active,
-    store: { countOpen: (owners) => flows.countOpen?.(owners) ?? [] },
+    store: { countOpen: (owners) => store?.flows.countOpen?.(owners) ?? [] },
+    warning: () => store?.warning,
+    now: () => store?.now?.() ?? Date.now(),
     callbacks: () => callbacks,
     onError,
   });
-  if (operated.isErr()) return err(operated.error);
+  if (operated.isErr()) {
+    await store?.close();
+    return err(operated.error);
+  }
   const operator = operated.value;
   const started = await startServer({
     listener: (request, response) => listener(request, response),
@@ -197,18 +207,19 @@ const runServer = async (
     onError,
   });
   if (started.isErr()) {
-    await operator.stop();
+    await Promise.all([operator.stop(), store?.close()]);
     return err(listenFault(options, started.error));
   }
   main = started.value;
   //= FILE-4
   // after the ports, so that a start without one makes no file; no request can come in before this is done
-  const opened = operator.openAudit().andThen(() => openDatabase(file, options.db === undefined));
+  const opened = operator.openAudit().andThen(() => (store === undefined ? openFile(place, options) : ok(store)));
   if (opened.isErr()) {
-    await Promise.all([main.stop(0), operator.stop()]);
+    await Promise.all([main.stop(0), operator.stop(), store?.close()]);
     return err(opened.error);
   }
-  flows = opened.value.flows;
+  store = opened.value;
+  const { flows, now } = store;
   const onEvent = listenerOf([operator.onEvent, logs.onEvent]);
   const bridge = bridgeOf(live, flows, new MemoryLimits(options.maxClients), {
     log,
@@ -219,21 +230,27 @@ const runServer = async (
   const { url } = main;
   const forgive = io.onDefect?.(onError);
   if (!isLoopback(host) && tls === undefined) logger.warn(UNENCRYPTED);
-  void flows.lost.then((reason) => logger.error(printable(reason.message, SENTENCE)));
+  if (store.warning !== undefined) logger.warn(store.warning);
+  void store.lost.then((reason) => logger.error(printable(reason.message, SENTENCE)));
   const stopSweeping = startSweeping(flows, {
     onFault: (error) => logger.error(`the sweep failed: ${printable(String(error))}`),
   });
   callbacks =
     flows.events &&
-    runCallbacks(flows.events, { routes: () => live.served.config.routes, log, hmac: nodePrimitives.hmacSha256 });
-  if (options.config === undefined) io.out(banner(url, demo.secret, file));
+    runCallbacks(flows.events, {
+      routes: () => live.served.config.routes,
+      log,
+      hmac: nodePrimitives.hmacSha256,
+      ...(now === undefined ? {} : { now }),
+    });
+  if (options.config === undefined) io.out(banner(url, demo.secret, store.shown));
   for (const route of config.routes.values()) {
     logger.info(routeLine(route));
     for (const line of ruleLines(route)) logger.info(line);
   }
-  if (opened.value.isNew) logger.info(`made a new database ${file}`);
+  if (store.isNew) logger.info(`made a new database ${store.shown}`);
   operator.tell();
-  logger.info(`listening on ${url}, flows in ${file}`);
+  logger.info(`listening on ${url}, flows in ${store.shown}`);
   const read = () => readServed(options, demo.server, io.env);
   const renew: ReloadOptions["renew"] = (fresh) => main.renew(fresh).andThen(() => operator.renew(fresh));
   const endFresh = keepFresh(live, { read, renew, logger }, io, options.watch, () => operator.reopen());
@@ -246,7 +263,7 @@ const runServer = async (
   await stopSweeping();
   await callbacks?.stop();
   await operator.stop();
-  flows.close();
+  await store.close();
   forgive?.();
   logger.info("stopped");
   return ok(status);
@@ -263,9 +280,9 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   if (served.value.idle !== undefined) return err(fault(served.value.idle));
   const audit = checkAudit(options, served.value.config.audit);
   if (audit.isErr()) return err(audit.error);
-  const file = databaseFile(options.db, io.env);
-  if (file.isErr()) return err(file.error);
+  const place = placeOf(options, io.env);
+  if (place.isErr()) return err(place.error);
   const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);
   if (token.isErr()) return err(token.error);
-  return runServer(options, io, { live: new Live(served.value), file: file.value, demo, token: token.value });
+  return runServer(options, io, { live: new Live(served.value), place: place.value, demo, token: token.value });
 };

@@ -3,8 +3,8 @@
 import type { StatementSync } from "node:sqlite";
 import { type CallbackEvent, MAX_AHEAD_MS, MAX_EVENTS } from "../../../core/index.ts";
 import { type Claimed, LEASE_MS, type OutboxState, type Settlement, type Target } from "../outbox.ts";
-import { numberIn, type Row, textIn } from "./rows.ts";
-import { Turns } from "./turns.ts";
+import { numberIn, type Row, textIn } from "../rows.ts";
+import { Turns } from "../turns.ts";
 
 /** Jumps from one route that has events to the next, because reading all events would take as long as there are many. */
 const ROUTES = `WITH RECURSIVE routes (id) AS (

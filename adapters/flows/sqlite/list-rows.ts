@@ -10,7 +10,7 @@ import {
   OPEN_STATUSES,
 } from "../../../core/index.ts";
 import { cutList, type Listed, type Measure, TOO_LARGE } from "../engine.ts";
-import { numberIn, type Row } from "./rows.ts";
+import { numberIn, type Row, textIn } from "../rows.ts";
 
 const MORE_THAN = "SELECT 1 FROM flows WHERE owner = ? LIMIT 1 OFFSET ?";
 
@@ -91,7 +91,7 @@ export class ListRows {
   }
 
   *#byId(found: readonly Row[]): Generator<Row, void> {
-    for (const { id } of found) yield* this.#prepare(ROW).all(id ?? null);
+    for (const row of found) yield* this.#prepare(ROW).all(textIn(row, "id"));
   }
 
   //= QUOTA-1

@@ -15,24 +15,11 @@ import { type FlowLoad, loadBy, type Reading } from "../engine.ts";
 import { openFlowsOf, type OpenFlows } from "../open-flows.ts";
 import { EventRows } from "./event-rows.ts";
 import { IS_OPEN, ListRows } from "./list-rows.ts";
-import { changing, flowOf, lasting, recordOf, type Row, taskOf, textIn } from "./rows.ts";
-import { Turns } from "./turns.ts";
+import { changing, CHANGING, flowOf, lasting, LASTING, recordOf, type Row, taskOf, textIn } from "../rows.ts";
+import { Turns } from "../turns.ts";
 
 //= STORE-5
 const NEWEST_FIRST = "ORDER BY made DESC";
-const LASTING = ["flow_id", "owner", "sync_mode", "controller_id", "notify_policy", "goal", "created_at"];
-const CHANGING = [
-  "revision",
-  "status",
-  "current_step",
-  "blocked_task_id",
-  "blocked_summary",
-  "state_json",
-  "wait_json",
-  "cancel_requested_at",
-  "updated_at",
-  "ended_at",
-];
 const COLUMNS = [...LASTING, ...CHANGING];
 const IDLE = "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.flow_id = flows.flow_id)";
 

@@ -373,13 +373,14 @@ test.each([
   "file::memory:",
   "FILE:x?mode=memory",
   "sqlite:x",
-  "postgres://h/x",
+  "postgres:x",
+  "mysql://h/x",
 ])("FILE-3: --db %j is not the path of a file: it is refused, and no file of that name is made", async (db) => {
   const before = readdirSync(".");
   const { status, error } = await cli(["serve", "--port", "0", "--db", db]);
   expect([status, error]).toEqual([
     1,
-    `--db "${db}" is not the path of a file, and flows are kept in files only. Write ./ before a file's name.\n`,
+    `--db "${db}" is neither the path of a file nor a postgres:// URL. Write ./ before a file's name.\n`,
   ]);
   expect(readdirSync(".")).toEqual(before);
 });

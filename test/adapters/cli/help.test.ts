@@ -73,6 +73,8 @@ test("each default is told with its option, and call and wait ask where serve li
     host: "127.0.0.1",
     public: "false",
     db: "in ~/.local/state/openclaw-webhooks",
+    "db-password-file": "the variable PGPASSWORD",
+    "db-connections": "10",
     "keep-alive": "125",
     "audit-max-bytes": "16777216",
     "audit-files": "8",

@@ -144,6 +144,17 @@ test("AUDIT-7: a size or a number of files without a file is wrong usage", async
   expect((await post(base)).status).toBe(200);
 });
 
+test("what is said of PostgreSQL without one is wrong usage", async () => {
+  const config = configFile();
+  for (const args of [
+    ["--db-password-file", join(folder, "password")],
+    ["--db-connections", "5"],
+  ]) {
+    const { status, error } = await cli(["serve", "--config", config, "--db", join(folder, "no.db"), ...args]);
+    expect([status, error]).toEqual([2, expect.stringContaining(`${String(args[0])} has no effect without`)]);
+  }
+});
+
 test("AUDIT-9: the configuration may ask for the file, beside the database; a flag goes before it, field by field", async () => {
   const config = configFile({ audit: { file: "asked.jsonl", files: 2 } });
   const first = await serve([], { config });

@@ -1,7 +1,7 @@
 // The package as an operator gets it: packed, then installed into an empty folder by an npm that reaches no registry and
 // has nothing in its cache.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -50,7 +50,7 @@ const pluginFile = (): string => join(INSTALLED, manifest(INSTALLED).openclaw.ex
 const importsOf = (file: string): readonly string[] =>
   ts.preProcessFile(readFileSync(file, "utf8"), true, true).importedFiles.map(({ fileName }) => fileName);
 
-const BROUGHT_BY_HOST = /^(?:openclaw|fast-check|@opentelemetry\/api)(?:\/|$)/u;
+const BROUGHT_BY_HOST = /^(?:openclaw|fast-check|@opentelemetry\/api|pg)(?:\/|$)/u;
 const isBare = (name: string): boolean => !isBuiltin(name) && !name.startsWith(".") && !BROUGHT_BY_HOST.test(name);
 
 test("an install asks no registry, and brings the package alone, without a native binary", () => {
@@ -137,6 +137,13 @@ test("the command runs as it is installed", () => {
   const command = join(MODULES, ".bin", PACKAGE.name);
   match(execFileSync(command, ["--version"], { encoding: "utf8" }), /^\d+\.\d+\.\d+\n$/u);
   match(execFileSync(command, ["openapi"], { encoding: "utf8" }), /"openapi"/u);
+});
+
+test("PG-8: the command without the package pg says which one it needs for PostgreSQL, and does without it otherwise", () => {
+  const command = join(MODULES, ".bin", PACKAGE.name);
+  const { status, stderr } = spawnSync(command, ["serve", "--db", "postgres://127.0.0.1/x"], { encoding: "utf8" });
+  equal(status, 1);
+  match(stderr, /needs the package pg, which is not installed\. Run npm install pg/u);
 });
 
 const IN_GATEWAY = `

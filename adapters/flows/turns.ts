@@ -4,11 +4,11 @@
 const EVERY = 100;
 
 export class Turns {
-  /** Writes of each route since the file was opened. */
+  /** Writes of each route since the store was opened. */
   readonly #writes = new Map<string, number>();
 
   //= ONCE-5
-  /** Notes a write. Whether it is one with which to count: the route's first since the file was opened, and each hundredth after. */
+  /** Notes a write. Whether it is one with which to count: the route's first since the store was opened, and each hundredth after. */
   take(routeId: string): boolean {
     const writes = this.#writes.get(routeId) ?? 0;
     this.#writes.set(routeId, writes + 1);

@@ -1,6 +1,5 @@
-// Between records and rows. A row that this store cannot have written throws; that request is refused.
+// Between records and rows of a database. A row that the store cannot have written throws; that request is refused.
 
-import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import { Result } from "neverthrow";
 import * as z from "zod";
 import {
@@ -13,19 +12,23 @@ import {
   type SavedRecord,
   SYNC_MODES,
   type TaskRecord,
-} from "../../../core/index.ts";
+} from "../../core/index.ts";
 
-export type Row = Readonly<Record<string, SQLOutputValue>>;
+/** A row of a database, by column. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** What a column is written with. */
+export type Value = string | number | null;
 
 export const textIn = (row: Row, name: string): string => {
   const value = row[name];
-  if (typeof value !== "string") throw new TypeError(`sqlite: column ${name} does not hold text`);
+  if (typeof value !== "string") throw new TypeError(`the store: column ${name} does not hold text`);
   return value;
 };
 
 export const numberIn = (row: Row, name: string): number => {
   const value = row[name];
-  if (typeof value !== "number") throw new TypeError(`sqlite: column ${name} does not hold a number`);
+  if (typeof value !== "number") throw new TypeError(`the store: column ${name} does not hold a number`);
   return value;
 };
 
@@ -34,14 +37,14 @@ const optional = <T>(row: Row, name: string, read: (row: Row, name: string) => T
 
 const oneOf = <T extends string>(row: Row, name: string, allowed: readonly T[]): T => {
   const found = allowed.find((one) => one === row[name]);
-  if (found === undefined) throw new TypeError(`sqlite: column ${name} holds an unknown word`);
+  if (found === undefined) throw new TypeError(`the store: column ${name} holds an unknown word`);
   return found;
 };
 
 /** What the parser says would quote the row. */
 const json = (row: Row, name: string): JsonValue => {
   const parsed = Result.fromThrowable((written: string): JsonValue => JSON.parse(written))(textIn(row, name));
-  if (parsed.isErr()) throw new TypeError(`sqlite: column ${name} does not hold JSON`);
+  if (parsed.isErr()) throw new TypeError(`the store: column ${name} does not hold JSON`);
   return parsed.value;
 };
 
@@ -67,8 +70,31 @@ export const flowOf = (row: Row): FlowRecord => ({
 /** SQL's NULL is an absent value; JSON's null is the text `null`. */
 const jsonText = (value: JsonValue | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
-/** The columns that an update may change, in the order of the statement. */
-export const changing = (flow: FlowRecord): SQLInputValue[] => [
+/** The columns that stay as they were made, and those that an update may change: names for the values of `lasting` and `changing`. */
+export const LASTING = [
+  "flow_id",
+  "owner",
+  "sync_mode",
+  "controller_id",
+  "notify_policy",
+  "goal",
+  "created_at",
+] as const;
+export const CHANGING = [
+  "revision",
+  "status",
+  "current_step",
+  "blocked_task_id",
+  "blocked_summary",
+  "state_json",
+  "wait_json",
+  "cancel_requested_at",
+  "updated_at",
+  "ended_at",
+] as const;
+
+/** The columns that an update may change. */
+export const changing = (flow: FlowRecord): Value[] => [
   flow.revision,
   flow.status,
   flow.currentStep ?? null,
@@ -82,7 +108,7 @@ export const changing = (flow: FlowRecord): SQLInputValue[] => [
 ];
 
 /** The columns that stay as they were made. */
-export const lasting = (owner: string, flow: FlowRecord): SQLInputValue[] => [
+export const lasting = (owner: string, flow: FlowRecord): Value[] => [
   flow.flowId,
   owner,
   flow.syncMode,
