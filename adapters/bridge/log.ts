@@ -20,6 +20,7 @@ const MAX_TOPICS = 1000;
 /** Refusals by which a sender that does not read answers loses what it sent, or that strangers cause. */
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
   ["unauthorized", "a request with a missing or wrong secret or signature was refused"],
+  ["admission_unavailable", "a request was refused, because the limits cannot be checked"],
   ["rate_limited", "a client reached the rate limit"],
   ["unsupported_media_type", "a body that is not plain JSON in UTF-8 was refused"],
   ["payload_too_large", "a body that is longer than its route allows was refused"],

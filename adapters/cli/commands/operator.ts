@@ -32,6 +32,8 @@ export type OperatorParts = {
   readonly store: StatusOptions["store"];
   /** A line for each route whose callbacks are not delivered. */
   readonly untold: () => readonly string[];
+  /** A line for what else is wrong with this process. */
+  readonly faults: () => readonly string[];
   /** Requests that are not answered yet. */
   readonly active: () => number;
   readonly onError: (error: unknown) => void;
@@ -112,11 +114,11 @@ export class Operator {
   }
 
   #status(): () => Promise<StatusDocument> {
-    const { live, store, untold } = this.#parts;
+    const { live, store, untold, faults } = this.#parts;
     return createStatus({
       config: () => live.served.config,
       explain: (problem) => live.served.explain(problem),
-      further: () => [...live.served.further, ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : [])],
+      further: () => [...live.served.further, ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : []), ...faults()],
       activity: this.#activity,
       store,
       callbacks: untold,

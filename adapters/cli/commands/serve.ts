@@ -13,7 +13,6 @@ import { type Callbacks, runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { SqliteFlows } from "../../flows/sqlite/index.ts";
 import type { Limits } from "../../limits/limits.ts";
-import { MemoryLimits } from "../../limits/memory.ts";
 import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
 import { type ListenFault, type RunningServer, type ServerOptions, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
@@ -22,6 +21,7 @@ import { type AdminOptions, adminToken } from "./admin.ts";
 import type { AuditOptions } from "./audit.ts";
 import { databaseFile, openDatabase, shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
+import { type LimitsOptions, openLimits, type ServedLimits } from "./limits.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
 import { Operator } from "./operator.ts";
@@ -30,15 +30,14 @@ import { DEMO, demoRoutes, readServed, type ServedFiles } from "./served.ts";
 
 export type ServeOptions = ServedFiles &
   AuditOptions &
-  AdminOptions & {
+  AdminOptions &
+  LimitsOptions & {
     readonly host: string;
     readonly port: number;
     readonly db?: string;
     readonly public: boolean;
     /** Seconds for which an idle connection is kept. */
     readonly keepAlive: number;
-    /** As MAX_CLIENTS of the limits. */
-    readonly maxClients: number;
     /** Whether the files are watched. */
     readonly watch: boolean;
     readonly logLevel: Level;
@@ -126,6 +125,7 @@ type Parts = {
   readonly demo: ReturnType<typeof demoRoutes>;
   /** Of the operator's pages. */
   readonly token: SecretDigest | undefined;
+  readonly limits: ServedLimits;
 };
 
 type Told = { readonly log: Log; readonly onEvent: EventListener | undefined };
@@ -160,7 +160,7 @@ const UNENCRYPTED =
 const runServer = async (
   options: ServeOptions,
   io: Io,
-  { live, file, demo, token }: Parts,
+  { live, file, demo, token, limits }: Parts,
 ): Promise<Result<number, CliFault>> => {
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
@@ -170,7 +170,7 @@ const runServer = async (
   let listener: NodeListener;
   let flows: SqliteFlows;
   let main: RunningServer | undefined;
-  const isReady: ServerOptions["isReady"] = () => flows.isIntact();
+  const isReady: ServerOptions["isReady"] = () => flows.isIntact() && limits.isReady();
   const active = (): number => main?.active() ?? 0;
   let callbacks: Callbacks | undefined;
   const operated = await Operator.open({
@@ -183,6 +183,7 @@ const runServer = async (
     active,
     store: { countOpen: (owners) => flows.countOpen?.(owners) ?? [] },
     untold: () => callbacks?.problems() ?? [],
+    faults: limits.problems,
     onError,
   });
   if (operated.isErr()) return err(operated.error);
@@ -210,7 +211,7 @@ const runServer = async (
   }
   flows = opened.value.flows;
   const onEvent = listenerOf([operator.onEvent, logs.onEvent]);
-  const bridge = bridgeOf(live, flows, new MemoryLimits(options.maxClients), { log, onEvent });
+  const bridge = bridgeOf(live, flows, limits.limits, { log, onEvent });
   listener = bridgeListener(bridge, (request) => live.served.client.clientOf(request));
   const { url } = main;
   const forgive = io.onDefect?.(onError);
@@ -229,6 +230,7 @@ const runServer = async (
   }
   if (opened.value.isNew) logger.info(`made a new database ${file}`);
   operator.tell();
+  limits.tell(log);
   logger.info(`listening on ${url}, flows in ${file}`);
   const read = () => readServed(options, demo.server, io.env);
   const renew: ReloadOptions["renew"] = (fresh) => main.renew(fresh).andThen(() => operator.renew(fresh));
@@ -261,5 +263,10 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   if (file.isErr()) return err(file.error);
   const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);
   if (token.isErr()) return err(token.error);
-  return runServer(options, io, { live: new Live(served.value), file: file.value, demo, token: token.value });
+  const limits = await openLimits(options, io.env);
+  if (limits.isErr()) return err(limits.error);
+  const parts = { live: new Live(served.value), file: file.value, demo, token: token.value, limits: limits.value };
+  const ended = await runServer(options, io, parts);
+  limits.value.close();
+  return ended;
 };
