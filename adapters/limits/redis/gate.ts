@@ -7,8 +7,10 @@ import { err, ok, type Result } from "neverthrow";
 /** Milliseconds in which the server must answer. */
 export const DEADLINE_MS = 250;
 
-/** Milliseconds between two probes that are refused at once, and for which a silent server counts as one that answers. */
-const PROBE_MS = 250;
+/** Milliseconds between two probes that fail at once, as they do without a connection. */
+const PROBE_MS = 50;
+
+/** Milliseconds for which a server that nobody has asked counts as one that answers. */
 const SILENCE_MS = 1000;
 
 /** Why a call has no answer. `error`: what it has failed with. */
