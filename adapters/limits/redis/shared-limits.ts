@@ -193,9 +193,10 @@ export class SharedLimits implements Limits {
     return this.#local?.admit(located, now) ?? GONE;
   }
 
-  /** Of a slot that cannot be given back the lease ends. */
+  //= SLOT-6
+  /** Also while the gate is closed, because each slot is given back once; of one that cannot be given back the lease ends. */
   #giveBack({ id, keys }: Lease): void {
-    void this.#gate.pass(() => this.#link.run(RELEASE, [keys.client, keys.peer], [id]));
+    this.#link.run(RELEASE, [keys.client, keys.peer], [id]).catch(() => undefined);
   }
 
   /** Renews what was not renewed for `age` milliseconds. */
