@@ -65,15 +65,15 @@ export const openRedisLimits = async ({ url, password, ca, onChange, ...rest }: 
     onChange: (trouble) => tell(trouble && reasonOf(trouble)),
   });
   if (opened.isErr()) throw new Error(`openclaw-webhooks/redis ${opened.error}`);
-  const { limits, answered } = opened.value;
+  const { limits: shared, answered } = opened.value;
   return {
-    admit: (located, now) => limits.admit(located, now),
-    confirm: (located, now) => limits.confirm(located, now),
-    release: (located, isProved) => limits.release(located, isProved),
+    admit: (located, now) => shared.admit(located, now),
+    confirm: (located, now) => shared.confirm(located, now),
+    release: (located, isProved) => shared.release(located, isProved),
     get isReady() {
-      return limits.isReady;
+      return shared.isReady;
     },
     answered,
-    close: () => limits.close(),
+    close: () => shared.close(),
   };
 };
