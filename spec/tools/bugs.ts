@@ -171,9 +171,9 @@ export const BUGS: readonly Bug[] = [
     clause: "LIMIT-12",
     code: [
       {
-        file: "adapters/cli/commands/serve.ts",
-        was: "new MemoryLimits(options.maxClients)",
-        becomes: "new MemoryLimits()",
+        file: "adapters/cli/commands/limits.ts",
+        was: "limits: new MemoryLimits(maxClients)",
+        becomes: "limits: new MemoryLimits()",
       },
     ],
   },
