@@ -2932,8 +2932,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/redis/gate.ts",
-        was: "if (clock() - sentAt <= DEADLINE_MS) this.#open();",
-        becomes: "if (clock() - sentAt <= DEADLINE_MS && this.#trouble === undefined) this.#open();",
+        was: "this.#options.onChange(trouble);\n    void this.#knock();",
+        becomes: "this.#options.onChange(trouble);",
       },
     ],
     model: {
