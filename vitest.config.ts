@@ -6,7 +6,7 @@ type Suite = NonNullable<ViteUserConfig["test"]>;
 const SUITES: Readonly<Record<string, Suite>> = {
   tests: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/systems/{gateway,standalone,package}/**", "test/model/**"],
+    exclude: ["test/systems/{gateway,standalone,scale,package}/**", "test/model/**"],
   },
   /** The model's traces replayed over the code, and every state of the real core at a small scale. */
   model: { include: ["test/model/**/*.test.ts"], testTimeout: 300_000 },

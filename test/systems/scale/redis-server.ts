@@ -68,6 +68,8 @@ export class RedisServer {
     const where = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder];
     const child = spawn(programOf(), [...where, ...this.#args], { stdio: ["ignore", "pipe", "inherit"] });
     this.#child = child;
+    // a test that fails half-way must not leave it behind
+    process.once("exit", () => child.kill("SIGKILL"));
     let log = "";
     child.stdout.on("data", (chunk) => (log += String(chunk)));
     await until(() => log.includes("Ready to accept connections"), "redis-server did not start");
