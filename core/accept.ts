@@ -7,7 +7,7 @@ import { type Delivery, deliveryOf } from "./delivery.ts";
 import { checkRequestJson, JSON_FAULTS, type JsonValue, needsNoWalk, nestsDeeper, parseJson } from "./json.ts";
 import { mapDelivery, type Mapped, type MappingFault, ruleName } from "./mapping.ts";
 import { isObject, own } from "./own.ts";
-import { refusalBy } from "./policy.ts";
+import { type Refusal, refusalBy } from "./policy.ts";
 import type { Primitives } from "./primitives.ts";
 import { MAX_BODY_BYTES, type Proved } from "./prove.ts";
 import type { Fault, Rejection } from "./rejection.ts";
@@ -83,7 +83,7 @@ const confined = (
   bind: string | undefined,
   { policy, controllerId }: Route,
   rule?: number,
-): Result<Asked, Rejection> => {
+): Result<Asked, Refusal> => {
   const refusal = policy === undefined ? undefined : refusalBy(policy, action, controllerId, rule);
   return refusal === undefined ? ok({ action, bind, rule }) : err(refusal);
 };
@@ -101,7 +101,7 @@ const unmapped = (rule: number, sentence: string): Rejection => ({
 });
 
 //= MAP-6, MAP-7
-const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result<Asked, Rejection> => {
+const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result<Asked, Refusal> => {
   if (mapped.isErr()) {
     const { rule, path, reason } = mapped.error;
     return err(unmapped(rule, `${path} ${REASONS[reason]}`));
@@ -113,7 +113,7 @@ const askedByRule = (mapped: Result<Mapped, MappingFault>, route: Route): Result
 };
 
 //= ACTION-1
-const askedByCaller = (body: unknown, isPlain: boolean, route: Route): Result<Asked, Rejection> => {
+const askedByCaller = (body: unknown, isPlain: boolean, route: Route): Result<Asked, Refusal> => {
   const action = actionIn(body, isPlain, route);
   return action.isErr() ? err(invalid(action.error)) : confined(action.value, undefined, route);
 };
@@ -129,7 +129,7 @@ const askedOf = (
   { authenticated, located }: Proved,
   body: JsonValue,
   isPlain: boolean,
-): Result<Asked, Rejection> | undefined => {
+): Result<Asked, Refusal> | undefined => {
   const { route } = authenticated;
   if (route.deliveries === undefined) return askedByCaller(body, isPlain, route);
   const mapped = mapDelivery(route.deliveries.rules, { payload: body, header: located.head.header });
@@ -146,7 +146,7 @@ export const accept = (
   proved: Proved,
   { decodeUtf8, sha256 }: Primitives,
   now: number,
-): Result<Command | undefined, Rejection> => {
+): Result<Command | undefined, Refusal> => {
   const { authenticated, located, body, claim } = proved;
   const text = decodeUtf8(body);
   if (text === undefined) return err(NOT_UTF8);

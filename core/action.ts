@@ -50,15 +50,19 @@ const getFlow = z
 /** Flows that one page may have. */
 export const MAX_PAGE = 500;
 
-const NO_CURSOR = "Not a nextCursor of an earlier answer";
+const NO_LIMIT = `must be a whole number from 1 to ${String(MAX_PAGE)}`;
+const NO_STATUS = `must be one of ${FLOW_STATUSES.join(", ")}`;
+const NO_TEXT = "must be a text that is not empty";
+const NO_TIME = "must be a whole number of milliseconds since 1970";
+const NO_CURSOR = "must be a nextCursor of an earlier answer";
 
 const listFlows = z.strictObject({
   action: z.literal("list_flows"),
-  limit: z.int().min(1).max(MAX_PAGE).optional(),
-  cursor: z.string().regex(CURSOR, { error: NO_CURSOR }).optional(),
-  status: z.enum(FLOW_STATUSES).optional(),
-  controllerId: text.optional(),
-  updatedAfter: time,
+  limit: z.int({ error: NO_LIMIT }).min(1, { error: NO_LIMIT }).max(MAX_PAGE, { error: NO_LIMIT }).optional(),
+  cursor: z.string({ error: NO_CURSOR }).regex(CURSOR, { error: NO_CURSOR }).optional(),
+  status: z.enum(FLOW_STATUSES, { error: NO_STATUS }).optional(),
+  controllerId: z.string({ error: NO_TEXT }).trim().min(1, { error: NO_TEXT }).optional(),
+  updatedAfter: z.int({ error: NO_TIME }).nonnegative({ error: NO_TIME }).optional(),
 });
 
 const setWaiting = z.strictObject({

@@ -107,7 +107,7 @@ const proofOf = (
     .mapErr((why) => ({ ...UNAUTHORIZED, why: WHY[why] }));
 };
 
-//= ORDER-1, ORDER-2, AUTH-1, LIMIT-14
+//= ORDER-1, ORDER-2, AUTH-1, LIMIT-15
 /**
  * Judges a request that the limits have counted: window, media type, slot and credential, in this order; each check costs
  * the server more than the one before. `now`: milliseconds since the epoch. Errs: admission_unavailable, rate_limited,

@@ -38,7 +38,7 @@ export type AuditEvent = {
   readonly secret?: "current" | "previous";
   /** Set when the answer is that of an earlier request. */
   readonly replayed?: true;
-  /** Why a rule made no action of a delivery, as `ruleFault` gives it, what a signature lacks, or what the route does not allow. For the operator only. */
+  /** Why a rule made no action of a delivery, as `ruleFault` gives it, what a signature lacks, what the route does not allow, or which quota is full. For the operator only. */
   readonly fault?: string;
 };
 

@@ -68,6 +68,13 @@ export type Settlement = {
 /** What is claimed beside the request's key: the text that it binds, and a run for the flow that it makes. */
 export type Claiming = { readonly binds: boolean; readonly starts: boolean };
 
+/** `isWanted`: which flows of a list are looked for, by their fields; others may be in the answer too. */
+export type Question = {
+  readonly action: FlowAction;
+  readonly marks: Marks;
+  readonly isWanted?: (fields: unknown) => boolean;
+};
+
 export type Step =
   | { readonly kind: "answer"; readonly answer: Result<Outcome, StoreFailure> }
   /** Claims the request's key, and what `claiming` says. Answers with a stamp that no other claim has. */
@@ -87,12 +94,7 @@ export type Step =
       readonly orElse: StoreFailure | undefined;
       readonly next: (earlier: string | undefined) => Step;
     }
-  | {
-      readonly kind: "ask";
-      readonly action: FlowAction;
-      readonly marks: Marks;
-      readonly next: (answer: Result<Outcome, StoreFailure>) => Step;
-    };
+  | (Question & { readonly kind: "ask"; readonly next: (answer: Result<Outcome, StoreFailure>) => Step });
 
 /** Tries of an action about a bound flow, against other writers. */
 const MAX_TRIES = 4;
@@ -115,16 +117,20 @@ const readFlow = (flowId: string, then: (flow: FlowView | null) => Step): Step =
 });
 
 /** Looks among the owner's flows for the one that a claim made. */
-const findMade = (plan: Plan, stamp: number, then: (flow: FlowView | undefined) => Step): Step => ({
-  kind: "ask",
-  action: { action: "list_flows" },
-  marks: NO_MARKS,
-  next: (answer) => {
-    if (answer.isErr()) return failed(answer.error);
-    if (answer.value.kind !== "flows" || plan.does !== "create_flow") return failed("bad_host_answer");
-    return then(answer.value.flows.find((flow) => hasMade(plan, stamp, flow)));
-  },
-});
+const findMade = (plan: Plan, stamp: number, then: (flow: FlowView | undefined) => Step): Step => {
+  const isWanted = (fields: unknown): boolean => plan.does === "create_flow" && hasMade(plan, stamp, fields);
+  return {
+    kind: "ask",
+    action: { action: "list_flows" },
+    marks: NO_MARKS,
+    isWanted,
+    next: (answer) => {
+      if (answer.isErr()) return failed(answer.error);
+      if (answer.value.kind !== "flows" || plan.does !== "create_flow") return failed("bad_host_answer");
+      return then(answer.value.flows.find(({ json }) => isWanted(json)));
+    },
+  };
+};
 
 const idOf = ({ json }: FlowView): string => String(json["flowId"]);
 
@@ -234,10 +240,15 @@ const again = (request: ClaimRequest, { action, stamp, tries }: Attempt, outcome
 
 //= QUOTA-1
 /** The host was not asked, so that nothing is left of the claim. */
-const withoutClaim = ({ delivery: { once } }: ClaimRequest, { stamp, run }: Attempt, outcome: Outcome): Step => {
+const withoutClaim = (
+  { delivery: { once } }: ClaimRequest,
+  { action, stamp, run }: Attempt,
+  outcome: Outcome,
+): Step => {
+  const isClaimed = stamp !== undefined && action.action === "create_flow";
   const settlement: Settlement = {
     ...(once === undefined ? {} : { record: "forget" }),
-    ...(stamp === undefined ? {} : { binding: { stamp, flowId: undefined } }),
+    ...(!isClaimed ? {} : { binding: { stamp, flowId: undefined } }),
     ...(run === undefined ? {} : { run: { stamp: run, flowId: undefined } }),
   };
   return settled(settlement, undefined, () => answered(outcome));

@@ -4,8 +4,9 @@
 import * as z from "zod";
 import type { Repeatable } from "./delivery.ts";
 import type { FlowAction } from "./action.ts";
-import { OPEN_STATUSES } from "./flow.ts";
 import { parseJson } from "./json.ts";
+import { isOpenRecord } from "./list-page.ts";
+import { own } from "./own.ts";
 import type { FlowView } from "./view.ts";
 
 const change = { flowId: z.string(), expectedRevision: z.number() };
@@ -83,17 +84,17 @@ export const marksOf = ({ action }: FlowAction, stamp: number): Marks => {
   }
 };
 
-export const isOpenFlow = ({ json }: FlowView): boolean =>
-  OPEN_STATUSES.some((status) => status === json["status"]) &&
-  !(json["status"] === "blocked" && json["endedAt"] !== undefined);
+export const isOpenFlow = ({ json }: FlowView): boolean => isOpenRecord(json);
 
 type PlanOf<Does extends Plan["does"]> = Extract<Plan, { readonly does: Does }>;
 type ChangePlan = Exclude<Plan, PlanOf<"create_flow" | "cancel_flow" | "run_task">>;
 
 //= ONCE-6
-/** Whether a claim with this plan and stamp made the flow. These fields of a flow never change. */
-export const hasMade = (plan: PlanOf<"create_flow">, stamp: number, { json }: FlowView): boolean =>
-  json["createdAt"] === stamp && json["goal"] === plan.goal && json["controllerId"] === plan.controllerId;
+/** Whether a claim with this plan and stamp made the flow with these fields, which never change. Throws what reading them throws. */
+export const hasMade = (plan: PlanOf<"create_flow">, stamp: number, fields: unknown): boolean =>
+  own(fields, "createdAt") === stamp &&
+  own(fields, "goal") === plan.goal &&
+  own(fields, "controllerId") === plan.controllerId;
 
 const hasStatus = ({ json }: FlowView, ...statuses: readonly string[]): boolean =>
   statuses.some((status) => status === json["status"]);

@@ -4,6 +4,7 @@
 import { err, ok } from "neverthrow";
 import * as z from "zod";
 import { auditOf, auditSchema, type AuditSettings } from "./audit-config.ts";
+import { holdsKey } from "./audit.ts";
 import { isObject, own } from "./own.ts";
 import { fieldFault, parseRoute, problemName, type RouteDraft, type RouteFault, routeSchema } from "./route-config.ts";
 import type { Fault } from "./rejection.ts";
@@ -18,13 +19,17 @@ export const configSchema = z.strictObject({
   audit: auditSchema.optional(),
 });
 
-/** `skipped`: the route does not exist. `cold`: it does not exist until its secret resolves. `advice`: it lives. */
+/** `skipped`: the route does not exist. `cold`: not until its secret resolves. `untold`: it lives without callbacks. `advice`: it lives. */
+export type Effect = "skipped" | "cold" | "untold" | "advice";
+
 export type Problem = {
-  readonly effect: "skipped" | "cold" | "advice";
+  readonly effect: Effect;
   readonly routeId?: string;
   readonly field?: string;
   /** What is wrong and what to do. */
   readonly sentence: string;
+  /** The id is its route's session key, or holds it. The operator's log names it; nothing that is shown to others does. */
+  readonly isKeyInId?: true;
 };
 
 /** `paths`: the canonical paths of live and cold routes, with the route's id. `audit`: undefined for no file. */
@@ -115,7 +120,7 @@ class Collector {
     const advice = adviceOn(value, this.#secrets.get(value));
     if (advice !== undefined) this.#advise(id, fieldFault("secret", advice));
     if (previous.isErr()) this.#advise(id, previous.error);
-    if (draft.notify.isErr()) this.#advise(id, draft.notify.error);
+    if (draft.notify.isErr()) this.problems.push({ routeId: id, ...draft.notify.error, effect: "untold" });
     this.#secrets.set(value, id);
   }
 
@@ -141,6 +146,21 @@ const unusable = (sentence: string): Config => ({
   problems: [{ effect: "skipped", sentence }],
 });
 
+/** Ids that hold the session key of what is written for them, also where that makes no route. */
+const idsWithKey = (routes: object): ReadonlySet<string> =>
+  new Set(
+    Object.entries(routes).flatMap(([id, entry]) => {
+      const key = own(entry, "sessionKey");
+      return typeof key === "string" && key.trim() !== "" && holdsKey(id, key.trim()) ? [id, id.trim()] : [];
+    }),
+  );
+
+/** Says of each problem whether its route's id holds a session key. */
+const marked = (problems: readonly Problem[], ids: ReadonlySet<string>): readonly Problem[] =>
+  ids.size === 0
+    ? problems
+    : problems.map((problem) => (ids.has(problem.routeId ?? "") ? { ...problem, isKeyInId: true } : problem));
+
 //= CONFIG-1
 const load = (written: unknown, hash: Sha256): Config => {
   if (written === undefined || written === null) return { routes: new Map(), paths: new Map(), problems: [] };
@@ -160,7 +180,10 @@ const load = (written: unknown, hash: Sha256): Config => {
   return {
     routes: collector.routes,
     paths: collector.paths,
-    problems: [...collector.problems, ...faults.map((fault): Problem => ({ ...fault, effect: "skipped" }))],
+    problems: [
+      ...marked(collector.problems, idsWithKey(routes)),
+      ...faults.map((fault): Problem => ({ ...fault, effect: "skipped" })),
+    ],
     audit: audit.unwrapOr(undefined),
   };
 };
@@ -178,7 +201,10 @@ export const loadConfig = (written: unknown, hash: Sha256): Config => {
   }
 };
 
-const NO_AGENTS = fieldFault("run", "has no effect here, because only a Gateway has agents");
+const NO_AGENTS = fieldFault(
+  "run",
+  "starts agents only in a Gateway, because serve and a server of your own have none",
+);
 
 /** The configuration for a host that is not a Gateway: each route that would start agents gets an advice. */
 export const withoutAgents = (config: Config): Config => {
@@ -205,11 +231,18 @@ export const withWeaknesses = (config: Config, written: unknown, kinds: readonly
   }
 };
 
-const EFFECTS = { skipped: "skipped", cold: "skipped", advice: "advice" } as const;
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  skipped: "skipped",
+  cold: "cold",
+  untold: "without callbacks",
+  advice: "advice",
+};
+
+/** How the line of such a problem begins, up to the field. */
+export const problemStart = (effect: Effect, routeId: string | undefined): string =>
+  `${routeId === undefined ? "" : `route ${problemName(routeId)} `}${EFFECTS[effect]}: `;
 
 //= CONFIG-2
 /** The problem as one line: the route, the field, what is wrong and what to do. */
-export const problemLine = ({ effect, routeId, field, sentence }: Problem): string => {
-  const route = routeId === undefined ? "" : `route ${problemName(routeId)} `;
-  return `${route}${EFFECTS[effect]}: ${field === undefined ? "" : `${field} `}${sentence}.`;
-};
+export const problemLine = ({ effect, routeId, field, sentence }: Problem): string =>
+  `${problemStart(effect, routeId)}${field === undefined ? "" : `${field} `}${sentence}.`;

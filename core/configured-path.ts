@@ -6,6 +6,9 @@ import { canonicalPath } from "./path.ts";
 /** The path of a route without a `path` is its id below this prefix (M-4). */
 export const DEFAULT_PREFIX = "/plugins/webhooks";
 
+/** The operator's page in a Gateway. A route there would take it away: the Gateway grants no path in two kinds of authentication. */
+export const STATUS_PATH = "/plugins/webhooks-status";
+
 /** What is wrong with a configured path, and what to do. */
 export const PATH_FAULTS = {
   unusable: "must start with one / and contain only letters, digits and plain punctuation. Set another path",
@@ -27,7 +30,7 @@ const RESERVED = [
   "/plugins",
   "/tools",
 ];
-/** Paths that the Gateway serves with everything below them. */
+/** Paths that the Gateway, or this plugin for its operators, serves with everything below them. */
 const RESERVED_TREES = [
   "/__openclaw",
   "/__openclaw__",
@@ -45,6 +48,7 @@ const RESERVED_TREES = [
   "/startupz",
   "/tools/invoke",
   "/v1",
+  STATUS_PATH,
 ];
 
 const CHARACTERS = /^\/(?!\/)[\x21-\x7e]*$/u;

@@ -2,7 +2,7 @@
 // the transaction of the flow, so that a record is there exactly when the effect is.
 
 import { err, ok } from "neverthrow";
-import { type Delivery, NO_DELIVERY } from "./delivery.ts";
+import { type Delivery, isOpening, NO_DELIVERY } from "./delivery.ts";
 import type { FlowAction } from "./action.ts";
 import { type FlowRecord, isEnded } from "./flow.ts";
 import {
@@ -41,7 +41,7 @@ export const needsOfDelivery = (action: FlowAction, owner: string, delivery: Del
     ...plain,
     load: delivery.bind === undefined ? plain.load : boundLoad(owner, delivery),
     saved: delivery.once === undefined ? undefined : { routeId: delivery.routeId, owner, key: delivery.once.key },
-    open: delivery.quota === undefined || action.action !== "create_flow" ? undefined : { owner, most: delivery.quota },
+    open: delivery.quota === undefined || !isOpening(action) ? undefined : { owner, most: delivery.quota },
   };
 };
 

@@ -20,7 +20,7 @@ export type Delivery = {
   readonly bind: string | undefined;
   /** Whether the flow that it makes, if it makes one, starts an agent where there are agents. */
   readonly starts: boolean;
-  /** Flows of the session, or tasks of the flow, that may not have ended, above which the request makes none. Undefined: no bound. */
+  /** Flows of the session, or tasks of the flow, that may not have ended, above which the request opens none. Undefined: no bound. */
   readonly quota?: number | undefined;
 };
 
@@ -50,10 +50,17 @@ const signedName = (claim: Claim, payload: unknown, fingerprint: string): string
 const keyName = ({ located }: Proved): Result<string | undefined, Fault> =>
   idempotencyKey(located.head.header(IDEMPOTENCY_KEY)).map((key) => (key === undefined ? undefined : `key ${key}`));
 
+/** An action that can make a flow, or one that has ended an open one again. */
+export type Opening = Extract<FlowAction, { readonly action: "create_flow" | "set_waiting" | "resume_flow" }>;
+
+const OPENING: ReadonlySet<string> = new Set<Opening["action"]>(["create_flow", "set_waiting", "resume_flow"]);
+
 //= QUOTA-1
-const quotaOf = ({ action }: FlowAction, { limits }: Route): number | undefined => {
+export const isOpening = (action: FlowAction): action is Opening => OPENING.has(action.action);
+
+const quotaOf = (action: FlowAction, { limits }: Route): number | undefined => {
   if (limits === undefined) return undefined;
-  return action === "create_flow" ? limits.maxFlows : action === "run_task" ? limits.maxTasks : undefined;
+  return isOpening(action) ? limits.maxFlows : action.action === "run_task" ? limits.maxTasks : undefined;
 };
 
 //= ONCE-1, ONCE-4, RUN-1

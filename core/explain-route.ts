@@ -6,8 +6,10 @@ import { type Condition, type Rule, ruleName } from "./mapping.ts";
 import type { ChildSessions } from "./policy.ts";
 import { MAX_BODY_BYTES } from "./prove.ts";
 import type { Route } from "./route.ts";
+import { SLOTS } from "./slot.ts";
 import { readPath, type Source, type Template } from "./template.ts";
 import { grouped, printable } from "./text.ts";
+import { WINDOW } from "./window.ts";
 
 /** UTF-16 units of a key or a value that a sentence shows. */
 const SHOWN = 200;
@@ -88,6 +90,21 @@ const allowedText = ({ policy }: Route): readonly string[] => {
   ];
 };
 
+/** What the route's own limits say otherwise than those of every route. */
+const limitsText = ({ limits }: Route): readonly string[] => {
+  if (limits === undefined) return [];
+  const { perMinute, inFlight, maxFlows, maxTasks } = limits;
+  const counts = [
+    ...(perMinute === WINDOW.limit ? [] : [`${grouped(perMinute)} requests a minute`]),
+    ...(inFlight === SLOTS.client ? [] : [`${grouped(inFlight)} at once`]),
+  ];
+  return [
+    ...(counts.length === 0 ? [] : [`takes at most ${counts.join(" and ")} of each client`]),
+    ...(maxFlows === undefined ? [] : [`makes no flow beyond ${grouped(maxFlows)} open in its session`]),
+    ...(maxTasks === undefined ? [] : [`adds no task beyond ${grouped(maxTasks)} active of a flow`]),
+  ];
+};
+
 /** What matters most to an operator comes first: whether words from outside reach an agent that has tools. */
 const runText = ({ run }: Route): readonly string[] => {
   if (run === undefined) return [];
@@ -98,8 +115,9 @@ const runText = ({ run }: Route): readonly string[] => {
   ];
 };
 
-const isPlain = ({ credential, deliveries, maxBodyBytes, notify, policy, run }: Route): boolean =>
+const isPlain = ({ credential, deliveries, limits, maxBodyBytes, notify, policy, run }: Route): boolean =>
   deliveries === undefined &&
+  limits === undefined &&
   notify === undefined &&
   policy === undefined &&
   run === undefined &&
@@ -108,13 +126,14 @@ const isPlain = ({ credential, deliveries, maxBodyBytes, notify, policy, run }: 
   credential.header === undefined &&
   credential.secrets.length === 1;
 
-/** Sentences on what the route takes and allows, one for each rule, one on its agents, and one on its callbacks. None for a route that takes all actions with one secret only. */
+/** Sentences on what the route takes, allows and bounds, one for each rule, one on its agents, and one on its callbacks. None for a route that takes all actions with one secret only. */
 export const explainRoute = (route: Route): readonly string[] => {
   if (isPlain(route)) return [];
   const rules = route.deliveries?.rules ?? [];
   return [
     `takes ${takenText(route)} ${credentialText(route)}${bodyText(route)}`,
     ...allowedText(route),
+    ...limitsText(route),
     ...rules.map((rule, place) => `${ruleName(place)}: ${ruleText(rule)}`),
     ...runText(route),
     ...toldText(route),

@@ -4,13 +4,13 @@
 import { err, ok, type Result } from "neverthrow";
 import type { ActionOf, CreateFlow, FlowAction } from "./action.ts";
 import type { CallbackEvent } from "./event.ts";
-import { readCursor, writeCursor } from "./cursor.ts";
-import type { FlowRecord } from "./flow.ts";
+import { readCursor } from "./cursor.ts";
+import { type FlowRecord, isEnded } from "./flow.ts";
 import { createFlow, isExpired, RETENTION_MS, type RevisionChecked, transition } from "./lifecycle.ts";
-import { isPaged, type ListFilter, listRecords, pageSize } from "./list-page.ts";
+import { isPaged, type ListFilter, listRead, listRecords, pageSize } from "./list-page.ts";
 import type { Outcome, OutcomeOf, StoreFailure } from "./outcome.ts";
 import { runTask, summarizeTasks, type TaskRecord } from "./task.ts";
-import { type BadRecord, viewFlow, viewFlows, viewSummary, viewTask, viewTasks } from "./view.ts";
+import { type BadRecord, viewFlow, viewSummary, viewTask, viewTasks } from "./view.ts";
 
 /**
  * All of an owner's flows, the one that was made last first, whatever their times say. A store may give only those that are asked
@@ -71,9 +71,9 @@ export type Stored = {
   readonly owners?: readonly string[] | undefined;
   /**
    * Of a store that gives only the flows of a list that are asked for: whether more are there than `limit`, or than fit into one
-   * answer, and the place of the last of `flows`. Of a whole list with more there need not be any flow.
+   * answer, and the places of `flows`. Of a whole list with more there need not be any flow.
    */
-  readonly page?: { readonly more: boolean; readonly last: number } | undefined;
+  readonly page?: { readonly more: boolean; readonly places: readonly number[] } | undefined;
   /** Flows of the owner that have not ended, counted as far as was wanted. */
   readonly open?: number | undefined;
 };
@@ -98,7 +98,7 @@ export type Decision = { readonly outcome: Result<Outcome, StoreFailure>; readon
 
 /**
  * `owner`: the session that the command acts for. `fresh`: an id that no flow and no task has, where one is needed. `quota`: flows of
- * the session, or tasks of the flow, that may not have ended, above which the command makes none.
+ * the session, or tasks of the flow, that may not have ended, above which the command opens none.
  */
 export type CommandIds = { readonly owner: string; readonly fresh: string; readonly quota?: number | undefined };
 
@@ -160,8 +160,15 @@ const NOTHING: readonly Write[] = [];
 const decision = (outcome: Result<Outcome, BadRecord>, writes: readonly Write[] = NOTHING): Decision =>
   outcome.isOk() ? { outcome: ok(outcome.value), writes } : { outcome: err("bad_host_answer"), writes: NOTHING };
 
+type OverQuota = Omit<OutcomeOf<"over_quota">, "kind" | "most">;
+
 //= QUOTA-1
-const overQuota = (of: "flows" | "tasks", most: number): Decision => decision(ok({ kind: "over_quota", of, most }));
+/** What stands in the way of one more of what is counted; undefined: nothing. A store that has not counted lets nothing pass. */
+const refusalAt = (quota: number | undefined, count: number | undefined, over: OverQuota): Decision | undefined => {
+  if (quota === undefined) return undefined;
+  if (count === undefined) return { outcome: err("bad_host_answer"), writes: NOTHING };
+  return count >= quota ? decision(ok({ kind: "over_quota", most: quota, ...over })) : undefined;
+};
 
 const create = (
   action: CreateFlow,
@@ -169,8 +176,8 @@ const create = (
   { owner, fresh, quota }: CommandIds,
   now: number,
 ): Decision => {
-  if (quota !== undefined && open === undefined) return { outcome: err("bad_host_answer"), writes: NOTHING };
-  if (quota !== undefined && open !== undefined && open >= quota) return overQuota("flows", quota);
+  const refused = refusalAt(quota, open, { of: "flows" });
+  if (refused !== undefined) return refused;
   const flow = createFlow(fresh, action, now);
   const outcome = viewFlow(flow).map((view): Outcome => ({ kind: "created", flow: view }));
   return decision(outcome, [{ kind: "insert_flow", owner, flow }]);
@@ -187,15 +194,12 @@ const TOO_LARGE: Decision = { outcome: err("list_too_large"), writes: NOTHING };
 
 //= LIST-1, LIST-4
 const list = (action: ActionOf<"list_flows">, { flows: found, page }: Stored): Decision => {
-  if (page === undefined) {
-    const listed = listRecords(found, action);
-    if (listed.isErr()) return decision(err(listed.error));
-    return listed.value === undefined ? TOO_LARGE : decision(ok(listed.value));
-  }
-  if (!isPaged(action))
-    return page.more ? TOO_LARGE : decision(viewFlows(found).map((flows): Outcome => ({ kind: "flows", flows })));
-  const next = page.more ? writeCursor({ at: page.last, id: "" }) : null;
-  return decision(viewFlows(found).map((flows): Outcome => ({ kind: "flows", flows, next })));
+  const listed =
+    page === undefined
+      ? listRecords(found, action)
+      : listRead({ records: found, places: page.places, hasMore: page.more }, action);
+  if (listed.isErr()) return decision(err(listed.error));
+  return listed.value === undefined ? TOO_LARGE : decision(ok(listed.value));
 };
 
 const summary = (flow: FlowRecord | undefined, tasks: readonly TaskRecord[]): Decision =>
@@ -206,7 +210,13 @@ const summary = (flow: FlowRecord | undefined, tasks: readonly TaskRecord[]): De
   );
 
 //= STORE-1
-const change = (flow: FlowRecord | undefined, action: RevisionChecked, now: number): Decision => {
+const change = (
+  flow: FlowRecord | undefined,
+  action: RevisionChecked,
+  open: number | undefined,
+  { quota }: CommandIds,
+  now: number,
+): Decision => {
   if (flow === undefined) return decision(ok({ kind: "not_applied", refusal: "not_found" }));
   const done = transition(flow, action, 0, now);
   if (done.isErr()) {
@@ -214,6 +224,9 @@ const change = (flow: FlowRecord | undefined, action: RevisionChecked, now: numb
     return decision(viewFlow(flow).map((current): Outcome => ({ kind: "not_applied", refusal, current })));
   }
   const after = done.value.flow;
+  const isReopened = isEnded(flow) && !isEnded(after);
+  const refused = isReopened ? refusalAt(quota, open, { of: "flows", reopens: true }) : undefined;
+  if (refused !== undefined) return refused;
   const outcome = viewFlow(after).map((view): Outcome => ({ kind: "applied", flow: view }));
   return decision(outcome, [{ kind: "update_flow", flow: after }]);
 };
@@ -252,11 +265,12 @@ const addTask = (
   if (flow === undefined) return decision(ok({ kind: "task_not_created", refusal: "not_found" }));
   const made = runTask(flow, action, tasks, { taskId: fresh, sessionKey: owner, now });
   if (made.isErr()) {
-    const refused = { kind: "task_not_created", refusal: made.error, ended: flow.status } as const;
-    return decision(viewFlow(flow).map((view): Outcome => ({ ...refused, flow: view })));
+    const why = { kind: "task_not_created", refusal: made.error, ended: flow.status } as const;
+    return decision(viewFlow(flow).map((view): Outcome => ({ ...why, flow: view })));
   }
   const isNew = made.value.taskId === fresh;
-  if (isNew && quota !== undefined && tasks.length >= quota) return overQuota("tasks", quota);
+  const refused = isNew ? refusalAt(quota, tasks.length, { of: "tasks" }) : undefined;
+  if (refused !== undefined) return refused;
   const outcome = viewTask(made.value).andThen((task) =>
     viewFlow(flow).map((view): Outcome => ({ kind: "task_created", flow: view, task })),
   );
@@ -287,7 +301,7 @@ export const decide = (action: FlowAction, stored: Stored, ids: CommandIds, now:
     case "finish_flow":
     case "fail_flow":
     case "request_cancel":
-      return change(flow, action, now);
+      return change(flow, action, stored.open, ids, now);
   }
 };
 

@@ -3,11 +3,11 @@
 import { err, ok, type Result } from "neverthrow";
 import { type ActionOf, MAX_PAGE } from "./action.ts";
 import { type Cursor, MOST_AT, readCursor, writeCursor } from "./cursor.ts";
-import { FLOW_STATUSES, type FlowStatus, OPEN_STATUSES } from "./flow.ts";
-import { flowWeight, MAX_LIST_BYTES, MOST_LISTED } from "./list-weight.ts";
+import { FLOW_STATUSES, type FlowRecord, type FlowStatus, OPEN_STATUSES } from "./flow.ts";
+import { MAX_LIST_BYTES, MAX_PAGE_BYTES, MOST_LISTED, Scale } from "./list-weight.ts";
 import { own } from "./own.ts";
-import type { OutcomeOf } from "./outcome.ts";
-import { type BadRecord, type FlowView, viewFlow, viewFlowsUntil } from "./view.ts";
+import type { OutcomeOf, StoreFailure } from "./outcome.ts";
+import { type BadRecord, type FlowView, viewFlow, viewFlows, viewFlowsUntil } from "./view.ts";
 
 type ListFlows = ActionOf<"list_flows">;
 
@@ -105,61 +105,40 @@ const entriesOf = <T>(
 
 type Flows = OutcomeOf<"flows">;
 
+/** `size`: flows that the page may have; `hasMore`: others are behind the entries. */
+type Page<T> = { readonly entries: readonly Entry<T>[]; readonly size: number; readonly hasMore: boolean };
+
 //= LIST-1, LIST-4
 /** As many flows as the page may have, but after the first no more than fit into one answer. */
-const fillPage = <T>(entries: readonly Entry<T>[], size: number, { viewOf }: Source<T>): Result<Flows, BadRecord> => {
+const fillPage = <T>({ entries, size, hasMore }: Page<T>, { viewOf }: Source<T>): Result<Flows, BadRecord> => {
   const flows: FlowView[] = [];
-  let weight = 0;
-  let next: string | null = null;
-  for (const entry of entries) {
-    if (flows.length === size) return ok({ kind: "flows", flows, next });
-    const view = viewOf(entry.item);
+  const scale = new Scale(MAX_PAGE_BYTES);
+  for (const { item } of entries) {
+    if (flows.length === size) break;
+    const view = viewOf(item);
     if (view.isErr()) return err(view.error);
-    weight += flowWeight(view.value.json);
-    if (weight > MAX_LIST_BYTES && flows.length > 0) return ok({ kind: "flows", flows, next });
+    if (scale.isTooLong(view.value) && flows.length > 0) break;
     flows.push(view.value);
-    next = writeCursor(entry);
   }
-  return ok({ kind: "flows", flows, next: null });
+  const last = entries[flows.length - 1];
+  const isOver = last === undefined || (flows.length === entries.length && !hasMore);
+  return ok({ kind: "flows", flows, next: isOver ? null : writeCursor(last) });
 };
 
-/** One of so many flows is weighed, because weighing all of them costs as much as a fourth of their views. */
-const WEIGHED = 16;
-
-/** Whether the flow is one of those. Its id is the host's choice, so that nobody can keep all long flows from being weighed. */
-const isWeighed = ({ json: { flowId } }: FlowView): boolean =>
-  typeof flowId === "string" && flowId.charCodeAt(flowId.length - 1) % WEIGHED === 0;
-
-const weightOf = (flows: readonly FlowView[]): number => flows.reduce((sum, { json }) => sum + flowWeight(json), 0);
-
-/** Finds out while a list grows that it is too large: by some of its flows first, and by all once these make it likely. */
-class Scale {
-  #some = 0;
-  #all: number | undefined;
-
-  /** `flows`: those before. */
-  isTooLarge(flow: FlowView, flows: readonly FlowView[]): boolean {
-    if (this.#all !== undefined) this.#all += flowWeight(flow.json);
-    else if (isWeighed(flow)) {
-      this.#some += flowWeight(flow.json) * WEIGHED;
-      if (this.#some > MAX_LIST_BYTES) this.#all = weightOf(flows) + flowWeight(flow.json);
-    }
-    return this.#all !== undefined && this.#all > MAX_LIST_BYTES;
-  }
-}
-
 //= LIST-4
-/** All of them; undefined as soon as they are seen to be more than one answer may have. `replyToOutcome` measures the rest. */
+/** All of them; undefined as soon as they are more than one answer may have. `replyToOutcome` measures the rest of the answer. */
 const viewAll = (records: readonly unknown[]): Result<Flows | undefined, BadRecord> => {
   if (records.length > MOST_LISTED) return ok(undefined);
-  const scale = new Scale();
-  return viewFlowsUntil(records, (flow, before) => scale.isTooLarge(flow, before)).map((flows) =>
+  const scale = new Scale(MAX_LIST_BYTES);
+  return viewFlowsUntil(records, (flow) => scale.isTooLong(flow)).map((flows) =>
     flows === undefined ? undefined : { kind: "flows", flows },
   );
 };
 
 const pageOf = <T>(items: readonly T[], action: ListFlows, source: Source<T>): Result<Flows, BadRecord> =>
-  entriesOf(items, action, source).andThen((entries) => fillPage(entries.toSorted(compare), pageSize(action), source));
+  entriesOf(items, action, source).andThen((entries) =>
+    fillPage({ entries: entries.toSorted(compare), size: pageSize(action), hasMore: false }, source),
+  );
 
 //= LIST-5
 /**
@@ -173,34 +152,114 @@ export const listRecords = (records: unknown, action: ListFlows): Result<Flows |
   return entriesOf<unknown>(records, action, RECORDS).andThen((entries) => viewAll(entries.map(({ item }) => item)));
 };
 
-//= LIST-5
-/**
- * The answer to `action` from what a store has answered to it. One that knows no pages has given the whole list; one that knows
- * them is trusted with the places. Undefined: the answer is neither.
- */
-export const listViews = (answer: Flows, action: ListFlows): Flows | undefined => {
-  const { flows, next } = answer;
-  if (!isPart(action)) return next === undefined ? answer : undefined;
-  if (next === undefined && isPaged(action)) return pageOf(flows, action, VIEWS).unwrapOr(undefined);
-  const isPage = next === undefined || (isPaged(action) && flows.length <= pageSize(action) && isPlace(next));
-  return isPage ? { ...answer, flows: flows.filter(({ json }) => isListed(action, json)) } : undefined;
+/** What an embedded store has read of a list: the flows, the place of each, and whether more are there than were read. */
+export type ListedRecords = {
+  readonly records: readonly FlowRecord[];
+  readonly places: readonly number[];
+  readonly hasMore: boolean;
 };
+
+//= LIST-1, LIST-4
+/** The answer to `action` from the part of a list that a store has read for it. Undefined as for `listRecords`. */
+export const listRead = (
+  { records, places, hasMore }: ListedRecords,
+  action: ListFlows,
+): Result<Flows | undefined, BadRecord> => {
+  if (!isPaged(action)) return hasMore ? ok(undefined) : viewAll(records);
+  const entries = records.map((item, index) => ({ at: places[index] ?? 0, id: "", item }));
+  return fillPage<unknown>({ entries, size: pageSize(action), hasMore }, RECORDS);
+};
+
+const fits = (flows: readonly FlowView[], room: number): boolean => {
+  const scale = new Scale(room);
+  return flows.length <= MOST_LISTED && !flows.some((flow) => scale.isTooLong(flow));
+};
+
+const isTwice = (flows: readonly FlowView[]): boolean =>
+  new Set(flows.map(({ json }) => json["flowId"])).size < flows.length;
 
 const isPlace = (next: string | null): boolean => next === null || readCursor(next) !== undefined;
 
-const OPEN: ReadonlySet<unknown> = new Set(OPEN_STATUSES);
+/** Whether a store that knows pages can have answered so: readers who follow its pages come to an end. */
+const isPage = ({ flows, next }: Flows, action: ListFlows): boolean =>
+  next === undefined ||
+  (isPaged(action) && flows.length <= pageSize(action) && isPlace(next) && next !== action.cursor);
+
+/** Why a store's answer is not passed on. */
+export type ListFault = Extract<StoreFailure, "bad_host_answer" | "list_too_large">;
+
+//= LIST-4, LIST-5
+/**
+ * The answer to `action` from what a store has answered to it. One that knows no pages has given the whole list; one that knows
+ * them is trusted with the places, but not with the length.
+ */
+export const listViews = (answer: Flows, action: ListFlows): Result<Flows, ListFault> => {
+  const { flows, next } = answer;
+  if (!isPart(action)) {
+    if (next !== undefined) return err("bad_host_answer");
+    return fits(flows, MAX_LIST_BYTES) ? ok(answer) : err("list_too_large");
+  }
+  const isWhole = next === undefined && isPaged(action);
+  const part = isWhole ? pageOf(flows, action, VIEWS).unwrapOr(undefined) : partOf(answer, action);
+  if (part === undefined || isTwice(part.flows)) return err("bad_host_answer");
+  return part.flows.length === 1 || fits(part.flows, MAX_LIST_BYTES) ? ok(part) : err("list_too_large");
+};
+
+/** What a store has chosen by itself, less what its filters have left; undefined when it is not what was asked for. */
+const partOf = (answer: Flows, action: ListFlows): Flows | undefined =>
+  isPage(answer, action) ? { ...answer, flows: answer.flows.filter(({ json }) => isListed(action, json)) } : undefined;
+
+/** Of a host's list the records that are wanted, `most` at most. Throws only what reading a record throws. */
+const pick = (
+  records: unknown,
+  isWanted: (record: unknown) => boolean,
+  most: number = Infinity,
+): Result<readonly unknown[], BadRecord> => {
+  if (!Array.isArray(records)) return err({ field: "" });
+  const wanted: unknown[] = [];
+  for (let index = 0; index < records.length && wanted.length < most; index += 1)
+    if (isWanted(records[index])) wanted.push(records[index]);
+  return ok(wanted);
+};
+
+//= ONCE-6
+/** The flows of a host's list that are looked for; the others do not become views. Throws only what reading a record throws. */
+export const findRecords = (records: unknown, isWanted: (fields: unknown) => boolean): Result<Flows, BadRecord> =>
+  pick(records, isWanted)
+    .andThen(viewFlows)
+    .map((flows) => ({ kind: "flows", flows }));
+
+/** What a host's record says that it is, if its flow has not ended. */
+const openStatusOf = (record: unknown): (typeof OPEN_STATUSES)[number] | undefined => {
+  const status = OPEN_STATUSES.find((one) => one === own(record, "status"));
+  return status === "blocked" && typeof own(record, "endedAt") === "number" ? undefined : status;
+};
+
+/** Whether a host's record is of a flow that has not ended. */
+export const isOpenRecord = (record: unknown): boolean => openStatusOf(record) !== undefined;
 
 //= QUOTA-2
 /**
  * How many of a host's records are of flows that have not ended, counted up to `most`. Throws only what reading a record throws.
  */
-export const countOpen = (records: unknown, most: number): Result<number, BadRecord> => {
+export const countOpen = (records: unknown, most: number): Result<number, BadRecord> =>
+  pick(records, isOpenRecord, most).map(({ length }) => length);
+
+/** Since when which flow is open. */
+export type OpenRecord = Pick<FlowRecord, "status" | "createdAt">;
+
+//= LIST-5
+/** Of a host's records those of flows that have not ended: nothing else of them is read. Throws only what reading them throws. */
+export const openRecords = (records: unknown): Result<readonly OpenRecord[], BadRecord> => {
   if (!Array.isArray(records)) return err({ field: "" });
-  let open = 0;
-  for (let index = 0; index < records.length && open < most; index += 1) {
+  const open: OpenRecord[] = [];
+  for (let index = 0; index < records.length; index += 1) {
     const record: unknown = records[index];
-    const isEnded = own(record, "status") === "blocked" && typeof own(record, "endedAt") === "number";
-    if (OPEN.has(own(record, "status")) && !isEnded) open += 1;
+    const status = openStatusOf(record);
+    if (status === undefined) continue;
+    const createdAt = own(record, "createdAt");
+    if (!isTime(createdAt)) return err({ field: "createdAt" });
+    open.push({ status, createdAt });
   }
   return ok(open);
 };

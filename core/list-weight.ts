@@ -1,11 +1,18 @@
-// How long a list may be, and a lower bound on what a flow adds to its text: cheap, so that a list which is too long is refused
-// before it is made.
+// How long a list may be. What it adds to an answer is measured where it is serialised; before that a lower bound, which is cheap,
+// tells that a list is too long to be read.
 
 import type { JsonValue } from "./json.ts";
 import { isNamed } from "./own.ts";
+import { FLOW_TEXTS, type FlowView, type Shown } from "./view.ts";
 
-/** UTF-8 bytes of an answer with a whole list, and about as many of one with a page. */
+/** UTF-8 bytes of an answer with a list; a page of one flow may have more. */
 export const MAX_LIST_BYTES = 8 << 20;
+
+/** Bytes that the flows of a page leave to the rest of its answer. */
+const FRAME_BYTES = 8 << 10;
+
+/** UTF-8 bytes of the flows of a page. */
+export const MAX_PAGE_BYTES = MAX_LIST_BYTES - FRAME_BYTES;
 
 /** Bytes of the shortest flow that an answer can show: the names of the fields that each flow has, and the shortest values. */
 export const LEAST_FLOW_BYTES = 126;
@@ -26,20 +33,15 @@ export const jsonWeight = (value: JsonValue | undefined): number => {
   return Math.max(2, weight - 1);
 };
 
-type Weighed = {
-  readonly goal?: unknown;
-  readonly stateJson?: JsonValue | undefined;
-  readonly waitJson?: JsonValue | undefined;
+const textWeight = (value: JsonValue | undefined): number => {
+  if (value === undefined) return 0;
+  return typeof value === "string" ? value.length : jsonWeight(value);
 };
 
+//= LIST-4
 /** At most as many bytes as the flow's JSON has; most of them, where it is long. */
-export const flowWeight = ({ goal, stateJson, waitJson }: Weighed): number =>
-  LEAST_FLOW_BYTES +
-  (typeof goal === "string" ? goal.length : 0) +
-  optionalWeight(stateJson) +
-  optionalWeight(waitJson);
-
-const optionalWeight = (value: JsonValue | undefined): number => (value === undefined ? 0 : jsonWeight(value));
+export const flowWeight = (flow: Shown): number =>
+  FLOW_TEXTS.reduce((weight, name) => weight + textWeight(flow[name]), LEAST_FLOW_BYTES);
 
 /** UTF-8 bytes that one UTF-16 unit takes at most. */
 const MOST_PER_UNIT = 3;
@@ -58,3 +60,30 @@ const utf8Length = (text: string): number => {
 /** Whether a text, well-formed as JSON is, has more UTF-8 bytes than an answer with a whole list may have. */
 export const isLongerThanList = (text: string): boolean =>
   text.length > MAX_LIST_BYTES || (text.length * MOST_PER_UNIT > MAX_LIST_BYTES && utf8Length(text) > MAX_LIST_BYTES);
+
+const bytesOf = ({ text }: FlowView): number => (text === undefined ? Infinity : utf8Length(text) + 1);
+
+//= LIST-4
+/** Finds out while a list grows that it is too long. UTF-16 units are counted until they could be too many bytes. */
+export class Scale {
+  readonly #room: number;
+  readonly #flows: FlowView[] = [];
+  #units = 0;
+  #bytes: number | undefined;
+
+  /** `room`: bytes that the flows may have. */
+  constructor(room: number) {
+    this.#room = room;
+  }
+
+  /** Adds the flow to those before it. */
+  isTooLong(flow: FlowView): boolean {
+    this.#flows.push(flow);
+    this.#units += (flow.text?.length ?? Infinity) + 1;
+    if (this.#units > this.#room) return true;
+    if (this.#units * MOST_PER_UNIT <= this.#room) return false;
+    this.#bytes =
+      this.#bytes === undefined ? this.#flows.reduce((sum, one) => sum + bytesOf(one), 0) : this.#bytes + bytesOf(flow);
+    return this.#bytes > this.#room;
+  }
+}

@@ -56,18 +56,20 @@ const fault = (part: string, sentence: string): Fault => ({ field: `notify.${par
 const NO_CALLBACKS = ", so no callback is sent";
 
 /** Why it cannot sign. `signingKey` speaks of a secret that a provider shows; this one the operator makes. */
-const NOT_A_KEY = "is not whsec_ and the base64 of 24 to 64 bytes";
+const WHY_NO_KEY = `is not whsec_ and the base64 of 24 to 64 bytes${NO_CALLBACKS}. Set "whsec_" and what openssl rand -base64 32 prints`;
 
-const HOW_TO_MAKE = 'Set "whsec_" and what openssl rand -base64 32 prints';
+/** Of this form nothing is wrong but the length. */
+const FORM = /^whsec_[A-Za-z0-9+/]+={0,2}$/u;
 
 //= CONFIG-8, CONFIG-12
 /** The key; errs with why no callback can be signed. A placeholder is one with and without the prefix. */
 const keyOf = (written: unknown): Result<SigningKey, Fault> => {
   const secret = typeof written === "string" ? written.trim() : "";
   const bare = secret.replace(/^whsec_/u, "");
+  const key = signingKey("standard", secret).mapErr(() => fault("secret", WHY_NO_KEY));
+  if (key.isErr() && FORM.test(secret)) return key;
   const cold = coldness(secret, NO_CALLBACKS) ?? (bare === "" ? undefined : coldness(bare, NO_CALLBACKS));
-  if (cold !== undefined) return err(fault("secret", cold));
-  return signingKey("standard", secret).mapErr(() => fault("secret", `${NOT_A_KEY}${NO_CALLBACKS}. ${HOW_TO_MAKE}`));
+  return cold === undefined ? key : err(fault("secret", cold));
 };
 
 /** `skipped`: what the operator wrote is wrong. `idle`: the secret is not there yet; the route lives without callbacks. */

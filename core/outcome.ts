@@ -86,8 +86,8 @@ type Done =
       readonly ended?: FlowStatus;
       readonly flow?: FlowView;
     }
-  /** The session or the flow holds `most` already; nothing was done. */
-  | { readonly kind: "over_quota"; readonly of: "flows" | "tasks"; readonly most: number }
+  /** The session or the flow holds `most` already; nothing was done. `reopens`: a flow that has ended would have been open again. */
+  | { readonly kind: "over_quota"; readonly of: "flows" | "tasks"; readonly most: number; readonly reopens?: true }
   /** A flow is bound to the key already; none was made. */
   | { readonly kind: "existing"; readonly flow: FlowView }
   /** No open flow is bound to the key; nothing was done. */
@@ -100,6 +100,7 @@ type Kind = Outcome["kind"];
 
 const READ = ["flow"] as const;
 const CHANGED = ["applied", "not_applied", "ignored"] as const;
+const REOPENED = [...CHANGED, "over_quota"] as const;
 
 /** The outcomes that each action may have. */
 export const OUTCOME_KINDS = {
@@ -109,8 +110,8 @@ export const OUTCOME_KINDS = {
   find_latest_flow: READ,
   resolve_flow: READ,
   get_task_summary: ["summary"],
-  set_waiting: CHANGED,
-  resume_flow: CHANGED,
+  set_waiting: REOPENED,
+  resume_flow: REOPENED,
   finish_flow: CHANGED,
   fail_flow: CHANGED,
   request_cancel: CHANGED,

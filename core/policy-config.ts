@@ -38,7 +38,7 @@ type Written = z.infer<z.ZodObject<typeof policyShape>>;
 /** What `childSessions` says when a task may name no session. */
 const NONE = "none";
 
-const SESSIONS_HINT = `must be "${NONE}", a list of at least one session key, or one prefix with ${ANY} at its end`;
+const SESSIONS_HINT = `must be "${NONE}", a session key, a list of at least one, or one prefix with ${ANY} at its end`;
 
 export const POLICY_HINTS = {
   actions: `must be a list of at least one of ${WORDS.join(", ")}`,

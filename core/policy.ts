@@ -76,16 +76,20 @@ const sentenceFor = (field: keyof typeof LISTS, { actions }: Policy, action: Act
   }
 };
 
+/** A rejection, with the action where it was a valid one that the policy refuses. */
+export type Refusal = Rejection & { readonly action?: ActionName };
+
 //= POLICY-1, POLICY-2, POLICY-3, POLICY-4
 /**
  * Why a valid action is refused; undefined when the policy allows it. `own`: the route's controller. `rule`: the place of the
  * rule that made the action of a delivery.
  */
-export const refusalBy = (policy: Policy, action: FlowAction, own: string, rule?: number): Rejection | undefined => {
+export const refusalBy = (policy: Policy, action: FlowAction, own: string, rule?: number): Refusal | undefined => {
   const field = forbiddenField(policy, action, own);
   if (field === undefined) return undefined;
   const maker = rule === undefined ? "" : `${ruleName(rule)}: `;
   const what = field === "action" ? action.action : `the ${field} of ${action.action}`;
   const why = `${maker}${what} is not allowed by ${LISTS[field]}`;
-  return { code: "action_not_allowed", fault: { field, sentence: sentenceFor(field, policy, action.action) }, why };
+  const fault = { field, sentence: sentenceFor(field, policy, action.action) };
+  return { code: "action_not_allowed", fault, why, action: action.action };
 };

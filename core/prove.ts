@@ -7,8 +7,11 @@ import type { Rejection } from "./rejection.ts";
 import type { Claim, HmacSha256 } from "./signature.ts";
 import { grouped } from "./text.ts";
 
-/** Why there is no body. `no_room`: too many bodies are held already. `gone`: the client hung up, and nobody takes the answer. */
-export type BodyFault = "too_large" | "timeout" | "no_room" | "gone";
+/**
+ * Why there is no body. `no_room`: too many bodies are held already. `malformed`: what came is not HTTP. `gone`: the client hung up,
+ * and nobody takes the answer.
+ */
+export type BodyFault = "too_large" | "timeout" | "no_room" | "malformed" | "gone";
 
 /** Bytes that a body may have, and milliseconds in which it must arrive in full. */
 export type BodyLimits = { readonly maxBytes: number; readonly deadlineMs: number };
@@ -60,6 +63,11 @@ const tooLarge = (maxBytes: number): Rejection => ({
   fault: { sentence: `The body is larger than ${grouped(maxBytes)} bytes.` },
 });
 
+const MALFORMED: Rejection = {
+  code: "invalid_request",
+  fault: { sentence: "The body breaks off." },
+};
+
 const UNSIGNED: Rejection = { ...UNAUTHORIZED, why: "no key of the route signed its bytes" };
 
 //= BODY-2, BODY-3, BODY-8
@@ -73,13 +81,15 @@ const refusalOf = (fault: BodyFault, { maxBytes, deadlineMs }: BodyLimits): Reje
       return deadlineMs === BODY_DEADLINE_MS
         ? { code: "request_timeout" }
         : { code: "request_timeout", fault: { sentence: "The body did not arrive in time." } };
+    case "malformed":
+      return MALFORMED;
     case "gone":
       return { code: "request_timeout" };
   }
 };
 
 //= ORDER-1, ORDER-2, SIGN-4
-/** Errs: payload_too_large, request_timeout, overloaded, unauthorized. */
+/** Errs: payload_too_large, request_timeout, overloaded, invalid_request, unauthorized. */
 export const prove = (
   admitted: Admitted,
   body: Result<Uint8Array, BodyFault>,

@@ -3,7 +3,7 @@
 
 import { type Allowance, withRateLimit } from "./allowance.ts";
 import { type JsonValue, stringifyJson } from "./json.ts";
-import { isLongerThanList, MOST_LISTED } from "./list-weight.ts";
+import { isLongerThanList, MAX_LIST_BYTES } from "./list-weight.ts";
 import {
   CANCEL_REFUSALS,
   CREATE_REFUSALS,
@@ -147,17 +147,32 @@ const taskNotCreated = (outcome: Extract<Outcome, { kind: "task_not_created" }>)
 };
 
 //= QUOTA-3
-const overQuota = ({ of, most }: Extract<Outcome, { kind: "over_quota" }>): Draft => ({
+const overQuota = ({ of, most, reopens }: Extract<Outcome, { kind: "over_quota" }>): Draft => ({
   status: 429,
   code: "quota_exceeded",
   error: `The route allows ${String(most)} open ${of}${of === "tasks" ? " of a flow" : ""}. End one, then try again.`,
-  result: { created: false, code: "quota_exceeded", limit: most },
+  result: { [reopens === true ? "applied" : "created"]: false, code: "quota_exceeded", limit: most },
 });
 
 //= LIST-4
-/** A page ends before it is too long, but for its first flow; a whole list does not. */
+/** A page has ended before it is too long, but for its first flow; a whole list has not. */
 const isTooLarge = (outcome: Outcome, body: string): boolean =>
   outcome.kind === "flows" && outcome.next === undefined && isLongerThanList(body);
+
+/**
+ * The envelope of a list, put together from the texts that the list was measured by. Undefined of any other outcome, and of flows
+ * that are too long to be put together without looking.
+ */
+const listBody = (outcome: Outcome, routeId: string): string | undefined => {
+  if (outcome.kind !== "flows") return undefined;
+  let flows = "";
+  for (const { text } of outcome.flows) {
+    if (text === undefined || flows.length + text.length > MAX_LIST_BYTES) return undefined;
+    flows += flows === "" ? text : `,${text}`;
+  }
+  const next = outcome.next === undefined ? "" : `,"nextCursor":${JSON.stringify(outcome.next)}`;
+  return `{"ok":true,"routeId":${JSON.stringify(routeId)},"result":{"flows":[${flows}]${next}}}`;
+};
 
 const done = (result: Body): Draft => ({ status: 200, result });
 
@@ -208,12 +223,10 @@ const draftOf = (outcome: Outcome): Draft => {
  * told of its limits.
  */
 export const replyToOutcome = (outcome: Outcome, routeId: string, allowance?: Allowance): Reply => {
-  if (outcome.kind === "flows" && outcome.next === undefined && outcome.flows.length > MOST_LISTED) {
-    return replyToRejection({ code: "list_too_large" }, routeId, allowance);
-  }
   const { status, code, error, result } = draftOf(outcome);
   const isOk = status < 400;
-  const body = stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
+  const body =
+    listBody(outcome, routeId) ?? stringifyJson({ ok: isOk, routeId, code, error: isOk ? undefined : error, result });
   if (body === undefined) return replyToRejection({ code: "bad_host_answer" }, routeId, allowance);
   return isTooLarge(outcome, body)
     ? replyToRejection({ code: "list_too_large" }, routeId, allowance)

@@ -4,7 +4,8 @@ import { err, ok, type Result } from "neverthrow";
 import * as z from "zod";
 import type { Fault } from "./rejection.ts";
 import type { Run } from "./route.ts";
-import { parseTemplate, type Template } from "./template.ts";
+import { parseTemplate, type Placeholder, type Template } from "./template.ts";
+import { FLOW_FIELDS } from "./view.ts";
 
 /** Seconds after which a run is cancelled: 15 minutes unless configured, at most a day. */
 const DEFAULT_TIMEOUT_SECONDS = 900;
@@ -48,12 +49,25 @@ const sessionOf = (session: string): Result<string | undefined, Fault> => {
   return err(fault("session", `is neither "${CHILD}" nor the key of a session, such as agent:main:reviews`));
 };
 
+const NAMES: ReadonlySet<unknown> = new Set(FLOW_FIELDS.map(([name]) => name));
+
+/** Whether a path of the part begins with what no flow has. The flow itself has no name. */
+const isUnknown = (part: string | Placeholder): part is Placeholder =>
+  typeof part !== "string" &&
+  part.paths.some((path) => path.from === "flow" && path.members.length > 0 && !NAMES.has(path.members[0]));
+
 const messageOf = (message: string): Result<Template, Fault> => {
   if (message.trim() === "") return err(fault("message", "is blank. Say what the agent is to do"));
   const template = parseTemplate(message, ["flow"]);
   if (template.isErr()) {
     const place = `has a placeholder that cannot be read at character ${String(template.error)}`;
-    return err(fault("message", `${place}. Write it like {{flow.goal}} or {{flow.stateJson.number ?? "none"}}`));
+    const how = 'Only flow.… can stand there, like {{flow.goal}} or {{flow.stateJson.number ?? "none"}}';
+    return err(fault("message", `${place}. ${how}`));
+  }
+  const unknown = template.value.find(isUnknown);
+  if (unknown !== undefined) {
+    const place = `has a placeholder at character ${String(message.indexOf(unknown.written) + 1)}`;
+    return err(fault("message", `${place} that names no field of a flow. A flow has ${[...NAMES].join(", ")}`));
   }
   const count = template.value.filter((part) => typeof part !== "string").length;
   if (count <= MAX_PLACEHOLDERS) return ok(template.value);

@@ -3,7 +3,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 import { DELIVERY_STATUSES, FLOW_STATUSES, NOTIFY_POLICIES, SYNC_MODES, TASK_RUNTIMES, TASK_STATUSES } from "./flow.ts";
-import { copyHostJson, type JsonValue } from "./json.ts";
+import { copyHostJson, type JsonValue, stringifyJson } from "./json.ts";
 import { isNamed, type Named, own } from "./own.ts";
 import { hideSessions } from "./session-key.ts";
 
@@ -14,11 +14,17 @@ export type Shown = { readonly [field: string]: JsonValue | undefined };
 class View<Kind extends "flow" | "task" | "summary"> {
   readonly kind: Kind;
   readonly json: Shown;
+  #text: string | undefined;
   declare protected readonly sealed: true;
 
   constructor(kind: Kind, json: Shown) {
     this.kind = kind;
     this.json = json;
+  }
+
+  /** As JSON; undefined when that is longer than one text can be. Made once, because a list is measured before it is answered. */
+  get text(): string | undefined {
+    return (this.#text ??= stringifyJson(this.json));
   }
 }
 
@@ -89,6 +95,13 @@ export const FLOW_FIELDS: Fields = [
   ["updatedAt", time],
   ["endedAt", optionalTime],
 ];
+
+const UNBOUNDED: ReadonlySet<Reader> = new Set([text, optionalText, optionalJson]);
+
+/** The fields of a flow that callers fill as they like, and so what makes a list long. */
+export const FLOW_TEXTS: readonly string[] = FLOW_FIELDS.flatMap(([name, reader]) =>
+  UNBOUNDED.has(reader) ? [name] : [],
+);
 
 //= VIEW-1, VIEW-2
 /** What a caller may see of a task, less `childSessionKey`: a reply names a session only when the request named it. */
@@ -240,14 +253,14 @@ export const viewSummary = (record: unknown): Result<SummaryView, BadRecord> =>
 const viewEach = <T>(
   records: unknown,
   view: (record: unknown) => Result<T, BadRecord>,
-  isEnough?: (item: T, before: readonly T[]) => boolean,
+  isEnough?: (item: T) => boolean,
 ): Result<readonly T[], BadRecord> => {
   if (!Array.isArray(records)) return err(NO_RECORD);
   const views: T[] = [];
   for (let index = 0; index < records.length; index += 1) {
     const item = view(records[index]);
     if (item.isErr()) return err(item.error);
-    if (isEnough?.(item.value, views) === true) break;
+    if (isEnough?.(item.value) === true) break;
     views.push(item.value);
   }
   return ok(views);
@@ -258,15 +271,14 @@ export const viewFlows = (records: unknown): Result<readonly FlowView[], BadReco
   total(() => viewEach(records, flowOf));
 
 /**
- * The same, as far as `isEnough` lets the list grow: undefined as soon as it says so of a flow and those before it. For lists that
- * nobody wants whole.
+ * The same, as far as `isEnough` lets the list grow: undefined as soon as it says so of a flow. For lists that nobody wants whole.
  */
 export const viewFlowsUntil = (
   records: unknown,
-  isEnough: (flow: FlowView, before: readonly FlowView[]) => boolean,
+  isEnough: (flow: FlowView) => boolean,
 ): Result<readonly FlowView[] | undefined, BadRecord> => {
   let isOver = false;
-  const views = total(() => viewEach(records, flowOf, (flow, before) => (isOver = isEnough(flow, before))));
+  const views = total(() => viewEach(records, flowOf, (flow) => (isOver = isEnough(flow))));
   return isOver ? ok(undefined) : views;
 };
 

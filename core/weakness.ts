@@ -15,7 +15,7 @@ export const WEAKNESSES = {
   },
   short: {
     field: "secret",
-    sentence: `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random string`,
+    sentence: `is shorter than ${String(STRONG_SECRET_LENGTH)} characters. Use a long random one, such as openssl rand -base64 32 prints`,
   },
   shared: {
     field: "secret",
@@ -80,6 +80,7 @@ const HAS: Readonly<Record<WeaknessKind, Has>> = {
   unsigned: ({ route }) => isListed(own(route, "deliveries")) && !isProved(route),
 };
 
+//= WEAK-1
 /** The weaknesses of `routes`, an object of routes by id of any shape, that are of `kinds`; disabled routes have none. */
 export const weaknessesOf = (routes: unknown, kinds: readonly WeaknessKind[]): readonly Weakness[] => {
   const all = Object.entries(isObject(routes) ? routes : {}).flatMap(

@@ -8,14 +8,16 @@ import {
   fchmodSync,
   fstatSync,
   openSync,
+  readSync,
   renameSync,
+  rmSync,
   type Stats,
   statSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "neverthrow";
-import { own, type RequestEvent } from "../../core/index.ts";
+import { AUDIT_FILES, own, type RequestEvent } from "../../core/index.ts";
 import { auditJsonLine } from "./audit-line.ts";
 
 export type AuditFileOptions = {
@@ -36,11 +38,14 @@ export type AuditFault = { readonly sentence: string };
 
 class Unusable extends Error {}
 
-/** Never through a symlink at the end of the path; a pipe without a reader fails instead of waiting for one. */
-const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Never through a symlink at the end of the path; without waiting for the other end of a pipe. Read is the last byte alone. */
+const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** A file that could not be put aside is tried again when it has grown by this share of its size. */
 const RETRY_SHARE = 16;
+
+/** Milliseconds between two looks whether the file is still there. */
+const LOOK_MS = 1000;
 
 const PRIVATE = 0o600;
 const PERMISSIONS = 0o777;
@@ -81,7 +86,20 @@ const checkFolder = (file: string): void => {
     throw new Unusable("is in a folder that all users can change. Run chmod o-w on the folder");
 };
 
-type Opened = { readonly descriptor: number; readonly size: number; readonly mode: number };
+/** `isTorn`: a part of a line stands at its end, as a full disk leaves it. */
+type Opened = {
+  readonly descriptor: number;
+  readonly size: number;
+  readonly mode: number;
+  readonly isTorn: boolean;
+};
+
+const LINE_FEED = 0x0a;
+
+const isTornAt = (descriptor: number, size: number): boolean => {
+  const last = new Uint8Array(1);
+  return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== LINE_FEED;
+};
 
 //= AUDIT-7
 /** Throws when the file is not a regular one of the current user alone. */
@@ -92,19 +110,32 @@ const openFile = (file: string): Opened => {
     const stats = fstatSync(descriptor);
     const fault = faultOf(stats, stats.isFile());
     if (fault !== undefined) throw new Unusable(fault);
-    return { descriptor, size: stats.size, mode: stats.mode & PERMISSIONS };
+    const { size, mode } = stats;
+    return { descriptor, size, mode: mode & PERMISSIONS, isTorn: isTornAt(descriptor, size) };
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
 };
 
+const nameAt = (file: string, place: number): string => `${file}.${String(place)}`;
+
+/** Those that were kept while more were asked for. What cannot be removed, such as a folder, stays. */
+const removeBeyond = (file: string, files: number): void => {
+  for (let place = files + 1; place <= AUDIT_FILES.most; place += 1)
+    try {
+      rmSync(nameAt(file, place), { force: true });
+    } catch {
+      // it is not one of ours
+    }
+};
+
 /** Moves each old file one place on, up to the first place that is free; where none is, the oldest file is replaced. */
 const makeRoom = (file: string, files: number): void => {
-  const nameOf = (place: number): string => `${file}.${String(place)}`;
   let free = 1;
-  while (free < files && existsSync(nameOf(free))) free += 1;
-  for (let place = free; place > 1; place -= 1) renameSync(nameOf(place - 1), nameOf(place));
+  while (free < files && existsSync(nameAt(file, free))) free += 1;
+  for (let place = free; place > 1; place -= 1) renameSync(nameAt(file, place - 1), nameAt(file, place));
+  removeBeyond(file, files);
 };
 
 export class AuditFile {
@@ -115,7 +146,9 @@ export class AuditFile {
   #limit: number;
   #isClosed = false;
   /** Whether a part of a line stands at the end. */
-  #isTorn = false;
+  #isTorn: boolean;
+  /** The time of the event at which the file was last looked at. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
   /** Lines that are missing at the end of the file, and in all. */
   #missing = 0;
   #lost = 0;
@@ -124,6 +157,7 @@ export class AuditFile {
     this.#options = options;
     this.#opened = opened;
     this.#size = opened.size;
+    this.#isTorn = opened.isTorn;
     this.#limit = options.maxBytes;
   }
 
@@ -154,6 +188,7 @@ export class AuditFile {
   /** Never throws. */
   readonly write = (event: RequestEvent): void => {
     try {
+      this.#leaveDeleted(event.time);
       if (this.#missing > 0) this.#noteLoss(event.time);
       this.#append(auditJsonLine(event));
     } catch (error) {
@@ -178,6 +213,14 @@ export class AuditFile {
     if (this.#isClosed) return;
     this.#isClosed = true;
     closeSync(this.#opened.descriptor);
+  }
+
+  /** Goes on in a new file where this one was deleted. Looks once in a second of the events' time, and with each line while that fails. */
+  #leaveDeleted(time: number): void {
+    if (this.#isClosed || Math.abs(time - this.#lookedAt) < LOOK_MS) return;
+    this.#lookedAt = Number.NEGATIVE_INFINITY;
+    if (fstatSync(this.#opened.descriptor).nlink === 0) this.#goOnIn(openFile(this.#options.file));
+    this.#lookedAt = time;
   }
 
   /** A line in place of those that are missing. */
@@ -233,6 +276,6 @@ export class AuditFile {
     this.#opened = opened;
     this.#size = opened.size;
     this.#limit = this.#options.maxBytes;
-    this.#isTorn = false;
+    this.#isTorn = opened.isTorn;
   }
 }

@@ -255,11 +255,21 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     release(located, held.hasPeerSlot);
   };
 
+  /** A host's getter that throws must not lose the caller's answer. */
+  const listener = (): BridgeOptions["onEvent"] => {
+    try {
+      return options.onEvent;
+    } catch (error) {
+      log.warnSometimes(`onEvent failed: ${scrub(error, [])}`, "onEvent");
+      return undefined;
+    }
+  };
+
   //= AUDIT-5
   /** Tells of the request before its answer leaves. `begunAt`: by `clock`; undefined when nobody listened then. */
   const emit = (prepared: Answer, located: Located | undefined, begunAt: number | undefined): void => {
     log.audit(prepared.event);
-    const { onEvent } = options;
+    const onEvent = listener();
     if (onEvent === undefined || begunAt === undefined) return;
     const failed = (error: unknown): void => log.warnSometimes(`onEvent failed: ${scrub(error, [])}`, "onEvent");
     const timing = timingOf(readClock(time), readClock(clock) - begunAt);
@@ -316,7 +326,7 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   //= REPLY-4, SLOT-2
   /** A slot is held until the answer has left, so that answers which no client takes cannot pile up. */
   const handle: Bridge["handle"] = async (location, readBody, deliver, caller, onGone) => {
-    const begunAt = options.onEvent === undefined ? undefined : readClock(clock);
+    const begunAt = listener() === undefined ? undefined : readClock(clock);
     if (location.isErr()) return send(answerRejection(location.error), deliver, begunAt);
     const entering = enter(location.value);
     const entered = isPromiseLike(entering) ? await entering : entering;

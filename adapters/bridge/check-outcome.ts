@@ -9,6 +9,7 @@ import {
   FLOW_STATUSES,
   type FlowAction,
   isView,
+  type ListFault,
   listViews,
   MUTATION_REFUSALS,
   NO_DELIVERY,
@@ -113,6 +114,7 @@ const PARTS: Readonly<Record<Kind, readonly (readonly [name: string, part: Part]
   over_quota: [
     ["of", oneOf(["flows", "tasks"])],
     ["most", count],
+    ["reopens", optional((value) => (value === true ? true : BAD))],
   ],
   existing: [["flow", flow]],
   ignored: [],
@@ -145,13 +147,13 @@ const outcomeOf = (action: FlowAction, outcome: Read, { once, bind, quota }: Del
     copy["replayed"] = true;
   }
   // boundary: each part is what its row says.
-  return asAsked(action, copy as Outcome);
+  return copy as Outcome;
 };
 
 //= LIST-5
 /** A list has what the action asks for, whether the store knows filters and pages or not. */
-const asAsked = (action: FlowAction, outcome: Outcome): Outcome | undefined =>
-  action.action === "list_flows" && outcome.kind === "flows" ? listViews(outcome, action) : outcome;
+const asAsked = (action: FlowAction, outcome: Outcome): Result<Outcome, ListFault> =>
+  action.action === "list_flows" && outcome.kind === "flows" ? listViews(outcome, action) : ok(outcome);
 
 const failureOf = (error: unknown): StoreFailure | undefined => STORE_FAILURES.find((one) => one === error);
 
@@ -167,7 +169,8 @@ export const checkOutcome = (
   try {
     if (answer.isOk()) {
       const outcome = outcomeOf(action, answer.value, delivery);
-      return outcome === undefined ? undefined : ok(outcome);
+      const checked = outcome === undefined ? undefined : asAsked(action, outcome);
+      return checked?.isErr() === true && checked.error === "bad_host_answer" ? undefined : checked;
     }
     const failure = failureOf(answer.error);
     if (failure === undefined || (delivery.once === undefined && ONLY_KEYED.has(failure))) return undefined;

@@ -42,7 +42,7 @@ export const readVerdict = (said: unknown): Verdict | undefined => {
   }
 };
 
-//= LIMIT-14
+//= LIMIT-15
 /** What limits answered of a slot for a request that is proved: whether there is one, or that they cannot be asked. Total. */
 export const readConfirmed = (said: unknown): boolean | Unavailable => {
   const verdict = readVerdict(said);

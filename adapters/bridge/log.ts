@@ -17,11 +17,14 @@ const NOTICE_MS = 60_000;
 /** Topics that are warned of in that time. Warnings of further ones are counted, and share one line. */
 const MAX_TOPICS = 1000;
 
-/** Refusals by which a sender that does not read answers loses what it sent, or that strangers cause. */
+/** Refusals by which a sender that does not read answers loses what it sent, that the operator's own numbers cause, or strangers. */
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
   ["unauthorized", "a request with a missing or wrong secret or signature was refused"],
   ["admission_unavailable", "a request was refused, because the limits cannot be checked"],
   ["rate_limited", "a client reached the rate limit"],
+  ["too_many_in_flight", "a request was refused, because too many of its client or its proxy are unfinished"],
+  ["too_many_waiting", "a request was refused, because too many already wait for flows"],
+  ["quota_exceeded", "a request was refused, because a quota of its route is full"],
   ["unsupported_media_type", "a body that is not plain JSON in UTF-8 was refused"],
   ["payload_too_large", "a body that is longer than its route allows was refused"],
   ["overloaded", "a body was refused, because too many are being received at once"],

@@ -3,9 +3,10 @@
 
 import { join } from "node:path";
 import { err, ok, type Result } from "neverthrow";
-import { isObject, loadConfig, own, printable, type Route } from "../../core/index.ts";
+import { type Config, isObject, loadConfig, own, printable, type Route } from "../../core/index.ts";
 import { nodePrimitives } from "../node/index.ts";
-import { readConfigFile, readWritten } from "./config/file.ts";
+import { readConfigFile } from "./config/file.ts";
+import { notServed } from "./config/not-served.ts";
 import { type CliFault, fault } from "./fault.ts";
 import { homeOf } from "./home.ts";
 import type { Env } from "./io.ts";
@@ -61,27 +62,40 @@ const opened = (config: unknown, { id, credential }: Route): Result<string, CliF
     : ok(secret);
 };
 
+//= CALL-5
+/** Errs when the route of the configuration would take the body of an action for a delivery. */
+const forActions = ({ id, deliveries }: Route): Result<void, CliFault> =>
+  deliveries === undefined || deliveries.allowActions
+    ? ok()
+    : err(
+        fault(
+          `The route ${printable(id)} takes deliveries and no actions, so nothing was sent. Set allowActions: true, or use another route`,
+        ),
+      );
+
+/** `name`: an id or a path, also of a route that is not served. */
+const idOf = (name: string, { paths }: Config): string => paths.get(name) ?? name.trim();
+
 //= GATEWAY-2
 /** Path, address and secret of the route that is named by its id, its path or a URL, as far as they are not given. */
 export const callerOf = async (name: string, given: Given, env: Env): Promise<Result<Caller, CliFault>> => {
   const file = gatewayFile(env);
-  const [read, root] = await Promise.all([readConfigFile(file, env), readWritten(file)]);
+  const read = await readConfigFile(file, env);
   if (read.isErr()) return err(read.error);
-  const { config, unresolved } = read.value;
-  const { routes } = loadConfig(config, nodePrimitives.sha256);
-  const found = [...routes.values()].find(({ id, path }) => id === name.trim() || path === name);
-  const url = given.url ?? addressOf(root.unwrapOr(undefined), env);
-  const route = found?.path ?? name;
+  const loaded = loadConfig(read.value.config, nodePrimitives.sha256);
+  const found = [...loaded.routes.values()].find(({ id, path }) => id === name.trim() || path === name);
   const { secretEnv = VARIABLE, secretFile } = given;
+  const url = given.url ?? addressOf(read.value.root, env);
+  const route = found?.path ?? name;
   const options = { url, secretEnv, ...(secretFile === undefined ? {} : { secretFile }) };
+  if (found !== undefined && given.url === undefined) {
+    const fit = forActions(found);
+    if (fit.isErr()) return err(fit.error);
+  }
   if (given.secretEnv !== undefined || secretFile !== undefined) return ok({ route, options, env });
   if (found === undefined) {
-    const why = unresolved.length === 0 ? "" : ` ${unresolved.join(" ")}`;
-    return err(
-      fault(
-        `No live route of ${printable(file, 500)} has the id or the path ${printable(name)}.${why} Correct it, or give --secret-env or --secret-file`,
-      ),
-    );
+    const why = notServed(file, idOf(name, loaded), read.value, loaded).replace(/\.?$/u, ".");
+    return err(fault(`${why} Correct it, or give --secret-env or --secret-file`));
   }
-  return opened(config, found).map((secret) => ({ route, options, env: { ...env, [VARIABLE]: secret } }));
+  return opened(read.value.config, found).map((secret) => ({ route, options, env: { ...env, [VARIABLE]: secret } }));
 };

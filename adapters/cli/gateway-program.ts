@@ -1,7 +1,7 @@
 // The command line `openclaw webhook`: the commands that need no file, because the Gateway's own configuration is theirs.
 
 import type { Result } from "neverthrow";
-import { own, withWeaknesses } from "../../core/index.ts";
+import { withWeaknesses } from "../../core/index.ts";
 import type { GatewayLink } from "../gateway/command.ts";
 import { asCaller, callCommand, tryCommand, waitCommand } from "./caller-commands.ts";
 import { call, type CallOptions } from "./commands/call.ts";
@@ -9,12 +9,10 @@ import { check } from "./commands/check.ts";
 import { status, type StatusOptions } from "./commands/status.ts";
 import { tryDelivery, type TryOptions } from "./commands/try.ts";
 import { wait, type WaitOptions } from "./commands/wait.ts";
-import { readWritten } from "./config/file.ts";
 import { commandLine } from "./command-line.ts";
 import type { CliFault } from "./fault.ts";
 import { callerOf, gatewayFile, type Given } from "./gateway-config.ts";
 import { EXIT, type Io } from "./io.ts";
-import { at } from "./members.ts";
 
 const NAME = "openclaw webhook";
 
@@ -22,12 +20,10 @@ const SOURCE = `
 Path, address and secret of a ROUTE come from the Gateway's configuration unless they are given.`;
 
 /** With the weaknesses of the configuration as it is written, in which a reference is still one. */
-const checkGateway = async (io: Io): Promise<Result<number, CliFault>> => {
-  const file = gatewayFile(io.env);
-  const root = (await readWritten(file)).unwrapOr(undefined);
-  const written = own(root, "routes") === undefined ? at(root, "plugins", "entries", "webhooks", "config") : root;
-  return check(file, io, (config) => withWeaknesses(config, written, ["inline", "mainSession", "unsigned"]));
-};
+const checkGateway = (io: Io): Promise<Result<number, CliFault>> =>
+  check(gatewayFile(io.env), io, (config, written) =>
+    withWeaknesses(config, written, ["inline", "mainSession", "unsigned"]),
+  );
 
 /** A command that calls a route, with what it lacks taken from the Gateway's configuration. */
 const calling = async <Options extends Given>(

@@ -94,9 +94,9 @@ export const run = (args: readonly string[], io: Io): Promise<number> => {
         .argParser(seconds)
         .default(KEEP_ALIVE_MS / 1000),
     )
-    .option("--audit <file>", "write a line of JSON for each request to this file")
+    .option("--audit <file>", "write a line of JSON for each request, refusals included, to this file")
     .addOption(
-      new Option("--audit-max-bytes <number>", "size at which that file is put aside (default: 16777216)").argParser(
+      new Option("--audit-max-bytes <number>", "bytes at which that file is put aside (default: 16777216)").argParser(
         whole(AUDIT_BYTES),
       ),
     )
@@ -108,7 +108,7 @@ export const run = (args: readonly string[], io: Io): Promise<number> => {
     .addOption(
       new Option(
         "--admin <address>",
-        "serve metrics for operators on this PORT of this machine, or HOST:PORT",
+        "serve the operator's page and metrics on this PORT of this machine, or HOST:PORT",
       ).argParser(admin),
     )
     .option(

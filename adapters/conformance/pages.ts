@@ -16,7 +16,7 @@ const listAs =
   async (fields: ListFlows): Promise<OutcomeOf<"flows">> => {
     const action = { action: "list_flows", ...fields } as const;
     const outcome = await outcomeAs(store, owner)(action);
-    const listed = outcome.kind === "flows" ? listViews(outcome, action) : undefined;
+    const listed = outcome.kind === "flows" ? listViews(outcome, action).unwrapOr(undefined) : undefined;
     check(
       listed !== undefined,
       `list_flows with ${JSON.stringify(fields)} answers with a part of the list or all of it`,

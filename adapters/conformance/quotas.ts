@@ -1,9 +1,9 @@
-// What a store that takes deliveries must do with a quota: it makes nothing above it, however many ask at once.
+// What a store that takes deliveries must do with a quota: it makes and reopens nothing above it, however many ask at once.
 
 import type { Delivery, FlowAction } from "../../core/index.ts";
 import { same } from "./check.ts";
 import { create, type Property } from "./store-under-test.ts";
-import { askAs, type AskDelivery, deliverAs } from "./transcript.ts";
+import { askAs, type AskDelivery, deliverAs, seenIn } from "./transcript.ts";
 
 const CREATE: FlowAction = { action: "create_flow", goal: "Quota", controllerId: "conformance" };
 
@@ -24,7 +24,7 @@ const expected = (first: string, count: number, then: string, all: number): read
 
 const ROOM = 2;
 
-/** Of simultaneous creates as many make a flow as there is room for; a flow that ends makes room. */
+/** Of simultaneous creates as many make a flow as there is room for; a flow that ends makes room, and takes it to be open again. */
 export const boundsFlows =
   (writers: number): Property =>
   async (store, [a]) => {
@@ -45,6 +45,12 @@ export const boundsFlows =
     await ask({ action: "cancel_flow", flowId });
     await ask({ action: "cancel_flow", flowId: (await openOf(ask))[0] ?? "none" });
     same(await kindsOf([deliver(CREATE, within(quota))]), ["created"], "a create once flows have ended");
+    const { revision } = seenIn((await ask({ action: "get_flow", flowId })).flow);
+    const reopen: FlowAction = { action: "resume_flow", flowId, expectedRevision: revision };
+    same(await kindsOf([deliver(reopen, within(quota))]), ["over_quota"], "an ended flow that is resumed at the quota");
+    same(await kindsOf([deliver(reopen, within(quota + 1))]), ["applied"], "one that is resumed below it");
+    const again = { ...reopen, expectedRevision: revision + 1 };
+    same(await kindsOf([deliver(again, within(quota + 1))]), ["applied"], "an open flow that is resumed at the quota");
   };
 
 const TASKS = 3;

@@ -4,10 +4,12 @@
 import type { Result } from "neverthrow";
 import {
   type FlowRecord,
+  type KeyName,
   type ListLoad,
   type Load,
   MAX_LIST_BYTES,
   type Needs,
+  type SavedRecord,
   type Stored,
   type TaskRecord,
   type Write,
@@ -19,13 +21,19 @@ import type { Outbox } from "./outbox.ts";
 /** Nothing was written. `error` is for the operator. */
 export type StoreFault = { readonly error: unknown };
 
+/** A lookup of single flows, and not of a list. */
+export type FlowLoad = Exclude<Load, ListLoad>;
+
 /** How an engine reads its rows. */
 export type Reading<Row> = {
-  readonly find: (load: Exclude<Load, { readonly kind: "all" }>) => readonly Row[];
+  readonly find: (load: FlowLoad) => readonly Row[];
   readonly list: (load: ListLoad) => Listed<Row>;
   readonly flowOf: (row: Row) => FlowRecord;
   readonly ownerOf: (row: Row) => string;
   readonly tasksOf: (flowId: string) => readonly TaskRecord[];
+  readonly recordOf: (name: KeyName) => SavedRecord | undefined;
+  /** Flows of the owner that have not ended, counted up to `most` or further. */
+  readonly openOf: (wanted: NonNullable<Needs["open"]>) => number;
 };
 
 /** The rows of a list, and what `Stored.page` says of them. */
@@ -35,29 +43,29 @@ export type Listed<Row> = { readonly rows: readonly Row[]; readonly page: NonNul
 export type Measure<Row> = { readonly placeOf: (row: Row) => number; readonly weightOf: (row: Row) => number };
 
 /** A whole list that is too large for one answer. */
-export const TOO_LARGE: Listed<never> = { rows: [], page: { more: true, last: 0 } };
+export const TOO_LARGE: Listed<never> = { rows: [], page: { more: true, places: [] } };
 
 //= LIST-4
-/** As many of `rows` as the list may have. It reads one more, and no row after it. */
+/** As many of `rows` as the list may have, or a few more, because weights are lower bounds. It reads no row after the next one. */
 export const cutList = <Row>(
   rows: Iterable<Row>,
   limit: number | undefined,
   { placeOf, weightOf }: Measure<Row>,
 ): Listed<Row> => {
   const listed: Row[] = [];
+  const places: number[] = [];
   let weight = 0;
-  let last = 0;
   for (const row of rows) {
-    if (listed.length === limit) return { rows: listed, page: { more: true, last } };
+    if (listed.length === limit) return { rows: listed, page: { more: true, places } };
     weight += weightOf(row);
     if (weight > MAX_LIST_BYTES) {
       if (limit === undefined) return TOO_LARGE;
-      if (listed.length > 0) return { rows: listed, page: { more: true, last } };
+      if (listed.length > 0) return { rows: listed, page: { more: true, places } };
     }
     listed.push(row);
-    last = placeOf(row);
+    places.push(placeOf(row));
   }
-  return { rows: listed, page: { more: false, last } };
+  return { rows: listed, page: { more: false, places } };
 };
 
 const listBy = <Row>(load: ListLoad, { list, flowOf }: Reading<Row>): Stored => {
@@ -65,8 +73,7 @@ const listBy = <Row>(load: ListLoad, { list, flowOf }: Reading<Row>): Stored => 
   return { flows: rows.map(flowOf), tasks: [], page };
 };
 
-/** What an engine loads: the flows that the first successful lookup finds, and the first one's tasks where they are wanted. */
-export const loadBy = <Row>({ load, tasks }: Needs, reading: Reading<Row>): Stored => {
+const flowsBy = <Row>({ load, tasks }: Needs, reading: Reading<Row>): Stored => {
   const { find, flowOf, ownerOf, tasksOf } = reading;
   for (const one of load) {
     if (one.kind === "all") return listBy(one, reading);
@@ -78,6 +85,17 @@ export const loadBy = <Row>({ load, tasks }: Needs, reading: Reading<Row>): Stor
     return one.kind === "due" ? { ...stored, owners: rows.map(ownerOf) } : stored;
   }
   return { flows: [], tasks: [] };
+};
+
+/**
+ * What an engine loads: the flows that the first successful lookup finds, the first one's tasks, an earlier request's record and the
+ * number of open flows, each where it is wanted.
+ */
+export const loadBy = <Row>(needs: Needs, reading: Reading<Row>): Stored => {
+  const stored = flowsBy(needs, reading);
+  const { saved, open } = needs;
+  if (saved === undefined && open === undefined) return stored;
+  return { ...stored, saved: saved && reading.recordOf(saved), open: open && reading.openOf(open) };
 };
 
 /** What a transaction decides: the rows to write, and whatever else its caller wants back. */

@@ -7,6 +7,7 @@ import { inTime } from "../bridge/deadline.ts";
 import type { Agents, Turn } from "../runs/agents.ts";
 import type { PluginApi } from "./api.ts";
 import { withoutLocalImages } from "./local-images.ts";
+import { importSdk } from "./sdk.ts";
 
 /** The slice of the Gateway's runtime that runs need. `subagent` and parts of `tasks` are missing on older Gateways. */
 export type AgentRuntime = Pick<PluginApi["runtime"], "subagent" | "tasks">;
@@ -14,19 +15,12 @@ export type AgentRuntime = Pick<PluginApi["runtime"], "subagent" | "tasks">;
 /** Marks text as data from outside, in the Gateway's own way. */
 export type Fence = (text: string, options: { source: "webhook"; includeWarning?: boolean }) => string;
 
-/** Not a literal, because the package is absent at build time; the Gateway provides it at run time. */
-const SECURITY: string = "openclaw/plugin-sdk/security-runtime";
-
 const isFence = (value: unknown): value is Fence => typeof value === "function";
 
 /** The Gateway's own fence, or undefined when it has none. */
 export const importFence = async (): Promise<Fence | undefined> => {
-  try {
-    const security: { readonly wrapExternalContent?: unknown } = await import(SECURITY);
-    return isFence(security.wrapExternalContent) ? security.wrapExternalContent : undefined;
-  } catch {
-    return undefined;
-  }
+  const { wrapExternalContent } = await importSdk("security-runtime");
+  return isFence(wrapExternalContent) ? wrapExternalContent : undefined;
 };
 
 /** Whether a runtime has every call that runs need. */

@@ -13,6 +13,7 @@ export type HttpRoute = {
   readonly path: string;
   readonly auth: "plugin" | "gateway";
   readonly match: "exact" | "prefix";
+  readonly gatewayRuntimeScopeSurface?: "trusted-operator";
   readonly handler: HttpHandler;
 };
 
@@ -56,7 +57,7 @@ export type ControlUiTab = {
   readonly order: number;
   readonly path: string;
   readonly slug: string;
-  readonly requiredScopes: readonly ["operator.read"];
+  readonly requiredScopes: "operator.read"[];
 };
 
 /** Answers one call of an operator's client, by `respond`. */

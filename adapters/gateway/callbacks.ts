@@ -34,8 +34,7 @@ type Running = { readonly watcher: FlowWatcher; readonly sender: Sender; readonl
 
 /** Whether a route has `notify`, also one whose secret does not resolve yet. */
 const isWanted = ({ routes, problems }: Config): boolean =>
-  [...routes.values()].some(({ notify }) => notify !== undefined) ||
-  problems.some(({ effect, field }) => effect === "advice" && field?.startsWith("notify.") === true);
+  [...routes.values()].some(({ notify }) => notify !== undefined) || problems.some(({ effect }) => effect === "untold");
 
 export class GatewayCallbacks {
   readonly #options: GatewayCallbacksOptions;

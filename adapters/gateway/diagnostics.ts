@@ -3,6 +3,7 @@
 import { printable } from "../../core/index.ts";
 import type { EventListener } from "../bridge/listeners.ts";
 import type { Log } from "../bridge/log.ts";
+import { importSdk } from "./sdk.ts";
 
 type About = { readonly channel: string; readonly updateType: string };
 
@@ -13,24 +14,15 @@ export type Diagnostics = {
   readonly logWebhookError: (about: About & { readonly error: string }) => void;
 };
 
-/** Not a literal, because the package is absent at build time; the Gateway provides it at run time. */
-const LOGGING: string = "openclaw/plugin-sdk/logging-core";
-
 const NAMES = ["logWebhookReceived", "logWebhookProcessed", "logWebhookError"] as const;
 
-const isDiagnostics = (module: unknown): module is Diagnostics =>
-  typeof module === "object" &&
-  module !== null &&
+const isDiagnostics = (module: object): module is Diagnostics =>
   NAMES.every((name) => typeof Reflect.get(module, name) === "function");
 
 /** Undefined where the Gateway has none. */
 export const importDiagnostics = async (): Promise<Diagnostics | undefined> => {
-  try {
-    const module: unknown = await import(LOGGING);
-    return isDiagnostics(module) ? module : undefined;
-  } catch {
-    return undefined;
-  }
+  const module = await importSdk("logging-core");
+  return isDiagnostics(module) ? module : undefined;
 };
 
 const FAILED = 500;

@@ -30,4 +30,5 @@ const ruleOf = (kind: WeaknessKind): Rule => ({
   match: (routes) => isWeak(routes, kind),
 });
 
+//= WEAK-1
 export const legacyConfigRules: readonly Rule[] = KINDS.map(ruleOf);

@@ -1,6 +1,7 @@
 // The Gateway's own module for webhooks, as much of it as this plugin uses. Any part of it may be missing.
 
 import type { HttpHandler } from "./api.ts";
+import { importSdk } from "./sdk.ts";
 
 /** As much of a request as the Gateway's resolver reads. */
 export type Sender = {
@@ -30,22 +31,14 @@ export type Ingress = {
   readonly registerPluginHttpRoute?: RegisterLate | undefined;
 };
 
-/** Not a literal, because the package is absent at build time; the Gateway provides it at run time. */
-const INGRESS: string = "openclaw/plugin-sdk/webhook-ingress";
-
 const isResolver = (value: unknown): value is ResolveClientIp => typeof value === "function";
 const isRegistrar = (value: unknown): value is RegisterLate => typeof value === "function";
 
 /** Never rejects. */
 export const importIngress = async (): Promise<Ingress> => {
-  try {
-    const found: { readonly [name: string]: unknown } = await import(INGRESS);
-    const { resolveRequestClientIp, registerPluginHttpRoute } = found;
-    return {
-      resolveRequestClientIp: isResolver(resolveRequestClientIp) ? resolveRequestClientIp : undefined,
-      registerPluginHttpRoute: isRegistrar(registerPluginHttpRoute) ? registerPluginHttpRoute : undefined,
-    };
-  } catch {
-    return {};
-  }
+  const { resolveRequestClientIp, registerPluginHttpRoute } = await importSdk("webhook-ingress");
+  return {
+    resolveRequestClientIp: isResolver(resolveRequestClientIp) ? resolveRequestClientIp : undefined,
+    registerPluginHttpRoute: isRegistrar(registerPluginHttpRoute) ? registerPluginHttpRoute : undefined,
+  };
 };

@@ -11,15 +11,19 @@ export type LiveRoutesOptions = {
   readonly onProblems: (now: readonly string[], added: readonly string[], solved: readonly string[]) => void;
   /** Gets what there is to say of routes that are signed or have rules, as far as it was not said before. */
   readonly onRules: (added: readonly string[]) => void;
+  /** Called whenever the snapshot cannot be read and the routes stay as they are. */
+  readonly onUnreadable?: () => void;
   /** Called after each change, and once during the construction. */
   readonly onChange?: () => void;
 };
 
 const EMPTY: Config = { routes: new Map(), paths: new Map(), problems: [] };
 
-/** Says what brings a route to life once its secret is repaired. */
-const lineOf = (problem: Problem): string =>
-  problem.effect === "cold" ? `${problemLine(problem)} Then run: openclaw secrets reload.` : problemLine(problem);
+/** Says what brings a route, or its callbacks, to life once the secret is repaired. */
+export const liveLine = (problem: Problem): string => {
+  const isDue = problem.effect === "cold" || problem.effect === "untold";
+  return isDue ? `${problemLine(problem)} Then run: openclaw secrets reload.` : problemLine(problem);
+};
 
 const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
 
@@ -48,10 +52,11 @@ export class LiveRoutes {
     return this.#isDisposed ? EMPTY : this.#config;
   }
 
-  /** Takes the routes of the Gateway's live `snapshot` over; keeps the last ones when that is UNREADABLE. */
+  /** Takes the routes of the Gateway's live `snapshot` over; keeps the last ones when that is UNREADABLE or no object. */
   follow(snapshot: unknown): void {
     const block = pluginBlock(snapshot);
-    if (this.#isDisposed || block === UNREADABLE || block === this.#block) return;
+    if (this.#isDisposed || block === this.#block) return;
+    if (block === UNREADABLE) return this.#options.onUnreadable?.();
     this.#block = block;
     this.#load(block);
   }
@@ -68,8 +73,8 @@ export class LiveRoutes {
   #load(block: unknown): void {
     this.#config = withWeaknesses(loadConfig(block, this.#options.sha256), block, ["mainSession", "unsigned"]);
     const { problems } = this.#config;
-    const lines = new Set(problems.map(lineOf));
-    const broken = problems.filter((problem) => !isAdvice(problem)).map(lineOf);
+    const lines = new Set(problems.map(liveLine));
+    const broken = problems.filter((problem) => !isAdvice(problem)).map(liveLine);
     const before = this.#lines;
     this.#lines = lines;
     this.#options.onProblems(broken, newLines(lines, before), newLines(before, lines));

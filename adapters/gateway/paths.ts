@@ -2,7 +2,7 @@
 // those of routes that come later. A path elsewhere is a registration of its own, made while the Gateway runs if need be.
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Config, DEFAULT_PREFIX, problemLine } from "../../core/index.ts";
+import { type Config, DEFAULT_PREFIX, type Problem } from "../../core/index.ts";
 import type { HttpHandler, HttpRoute } from "./api.ts";
 import type { Ingress, RegisterLate } from "./ingress.ts";
 
@@ -11,8 +11,8 @@ export type GatewayPathsOptions = {
   readonly register: (route: HttpRoute) => void;
   readonly ingress: Promise<Ingress>;
   readonly handler: HttpHandler;
-  /** Gets a line for each route that the Gateway hands no requests of, whenever one comes or goes. */
-  readonly onProblems: (lines: readonly string[]) => void;
+  /** Gets a problem for each route that the Gateway hands no requests of, whenever one comes or goes. */
+  readonly onProblems: (problems: readonly Problem[]) => void;
 };
 
 const isElsewhere = (path: string): boolean => !path.startsWith(`${DEFAULT_PREFIX}/`) && path !== DEFAULT_PREFIX;
@@ -20,8 +20,7 @@ const isElsewhere = (path: string): boolean => !path.startsWith(`${DEFAULT_PREFI
 const NOT_GRANTED =
   "is not granted by the Gateway while it runs. Run openclaw plugins reload webhooks, or restart the Gateway; where its log then names a conflict, set another path";
 
-const lineOf = (routeId: string): string =>
-  problemLine({ effect: "skipped", routeId, field: "path", sentence: NOT_GRANTED });
+const problemOf = (routeId: string): Problem => ({ effect: "skipped", routeId, field: "path", sentence: NOT_GRANTED });
 
 export class GatewayPaths {
   readonly #options: GatewayPathsOptions;
@@ -32,7 +31,7 @@ export class GatewayPaths {
   /** The context of the running service, in which the Gateway knows whose paths they are; undefined while it is stopped. */
   #run: ReturnType<typeof AsyncLocalStorage.snapshot> | undefined;
   #isReady = false;
-  #problems: readonly string[] = [];
+  #problems: readonly Problem[] = [];
 
   constructor(options: GatewayPathsOptions) {
     this.#options = options;
@@ -76,12 +75,12 @@ export class GatewayPaths {
   #update(): void {
     if (this.#run === undefined || !this.#isReady) return;
     for (const path of this.#late.keys()) if (!this.#wanted.has(path)) this.#remove(path);
-    const lines: string[] = [];
+    const problems: Problem[] = [];
     for (const [path, routeId] of this.#wanted) {
-      if (isElsewhere(path) && !this.#fixed.has(path) && !this.#add(path)) lines.push(lineOf(routeId));
+      if (isElsewhere(path) && !this.#fixed.has(path) && !this.#add(path)) problems.push(problemOf(routeId));
     }
-    if (lines.length + this.#problems.length > 0) this.#options.onProblems(lines);
-    this.#problems = lines;
+    if (problems.length + this.#problems.length > 0) this.#options.onProblems(problems);
+    this.#problems = problems;
   }
 
   #add(path: string): boolean {

@@ -6,6 +6,7 @@ import type { RequestEvent } from "../../core/index.ts";
 import { createBridge, type Deliver, isOurs } from "../bridge/bridge.ts";
 import { Log } from "../bridge/log.ts";
 import { newLines } from "../bridge/rule-lines.ts";
+import { linesIn, told, type Told } from "../bridge/told.ts";
 import { MemoryLimits } from "../limits/memory.ts";
 import type { Binding } from "../managed-flows/api.ts";
 import { ClaimsFile } from "../managed-flows/claims-file.ts";
@@ -22,9 +23,10 @@ import { GatewayCallbacks } from "./callbacks.ts";
 import { recordedHeader } from "./head.ts";
 import { Health } from "./health.ts";
 import { importIngress } from "./ingress.ts";
-import { LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
+import { liveLine, LiveRoutes, type LiveRoutesOptions } from "./live-routes.ts";
 import { GatewayPaths } from "./paths.ts";
 import { RequestWatch } from "./request-watch.ts";
+import { importScopes } from "./scopes.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { Activity } from "../status/activity.ts";
 import { createStatus } from "../status/document.ts";
@@ -94,7 +96,16 @@ const start = (api: PluginApi, log: Log): void => {
   let changed: (() => void) | undefined;
   const { sha256 } = nodePrimitives;
   const onChange = (): void => changed?.();
-  const live = new LiveRoutes({ sha256, onProblems, onRules, onChange }, api.pluginConfig, readSnapshot(current));
+  const onUnreadable = (): void =>
+    log.warnSometimes(
+      "the Gateway's configuration cannot be read at the moment; the routes stay as they are",
+      "snapshot",
+    );
+  const live = new LiveRoutes(
+    { sha256, onProblems, onRules, onChange, onUnreadable },
+    api.pluginConfig,
+    readSnapshot(current),
+  );
   const follow = (): void => live.follow(readSnapshot(current));
   const file = pluginFileOf(runtime);
   const flows = gatewayFlows({
@@ -139,11 +150,12 @@ const start = (api: PluginApi, log: Log): void => {
     log,
     onEvent,
   });
+  let notGranted: readonly Told[] = [];
   const status = createStatus({
     config: () => live.config,
     activity,
     store: flows,
-    further: () => health.of("paths"),
+    told: () => [...live.config.problems.map((problem) => told(problem, liveLine(problem))), ...notGranted],
     callbacks: () => callbacks.problems(),
     runs: () => agents.standings(),
   });
@@ -169,8 +181,10 @@ const start = (api: PluginApi, log: Log): void => {
     register: (route) => api.registerHttpRoute(route),
     ingress: importIngress(),
     handler,
-    onProblems: (lines) => {
-      const before = health.of("paths");
+    onProblems: (problems) => {
+      const before = linesIn(notGranted);
+      notGranted = problems.map((problem) => told(problem));
+      const lines = linesIn(notGranted);
       report(newLines(new Set(lines), new Set(before)), newLines(new Set(before), new Set(lines)));
       health.set("paths", lines);
     },
@@ -211,7 +225,7 @@ const start = (api: PluginApi, log: Log): void => {
   api.lifecycle?.onDispose?.(end);
   paths.register(live.config.paths);
   keepOnEdit(api);
-  offerStatusPage(api, status);
+  offerStatusPage(api, status, importScopes());
   offerStatus(api, status);
 };
 

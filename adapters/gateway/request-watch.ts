@@ -63,6 +63,7 @@ export class RequestWatch {
   /** The file stays open for the requests that are not answered yet. */
   end(): void {
     clearTimeout(this.#closing);
+    if (this.#settings === undefined) return;
     this.#closing = setTimeout(() => {
       this.#audit?.close();
       this.#isClosed = true;

@@ -14,9 +14,9 @@ export const readSnapshot = (current: () => unknown): unknown => {
   }
 };
 
-/** This plugin's own configuration block, or UNREADABLE. */
+/** This plugin's own configuration block, or UNREADABLE. A Gateway that has no configuration at the moment has not removed the routes. */
 export const pluginBlock = (snapshot: unknown): unknown =>
-  snapshot === UNREADABLE
+  typeof snapshot !== "object" || snapshot === null
     ? UNREADABLE
     : readSnapshot(() => own(own(own(own(snapshot, "plugins"), "entries"), "webhooks"), "config"));
 

@@ -45,6 +45,17 @@ export class KnownClients {
     return this.#tables.get(routeId);
   }
 
+  //= LIMIT-13
+  /** Whether one more client of the route would find a place. Changes nothing; looks at as many as `add`. */
+  mayAdd(routeId: string, now: number): boolean {
+    const { own, shared, part } = this.#places;
+    const clients = this.#tables.get(routeId);
+    if (clients === undefined || clients.size < own) return true;
+    const isBelow = this.#sharedOf(clients.size) < part;
+    if (isBelow && this.#shared < shared) return true;
+    return this.#endedOf(clients, MAX_SCAN, now) !== undefined || (isBelow && this.#mayDropOfOthers(now));
+  }
+
   //= LIMIT-5
   /** Takes in a client of the route that is not there yet; false when there is no place. */
   add(routeId: string, clientKey: string, bucket: Bucket, now: number): boolean {
@@ -68,19 +79,35 @@ export class KnownClients {
     return Math.max(0, size - this.#places.own);
   }
 
-  /** Drops the first of the `looks` oldest clients whose window has ended. */
-  #dropEnded(clients: OldestFirst<Bucket>, looks: number, now: number): boolean {
+  /** The first of the `looks` oldest clients whose window has ended. */
+  #endedOf(clients: OldestFirst<Bucket>, looks: number, now: number): string | undefined {
     let entry = clients.first;
     for (let look = 0; entry !== undefined && look < looks; look += 1) {
-      if (!isLive(entry.value, now)) return this.#drop(clients, entry.key);
+      if (!isLive(entry.value, now)) return entry.key;
       entry = entry.next;
     }
-    return false;
+    return undefined;
+  }
+
+  #dropEnded(clients: OldestFirst<Bucket>, looks: number, now: number): boolean {
+    const ended = this.#endedOf(clients, looks, now);
+    return ended !== undefined && this.#drop(clients, ended);
   }
 
   #drop(clients: OldestFirst<Bucket>, clientKey: string): boolean {
     if (clients.size > this.#places.own) this.#shared -= 1;
     return clients.delete(clientKey);
+  }
+
+  /** Whether one of the routes that are asked next can give a place. */
+  #mayDropOfOthers(now: number): boolean {
+    let entry = this.#tables.first;
+    for (let look = 0; entry !== undefined && look < MAX_SCAN; look += 1) {
+      const { value: clients } = entry;
+      if (clients.size > this.#places.own && this.#endedOf(clients, 1, now) !== undefined) return true;
+      entry = entry.next;
+    }
+    return false;
   }
 
   /** Frees a shared place of a route that has some. Routes are asked in turn, so that each is reached at some time. */

@@ -158,7 +158,7 @@ export class MemoryLimits implements Limits {
     const { strangers, overflow } = this.state;
     const table = known ?? strangers;
     const own = kept ?? strangers.get(clientKey);
-    const room = own !== undefined || this.#makeRoom(now);
+    const room = own !== undefined || this.#makeRoom(route.id, now);
     const step = stepWindow({ own, overflow: overflow.get(route.id), room }, now, rule);
     if (step.place === "overflow") overflow.set(route.id, step.bucket);
     else this.#keep(table, clientKey, own, step.bucket);
@@ -172,14 +172,16 @@ export class MemoryLimits implements Limits {
     else table.set(key, bucket);
   }
 
-  /** Drops expired strangers, oldest first; says whether one more fits. */
-  #makeRoom(now: number): boolean {
+  //= LIMIT-13
+  /** Drops expired strangers, oldest first; says whether one more of the route fits. */
+  #makeRoom(routeId: string, now: number): boolean {
     const { strangers } = this.state;
     for (let dropped = 0; dropped < MAX_PURGE; dropped += 1) {
       const { first } = strangers;
       if (first === undefined || isLive(first.value, now)) break;
       strangers.delete(first.key);
     }
-    return strangers.size < this.#capacity;
+    if (strangers.size < Math.ceil(this.#capacity / 2)) return true;
+    return strangers.size < this.#capacity && this.#known.mayAdd(routeId, now);
   }
 }

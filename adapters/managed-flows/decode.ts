@@ -4,11 +4,14 @@ import { err, ok, type Result } from "neverthrow";
 import {
   type ActionOf,
   type BadRecord,
+  findRecords,
   type FlowAction,
   type FlowView,
   listRecords,
   MUTATION_REFUSALS,
   type MutationRefusal,
+  type OpenRecord,
+  openRecords,
   type Outcome,
   type OutcomeOf,
   own,
@@ -42,18 +45,29 @@ const decodeFlow = (answer: unknown): Decoded<OutcomeOf<"flow">> =>
 const decodeFlows = (answer: unknown): Decoded<OutcomeOf<"flows">> =>
   viewFlows(answer).map((flows) => ({ kind: "flows", flows }));
 
-//= LIST-5
-/** Of the host's whole list what `action` asks for; undefined when that is too large. Total as `decode` is. */
-export const decodeList = (
-  action: ActionOf<"list_flows">,
-  answer: unknown,
-): Result<OutcomeOf<"flows"> | undefined, BadRecord> => {
+/** Total: an answer that throws when it is read is a bad one. */
+const total = <T>(read: () => Result<T, BadRecord>): Result<T, BadRecord> => {
   try {
-    return listRecords(answer, action);
+    return read();
   } catch {
     return bad("");
   }
 };
+
+//= LIST-5
+/** Of the host's whole list what `action` asks for; undefined when that is too large. */
+export const decodeList = (
+  action: ActionOf<"list_flows">,
+  answer: unknown,
+): Result<OutcomeOf<"flows"> | undefined, BadRecord> => total(() => listRecords(answer, action));
+
+/** Of the host's whole list the flows that are looked for. */
+export const decodeFound = (isWanted: (fields: unknown) => boolean, answer: unknown): Decoded =>
+  total(() => findRecords(answer, isWanted));
+
+/** Of the host's whole list the flows that have not ended. */
+export const decodeOpen = (answer: unknown): Result<readonly OpenRecord[], BadRecord> =>
+  total(() => openRecords(answer));
 
 const decodeSummary = (answer: unknown): Decoded<OutcomeOf<"summary">> =>
   optional(answer, viewSummary).map((summary) => ({ kind: "summary", summary: summary ?? null }));
@@ -159,11 +173,6 @@ const decodeUnguarded = (action: FlowAction, answer: unknown, onProse: OnProse):
 };
 
 //= VIEW-4
-/** The outcome of `action` in the Gateway's answer to it. Total: an answer that throws when it is read is a bad one. */
-export const decode = (action: FlowAction, answer: unknown, onProse: OnProse): Decoded => {
-  try {
-    return decodeUnguarded(action, answer, onProse);
-  } catch {
-    return bad("");
-  }
-};
+/** The outcome of `action` in the Gateway's answer to it. */
+export const decode = (action: FlowAction, answer: unknown, onProse: OnProse): Decoded =>
+  total(() => decodeUnguarded(action, answer, onProse));

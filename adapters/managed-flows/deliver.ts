@@ -7,10 +7,9 @@ import {
   beginClaim,
   type Settlement,
   type Delivery,
-  type FlowAction,
   type Holder,
-  type Marks,
   type Outcome,
+  type Question,
   type Repeatable,
   resolveRun,
   type RunRow,
@@ -29,7 +28,7 @@ export type DeliverRequest = {
   readonly delivery: Delivery;
   readonly report: Report;
   /** May throw or reject: then the claim stays open. */
-  readonly askHost: (action: FlowAction, marks: Marks) => Awaitable<Result<Outcome, StoreFailure>>;
+  readonly askHost: (question: Question) => Awaitable<Result<Outcome, StoreFailure>>;
   /** Called when a run waits for its turn, or it is not known whether it does. Must not throw. */
   readonly onRun?: (() => void) | undefined;
 };
@@ -104,7 +103,7 @@ const walk = async (
   for (let step = first; ;) {
     if (step.kind === "answer") return step.answer;
     if (step.kind === "ask") {
-      step = step.next(await askHost(step.action, step.marks));
+      step = step.next(await askHost(step));
     } else if (step.kind === "claim") {
       const stamp = claims.claim(name, step.plan, step.claiming);
       if (stamp.isErr()) {

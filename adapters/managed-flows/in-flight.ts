@@ -39,10 +39,11 @@ export const noteStamp = (time: number): void => {
 
 const now = (): number => performance.now();
 
-export const holderOf = (name: string): Holder => {
+/** `lateMs`: milliseconds after which whoever has the name is late. */
+export const holderOf = (name: string, lateMs: number = STORE_DEADLINE_MS): Holder => {
   const held = shared.held.get(name);
   if (held === undefined) return "nobody";
-  return now() - held.since < STORE_DEADLINE_MS ? "running" : "late";
+  return now() - held.since < lateMs ? "running" : "late";
 };
 
 /** Takes a name that nobody has; the function that comes back lets it go. */

@@ -5,15 +5,13 @@ import { err, ok, type Result } from "neverthrow";
 import {
   type ActionOf,
   type BadRecord,
-  FLOW_STATUSES,
   type FlowAction,
-  type FlowRecord,
-  type FlowView,
   isRepeatable,
   type Marks,
   NO_DELIVERY,
   NO_MARKS,
   type Outcome,
+  type Question,
   type RunRow,
   type StoreFailure,
 } from "../../core/index.ts";
@@ -23,10 +21,10 @@ import { type CountOpen, joinOpen, type OpenFlows, tallyOpen } from "../flows/op
 import { type FlowStore, type Report, REPORTS, Sentence } from "../flows/flow-store.ts";
 import type { Binding } from "./api.ts";
 import type { ClaimsFile } from "./claims-file.ts";
-import { decode, decodeList } from "./decode.ts";
+import { decode, decodeFound, decodeList, decodeOpen } from "./decode.ts";
 import { deliver, resolveIntent } from "./deliver.ts";
 import { noteStamp, plainStamp } from "./in-flight.ts";
-import { withinQuota } from "./quota.ts";
+import { isBounded, withinQuota } from "./quota.ts";
 
 export type ManagedFlowsOptions = {
   /** Binds the Gateway's flow API to one session; may throw. */
@@ -196,28 +194,25 @@ export interface GatewayFlows extends FlowStore {
   resolveRun(row: RunRow): Promise<boolean>;
 }
 
-/** What a page counts of a flow; nothing of one that has ended. */
-const openIn = ({ json }: FlowView): readonly Pick<FlowRecord, "status" | "createdAt">[] => {
-  const status = FLOW_STATUSES.find((one) => one === json["status"]);
-  return status === undefined || json["endedAt"] !== undefined
-    ? []
-    : [{ status, createdAt: Number(json["createdAt"]) }];
-};
-
 /** Milliseconds for which the flows of a session are not counted again, because the Gateway lists them all for it. */
 const COUNTED_MS = 15_000;
 
+/** `at`: when the host has answered. */
+type Counted = { at: number | undefined; readonly open: Promise<readonly OpenFlows[]> };
+
+//= STATUS-5
 const counted = (count: (owner: string) => Promise<readonly OpenFlows[]>): CountOpen => {
-  const known = new Map<string, { readonly at: number; readonly open: Promise<readonly OpenFlows[]> }>();
+  const known = new Map<string, Counted>();
+  const begin = (owner: string): Counted => {
+    const begun: Counted = { at: undefined, open: count(owner).finally(() => (begun.at = performance.now())) };
+    known.set(owner, begun);
+    return begun;
+  };
   return async (owners) => {
     const now = performance.now();
-    for (const [owner, { at }] of known) if (now - at >= COUNTED_MS) known.delete(owner);
+    for (const [owner, { at = now }] of known) if (now - at >= COUNTED_MS) known.delete(owner);
     const all: (readonly OpenFlows[])[] = [];
-    for (const owner of owners) {
-      const open = known.get(owner)?.open ?? count(owner);
-      if (!known.has(owner)) known.set(owner, { at: now, open });
-      all.push(await open);
-    }
+    for (const owner of owners) all.push(await (known.get(owner) ?? begin(owner)).open);
     return joinOpen(all.flat());
   };
 };
@@ -239,12 +234,7 @@ export const gatewayFlows = ({
     throw error;
   };
   /** `read`: of the host's answer. */
-  const askHost = (
-    owner: string,
-    action: FlowAction,
-    marks: Marks,
-    read: (answer: unknown) => Result<Outcome, StoreFailure>,
-  ): Awaitable<Result<Outcome, StoreFailure>> => {
+  const askHost = <T>(owner: string, { action, marks }: Question, read: (answer: unknown) => T): Awaitable<T> => {
     try {
       const outcome = mapAwaitable(call(action, marks, bindings.of(owner), hostConfig), read);
       return isPromiseLike(outcome) ? outcome.catch((error: unknown) => failed(owner, action, error)) : outcome;
@@ -252,14 +242,13 @@ export const gatewayFlows = ({
       return failed(owner, action, error);
     }
   };
-  const ask = (
-    owner: string,
-    action: FlowAction,
-    marks: Marks,
-    report: Report,
-  ): Awaitable<Result<Outcome, StoreFailure>> =>
-    askHost(owner, action, marks, (answer) => {
-      const decoded = decode(action, answer, (prose) => report(REPORTS.said, prose));
+  const ask = (owner: string, question: Question, report: Report): Awaitable<Result<Outcome, StoreFailure>> =>
+    askHost(owner, question, (answer) => {
+      const { action, isWanted } = question;
+      const decoded =
+        isWanted === undefined
+          ? decode(action, answer, (prose) => report(REPORTS.said, prose))
+          : decodeFound(isWanted, answer);
       tellOf(owner, action, decoded.unwrapOr(undefined), changes);
       return decoded.mapErr((bad) => nonsense(bad, report));
     });
@@ -270,7 +259,7 @@ export const gatewayFlows = ({
     action: ActionOf<"list_flows">,
     report: Report,
   ): Awaitable<Result<Outcome, StoreFailure>> =>
-    askHost(owner, action, NO_MARKS, (answer) => {
+    askHost(owner, { action, marks: NO_MARKS }, (answer) => {
       const decoded = decodeList(action, answer).mapErr((bad) => nonsense(bad, report));
       return decoded.andThen((flows) => (flows === undefined ? err("list_too_large") : ok(flows)));
     });
@@ -278,11 +267,11 @@ export const gatewayFlows = ({
   /** Asks for an action of the route's callers, but for no flow or task above the quota. */
   const askWithin = (
     { owner, report, quota }: { readonly owner: string; readonly report: Report; readonly quota: number | undefined },
-    action: FlowAction,
-    marks: Marks,
+    question: Question,
   ): Awaitable<Result<Outcome, StoreFailure>> => {
-    const go = (): Awaitable<Result<Outcome, StoreFailure>> => ask(owner, action, marks, report);
-    if (quota === undefined || (action.action !== "create_flow" && action.action !== "run_task")) return go();
+    const { action } = question;
+    const go = (): Awaitable<Result<Outcome, StoreFailure>> => ask(owner, question, report);
+    if (quota === undefined || !isBounded(action)) return go();
     const { flows } = bindings.of(owner);
     return withinQuota({ owner, action, quota, flows, go }).catch((error: unknown) => failed(owner, action, error));
   };
@@ -295,17 +284,19 @@ export const gatewayFlows = ({
       const isPlain = delivery.once === undefined && delivery.bind === undefined && !delivery.starts;
       if (action.action === "list_flows") return list(owner, action, report);
       const within = { owner, report, quota: delivery.quota };
-      if (claims === undefined || !isRepeatable(action)) return askWithin(within, action, NO_MARKS);
-      if (isPlain) return mapAwaitable(askWithin(within, action, plainMarks(action, claims.file.now())), noted);
-      const forDelivery = (asked: FlowAction, marks: Marks) => askWithin(within, asked, marks);
+      if (claims === undefined || !isRepeatable(action)) return askWithin(within, { action, marks: NO_MARKS });
+      const plain = (): Question => ({ action, marks: plainMarks(action, claims.file.now()) });
+      if (isPlain) return mapAwaitable(askWithin(within, plain()), noted);
+      const forDelivery = (question: Question) => askWithin(within, question);
       return deliver({ owner, action, delivery, report, askHost: forDelivery, onRun }, claims);
     },
     countOpen: counted(async (owner) => {
-      const listed = await ask(owner, { action: "list_flows" }, NO_MARKS, unreported);
-      return listed.isOk() && listed.value.kind === "flows" ? tallyOpen(listed.value.flows.flatMap(openIn)) : [];
+      const open = await askHost(owner, { action: { action: "list_flows" }, marks: NO_MARKS }, decodeOpen);
+      if (open.isErr()) throw new TypeError("the host's list is not what it promises");
+      return tallyOpen(open.value);
     }),
     resolveRun: async (row) => {
-      const forRun = (asked: FlowAction, marks: Marks) => ask(row.owner, asked, marks, unreported);
+      const forRun = (question: Question) => ask(row.owner, question, unreported);
       return claims !== undefined && resolveIntent(row, { askHost: forRun, report: unreported }, claims);
     },
   };

@@ -12,22 +12,34 @@ const escaped = (value: string): string =>
 
 const labelOf = ([name, value]: Attributes[number]): string => `${nameOf(name)}="${escaped(value)}"`;
 
-const sample = (name: string, labels: readonly string[], value: number): string =>
-  `${name}${labels.length === 0 ? "" : `{${labels.join(",")}}`} ${String(value)}`;
+/** Labels as they are written. Kept with their series, because they cost more than its numbers. */
+const written = new WeakMap<Attributes, string>();
+
+const labelsOf = (attributes: Attributes): string => {
+  const known = written.get(attributes);
+  if (known !== undefined) return known;
+  const labels = attributes.map(labelOf).join(",");
+  written.set(attributes, labels);
+  return labels;
+};
+
+const sample = (name: string, labels: string, value: number): string =>
+  `${name}${labels === "" ? "" : `{${labels}}`} ${String(value)}`;
 
 const head = (name: string, help: string, type: string): readonly string[] => [
   `# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,
   `# TYPE ${name} ${type}`,
 ];
 
+const EDGES: readonly string[] = [...BOUNDARIES.map(String), "+Inf"].map((edge) => `le="${edge}"`);
+
 const bucketLines = (name: string, { attributes, counts, count, sum }: Histogram): readonly string[] => {
-  const labels = attributes.map(labelOf);
+  const labels = labelsOf(attributes);
+  const before = labels === "" ? "" : `${labels},`;
   let below = 0;
   const buckets = counts.map((more, place) => {
     below += more;
-    const boundary = BOUNDARIES[place];
-    const edge = `le="${boundary === undefined ? "+Inf" : String(boundary)}"`;
-    return sample(`${name}_bucket`, [...labels, edge], below);
+    return sample(`${name}_bucket`, `${before}${EDGES[place] ?? ""}`, below);
   });
   return [...buckets, sample(`${name}_sum`, labels, sum), sample(`${name}_count`, labels, count)];
 };
@@ -42,7 +54,7 @@ type Counted = Pick<Counter, "attributes" | "count">;
 
 const lines = (name: string, help: string, type: string, series: readonly Counted[]): readonly string[] => [
   ...head(name, help, type),
-  ...series.map(({ attributes, count }) => sample(name, attributes.map(labelOf), count)),
+  ...series.map(({ attributes, count }) => sample(name, labelsOf(attributes), count)),
 ];
 
 /** The lines of what only grows. */

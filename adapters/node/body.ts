@@ -8,6 +8,7 @@ import type { BodyTicket } from "../bridge/body-budget.ts";
 import { BodyBuffer } from "../bridge/body-buffer.ts";
 import { bodyWasRead } from "../bridge/misuse.ts";
 import { type BodyFault, type BodyLimits, own } from "../../core/index.ts";
+import { BROKEN, brokenBy } from "./connection.ts";
 
 /** Bytes that the head announces; 0 when it says nothing. */
 export const declaredLength = ({ headers }: IncomingMessage): number => Number(headers["content-length"] ?? 0);
@@ -43,7 +44,7 @@ const readArriving = (
     const stop = (): void => {
       ticket.giveWay = undefined;
       clearTimeout(timer);
-      request.off("data", take).off("end", end).off("close", gone);
+      request.off("data", take).off("end", end).off("close", gone).off(BROKEN, gone);
     };
     const settle = (body: Result<Uint8Array, BodyFault>): void => {
       stop();
@@ -59,12 +60,12 @@ const readArriving = (
       }
     };
     const end = (): void => settle(ok(buffer.bytes));
-    const gone = (): void => settle(err("gone"));
+    const gone = (): void => settle(err(brokenBy(request) ?? "gone"));
     const late = (): void => settle(err("timeout"));
     const timer = setTimeout(late, deadlineMs);
     if (!ticket.take(0)) return settle(err("no_room"));
     ticket.giveWay = late;
-    request.on("data", take).on("end", end).on("close", gone);
+    request.on("data", take).on("end", end).on("close", gone).on(BROKEN, gone);
   });
 
 //= BODY-2, BODY-3, BODY-8
@@ -82,6 +83,8 @@ export const readBody = async (
   if (isTaken(request)) throw bodyWasRead();
   // a body that came along with its head is in the buffer once the parser has had its turn
   if (!ticket.isProved) await undefined;
+  const fault = brokenBy(request);
+  if (fault !== undefined) return err(fault);
   if (request.destroyed) return err("gone");
   return readBuffered(request, limits.maxBytes, ticket) ?? readArriving(request, announced, limits, ticket);
 };

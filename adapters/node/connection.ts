@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { BodyFault } from "../../core/index.ts";
 
 /** Connections of which the last answer is known. */
 const closing = new WeakSet<Socket>();
@@ -31,6 +32,20 @@ export const closeAfter = (response: ServerResponse): void => {
   else if (response.writableFinished) request.socket.destroySoon();
   else response.once("finish", () => request.socket.destroySoon());
 };
+
+/** Requests whose body will not come to its end, and why. */
+const broken = new WeakMap<IncomingMessage, BodyFault>();
+
+/** Emitted by a request when its body breaks off. */
+export const BROKEN = Symbol("broken");
+
+/** The rest of the body cannot be read. Who reads it is told, also who begins later. */
+export const breakOff = (request: IncomingMessage, fault: BodyFault): void => {
+  broken.set(request, fault);
+  request.emit(BROKEN);
+};
+
+export const brokenBy = (request: IncomingMessage): BodyFault | undefined => broken.get(request);
 
 //= LIMIT-9
 /**

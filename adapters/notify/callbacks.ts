@@ -25,6 +25,8 @@ export type CallbackOptions = {
 export type Callbacks = {
   /** A line for each route whose callbacks are not delivered: the oldest for 10 minutes, or the receiver has answered 410. */
   readonly problems: () => readonly string[];
+  /** When the oldest event that waits happened, milliseconds since the epoch, by the name of its route; as of the last look. */
+  readonly oldest: () => ReadonlyMap<string, number>;
   /** Looks for events that are due. */
   readonly wake: () => void;
   /** Ends the tries that are under way; their events stay in the store. Await it before you close the store. */
@@ -44,6 +46,7 @@ export const runCallbacks = (events: FlowEvents, options: CallbackOptions): Call
   sender.wake();
   return {
     problems: () => reports.problems(),
+    oldest: () => reports.oldest(),
     wake: () => sender.wake(),
     stop: async () => {
       unsubscribe();

@@ -53,6 +53,7 @@ export class Reports {
   /** Routes whose last try failed. */
   readonly #failing = new Set<string>();
   #wrong: ReadonlyMap<string, Wrong> = new Map();
+  #oldest: ReadonlyMap<string, number> = new Map();
 
   /** `onProblems`: gets all lines whenever one comes or goes. */
   constructor(log: Log, onProblems: (lines: readonly string[]) => void = () => undefined) {
@@ -64,6 +65,11 @@ export class Reports {
   /** A line for each route whose callbacks are not delivered. */
   problems(): readonly string[] {
     return [...this.#wrong.values()].map(({ line }) => line);
+  }
+
+  /** When the oldest event that waits happened, milliseconds since the epoch, by the name of its route; as of the last look. */
+  oldest(): ReadonlyMap<string, number> {
+    return this.#oldest;
   }
 
   //= AUDIT-1, AUDIT-3
@@ -88,6 +94,9 @@ export class Reports {
   }
 
   stand(standings: readonly Standing[], now: number): void {
+    this.#oldest = new Map(
+      standings.flatMap(({ route, state }) => (state === undefined ? [] : [[routeName(route), state.oldestAt]])),
+    );
     const before = this.#wrong;
     const wrongs = standings.flatMap((one): readonly (readonly [string, Wrong])[] => {
       const wrong = wrongOf(one, now);

@@ -15,7 +15,12 @@ const SHAPES: Shapes = {
   logger: [hasMethods("info", "warn", "error"), "must have the functions info, warn and error"],
 };
 
-const NOTHING: Callbacks = { problems: () => [], wake: () => undefined, stop: () => Promise.resolve() };
+const NOTHING: Callbacks = {
+  problems: () => [],
+  oldest: () => new Map(),
+  wake: () => undefined,
+  stop: () => Promise.resolve(),
+};
 
 /**
  * Sends the callbacks of the routes with `notify`, from now until `stop`. From now on the store keeps their events, so call it before you serve,

@@ -43,7 +43,10 @@ export const RESULT_SCHEMAS: Readonly<Record<ResultName, Json>> = {
   FlowNotCancelled: object({ found, cancelled: exactly(false), reason }, { flow, tasks }),
   TaskCreated: object({ created: exactly(true), flow, task: ref("schemas", "Task") }),
   TaskNotCreated: object({ found, created: exactly(false), reason }, { flow }),
-  QuotaExceeded: object({ created: exactly(false), code: oneOf(["quota_exceeded"]), limit: { type: "integer" } }),
+  QuotaExceeded: object(
+    { code: oneOf(["quota_exceeded"]), limit: { type: "integer" } },
+    { created: exactly(false), applied: describe(exactly(false), "Of a flow that has ended and would be open again.") },
+  ),
   FlowBound: object({ created: exactly(false), flow: describe(flow, "The open flow that the key is bound to.") }),
   NothingDone: object({}),
   TurnedAway: object({}, { field: describe(TEXT, "The faulty field of the request, if one is at fault.") }),

@@ -53,6 +53,15 @@ const setStatus = (span: Span, { status }: RequestEvent): void => {
   if (status >= FAILED) span.setStatus({ code: SpanStatusCode.ERROR });
 };
 
+/** Also one whose status cannot be set is ended. */
+const endSpan = (span: Span, event: RequestEvent): void => {
+  try {
+    setStatus(span, event);
+  } finally {
+    span.end(event.time + event.durationMs);
+  }
+};
+
 //= METRIC-3
 /** Records the duration of each request, and a span from its head to its answer, below the sender's where it names one. */
 export const telemetry = (options: TelemetryOptions = {}): ((event: RequestEvent) => void) => {
@@ -65,11 +74,13 @@ export const telemetry = (options: TelemetryOptions = {}): ((event: RequestEvent
   });
   return (event) => {
     const { time, durationMs, routeId } = event;
-    duration.record(durationMs / 1000, attributesFor(event));
-    const name = routeId === undefined ? "POST" : `POST ${routeId}`;
-    const asked = { kind: SpanKind.SERVER, startTime: time, attributes: spanAttributesFor(event) };
-    const span = tracer.startSpan(name, asked, parentOf(event));
-    setStatus(span, event);
-    span.end(time + durationMs);
+    // a meter that throws does not cost the span
+    try {
+      duration.record(durationMs / 1000, attributesFor(event));
+    } finally {
+      const name = routeId === undefined ? "POST" : `POST ${routeId}`;
+      const asked = { kind: SpanKind.SERVER, startTime: time, attributes: spanAttributesFor(event) };
+      endSpan(tracer.startSpan(name, asked, parentOf(event)), event);
+    }
   };
 };

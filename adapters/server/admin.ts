@@ -26,12 +26,14 @@ export type AdminOptions = Pick<ServerOptions, "host" | "port" | "tls" | "isRead
   /** What every page but the health pages demands. Undefined: nothing, for a listener that this machine alone can reach. */
   readonly token: SecretDigest | undefined;
   readonly pages: AdminPages;
+  /** Told of each request with a wrong token. `peer`: its address. */
+  readonly onWrongToken?: ((peer: string) => void) | undefined;
 };
 
 /** Connections at once; a further one is closed. */
 const MAX_CONNECTIONS = 64;
 
-/** Milliseconds for which an idle connection is kept, between two looks of whoever collects metrics. */
+/** Milliseconds for which an idle connection is kept, between two looks at a health page. */
 const KEEP_ALIVE_MS = 20_000;
 
 /** Milliseconds after which a connection is closed on which nothing moves, such as one whose reader takes no answer. */
@@ -49,6 +51,7 @@ const NOT_FOUND = plain(404, "There is no such page.");
 const READ_ONLY = plain(405, "Pages can only be read.", { Allow: "GET, HEAD" });
 const FAILED = plain(500, "The page could not be made. The server's log says why.");
 const MISDIRECTED = plain(421, "Without a token this listener answers only to localhost or an IP address.");
+const FOREIGN = plain(403, "Without a token no other site can lead here. Type the address into the browser.");
 
 /** A browser asks its user for the second kind; programs send the first. */
 const UNAUTHORIZED = plain(401, "The token is missing or wrong.", {
@@ -83,21 +86,30 @@ const isDirect = ({ headers }: IncomingMessage): boolean => {
   return isIP(six ?? name) !== 0 || name.toLowerCase() === "localhost" || headers.host === undefined;
 };
 
+//= ADMIN-2
+/** Whether a page of another site has made a browser send it. Browsers alone send this field, and no script can change it. */
+const isForeign = ({ headers }: IncomingMessage): boolean => {
+  const site = headers["sec-fetch-site"] ?? "none";
+  return site !== "none" && site !== "same-origin";
+};
+
 const pathOf = ({ url = "" }: IncomingMessage): string => withoutOrigin(url).split(/[?#]/u, 1).join("") || "/";
 
 //= ADMIN-1, ADMIN-2
-const replyTo = ({ token, pages }: AdminOptions, request: IncomingMessage): ReturnType<AdminPage> => {
+const replyTo = ({ token, pages, onWrongToken }: AdminOptions, request: IncomingMessage): ReturnType<AdminPage> => {
   if (token === undefined && !isDirect(request)) return MISDIRECTED;
-  if (token !== undefined && !isAllowed(token, request)) return UNAUTHORIZED;
+  if (token === undefined && isForeign(request)) return FOREIGN;
+  if (token !== undefined && !isAllowed(token, request)) {
+    // a browser asks without one first
+    if (request.headers.authorization !== undefined) onWrongToken?.(request.socket.remoteAddress ?? "unknown");
+    return UNAUTHORIZED;
+  }
   const page = pages.get(pathOf(request));
   if (page === undefined) return NOT_FOUND;
   return request.method === "GET" || request.method === "HEAD" ? page(request) : READ_ONLY;
 };
 
 const send = ({ status, headers, body }: AdminReply, response: ServerResponse): void => {
-  const { "content-length": length = "0", "transfer-encoding": coding, expect } = response.req.headers;
-  // what a body holds is not read
-  if (length !== "0" || coding !== undefined || expect !== undefined) closeAfter(response);
   response.writeHead(status, { ...HEADERS, ...headers, "Content-Length": Buffer.byteLength(body) }).end(body);
 };
 
@@ -114,7 +126,11 @@ export const startAdmin = (options: AdminOptions): Promise<Result<RunningServer,
     }
   };
   return startServer({
-    listener: async (request, response) => send(await replied(request), response),
+    listener: async (request, response) => {
+      // before the page is made, so that what stands behind it on the connection makes none
+      closeAfter(response);
+      send(await replied(request), response);
+    },
     host,
     port,
     tls,

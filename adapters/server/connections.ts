@@ -3,7 +3,7 @@
 import { type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { closeAfter, isBehindClose, shut } from "../node/connection.ts";
+import { breakOff, brokenBy, closeAfter, isBehindClose, shut } from "../node/connection.ts";
 
 /** Milliseconds in which a client must close its side of a connection that has ended. */
 const LINGER_MS = 1000;
@@ -87,10 +87,22 @@ export class Connections {
   #endBroken(socket: unknown, status: number | undefined): void {
     if (!(socket instanceof Socket)) return;
     const unanswered = [...(this.#unanswered.get(socket) ?? [])];
+    // what still comes breaks again
+    if (status !== undefined && unanswered.some(({ req }) => brokenBy(req) !== undefined)) return;
     const last = unanswered.findLast(({ req }) => req.complete);
     if (last !== undefined) return closeAfter(last);
     const hasBegun = unanswered.some(({ headersSent }) => headersSent);
     if (status === undefined || hasBegun || !socket.writable) return void socket.destroy();
+    const [reading] = unanswered;
+    if (reading === undefined) return this.#refuse(socket, status);
+    breakOff(reading.req, status === 408 ? "timeout" : "malformed");
+    // by then it is refused, if its body was wanted
+    setImmediate(() => {
+      if (!reading.headersSent && socket.writable) this.#refuse(socket, status);
+    });
+  }
+
+  #refuse(socket: Socket, status: number): void {
     this.#end(socket, `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ""}\r\nConnection: close\r\n\r\n`);
   }
 }

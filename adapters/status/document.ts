@@ -5,8 +5,7 @@ import {
   type Config,
   HIDDEN,
   hideSessions,
-  type Problem,
-  problemLine,
+  holdsKey,
   problemName,
   type RequestEvent,
   type Route,
@@ -14,9 +13,11 @@ import {
 } from "../../core/index.ts";
 import { routeSays } from "../bridge/rule-lines.ts";
 import { hideValues } from "../bridge/scrub.ts";
+import { shared } from "../bridge/shared.ts";
 import { shownPath } from "../bridge/shown-path.ts";
-import type { OpenFlows } from "../flows/open-flows.ts";
+import { linesIn, told, type Told } from "../bridge/told.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
+import { type CountedFlows, createOpenCount, type OpenCount } from "./open-count.ts";
 import type { Activity, Minutes } from "./activity.ts";
 
 /** `live`: it is served. `cold`: it has no secret that opens it. `skipped`: what the operator wrote is wrong. */
@@ -43,12 +44,12 @@ export type StatusDocument = {
   /** Problems of the configuration that are not one route's. */
   readonly problems: readonly string[];
   readonly hour: Minutes;
-  /** Answers of the last hour by code, the most frequent first. Successes have none. */
+  /** Refusals and failures of the last hour by code, the most frequent first. */
   readonly codes: readonly { readonly code: string; readonly count: number }[];
   /** The newest first. */
   readonly latest: readonly RequestEvent[];
   /** Undefined when they cannot be counted; `why` says so. */
-  readonly flows: { readonly open?: readonly OpenFlows[]; readonly why?: string };
+  readonly flows: CountedFlows;
   /** Undefined where no agents can run. */
   readonly runs?: readonly RunsStanding[] | undefined;
   /** A line for each route whose callbacks are not delivered. */
@@ -59,10 +60,8 @@ export type StatusOptions = {
   readonly config: () => Config;
   readonly activity: Activity;
   readonly store: Pick<FlowStore, "countOpen">;
-  /** How a problem is told. Default: `problemLine`. Undefined: another line says it already. */
-  readonly explain?: (problem: Problem) => string | undefined;
-  /** What else is wrong, such as secrets that did not resolve. */
-  readonly further?: () => readonly string[];
+  /** All that there is to say. Default: the problems of `config`. */
+  readonly told?: () => readonly Told[];
   readonly callbacks?: () => readonly string[];
   readonly runs?: () => readonly RunsStanding[];
   /** Milliseconds since the epoch, and of a clock that never goes back. */
@@ -70,18 +69,17 @@ export type StatusOptions = {
   readonly clock?: () => number;
 };
 
-/** Sessions whose flows are counted. */
-const MAX_SESSIONS = 256;
-
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
-const countOf = ({ ok, refused, failed }: Minutes): number => sum(ok) + sum(refused) + sum(failed);
+/** Answers that were no success, because a delivery that asks for nothing is one, and has a code. */
+const countOf = ({ refused, failed }: Minutes): number => sum(refused) + sum(failed);
 
-type Told = ReadonlyMap<string | undefined, readonly string[]>;
+/** By route, and of none. */
+type Lines = ReadonlyMap<string | undefined, readonly string[]>;
 
 type Hours = ReadonlyMap<string, Minutes>;
 
-const liveOf = (route: Route, told: Told, hours: Hours): RouteStanding => {
+const liveOf = (route: Route, lines: Lines, hours: Hours): RouteStanding => {
   const id = routeName(route);
   const hour = hours.get(id);
   return {
@@ -89,69 +87,88 @@ const liveOf = (route: Route, told: Told, hours: Hours): RouteStanding => {
     state: "live",
     path: shownPath(route),
     says: routeSays(route),
-    problems: told.get(route.id) ?? [],
+    problems: lines.get(route.id) ?? [],
     ...(hour === undefined ? {} : { hour }),
   };
 };
 
-/** What is told of each route. A problem names its route, whose id may be a session key. */
-const toldOf = ({ routes, problems }: Config, explain: (problem: Problem) => string | undefined): Told => {
-  const keys = new Map([...routes.values()].map(({ id, sessionKey }) => [id, sessionKey]));
-  const lines = problems.flatMap((problem) => {
-    const line = explain(problem);
-    const key = keys.get(problem.routeId ?? "");
-    return line === undefined
-      ? []
-      : [{ ...problem, line: hideSessions(hideValues(line, key === undefined ? [] : [key]), HIDDEN) }];
+/** As problems write them: ids that hold the session key of their route. */
+const namesWithKey = ({ routes, problems }: Config): readonly string[] => [
+  ...new Set([
+    ...problems.flatMap(({ routeId, isKeyInId }) => (isKeyInId && routeId !== undefined ? [problemName(routeId)] : [])),
+    ...[...routes.values()].filter((route) => holdsKey(route.id, route.sessionKey)).map(({ id }) => problemName(id)),
+  ]),
+];
+
+/** The lines without session keys. One names its route, whose id may be a key. */
+const withoutKeys = (config: Config, all: readonly Told[]): readonly Told[] => {
+  const names = namesWithKey(config);
+  const keys = new Map([...config.routes.values()].map(({ id, sessionKey }) => [id, sessionKey]));
+  return all.map(({ line, ...whose }) => {
+    const key = keys.get(whose.routeId ?? "");
+    const hidden = [...(key === undefined ? [] : [key]), ...names.filter((name) => line.includes(name))];
+    return { ...whose, line: hideSessions(hideValues(line, hidden), HIDDEN) };
   });
-  const grouped = Map.groupBy(lines, ({ routeId }) => routeId);
-  return new Map([...grouped].map(([routeId, some]) => [routeId, some.map(({ line }) => line)]));
+};
+
+/** The lines of each route, those of none, and those of callbacks that nobody gets. */
+const sorted = (
+  { routes, problems }: Config,
+  all: readonly Told[],
+): { readonly lines: Lines; readonly untold: readonly string[] } => {
+  const live = new Set([...routes.values()].map(({ id }) => id));
+  const rows = new Set([...live, ...problems.map(({ routeId }) => routeId)]);
+  // a path that is not granted must not hide in the row of a route that lives
+  const isGeneral = ({ routeId, effect }: Told): boolean =>
+    !rows.has(routeId) || (effect !== "advice" && live.has(routeId ?? ""));
+  const others = all.filter(({ effect }) => effect !== "untold");
+  const grouped = Map.groupBy(others, (one) => (isGeneral(one) ? undefined : one.routeId));
+  return {
+    lines: new Map([...grouped].map(([routeId, some]) => [routeId, linesIn(some)])),
+    untold: linesIn(all.filter(({ effect }) => effect === "untold")),
+  };
 };
 
 /** Routes that do not live. One whose problems are all cold lives once its secret resolves. */
-const deadOf = ({ routes, problems }: Config, told: Told): readonly RouteStanding[] => {
+const deadOf = ({ routes, problems }: Config, lines: Lines): readonly RouteStanding[] => {
   const live = new Set([...routes.values()].map(({ id }) => id));
   const wrong = problems.filter(({ effect, routeId }) => effect !== "advice" && !live.has(routeId ?? ""));
   const byRoute = Map.groupBy(wrong, ({ routeId }) => routeId);
   return [...byRoute].flatMap(([routeId, faults]): RouteStanding[] => {
     if (routeId === undefined) return [];
     const state = faults.every(({ effect }) => effect === "cold") ? "cold" : "skipped";
-    return [{ id: hideSessions(problemName(routeId), HIDDEN), state, says: [], problems: told.get(routeId) ?? [] }];
+    const isHidden = faults.some(({ isKeyInId }) => isKeyInId);
+    const id = isHidden ? HIDDEN : hideSessions(problemName(routeId), HIDDEN);
+    return [{ id, state, says: [], problems: lines.get(routeId) ?? [] }];
   });
 };
 
-/** What `count` says of the sessions of the live routes, or why it says nothing. Never rejects. */
-const flowsOf = async ({ routes }: Config, { countOpen }: StatusOptions["store"]): Promise<StatusDocument["flows"]> => {
-  if (countOpen === undefined) return { why: "this store does not count its flows" };
-  const owners = [...new Set([...routes.values()].map(({ sessionKey }) => sessionKey))];
-  if (owners.length > MAX_SESSIONS) return { why: `the routes have more than ${String(MAX_SESSIONS)} sessions` };
-  try {
-    return { open: await countOpen(owners) };
-  } catch {
-    return { why: "the store failed. The log says more" };
-  }
-};
+const sessionsOf = ({ routes }: Config): readonly string[] => [
+  ...new Set([...routes.values()].map(({ sessionKey }) => sessionKey)),
+];
 
 //= STATUS-1
-const documentOf = async (options: StatusOptions): Promise<StatusDocument> => {
-  const { activity, store, explain = problemLine, further, callbacks, runs, now = Date.now } = options;
+const documentOf = async (options: StatusOptions, countFlows: OpenCount): Promise<StatusDocument> => {
+  const { activity, callbacks, runs, now = Date.now } = options;
   const config = options.config();
+  const said = options.told?.() ?? config.problems.map((problem) => told(problem));
   const { all, routes: hours, codes, latest } = activity.read();
-  const told = toldOf(config, explain);
+  const { lines, untold } = sorted(config, withoutKeys(config, said));
   return {
     at: now(),
     since: activity.since,
-    routes: [...[...config.routes.values()].map((route) => liveOf(route, told, hours)), ...deadOf(config, told)],
-    problems: [...(told.get(undefined) ?? []), ...(further?.() ?? []).map((line) => hideSessions(line, HIDDEN))],
+    routes: [...[...config.routes.values()].map((route) => liveOf(route, lines, hours)), ...deadOf(config, lines)],
+    problems: lines.get(undefined) ?? [],
     hour: all,
     codes: [...codes]
       .map(([code, minutes]) => ({ code, count: countOf(minutes) }))
       .filter(({ count }) => count > 0)
       .toSorted((one, other) => other.count - one.count),
     latest,
-    flows: await flowsOf(config, store),
+    flows: await countFlows(sessionsOf(config)),
     runs: runs?.(),
-    callbacks: callbacks?.() ?? [],
+    //= NOTIFY-9
+    callbacks: [...untold, ...(callbacks?.() ?? [])],
   };
 };
 
@@ -160,11 +177,6 @@ const SHARED_MS = 2000;
 
 /** Makes the document, once for all who ask within two seconds. Never rejects. */
 export const createStatus = (options: StatusOptions): (() => Promise<StatusDocument>) => {
-  const { clock = () => performance.now() } = options;
-  let made: { readonly at: number; readonly document: Promise<StatusDocument> } | undefined;
-  return () => {
-    const at = clock();
-    if (made === undefined || at - made.at >= SHARED_MS) made = { at, document: documentOf(options) };
-    return made.document;
-  };
+  const countFlows = createOpenCount(options.store.countOpen);
+  return shared(() => documentOf(options, countFlows), SHARED_MS, options.clock);
 };

@@ -76,18 +76,24 @@ const load = (): Page => {
   return { text, policy: policyOf(text) };
 };
 
-/** The page with the document in it, and the document alone. They reject when the page's file is missing, which is read once. */
+type Pair = { readonly "/": PageAnswer; readonly "/status.json": PageAnswer };
+
+/**
+ * The page with the document in it, and the document alone, made anew when the document is another. They reject when the page's file
+ * is missing, which is read once.
+ */
 export const statusPages = (status: () => Promise<StatusDocument>): StatusPages => {
   let page: Page | undefined;
-  return {
-    "/": async () => {
-      page ??= load();
-      const document = inMarkup(await status());
-      return html(
-        page.text.replace(PLACE, (_, tag: string) => tag + document),
-        page.policy,
-      );
-    },
-    "/status.json": async () => json(JSON.stringify(await status())),
+  let made: { readonly of: StatusDocument; readonly pair: Pair } | undefined;
+  const current = async (): Promise<Pair> => {
+    const document = await status();
+    if (made?.of === document) return made.pair;
+    page ??= load();
+    const { text, policy } = page;
+    const filled = text.replace(PLACE, (_, tag: string) => tag + inMarkup(document));
+    const pair = { "/": html(filled, policy), "/status.json": json(JSON.stringify(document)) };
+    made = { of: document, pair };
+    return pair;
   };
+  return { "/": async () => (await current())["/"], "/status.json": async () => (await current())["/status.json"] };
 };

@@ -35,42 +35,6 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     `pure val FRAMES = Set("same host", "other host")`,
   ),
 
-  // an answer that leaves before its event; a stranger's trace; a file that never ends; a lost line that is not counted
-  fault("operator", "eventInv", `stage.get(id) == "told",\n    stage'`, `stage.get(id) != "left",\n    stage'`),
-  fault(
-    "operator",
-    "traceInv",
-    `request.isAuthentic and request.trace == "well-formed"`,
-    `request.trace == "well-formed"`,
-  ),
-  fault("operator", "filesInv", "else if (isFull) [event] else file.append(event)", "else file.append(event)"),
-  fault("operator", "lostInv", "if (isKept) lost else lost + 1", "lost"),
-  // a file that is closed under requests that have begun; a count that stands still; one series too many
-  fault(
-    "operator",
-    "openInv",
-    `    isStopped,\n    stage.keys().forall(id => stage.get(id) != "begun"),`,
-    "    isStopped,",
-  ),
-  fault("operator", "countedInv", "series.setBy(label, old => old + 1)", "series"),
-  fault(
-    "operator",
-    "seriesInv",
-    "known.keys().size() < MOST_SERIES) route",
-    "known.keys().size() <= MOST_SERIES) route",
-  ),
-  fault("operator", "diagnosticsInv", "request.status >= 500 and errors == 0) 1", "request.status >= 500) errors + 1"),
-  fault(
-    "operator",
-    "readOnlyInv",
-    `by.isKnown and by.method.in(Set("GET", "HEAD")) and isAllowed(by)`,
-    "by.isKnown and isAllowed(by)",
-  ),
-  fault("operator", "tokenInv", `by.host.in(Set("localhost", "address")) else`, "true else"),
-  fault("operator", "tokenInv", `else by.token == "right"`, `else by.token != "none"`),
-  fault("operator", "statusInv", `by.scope.in(Set("operator.read", "operator.admin"))`, `by.scope != "none"`),
-  fault("operator", "callerInv", `if (by.target == "route") "gateway" else "none"`, `"gateway"`),
-
   // each bound on what is looked at is forgotten
   fault("cost", "boundedWorkInv", "done < tailOf(r.forwarded)", "done < r.forwarded"),
   fault("cost", "boundedWorkInv", "r.path <= MAX_PATH and done < r.path", "done < r.path"),
@@ -760,7 +724,7 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
   fault("watching", "pauseInv", "isWanted, not(asked.isOn), now >= pauseUntil,", "not(asked.isOn), now >= pauseUntil,"),
 
   // a place that a later flow takes; a page that is not in order; a filter that lists less; a cursor that opens another session; a
-  // page without a bound, and one that is refused
+  // page without a bound, one that is refused, and one of a store that does what it likes
   fault("lists", "noneSkippedInv", "page[page.length() - 1].place }", "page[page.length() - 1].place - 1 }"),
   fault(
     "lists",
@@ -792,7 +756,9 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "so.page != [] and weightOf(so.page) + flow.weight > MOST",
     "so.page != [] and weightOf(so.page) > MOST",
   ),
-  fault("lists", "refusedInv", "if (weightOf(listOf(found)) > MOST) {", "if (weightOf(listOf(found)) >= MOST) {"),
+  fault("lists", "refusedInv", "if (weightOf(readOf(found)) > MOST) {", "if (weightOf(readOf(found)) >= MOST) {"),
+  fault("lists", "hostedInv", "if (page.length() > asked.limit or goesOn", "if (goesOn"),
+  fault("lists", "hostedInv", " or idsOf(page).size() < page.length())", ")"),
 
   // a count that is not looked at, and refusals of what was carried out, is bound, or has room
   fault("quota", "gatewayInv", "val isOver = not(mayCreate(open))", "val isOver = open > QUOTA"),

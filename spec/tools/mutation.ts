@@ -1,12 +1,14 @@
-// npm run mutation [core|adapters] [--retry] [--force]: mutates the code, runs the tests on each mutant, and holds the result
-// against the floor and the reviewed list of equivalent mutants. Results are kept between runs, packed, in
+// npm run mutation [core|adapters] [--retry] [--force] [--only=FILE,FILE]: mutates the code, runs the tests on each mutant, and
+// holds the result against the floor and the reviewed list of equivalent mutants. Results are kept between runs, packed, in
 // spec/mutation: only mutants that a change touches run again; --retry also those that were not found, --force all.
+// With --only nothing but these files is mutated, and the results of all others stay as they are.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ROOT } from "./clauses.ts";
+import { type Results, withoutUndetected, withOthersAsBefore } from "./kept-results.ts";
 import {
   isSame,
   packOf as packed,
@@ -20,38 +22,35 @@ import {
 
 const incremental = ({ name }: Suite): string => join(ROOT, "reports", `stryker-${name}.json`);
 
-type Results = { readonly files: Record<string, { mutants: readonly { readonly status: string }[] }> };
+/** What the command line says. `only`: files, or none for all. */
+type Asked = { readonly isForced: boolean; readonly retries: boolean; readonly only: readonly string[] };
+
+const readPacked = (suite: Suite): Results | undefined =>
+  existsSync(packed(suite)) ? JSON.parse(gunzipSync(readFileSync(packed(suite))).toString()) : undefined;
 
 /** Stryker does not see that a test says more than before: what was not found, and may be by now, is tried again. */
-const withoutUndetected = (results: Results): Results => ({
-  ...results,
-  files: Object.fromEntries(
-    Object.entries(results.files).map(([file, one]) => {
-      const mutants = one.mutants.filter(({ status }) => status !== "Survived" && status !== "NoCoverage");
-      return [file, { ...one, mutants }];
-    }),
-  ),
-});
-
-const unpack = (suite: Suite, retries: boolean): void => {
+const unpack = (suite: Suite, { retries, only }: Asked): void => {
   mkdirSync(join(ROOT, "reports"), { recursive: true });
-  if (!existsSync(packed(suite))) return;
-  const results = JSON.parse(gunzipSync(readFileSync(packed(suite))).toString()) as Results;
-  writeFileSync(incremental(suite), JSON.stringify(retries ? withoutUndetected(results) : results));
+  const results = readPacked(suite);
+  if (results === undefined) return;
+  writeFileSync(incremental(suite), JSON.stringify(retries ? withoutUndetected(results, only) : results));
 };
 
 /** What Stryker compares with later; where it ran and how each mutant died is left out. */
-const kept = (text: string): string =>
-  JSON.stringify(JSON.parse(text), (name, value: unknown) =>
+const kept = (results: Results): string =>
+  JSON.stringify(results, (name, value: unknown) =>
     ["projectRoot", "config", "framework", "statusReason"].includes(name) ? undefined : value,
   );
 
 /** Packed anew only when something changed. */
-const pack = (suite: Suite): void => {
-  const results = Buffer.from(kept(readFileSync(incremental(suite), "utf8")));
-  if (existsSync(packed(suite)) && gunzipSync(readFileSync(packed(suite))).equals(results)) return;
+const pack = (suite: Suite, { only }: Asked): void => {
+  const before = readPacked(suite);
+  const results: Results = JSON.parse(readFileSync(incremental(suite), "utf8"));
+  const isWhole = before === undefined || only.length === 0;
+  const now = kept(isWhole ? results : withOthersAsBefore(results, before, only));
+  if (before !== undefined && now === kept(before)) return;
   mkdirSync(join(ROOT, "spec", "mutation"), { recursive: true });
-  writeFileSync(packed(suite), gzipSync(results, { level: 9 }));
+  writeFileSync(packed(suite), gzipSync(now, { level: 9 }));
 };
 
 /**
@@ -84,8 +83,10 @@ const configOf = ({ name }: Suite): string => {
   return written;
 };
 
-const stryker = (suite: Suite, isForced: boolean): boolean => {
-  const args = ["run", configOf(suite), ...(isForced ? ["--force"] : [])];
+const stryker = (suite: Suite, { isForced, only }: Asked): boolean => {
+  const own = only.filter((file) => file.startsWith(`${suite.name}/`));
+  const files = own.length === 0 ? [] : ["--mutate", own.join(",")];
+  const args = ["run", configOf(suite), ...(isForced ? ["--force"] : []), ...files];
   const env = { ...process.env, SUITE: `mutants-${suite.name}` };
   const command = join(ROOT, "node_modules", ".bin", "stryker");
   return spawnSync(command, args, { cwd: ROOT, stdio: "inherit", env }).status === 0;
@@ -111,17 +112,27 @@ const verdictOf = (suite: Suite): readonly string[] => {
   ];
 };
 
-const run = (suite: Suite, isForced: boolean, retries: boolean): readonly string[] => {
-  unpack(suite, retries);
-  if (!stryker(suite, isForced)) return [`${suite.name}: Stryker failed`];
-  pack(suite);
+const run = (suite: Suite, asked: Asked): readonly string[] => {
+  unpack(suite, asked);
+  if (!stryker(suite, asked)) return [`${suite.name}: Stryker failed`];
+  pack(suite, asked);
   return verdictOf(suite);
 };
 
-const asked = process.argv.slice(2);
-const chosen = SUITES.filter(({ name }) => asked.includes(name));
-const problems = (chosen.length === 0 ? SUITES : chosen).flatMap((suite) =>
-  run(suite, asked.includes("--force"), asked.includes("--retry")),
-);
+const words = process.argv.slice(2);
+const unknown = words.find((word) => !/^(?:core|adapters|--retry|--force|--only=.+)$/u.test(word));
+if (unknown !== undefined) {
+  console.error(`${unknown} is not known. Give core or adapters, --retry, --force, --only=FILE,FILE.`);
+  process.exit(2);
+}
+const asked: Asked = {
+  isForced: words.includes("--force"),
+  retries: words.includes("--retry"),
+  only: words.flatMap((word) => /^--only=(.+)$/u.exec(word)?.[1]?.split(",") ?? []),
+};
+const isAsked = ({ name }: Suite): boolean =>
+  asked.only.length === 0 ? words.includes(name) : asked.only.some((file) => file.startsWith(`${name}/`));
+const chosen = SUITES.filter(isAsked);
+const problems = (chosen.length === 0 ? SUITES : chosen).flatMap((suite) => run(suite, asked));
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;

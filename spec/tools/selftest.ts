@@ -14,6 +14,7 @@ import { check, moduleOf } from "./quint.ts";
 const COPIED = [
   "core",
   "adapters",
+  "assets",
   "spec",
   "test",
   "package.json",

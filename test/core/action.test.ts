@@ -282,3 +282,34 @@ test("ACTION-2: an action that is not a string is refused as unknown, even if it
     });
   }
 });
+
+test("ACTION-2: a wrong field of a list is told in one sentence, whatever is wrong with it", () => {
+  const numbers = fc.oneof(fc.double(), fc.integer(), fc.string(), fc.constantFrom(null, true, [], {}));
+  const isPage = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 500;
+  const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+  const told = (field: string, value: unknown): unknown => {
+    const parsed = parseAction({ action: "list_flows", [field]: value });
+    return parsed.isErr() ? parsed.error : undefined;
+  };
+  fc.assert(
+    fc.property(numbers, (value) => {
+      const limit = { field: "limit", sentence: "must be a whole number from 1 to 500" };
+      const time = { field: "updatedAfter", sentence: "must be a whole number of milliseconds since 1970" };
+      expect(told("limit", value)).toEqual(isPage(value) ? undefined : limit);
+      expect(told("updatedAfter", value)).toEqual(isTime(value) ? undefined : time);
+    }),
+    { numRuns: runs(500) },
+  );
+  for (const value of [7, null, "", " ", "x\u0000"]) {
+    expect(told("cursor", value)).toEqual({ field: "cursor", sentence: "must be a nextCursor of an earlier answer" });
+    if (value !== "x\u0000")
+      expect(told("controllerId", value)).toEqual({
+        field: "controllerId",
+        sentence: "must be a text that is not empty",
+      });
+    expect(told("status", value)).toEqual({
+      field: "status",
+      sentence: "must be one of queued, running, waiting, blocked, succeeded, failed, cancelled, lost",
+    });
+  }
+});

@@ -88,7 +88,7 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
   const session =
     "route r skipped: sessionKey is missing or empty. Set it to the session that owns the flows, for example agent:main:main.";
   const unresolved =
-    "route r skipped: secret is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider.";
+    "route r cold: secret is empty or could not be resolved, so callers get 404. Set it, or repair its reference or provider.";
   const secret =
     "route r skipped: secret is missing, or is neither a string nor a SecretRef. Set a long random string, or a SecretRef with source, provider and id.";
   const ref = (parts: string): string =>
@@ -117,7 +117,7 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [{ ...GOOD, sessionKey: 7 }, notText],
     [{ ...GOOD, sessionKey: null }, notText],
     [{ ...GOOD, sessionKey: {} }, notText],
-    [{ ...GOOD, secret: "x".repeat(4097) }, "route r skipped: secret is longer than 4096 bytes. Set a shorter one."],
+    [{ ...GOOD, secret: "x".repeat(4097) }, "route r cold: secret is longer than 4096 bytes. Set a shorter one."],
     [
       { ...GOOD, sesionKey: "x" },
       "route r skipped: sesionKey is not a field of a route. Remove it or correct its name.",
@@ -132,7 +132,10 @@ test("CONFIG-2: every problem is one line with the route, the field and what to 
     [7, "route r skipped: must be an object with sessionKey and secret."],
     [null, "route r skipped: must be an object with sessionKey and secret."],
     [{ ...GOOD, secret: { source: "env", provider: "default", id: "UNSET" } }, unresolved],
-    [{ ...GOOD, secret: "short" }, "route r advice: secret is shorter than 16 characters. Use a long random string."],
+    [
+      { ...GOOD, secret: "short" },
+      "route r advice: secret is shorter than 16 characters. Use a long random one, such as openssl rand -base64 32 prints.",
+    ],
   ];
   for (const [entry, line] of cases) expect(routeLines(entry)).toEqual([line]);
   expect(routeLines(GOOD, "my route")[0]).toContain(
@@ -171,7 +174,7 @@ test("CONFIG-8: a secret that no header can carry makes its route cold", () => {
     const { routes, paths } = load({ routes: { r: { ...GOOD, secret } } });
     expect([code, routes.size, paths.size]).toEqual([code, 0, 1]);
     expect(routeLines({ ...GOOD, secret })).toEqual([
-      "route r skipped: secret contains a line break or another control character, which no header can carry. Set one line of text.",
+      "route r cold: secret contains a line break or another control character, which no header can carry. Set one line of text.",
     ]);
   }
   for (const secret of ["with a blank and\ta tab", "clé-von-größe-€-😀", `${GOOD.secret}\r\n`]) {
@@ -303,6 +306,7 @@ test("CONFIG-4: a path is absolute, plain and not one of the Gateway's", () => {
     "startupz",
     "tools/invoke",
     "v1",
+    "plugins/webhooks-status",
   ];
   for (const path of [...reserved, ...trees.flatMap((tree) => [`/${tree}`, `/${tree.toUpperCase()}/x`])]) {
     expect([path, configuredPath(path)._unsafeUnwrapErr()]).toEqual([path, "reserved"]);
@@ -310,6 +314,7 @@ test("CONFIG-4: a path is absolute, plain and not one of the Gateway's", () => {
   for (const path of [
     "/hooks/x",
     "/plugins/webhooks",
+    "/plugins/webhooks-statusx",
     "/api/x",
     "/v1x",
     "/healthy",

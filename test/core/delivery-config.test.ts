@@ -40,11 +40,11 @@ test("SIGN-2, SIGN-6: a signed route has one key for each secret, in the form of
     expect(JSON.stringify(credential)).not.toContain(SECRETS[signature]);
     const short = signature === "standard" ? `whsec_${btoa("short")}` : "too-short-12345";
     expect(linesOf({ signature, secret: short })[0]).toMatch(
-      /^route r skipped: secret is (?:shorter than 16|not a key of 24)/u,
+      /^route r cold: secret is (?:shorter than 16|not a key of 24)/u,
     );
   }
   expect(linesOf({ signature: "standard", secret: "whsec_*" })[0]).toMatch(
-    /^route r skipped: secret is not whsec_ followed/u,
+    /^route r cold: secret is not whsec_ followed/u,
   );
   for (const signature of ["hmac", "GitHub", "", 7, null]) {
     expect(linesOf({ signature })).toEqual([
@@ -97,7 +97,7 @@ test("AUTH-8: a secret header is the name of a header, in any case, on a route t
     /^route r skipped: secretHeader has no effect/u,
   );
   expect(linesOf({ secretHeader: "x-token", secret: `${GOOD.secret},x` })[0]).toMatch(
-    /^route r skipped: secret contains a comma/u,
+    /^route r cold: secret contains a comma/u,
   );
   expect(linesOf({ secret: `${GOOD.secret},x` })).toEqual([]);
 });

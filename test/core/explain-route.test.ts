@@ -92,6 +92,19 @@ test.each<[object, readonly unknown[]]>([
     ],
   ],
   [
+    { limits: { perMinute: 6000, inFlight: 64, maxFlows: 1, maxTasks: 10_000 } },
+    [
+      "takes actions with its secret",
+      "takes at most 6,000 requests a minute and 64 at once of each client",
+      "makes no flow beyond 1 open in its session",
+      "adds no task beyond 10,000 active of a flow",
+    ],
+  ],
+  [
+    { limits: { perMinute: 120, inFlight: 1 } },
+    ["takes actions with its secret", "takes at most 1 at once of each client"],
+  ],
+  [
     { run: { message: "Do." } },
     [
       "takes actions with its secret",
@@ -105,7 +118,7 @@ test.each<[object, readonly unknown[]]>([
       "has a Gateway start an agent for each new flow, with tools, in the session agent:main:x, 3,600 s and 2 at once at most",
     ],
   ],
-])("POLICY-4: of %j the route says what it takes and allows", (fields, lines) => {
+])("POLICY-4, LIMIT-10: of %j the route says what it takes and allows", (fields, lines) => {
   expect(explainRoute(routeOf(fields))).toEqual(lines);
 });
 

@@ -5,7 +5,10 @@ import { expect, test } from "vitest";
 import {
   type ActionOf,
   countOpen,
+  FLOW_FIELDS,
+  FLOW_TEXTS,
   type FlowRecord,
+  type FlowView,
   flowWeight,
   isEnded,
   isListed,
@@ -44,7 +47,7 @@ const flow = (flowId: string, createdAt: number, more: Partial<FlowRecord> = {})
 const SOURCES: Readonly<Record<string, (flows: readonly FlowRecord[], action: ListFlows) => Listed | undefined>> = {
   "a host's records": (flows, action) => listRecords(flows, action)._unsafeUnwrap(),
   "a custom store's views": (flows, action) =>
-    listViews({ kind: "flows", flows: viewFlows(flows)._unsafeUnwrap() }, action),
+    listViews({ kind: "flows", flows: viewFlows(flows)._unsafeUnwrap() }, action)._unsafeUnwrap(),
 };
 
 const idsOf = (answer: Listed | undefined): readonly string[] =>
@@ -154,14 +157,19 @@ test("LIST-5: only the flows of a host that are shown become views, and what dec
 });
 
 test("LIST-5: a store that pages by itself is trusted with the places, and refused when its answer is no page", () => {
-  const { flows } = listViews({ kind: "flows", flows: viewFlows(FLOWS)._unsafeUnwrap() }, LIST) ?? { flows: [] };
-  const answer = (action: Partial<ListFlows>, next: string | null): Listed | undefined =>
-    listViews({ kind: "flows", flows, next }, { ...LIST, ...action });
+  const flows = viewFlows(FLOWS)._unsafeUnwrap();
+  const answer = (action: Partial<ListFlows>, next: string | null, shown = flows): Listed | undefined =>
+    listViews({ kind: "flows", flows: shown, next }, { ...LIST, ...action }).unwrapOr(undefined);
   expect(answer({ limit: 3 }, "7~x")).toEqual({ kind: "flows", flows, next: "7~x" });
   expect(idsOf(answer({ limit: 3, status: "failed" }, "7~x"))).toEqual(["a"]);
   expect(answer({ limit: 2 }, null)).toBe(undefined);
   expect(answer({ limit: 3 }, "no cursor")).toBe(undefined);
   expect(answer({ status: "queued" }, null)).toBe(undefined);
+  // a reader would not come to an end, or act twice
+  expect(answer({ limit: 3, cursor: "7~x" }, "7~x")).toBe(undefined);
+  expect(answer({ limit: 3, cursor: "7~x" }, "7~x", [])).toBe(undefined);
+  expect(answer({ limit: 3, cursor: "8~x" }, "7~x", [])).toEqual({ kind: "flows", flows: [], next: "7~x" });
+  expect(answer({ limit: 4 }, null, [...flows, ...flows.slice(0, 1)])).toBe(undefined);
   expect(answer({}, null)).toBe(undefined);
 });
 
@@ -177,11 +185,83 @@ test("LIST-4: a flow weighs no more than the bytes that it has in an answer, and
     }),
     { numRuns: runs(1000) },
   );
-  const long = {
-    ...flow("a", 1),
-    stateJson: { text: "x".repeat(10_000), list: ["y".repeat(10_000), { z: [true, null] }] },
-  };
-  expect(flowWeight(long)).toBeGreaterThan(20_000);
+  for (const field of FLOW_TEXTS) {
+    const long = viewFlow({ ...flow("a", 1), [field]: "x".repeat(10_000) })._unsafeUnwrap().json;
+    expect(flowWeight(long), field).toBeGreaterThan(10_000);
+  }
+  const state = { text: "x".repeat(10_000), list: ["y".repeat(10_000), { z: [true, null] }] };
+  expect(flowWeight({ ...flow("a", 1), stateJson: state })).toBeGreaterThan(20_000);
+});
+
+test("LIST-4: each field of a flow that a request can fill without a bound is weighed", () => {
+  const texts = FLOW_FIELDS.map(([field]) => field).filter(
+    (field) =>
+      viewFlow({ ...flow("a", 1), [field]: "x".repeat(300) }).match(
+        ({ json }) => json[field] === "x".repeat(300),
+        () => false,
+      ) && field !== "flowId",
+  );
+  expect(FLOW_TEXTS.toSorted()).toEqual(texts.toSorted());
+  expect(texts.length).toBe(7);
+});
+
+/** Flows that look short and are long as JSON: escapes, characters of three bytes, numbers. */
+const LONG_AS_JSON: readonly Partial<FlowRecord>[] = [
+  { blockedSummary: "x".repeat(250_000) },
+  { goal: "\u0001".repeat(40_000) },
+  { currentStep: "\u4e00".repeat(80_000) },
+  { stateJson: Array.from({ length: 9500 }, () => -1.234567890123456e-300) },
+  { waitJson: Object.fromEntries(Array.from({ length: 9000 }, (_, index) => [index.toString(36), -1.5e-300])) },
+];
+
+test.each(Object.keys(SOURCES))(
+  "LIST-4: pages of %s are no longer than an answer may be, whatever makes them long",
+  { timeout: 30_000 },
+  (name) => {
+    const answer = SOURCES[name] ?? (() => undefined);
+    for (const long of LONG_AS_JSON) {
+      const flows = Array.from({ length: 50 }, (_, index) => flow(`f${String(index)}`, index, long));
+      const seen: string[] = [];
+      for (let cursor: string | undefined; ;) {
+        const page = answer(flows, { ...LIST, limit: 48, cursor });
+        const { status, body } = replyToOutcome(page ?? { kind: "flows", flows: [] }, "r".repeat(200));
+        expect(status).toBe(200);
+        expect(Buffer.byteLength(body)).toBeLessThanOrEqual(MAX_LIST_BYTES);
+        expect(body).toBe(
+          JSON.stringify({
+            ok: true,
+            routeId: "r".repeat(200),
+            result: { flows: page?.flows.map(({ json }) => json), nextCursor: page?.next },
+          }),
+        );
+        seen.push(...idsOf(page));
+        if (typeof page?.next !== "string") break;
+        // the next flow would not have fitted, or the page has as many as it may
+        const rest = Buffer.byteLength(JSON.stringify(viewFlow(flows[0])._unsafeUnwrap().json)) + 8192;
+        if (page.flows.length < 48) expect(Buffer.byteLength(body)).toBeGreaterThan(MAX_LIST_BYTES - rest);
+        cursor = page.next;
+      }
+      expect(seen).toEqual(flows.map(({ flowId }) => flowId).toReversed());
+    }
+  },
+);
+
+test("LIST-4: a store that pages by itself is held to the same bound, and so is its whole list", () => {
+  for (const long of LONG_AS_JSON) {
+    const flows = viewFlows(
+      Array.from({ length: 100 }, (_, index) => flow(`f${String(index)}`, index, long)),
+    )._unsafeUnwrap();
+    const [first] = flows;
+    const page = (shown: readonly FlowView[]) =>
+      listViews({ kind: "flows", flows: shown, next: "1~" }, { ...LIST, limit: 100 });
+    expect(page(flows)._unsafeUnwrapErr()).toBe("list_too_large");
+    expect(page(flows.slice(0, 2))._unsafeUnwrap().flows.length).toBe(2);
+    for (const action of [LIST, { ...LIST, controllerId: first?.json["controllerId"] as string }])
+      expect(listViews({ kind: "flows", flows }, action)._unsafeUnwrapErr()).toBe("list_too_large");
+  }
+  const huge = viewFlow(flow("a", 1, { goal: "x".repeat(MAX_LIST_BYTES) }))._unsafeUnwrap();
+  const alone = listViews({ kind: "flows", flows: [huge], next: null }, { ...LIST, limit: 5 })._unsafeUnwrap();
+  expect(replyToOutcome(alone, "r").status).toBe(200);
 });
 
 test("LIST-4: an answer with a whole list is refused from the first byte above the bound, whatever the characters", () => {

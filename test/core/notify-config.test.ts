@@ -2,7 +2,16 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addressOf, explainRoute, hmacSha256, loadConfig, originOf, problemLine, sha256 } from "../../core/index.ts";
+import {
+  addressOf,
+  explainRoute,
+  FLOW_FIELDS,
+  hmacSha256,
+  loadConfig,
+  originOf,
+  problemLine,
+  sha256,
+} from "../../core/index.ts";
 import { runs } from "../support/runs.ts";
 
 const SECRET = `whsec_${Buffer.from("a key of callbacks, 32 bytes long").toString("base64")}`;
@@ -47,11 +56,30 @@ test.each([
   ],
   [{ run: { message: "m", concurrency: 33 } }, "run.concurrency must be a whole number from 1 to 32"],
   [{ run: { message: " " } }, "run.message is blank"],
-  [{ run: { message: "{{payload.x}}" } }, "run.message has a placeholder that cannot be read at character 1"],
+  [
+    { run: { message: "{{payload.x}}" } },
+    "run.message has a placeholder that cannot be read at character 1. Only flow.… can stand there, like {{flow.goal}}",
+  ],
+  [{ run: { message: "a {{goal}}" } }, "run.message has a placeholder that cannot be read at character 3. Only flow.…"],
+  [
+    { run: { message: "do {{flow.gaol}}" } },
+    "run.message has a placeholder at character 4 that names no field of a flow. A flow has flowId, syncMode, controllerId, currentStep, blockedTaskId, blockedSummary, revision, status, notifyPolicy, goal, stateJson, waitJson, cancelRequestedAt, createdAt, updatedAt, endedAt",
+  ],
+  [
+    { run: { message: '{{flow.goal}} {{flow.waitJson.x ?? flow["state"] ?? "-"}}' } },
+    "run.message has a placeholder at character 15 that names no field",
+  ],
+  [{ run: { message: "{{flow[0]}}" } }, "run.message has a placeholder at character 1 that names no field"],
 ])("CONFIG-12, CONFIG-2: %j skips the route, with the part named", (fields, sentence) => {
   const config = load(fields);
   expect(config.routes.size).toBe(0);
   expect(linesOf(config)).toEqual([expect.stringContaining(`route r skipped: ${sentence}`)]);
+});
+
+test("CONFIG-12: a message may name each field of a flow, all that is below it, and the flow itself", () => {
+  const names = FLOW_FIELDS.map(([name]) => `{{flow.${name}}} {{ flow["${name}"].below[0] ?? 1 }}`);
+  for (const message of [...names, "{{flow}}", "no placeholder"])
+    expect(linesOf(load({ run: { message } }))).toEqual([]);
 });
 
 test.each([
@@ -99,14 +127,18 @@ test.each([
   ["${CALLBACKS_SECRET}", "is a reference that was not replaced by its value, so no callback is sent"],
   ["whsec_${CALLBACKS_SECRET}", "is a reference that was not replaced by its value, so no callback is sent"],
   [`whsec_${"abcd".repeat(8)}`, "is one character, or a few, repeated, so no callback is sent"],
+  ["whsec_abcd", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
+  ["whsec_changeme", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
+  ["abcd", "is an example that anyone can guess, so no callback is sent"],
+  ["whsec_your_secret", "is an example that anyone can guess, so no callback is sent"],
   ["a long and random secret", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
   [`whsec_${Buffer.from("too short").toString("base64")}`, "is not whsec_ and the base64 of 24 to 64 bytes"],
 ])(
-  "CONFIG-12, CONFIG-8: with the secret %j the route lives without callbacks, with one line of advice",
+  "CONFIG-12, CONFIG-8: with the secret %j the route lives without callbacks, with one line that counts as a problem",
   (secret, sentence) => {
     const config = notify({ secret });
     expect([config.routes.size, live(config)?.notify]).toEqual([1, undefined]);
-    expect(linesOf(config)).toEqual([expect.stringContaining(`route r advice: notify.secret ${sentence}`)]);
+    expect(linesOf(config)).toEqual([expect.stringContaining(`route r without callbacks: notify.secret ${sentence}`)]);
   },
 );
 

@@ -180,7 +180,7 @@ test("CONFIG-8: a placeholder makes its route cold, with one line that does not 
       expect([secret, routes.size, [...paths.values()]]).toEqual([secret, 0, ["r"]]);
       expect(problems.map(({ effect, field }) => [effect, field])).toEqual([["cold", "secret"]]);
       const line = problems.map(problemLine).join("\n");
-      expect(line).toMatch(/^route r skipped: secret is .+, so callers get 404\. Set .+\.$/u);
+      expect(line).toMatch(/^route r cold: secret is .+, so callers get 404\. Set .+\.$/u);
       if (secret.length > 9 && secret !== "openssl rand -base64 32") expect(line).not.toContain(secret);
     }
   }

@@ -13,7 +13,7 @@ const linesOf = (fields: object): readonly string[] =>
 
 const create = { do: { action: "create_flow", goal: "g" } };
 const task = { action: "run_task", flowId: "{{payload.id}}", runtime: "acp", task: "t" };
-const SESSIONS = 'childSessions must be "none", a list of at least one session key, or one prefix with * at its end';
+const SESSIONS = 'childSessions must be "none", a session key, a list of at least one, or one prefix with * at its end';
 const UNFILLED = "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
 
 test.each<[object, string]>([

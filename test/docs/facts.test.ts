@@ -183,3 +183,13 @@ test("every section of the Gateway's semantics that is cited is there, and every
   const recorded = readdirSync(join(ROOT, "test/golden/traces")).map((file) => file.replace(".json", ""));
   expect([...new Set(traces)].toSorted()).toEqual(recorded.toSorted());
 });
+
+/** The fields that the bundled plugin has (M-3 to M-8). */
+const BUNDLED = ["enabled", "path", "sessionKey", "secret", "controllerId", "description"];
+
+test("docs/gateway.md names every field that the bundled plugin does not have, because it must go before one goes back", () => {
+  const install = sectionsOf(read("docs/gateway.md")).find(({ heading }) => heading === "Install");
+  const [, list = ""] = /Add them after the install: ([^\n]*) of a route, and `audit`/u.exec(install?.text ?? "") ?? [];
+  const further = Object.keys(routeSchema.shape).filter((name) => !BUNDLED.includes(name));
+  expect(codesIn(list).toSorted()).toEqual(further.toSorted());
+});

@@ -9,13 +9,24 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import JSON5 from "json5";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { auditJsonLine } from "../../adapters/audit/audit-line.ts";
+import { adminAddress } from "../../adapters/cli/commands/listen-address.ts";
 import { runWebhook } from "../../adapters/cli/gateway-program.ts";
 import { run } from "../../adapters/cli/program.ts";
 import { memoryFlows } from "../../adapters/flows/memory/index.ts";
 import { startCallbacks } from "../../adapters/node/index.ts";
 import { Activity } from "../../adapters/status/activity.ts";
 import { createStatus } from "../../adapters/status/document.ts";
-import { allowanceOf, loadConfig, REJECTIONS, sha256, SLOTS, WINDOW, withRateLimit } from "../../core/index.ts";
+import {
+  allowanceOf,
+  loadConfig,
+  REJECTIONS,
+  type RequestEvent,
+  sha256,
+  SLOTS,
+  WINDOW,
+  withRateLimit,
+} from "../../core/index.ts";
 import { filesIn, read, ROOT } from "../../spec/tools/clauses.ts";
 import { follow } from "../adapters/openapi/document.ts";
 import { check, keyOf } from "../core/signing.ts";
@@ -412,6 +423,33 @@ const refusesMore: Claim = async (code) => {
   expect([status, JSON.parse(text)]).toEqual([403, JSON.parse(code)]);
 };
 
+/** A line as the file has it, with members that the page names. */
+const auditLine: Claim = (code) => {
+  const event = JSON.parse(code) as RequestEvent;
+  expect(JSON.parse(auditJsonLine(event))).toEqual(event);
+  const { rows } = sectionsOf(read("docs/operating.md")).find(({ heading }) => heading === "The audit file") ?? {};
+  const shown = (rows ?? []).map(([name = ""]) => name.replaceAll("`", ""));
+  expect(shown).toEqual(expect.arrayContaining(Object.keys(event)));
+};
+
+/** What Prometheus is told to ask has metrics. */
+const scraped: Claim = async (code) => {
+  const [, port = ""] = /targets: \["127\.0\.0\.1:(\d+)"\]/u.exec(code) ?? [];
+  expect(adminAddress(port)).toEqual({ host: "127.0.0.1", port: Number(port) });
+  const args = ["--config", written("routes.json5", blockOf("docs/server.md", "Configuration"))];
+  const running = await Standalone.start([...args, "--db", join(bench.folder, "flows.db"), "--admin", "0"], {
+    OPENCLAW_WEBHOOK_SECRET: SECRET,
+  });
+  const [, pages = ""] = /operators at (http:[^"\s]+)/u.exec(running.log.join("\n")) ?? [];
+  await running.post("zapier", SECRET, { action: "list_flows" });
+  const metrics = await (await fetch(`${pages}/metrics`)).text();
+  const names = read("docs/operating.md").match(/^\| `((?:http|openclaw)_\w+)`/gmu) ?? [];
+  expect(names.length).toBeGreaterThan(4);
+  for (const name of names.map((row) => row.slice(3, -1)).filter((one) => !one.includes("audit")))
+    expect(metrics).toContain(name);
+  expect(await running.end("SIGTERM")).toBe(0);
+};
+
 const CLAIMS: Readonly<Record<string, Claim>> = {
   "README.md, Try it: sh 1": (code) => expect(code).toBe("npm ci && npm start\n"),
   "README.md, Try it: sh 2": (code) => expect(code).toBe("npm ci && npm test\n"),
@@ -435,6 +473,11 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/embedding.md, Bring your own store: ts 1": example("my-flows.ts"),
   "docs/embedding.md, Bring your own store: ts 2": example("my-flows.test.ts"),
   "docs/embedding.md, Another surface: ts 1": example("bridge.ts"),
+  "docs/embedding.md, OpenTelemetry: ts 1": example("telemetry.ts"),
+  "docs/operating.md, The audit file: sh 1": options,
+  "docs/operating.md, The audit file: json5 2": configuration,
+  "docs/operating.md, The audit file: json 3": auditLine,
+  "docs/operating.md, Metrics: yaml 1": scraped,
   "docs/gateway.md, Install: sh 1": installs,
   "docs/gateway.md, Install: json5 2": configuration,
   "docs/gateway.md, Commands: sh 1": gatewayCommands,

@@ -24,6 +24,7 @@ type Example = {
 
 const EXAMPLES: Readonly<Record<string, Example>> = {
   node: { load: () => import("./node.ts"), app: false, unknown: "listener" },
+  telemetry: { load: () => import("./telemetry.ts"), app: false, unknown: "listener" },
   fetch: { load: () => import("./fetch.ts"), app: false, unknown: "listener" },
   hono: { load: () => import("./hono.ts"), app: true, unknown: "listener" },
   express: { load: () => import("./express.ts"), app: true, unknown: "app" },

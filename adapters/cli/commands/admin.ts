@@ -2,9 +2,10 @@
 
 import { err, ok, type Result } from "neverthrow";
 import { digestSecret, printable, type SecretDigest } from "../../../core/index.ts";
+import { shared } from "../../bridge/shared.ts";
 import { CONTENT_TYPE } from "../../metrics/prometheus.ts";
 import { nodePrimitives } from "../../node/index.ts";
-import { type AdminPages, startAdmin } from "../../server/admin.ts";
+import { type AdminPage, type AdminPages, startAdmin } from "../../server/admin.ts";
 import type { ListenFault, RunningServer, Tls } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
@@ -72,6 +73,7 @@ export type AdminParts = {
   readonly pages: AdminPages;
   readonly isReady: () => boolean;
   readonly onError: (error: unknown) => void;
+  readonly onWrongToken: (peer: string) => void;
 };
 
 /** The server of the pages. Errs when its address cannot be listened on. */
@@ -80,7 +82,12 @@ export const openAdmin = async ({ address, tls, ...rest }: AdminParts): Promise<
   return started.mapErr((reason) => listenFault(address, reason));
 };
 
-/** The page for Prometheus. */
-export const metricsPage =
-  (lines: () => readonly string[]): (() => ReturnType<NonNullable<ReturnType<AdminPages["get"]>>>) =>
-  () => ({ status: 200, headers: { "Content-Type": CONTENT_TYPE }, body: `${lines().join("\n")}\n` });
+/** Milliseconds for which one text answers all who ask. Less than the 5 seconds between the looks of a quick collector. */
+const SHARED_MS = 1000;
+
+//= ADMIN-1
+/** The page for Prometheus, made once a second at most. */
+export const metricsPage = (lines: () => readonly string[], clock?: () => number): AdminPage => {
+  const text = shared(() => Buffer.from(`${lines().join("\n")}\n`), SHARED_MS, clock);
+  return () => ({ status: 200, headers: { "Content-Type": CONTENT_TYPE }, body: text() });
+};

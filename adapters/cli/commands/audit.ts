@@ -6,6 +6,7 @@ import { AUDIT_BYTES, AUDIT_FILES, type AuditSettings } from "../../../core/inde
 import { AuditFile } from "../../audit/audit-file.ts";
 import type { Log } from "../../bridge/log.ts";
 import { type CliFault, fault } from "../fault.ts";
+import { EXIT } from "../io.ts";
 import { shown } from "./database.ts";
 
 export type AuditOptions = {
@@ -27,6 +28,20 @@ const settingsOf = (
     maxBytes: auditMaxBytes ?? configured?.maxBytes ?? AUDIT_BYTES.usual,
     files: auditFiles ?? configured?.files ?? AUDIT_FILES.usual,
   };
+};
+
+/** Errs when a flag is about a file that nobody asks for. */
+export const checkAudit = (
+  { audit, auditMaxBytes, auditFiles }: AuditOptions,
+  configured: AuditSettings | undefined,
+): Result<void, CliFault> => {
+  const isAsked = audit !== undefined || configured !== undefined;
+  if (isAsked || (auditMaxBytes === undefined && auditFiles === undefined)) return ok();
+  const name = auditMaxBytes === undefined ? "--audit-files" : "--audit-max-bytes";
+  return err({
+    ...fault(`${name} has no effect without an audit file. Add --audit FILE, or audit to the configuration`),
+    status: EXIT.usage,
+  });
 };
 
 /** Opens the file that the options ask for, or else the configuration. Errs when it cannot be used. */

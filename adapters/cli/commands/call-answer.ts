@@ -108,6 +108,22 @@ const unknownFields = ({ action, fields, secret }: Call): string => {
     : ` (${action} has no field ${unknown.map((name) => printable(withoutSecret(name, secret))).join(", ")})`;
 };
 
+const NEEDED = "Actions need a route without deliveries, or one with allowActions: true.\n";
+
+const IGNORED = `The route took this for a delivery that asks for nothing, so nothing was done. ${NEEDED}`;
+
+const MAPPED = `The route took this for a delivery, and a rule made another action of it, which was carried out. ${NEEDED}`;
+
+/** What only an action that writes has in its result. */
+const WRITES = ["created", "applied", "cancelled"];
+
+//= CALL-5
+/** What a success says that is not one of the action, because rules took the body; undefined of all others. */
+export const deliveryLine = ({ body }: Answer, { action }: Repeatable): string | undefined => {
+  if (body.code === "ignored") return IGNORED;
+  return changesNothing(action) && WRITES.some((name) => own(body.result, name) !== undefined) ? MAPPED : undefined;
+};
+
 /** Advice that the server cannot give, because it knows neither the URL nor the arguments. */
 const hintOf = (code: unknown, sent: Call): string => {
   if (code === "route_not_found")

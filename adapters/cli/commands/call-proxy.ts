@@ -20,25 +20,29 @@ const isInSubnet = (host: string, entry: string): boolean => {
   );
 };
 
-const ENTRY = /^(?<host>\[[^\]]*\]|[^:]*|.*:.*:.*?)(?::(?<port>\d+))?$/u;
+const ENTRY = /^(?<host>\[[^\]]*\]|[^:]*)(?::(?<port>\d+))?$/u;
+
+const partsOf = (entry: string): { readonly host?: string; readonly port?: string } =>
+  isIP(entry) === 6 ? { host: entry } : (ENTRY.exec(entry)?.groups ?? {});
 
 /** `*`, a name with everything below it, an address or a subnet; a name or address may have a port. */
 const isExempt = (target: URL, noProxy: string): boolean => {
   const host = bare(target.hostname);
-  const port = target.port || (target.protocol === "https:" ? "443" : "80");
+  const ownPort = target.port || (target.protocol === "https:" ? "443" : "80");
   return noProxy
     .toLowerCase()
-    .split(/[\s,]+/u)
+    .split(/[\s,]/u)
     .some((entry) => {
-      const groups = isIP(entry) === 6 ? { host: entry, port: undefined } : ENTRY.exec(entry)?.groups;
-      const name = bare(groups?.["host"] ?? "").replace(/^\*?\./u, "");
+      const { host: written = "", port = ownPort } = partsOf(entry);
+      const name = bare(written).replace(/^\*?\./u, "");
       if (entry === "*" || isInSubnet(host, entry)) return true;
-      return name !== "" && (host === name || host.endsWith(`.${name}`)) && (groups?.["port"] ?? port) === port;
+      return name !== "" && (host === name || host.endsWith(`.${name}`)) && port === ownPort;
     });
 };
 
-const variableOf = (names: readonly string[], env: Env): string | undefined =>
-  names.find((name) => (env[name] ?? "").trim() !== "");
+/** The first of the variables that holds more than blanks, and its value without those around it. */
+const settingOf = (names: readonly string[], env: Env): readonly [variable: string, value: string] | undefined =>
+  names.map((name) => [name, (env[name] ?? "").trim()] as const).find(([, value]) => value !== "");
 
 const LOCAL_NAME =
   /^(?:.+\.)?localhost$|^(?:localhost[46]?\.localdomain[46]?|localhost[46]|ip6-(?:localhost|loopback))$/u;
@@ -77,14 +81,15 @@ const isThisMachine = (host: string): boolean => {
  */
 export const proxyFor = (target: URL, env: Env): Result<Proxy | undefined, CliFault> => {
   const scheme = target.protocol.slice(0, -1);
-  const variable = variableOf([`${scheme}_proxy`, `${scheme}_proxy`.toUpperCase()], env);
-  const exempt = variableOf(["no_proxy", "NO_PROXY"], env);
-  if (variable === undefined || (exempt !== undefined && isExempt(target, env[exempt] ?? ""))) return ok(undefined);
-  const written = env[variable]?.trim() ?? "";
+  const setting = settingOf([`${scheme}_proxy`, `${scheme}_proxy`.toUpperCase()], env);
+  const [, exempt = ""] = settingOf(["no_proxy", "NO_PROXY"], env) ?? [];
+  if (setting === undefined || isExempt(target, exempt)) return ok(undefined);
+  const [variable, written] = setting;
   const url = written.includes("://") ? written : `http://${written}`;
   const proxy = URL.canParse(url) ? new URL(url) : undefined;
-  if (isThisMachine(target.hostname) && !isThisMachine(proxy?.hostname ?? "")) return ok(undefined);
-  return proxy !== undefined && /^https?:$/u.test(proxy.protocol)
+  const isElsewhere = proxy === undefined || !isThisMachine(proxy.hostname);
+  if (isElsewhere && isThisMachine(target.hostname)) return ok(undefined);
+  return proxy !== undefined && ["http:", "https:"].includes(proxy.protocol)
     ? ok({ variable, url })
     : err(
         fault(`${variable} does not name an http or https proxy. Correct it, or name ${target.hostname} in NO_PROXY`),

@@ -43,8 +43,7 @@ export const requestOf = (
     "content-length": String(Buffer.byteLength(body)),
     ...(key === undefined ? {} : { [IDEMPOTENCY_KEY]: quotedKey(key) }),
   };
-  const fields = Object.keys(given).filter((name) => name !== "action");
-  return { target, headers, body, proxy, secret, action, key, fields };
+  return { target, headers, body, proxy, secret, action, key, fields: Object.keys(given) };
 };
 
 /** The secret and the place that the options name. */

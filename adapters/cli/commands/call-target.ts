@@ -49,7 +49,7 @@ const ROUTES = /\/+plugins\/+webhooks(?:\/.*)?$/isu;
 /** Errs when both the URL of the server and the path name the folder of the routes. */
 const once = (path: string, base: URL): Result<URL, CliFault> => {
   const named = ROUTES.exec(base.pathname)?.[0];
-  return named === undefined || !ROUTES.test(path.replace(/[?#].*$/su, ""))
+  return named === undefined || !ROUTES.test(path.replace(/[?#].*/su, ""))
     ? ok(base)
     : err(fault(`--url is the address of the server alone. Remove ${printable(named)} from --url`));
 };
@@ -63,7 +63,7 @@ export const targetOf = (route: string, url: string): Result<URL, CliFault> => {
   if (LIKE_A_URL.test(route)) {
     return err(
       fault(
-        `ROUTE ${printable(route.replace(/\?.*$/su, ""))} looks like a URL without http:// or https://. Add it, or give the path`,
+        `ROUTE ${printable(route.replace(/\?.*/su, ""))} looks like a URL without http:// or https://. Add it, or give the path`,
       ),
     );
   }

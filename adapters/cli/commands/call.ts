@@ -5,7 +5,7 @@ import { idempotencyKey, isObject, own, parseJson, printable } from "../../../co
 import { repeatedNames } from "../config/repeated.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
-import { type Answer, isDoubtful, refusalLine, resultText, send } from "./call-answer.ts";
+import { type Answer, deliveryLine, isDoubtful, refusalLine, resultText, send } from "./call-answer.ts";
 import { type Call, requestOf, senderTo } from "./call-request.ts";
 import { readSecret } from "./call-secret.ts";
 
@@ -76,10 +76,13 @@ const show = (answer: Answer, sent: Call, isWhole: boolean, io: Io): Result<numb
   const { status, isReplayed, body } = answer;
   const isOk = body.ok && status < 400;
   const isUnsure = isDoubtful(status);
+  const taken = isOk ? deliveryLine(answer, sent) : undefined;
   return resultText(answer, sent, isWhole).map((text) => {
+    if (taken !== undefined) io.error(taken);
     if (!isOk && (!isWhole || isUnsure)) io.error(refusalLine(answer, sent));
     if (isReplayed) io.error(REPLAYED);
     io.out(text);
+    if (taken !== undefined) return EXIT.refused;
     return isOk ? EXIT.ok : isUnsure ? EXIT.unsure : EXIT.refused;
   });
 };

@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { printable } from "../../../core/index.ts";
 import type { Log } from "../../bridge/log.ts";
+import type { Told } from "../../bridge/told.ts";
 import type { Limits } from "../../limits/limits.ts";
 import { MemoryLimits } from "../../limits/memory.ts";
 import { parseServer, type Server, shownServer } from "../../limits/redis/connect.ts";
@@ -31,8 +32,8 @@ export type ServedLimits = {
   readonly limits: Limits;
   /** Whether requests are admitted. */
   readonly isReady: () => boolean;
-  /** A line when the server cannot be asked. */
-  readonly problems: () => readonly string[];
+  /** One when the server cannot be asked. */
+  readonly told: () => readonly Told[];
   /** Says where the limits are and what is wrong, now and from now on. */
   readonly tell: (log: Log) => void;
   readonly close: () => void;
@@ -43,7 +44,7 @@ const nothing = (): void => undefined;
 const inMemory = (maxClients: number): ServedLimits => ({
   limits: new MemoryLimits(maxClients),
   isReady: () => true,
-  problems: () => [],
+  told: () => [],
   tell: nothing,
   close: nothing,
 });
@@ -59,7 +60,7 @@ const LOCAL = "Until it does, this process counts alone what it serves";
 const PASSWORD_IN_ADDRESS =
   "The address of --limits must have no password, because every user of this machine can read it there. Set the environment variable of --limits-password-env, or use --limits-password-file";
 
-//= LIMIT-17
+//= LIMIT-18
 /** The address with the password, from where only this user reads it. */
 const serverOf = async (url: string, options: LimitsOptions, env: Env): Promise<Result<Server, CliFault>> => {
   const { limitsPasswordEnv, limitsPasswordFile, limitsCa } = options;
@@ -93,7 +94,7 @@ const served = (
 ): ServedLimits => ({
   limits,
   isReady: () => limits.isReady,
-  problems: () => (limits.trouble === undefined ? [] : [goneLine(words, limits.trouble)]),
+  told: () => (limits.trouble === undefined ? [] : [{ line: goneLine(words, limits.trouble) }]),
   tell: (log) => {
     const say = (trouble: Trouble | undefined): void => {
       if (trouble === undefined) log.warnSometimes(`the limits at ${words.where} answer again`, "limits answer");

@@ -1,10 +1,12 @@
 // What an operator sees of a running `serve`: an audit file, and pages with its metrics. Each is there only if it is asked for.
 
 import { err, ok, type Result } from "neverthrow";
-import type { SecretDigest } from "../../../core/index.ts";
+import { printable, type SecretDigest } from "../../../core/index.ts";
 import type { AuditFile } from "../../audit/audit-file.ts";
 import { type EventListener, listenerOf } from "../../bridge/listeners.ts";
 import type { Log } from "../../bridge/log.ts";
+import type { Told } from "../../bridge/told.ts";
+import type { Callbacks } from "../../notify/callbacks.ts";
 import { RequestMetrics } from "../../metrics/request-metrics.ts";
 import type { AdminPage, AdminPages } from "../../server/admin.ts";
 import { Activity } from "../../status/activity.ts";
@@ -30,10 +32,10 @@ export type OperatorParts = {
   readonly isReady: () => boolean;
   /** Counts open flows once the store is there. */
   readonly store: StatusOptions["store"];
-  /** A line for each route whose callbacks are not delivered. */
-  readonly untold: () => readonly string[];
-  /** A line for what else is wrong with this process. */
-  readonly faults: () => readonly string[];
+  /** Undefined until the store is there. */
+  readonly callbacks: () => Callbacks | undefined;
+  /** What else is wrong with this process. */
+  readonly faults: () => readonly Told[];
   /** Requests that are not answered yet. */
   readonly active: () => number;
   readonly onError: (error: unknown) => void;
@@ -60,9 +62,20 @@ export class Operator {
     const operator = new Operator(parts);
     const address = parts.options.admin;
     if (address === undefined) return ok(operator);
-    const { token, live, isReady, onError } = parts;
+    const { token, live, isReady, onError, log } = parts;
+    //= AUDIT-3
+    const onWrongToken = (peer: string): void =>
+      log.warnSometimes(`a request to the operator's pages had a wrong token (peer=${printable(peer)})`, "admin token");
     const { tls } = live.served;
-    const admin = await openAdmin({ address, token, tls, pages: operator.#pages(), isReady, onError });
+    const admin = await openAdmin({
+      address,
+      token,
+      tls,
+      pages: operator.#pages(),
+      isReady,
+      onError,
+      onWrongToken,
+    });
     if (admin.isErr()) return err(admin.error);
     operator.#admin = admin.value;
     return ok(operator);
@@ -104,9 +117,8 @@ export class Operator {
   }
 
   #pages(): AdminPages {
-    const { live, active } = this.#parts;
-    const lines = () =>
-      metricsLines({ requests: this.#requests, active, served: () => live.served, audit: this.#audit });
+    const { live, active, callbacks } = this.#parts;
+    const lines = () => metricsLines({ requests: this.#requests, active, live, audit: this.#audit, callbacks });
     return new Map<string, AdminPage>([
       ...Object.entries(statusPages(this.#status())),
       ["/metrics", metricsPage(lines)],
@@ -114,14 +126,19 @@ export class Operator {
   }
 
   #status(): () => Promise<StatusDocument> {
-    const { live, store, untold, faults } = this.#parts;
+    const { live, store, callbacks, faults } = this.#parts;
     return createStatus({
       config: () => live.served.config,
-      explain: (problem) => live.served.explain(problem),
-      further: () => [...live.served.further, ...(this.#audit?.isBroken === true ? [AUDIT_BROKEN] : []), ...faults()],
+      told: () => [
+        ...live.served.explained,
+        ...(live.refused === undefined ? [] : [{ line: live.refused }]),
+        ...live.served.further,
+        ...(this.#audit?.isBroken === true ? [{ line: AUDIT_BROKEN }] : []),
+        ...faults(),
+      ],
       activity: this.#activity,
       store,
-      callbacks: untold,
+      callbacks: () => callbacks()?.problems() ?? [],
     });
   }
 }

@@ -18,7 +18,7 @@ import { type ListenFault, type RunningServer, type ServerOptions, startServer }
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { type AdminOptions, adminToken } from "./admin.ts";
-import type { AuditOptions } from "./audit.ts";
+import { type AuditOptions, checkAudit } from "./audit.ts";
 import { databaseFile, openDatabase, shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
 import { type LimitsOptions, openLimits, type ServedLimits } from "./limits.ts";
@@ -165,7 +165,7 @@ const runServer = async (
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
   const { logger, log, onError } = logs;
-  for (const line of [...broken, ...advice]) logger.warn(line);
+  for (const { line } of [...broken, ...advice]) logger.warn(line);
   const { host, port, keepAlive } = options;
   let listener: NodeListener;
   let flows: SqliteFlows;
@@ -182,8 +182,8 @@ const runServer = async (
     isReady,
     active,
     store: { countOpen: (owners) => flows.countOpen?.(owners) ?? [] },
-    untold: () => callbacks?.problems() ?? [],
-    faults: limits.problems,
+    callbacks: () => callbacks,
+    faults: limits.told,
     onError,
   });
   if (operated.isErr()) return err(operated.error);
@@ -259,6 +259,8 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   const served = await readServed(options, demo.server, io.env);
   if (served.isErr()) return err(served.error);
   if (served.value.idle !== undefined) return err(fault(served.value.idle));
+  const audit = checkAudit(options, served.value.config.audit);
+  if (audit.isErr()) return err(audit.error);
   const file = databaseFile(options.db, io.env);
   if (file.isErr()) return err(file.error);
   const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);

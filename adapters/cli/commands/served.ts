@@ -4,11 +4,11 @@
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { err, ok, Result } from "neverthrow";
-import { type Config, emptiness, loadConfig, type Problem, withoutAgents } from "../../../core/index.ts";
-import { refusedProxy, wideProxy } from "../../node/client.ts";
+import { type Config, emptiness, loadConfig, withoutAgents } from "../../../core/index.ts";
+import { linesIn } from "../../bridge/told.ts";
 import { forwardedClient, type ForwardedClient, nodePrimitives } from "../../node/index.ts";
 import type { Tls } from "../../server/server.ts";
-import { explainOf } from "../config/explain.ts";
+import { allSaid, type Said } from "../config/explain.ts";
 import { readConfigFile, secretFilesOf, type ServerConfig } from "../config/file.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Io } from "../io.ts";
@@ -17,16 +17,10 @@ import { type Prints, printsOf } from "../watch.ts";
 
 export type ServedFiles = { readonly config?: string; readonly tlsCert?: string; readonly tlsKey?: string };
 
-export type Served = {
+export type Served = Said & {
   readonly config: Config;
   readonly client: ForwardedClient;
   readonly tls: Tls | undefined;
-  /** One line for each route, or other part, that is not served. */
-  readonly broken: readonly string[];
-  readonly advice: readonly string[];
-  /** The line of one problem of `config`; undefined where one of `further` says it. `further`: lines that are not of `config`. */
-  readonly explain: (problem: Problem) => string | undefined;
-  readonly further: readonly string[];
   /** Why there is no route, if there is none. */
   readonly idle: string | undefined;
   /** The files that all this was read from, as they were before. */
@@ -72,7 +66,7 @@ export const DEMO = { id: "demo", sessionKey: "agent:main:demo" };
 export const demoRoutes = (): { readonly server: ServerConfig; readonly secret: string } => {
   const secret = randomBytes(24).toString("base64url");
   const routes = { [DEMO.id]: { sessionKey: DEMO.sessionKey, secret, description: "Demo route" } };
-  return { server: { config: { routes }, trustedProxies: [], unresolved: [], advice: [] }, secret };
+  return { server: { root: undefined, config: { routes }, trustedProxies: [], unresolved: [], advice: [] }, secret };
 };
 
 /** `off`: the sentence of a configuration that is switched off. */
@@ -86,24 +80,18 @@ const idleness = ({ off, config }: Read, problems: readonly string[]): string =>
   return `No route can be served. ${sentences.join(" ")}`;
 };
 
-const isAdvice = ({ effect }: Problem): boolean => effect === "advice";
-
 const servedOf = (server: Read, tls: Tls | undefined, prints: Prints): Served => {
   const config = withoutAgents(loadConfig(server.config, nodePrimitives.sha256));
   const client = forwardedClient(server.trustedProxies);
-  const explain = explainOf(server);
-  const linesOf = (problems: readonly Problem[]): readonly string[] =>
-    problems.map(explain).filter((line) => line !== undefined);
-  const proxies = client.refused.map(refusedProxy);
-  const problems = [...server.unresolved, ...linesOf(config.problems.filter((problem) => !isAdvice(problem)))];
-  const advice = [...server.advice, ...linesOf(config.problems.filter(isAdvice)), ...client.wide.map(wideProxy)];
-  const idle = config.routes.size > 0 ? undefined : idleness(server, problems);
-  const further = [...server.unresolved, ...server.advice, ...proxies, ...client.wide.map(wideProxy)];
-  return { config, client, tls, broken: [...problems, ...proxies], advice, explain, further, idle, prints };
+  const said = allSaid(server, config, client);
+  const problems = said.broken.filter(({ effect }) => effect !== undefined);
+  const idle = config.routes.size > 0 ? undefined : idleness(server, linesIn(problems));
+  return { ...said, config, client, tls, idle, prints };
 };
 
 /** What is served while the configuration is switched off. */
 const offOf = ({ sentence }: CliFault): Read => ({
+  root: undefined,
   config: { routes: {} },
   trustedProxies: [],
   unresolved: [],

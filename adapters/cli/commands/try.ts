@@ -2,19 +2,10 @@
 
 import { randomBytes } from "node:crypto";
 import { err, ok, type Result } from "neverthrow";
-import {
-  isObject,
-  type JsonValue,
-  loadConfig,
-  own,
-  parseJson,
-  printable,
-  problemName,
-  type Route,
-} from "../../../core/index.ts";
+import { isObject, type JsonValue, loadConfig, own, parseJson, problemStart, type Route } from "../../../core/index.ts";
 import { nodePrimitives } from "../../node/index.ts";
-import { explainOf } from "../config/explain.ts";
 import { readConfigFile, type ServerConfig } from "../config/file.ts";
+import { notServed } from "../config/not-served.ts";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT, type Io } from "../io.ts";
 import { readBody } from "../read-body.ts";
@@ -52,8 +43,8 @@ const served = (config: unknown, id: string): Route | undefined =>
 
 /** The route as it would be served if its secret, which could not be resolved, were there. */
 const withoutSecret = (id: string, { config, unresolved }: ServerConfig): Tried | undefined => {
-  const start = `route ${problemName(id)} skipped: `;
-  const unset = unresolved.find((line) => line.startsWith(start))?.slice(start.length);
+  const said = unresolved.find(({ routeId, effect }) => routeId === id && effect === "cold");
+  const unset = said?.line.slice(problemStart("cold", id).length);
   const all = own(config, "routes");
   const [name, written] = Object.entries(isObject(all) ? all : {}).find(([one]) => one.trim() === id) ?? [];
   if (unset === undefined || name === undefined || !isObject(written)) return undefined;
@@ -64,18 +55,11 @@ const withoutSecret = (id: string, { config, unresolved }: ServerConfig): Tried 
 
 /** The live route with that id, as `serve` has it, apart from its secret. Errs with why there is none. */
 const routeOf = (file: string, id: string, server: ServerConfig): Result<Tried, CliFault> => {
-  const { routes, problems } = loadConfig(server.config, nodePrimitives.sha256);
-  const found = [...routes.values()].find((route) => route.id === id);
+  const config = loadConfig(server.config, nodePrimitives.sha256);
+  const found = [...config.routes.values()].find((route) => route.id === id);
   if (found !== undefined) return ok({ route: found, unset: undefined });
   const cold = withoutSecret(id, server);
-  if (cold !== undefined) return ok(cold);
-  const start = `route ${problemName(id)} `;
-  const told = problems.filter(({ routeId }) => routeId === id).map(explainOf(server));
-  const lines = [...server.unresolved, ...told].filter((line) => line?.startsWith(start) === true);
-  if (lines.length > 0) return err(fault(lines.join("\n")));
-  const others = [...routes.values()].map((route) => printable(route.id)).join(", ");
-  const hint = others === "" ? "No route of it is served" : `It serves ${others}`;
-  return err(fault(`There is no route ${printable(id)} in ${printable(file, 500)}. ${hint}`));
+  return cold === undefined ? err(fault(notServed(file, id, server, config))) : ok(cold);
 };
 
 const jsonOf = (body: Uint8Array): JsonValue | undefined => {

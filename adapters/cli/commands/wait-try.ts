@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { type CliFault, fault } from "../fault.ts";
 import { EXIT } from "../io.ts";
-import { type Answer, readAnswer, refusalLine } from "./call-answer.ts";
+import { type Answer, deliveryLine, readAnswer, refusalLine } from "./call-answer.ts";
 import { explainSend } from "./call-fault.ts";
 import type { Call } from "./call-request.ts";
 import { post, type SendFault } from "./call-send.ts";
@@ -51,6 +51,14 @@ const refused = (answer: Answer, sent: Call): CliFault => ({
   status: EXIT.refused,
 });
 
+//= CALL-5
+/** Errs when a delivery was made of the request. */
+const asAction = (answer: Answer, sent: Call): Result<Answer, CliFault> => {
+  if (!answer.body.ok) return err(refused(answer, sent));
+  const taken = deliveryLine(answer, sent);
+  return taken === undefined ? ok(answer) : err({ sentence: taken.trimEnd(), status: EXIT.refused });
+};
+
 //= WAIT-7
 /** Errs with what trying again would not change. */
 export const tryOnce = async (sent: Call, deadlineMs: number): Promise<Result<Answer | Passing, CliFault>> => {
@@ -62,7 +70,7 @@ export const tryOnce = async (sent: Call, deadlineMs: number): Promise<Result<An
   const { status, retryAfter } = received.value;
   const read = readAnswer(received.value, sent);
   const isOver = !isPassing(status, read.isOk());
-  const answer = read.andThen((one) => (one.body.ok ? ok(one) : err(refused(one, sent)))).mapErr(plain);
+  const answer = read.andThen((one) => asAction(one, sent)).mapErr(plain);
   return isOver || answer.isOk() ? answer : ok({ fault: answer.error, afterMs: msOf(retryAfter) });
 };
 

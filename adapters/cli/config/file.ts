@@ -4,7 +4,8 @@
 import JSON5 from "json5";
 import { err, ok, Result } from "neverthrow";
 import * as z from "zod";
-import { isObject, own, printable, problemName } from "../../../core/index.ts";
+import { type Effect, isObject, own, printable, problemStart } from "../../../core/index.ts";
+import type { Told } from "../../bridge/told.ts";
 import { at } from "../members.ts";
 import { configParts, DISABLED, isRead, type Parts } from "./parts.ts";
 import { linesOf, repeatedNames } from "./repeated.ts";
@@ -16,13 +17,15 @@ import { asSecretRef, envAlias, openSecrets, type SecretRef } from "../secrets/r
 import { shorthandOf, substitute } from "./substitute.ts";
 
 export type ServerConfig = {
+  /** The whole file as it is written; undefined where there is none. */
+  readonly root: unknown;
   /** For `loadConfig`. A SecretRef that did not resolve is left as it is, and `loadConfig` skips its route. */
   readonly config: object;
   readonly trustedProxies: readonly string[];
-  /** One line for each route whose SecretRef did not resolve. */
-  readonly unresolved: readonly string[];
+  /** One line for each SecretRef that did not resolve, so that a route or its callbacks are not there. */
+  readonly unresolved: readonly Told[];
   /** One line for each secret that is served, but not kept or written as it should be. */
-  readonly advice: readonly string[];
+  readonly advice: readonly Told[];
 };
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -103,11 +106,17 @@ const UNTIL_THEN = {
 
 const QUOTED = /^(["'])[^]*\1$/u;
 
-const quoteAdvice = (id: string, field: string): string =>
-  `route ${problemName(id)} advice: ${field} begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
+const quoteAdvice = (field: string): string =>
+  `${field} begins and ends with a quotation mark, which callers must send too: remove both, if a file of variables brought them (docker --env-file keeps them).`;
+
+const toldOf = (effect: Effect, routeId: string, reason: string): Told => ({
+  line: `${problemStart(effect, routeId)}${reason}`,
+  routeId,
+  effect,
+});
 
 /** A field with what stands in it, and what there is to say of it. */
-type Filled = { readonly value: unknown; readonly line?: string; readonly advice?: string };
+type Filled = { readonly value: unknown; readonly said?: Told };
 
 type Resolved = { readonly id: string; readonly route: unknown; readonly filled: readonly Filled[] };
 
@@ -118,12 +127,17 @@ const fill = (
   secretOf: (ref: SecretRef) => Result<string, CliFault>,
 ): Filled =>
   secretOf(ref).match<Filled>(
-    (secret) => ({ value: secret, ...(QUOTED.test(secret.trim()) && { advice: quoteAdvice(id, field) }) }),
+    (secret) => ({
+      value: secret,
+      ...(QUOTED.test(secret.trim()) && { said: toldOf("advice", id, quoteAdvice(field)) }),
+    }),
     ({ sentence }) => {
       const reason = `${field} could not be resolved: ${isBare ? BARE : sentence}`;
-      if (field === "secret") return { value: unresolved, line: `route ${problemName(id)} skipped: ${reason}` };
-      const advice = `route ${problemName(id)} advice: ${reason} ${UNTIL_THEN[field]}`;
-      return { value: field === "previousSecret" ? undefined : unresolved, advice };
+      if (field === "secret") return { value: unresolved, said: toldOf("cold", id, reason) };
+      const said = `${reason} ${UNTIL_THEN[field]}`;
+      return field === "previousSecret"
+        ? { value: undefined, said: toldOf("advice", id, said) }
+        : { value: unresolved, said: toldOf("untold", id, said) };
     },
   );
 
@@ -138,7 +152,7 @@ const resolveEntry = (
   secretOf: (ref: SecretRef) => Result<string, CliFault>,
 ): Resolved => {
   if (!isObject(route) || references.length === 0) return { id, route, filled: [] };
-  const filled = references.map((reference) => fill(id, reference, secretOf));
+  const filled = references.map((reference) => fill(id.trim(), reference, secretOf));
   const whole = references.reduce<object>(
     (made, { field }, place) => put(made, pathTo(field), filled[place]?.value),
     route,
@@ -150,25 +164,25 @@ const resolveRoutes = async (
   written: unknown,
   secrets: unknown,
   env: Env,
-): Promise<Omit<ServerConfig, "trustedProxies">> => {
+): Promise<Omit<ServerConfig, "root" | "trustedProxies">> => {
   if (!isObject(written)) return { config: { routes: written }, unresolved: [], advice: [] };
   const entries = Object.entries(written).map(([id, route]) => entryOf(id, route, secrets, env));
   const refs = entries.flatMap(({ references }) => references.map(({ ref }) => ref));
-  const advice: string[] = [];
-  const secretOf = await openSecrets(refs, secrets, env, (sentence) => void advice.push(sentence));
+  const advice: Told[] = [];
+  const secretOf = await openSecrets(refs, secrets, env, (line) => void advice.push({ line }));
   const resolved = entries.map((entry) => resolveEntry(entry, secretOf));
-  const filled = resolved.flatMap((entry) => entry.filled);
+  const said = resolved.flatMap(({ filled }) => filled.flatMap((one) => one.said ?? []));
   return {
     config: { routes: Object.fromEntries(resolved.map(({ id, route }) => [id, route])) },
-    unresolved: filled.flatMap(({ line }) => line ?? []),
-    advice: [...advice, ...filled.flatMap((one) => one.advice ?? [])],
+    unresolved: said.filter(({ effect }) => effect !== "advice"),
+    advice: [...advice, ...said.filter(({ effect }) => effect === "advice")],
   };
 };
 
 const configOf = async (
   { routes, audit, trustedProxies, secrets }: Parts,
   env: Env,
-): Promise<Result<ServerConfig, string>> => {
+): Promise<Result<Omit<ServerConfig, "root">, string>> => {
   const trusted = proxiesOf(substitute(trustedProxies, env));
   if (trusted.isErr()) return err(trusted.error);
   const resolved = await resolveRoutes(routes, substitute(secrets, env), env);
@@ -177,26 +191,29 @@ const configOf = async (
 };
 
 /** The whole file as it is written. Errs with what is wrong and what to do. Never rejects. */
-export const readWritten = async (file: string): Promise<Result<unknown, string>> => {
+const readWritten = async (file: string): Promise<Result<unknown, string>> => {
   const tooLong = "is longer than 4 MiB: shorten it";
   return (await readText(file, { maxBytes: MAX_BYTES, tooLong, isSecret: false })).andThen(({ text }) =>
     parse(text).andThen((root) => unambiguous(text).map(() => root)),
   );
 };
 
-const readParts = async (file: string): Promise<Result<Parts, string>> =>
-  (await readWritten(file)).andThen(configParts);
-
 /** Reads the file and resolves its SecretRefs. Never rejects. */
 export const readConfigFile = async (file: string, env: Env): Promise<Result<ServerConfig, CliFault>> => {
-  const parts = await readParts(file);
+  const root = await readWritten(file);
+  const parts = root.andThen(configParts);
   const config = parts.isErr() ? err(parts.error) : await configOf(parts.value, env);
-  return config.mapErr((hint) => ({ ...fault(`${printable(file)} ${hint}.`), isOff: hint === DISABLED }));
+  return config
+    .map((read) => ({ ...read, root: root.unwrapOr(undefined) }))
+    .mapErr((hint) => ({ ...fault(`${printable(file)} ${hint}.`), isOff: hint === DISABLED }));
 };
 
 /** Paths of the files of secrets that the configuration names; none when it cannot be read. Never rejects. */
 export const secretFilesOf = async (file: string, env: Env): Promise<readonly string[]> => {
-  const providers = substitute(own((await readParts(file)).unwrapOr(undefined)?.secrets, "providers"), env);
+  const providers = substitute(
+    own((await readWritten(file)).andThen(configParts).unwrapOr(undefined)?.secrets, "providers"),
+    env,
+  );
   return Object.values(isObject(providers) ? providers : {}).flatMap((provider) => {
     const path = own(provider, "source") === "file" ? own(provider, "path") : undefined;
     return (typeof path === "string" ? pathOf(path, env) : undefined) ?? [];

@@ -14,7 +14,16 @@ import { MemoryEvents } from "./events.ts";
 import { OwnedFlows, type Row, weightOf } from "./owned.ts";
 import { MemoryRecords } from "./records.ts";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
-import { cutList, type Decided, type FlowEngine, type Listed, loadBy, type Measure, type Reading } from "../engine.ts";
+import {
+  cutList,
+  type Decided,
+  type FlowEngine,
+  type FlowLoad,
+  type Listed,
+  loadBy,
+  type Measure,
+  type Reading,
+} from "../engine.ts";
 import { type CountOpen, tallyOpen } from "../open-flows.ts";
 
 const MEASURE: Measure<Row> = { placeOf: ({ made }) => made, weightOf };
@@ -39,16 +48,12 @@ class MemoryRows {
     flowOf: ({ flow }) => flow,
     ownerOf: ({ owner }) => owner,
     tasksOf: (flowId) => [...(this.#rows.get(flowId)?.tasks.values() ?? [])],
+    recordOf: (name) => this.#records.find(name),
+    openOf: ({ owner }) => this.#owned.get(owner)?.open ?? 0,
   };
 
   load(needs: Needs): Stored {
-    const stored = loadBy(needs, this.#reading);
-    if (needs.saved === undefined && needs.open === undefined) return stored;
-    return {
-      ...stored,
-      saved: needs.saved === undefined ? undefined : this.#records.find(needs.saved),
-      open: needs.open === undefined ? undefined : (this.#owned.get(needs.open.owner)?.open ?? 0),
-    };
+    return loadBy(needs, this.#reading);
   }
 
   save(write: Write): void {
@@ -99,7 +104,7 @@ class MemoryRows {
     return row?.owner === owner ? [row] : [];
   }
 
-  #find(load: Parameters<Reading<Row>["find"]>[0]): readonly Row[] {
+  #find(load: FlowLoad): readonly Row[] {
     switch (load.kind) {
       case "flow":
         return this.#ofOwner(load.flowId, load.owner);

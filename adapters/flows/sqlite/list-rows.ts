@@ -1,20 +1,24 @@
 // The rows of a list, as one transaction reads them: by the index that fits its filters, and no further than the list goes.
 
 import type { SQLInputValue, StatementSync } from "node:sqlite";
-import { LEAST_FLOW_BYTES, type ListFilter, type ListLoad, MOST_LISTED, OPEN_STATUSES } from "../../../core/index.ts";
+import {
+  FLOW_TEXTS,
+  LEAST_FLOW_BYTES,
+  type ListFilter,
+  type ListLoad,
+  MOST_LISTED,
+  OPEN_STATUSES,
+} from "../../../core/index.ts";
 import { cutList, type Listed, type Measure, TOO_LARGE } from "../engine.ts";
 import { numberIn, type Row } from "./rows.ts";
 
-/** Flows that were changed since a moment, up to which they are sorted; where they are more, the newest are looked through. */
-const FEW_CHANGED = 1000;
-
 const MORE_THAN = "SELECT 1 FROM flows WHERE owner = ? LIMIT 1 OFFSET ?";
-const MORE_CHANGED_THAN =
-  "SELECT 1 FROM flows INDEXED BY flows_changed WHERE owner = ? AND updated_at > ? LIMIT 1 OFFSET ?";
 
 /** An embedded store gives an end to no flow in one of these. */
+export const IS_OPEN = `status IN (${OPEN_STATUSES.map((status) => `'${status}'`).join(", ")})`;
+
 const COUNT_OPEN = `SELECT count(*) AS flows FROM (SELECT 1 FROM flows INDEXED BY flows_of_status
-  WHERE owner = ? AND status IN (${OPEN_STATUSES.map((status) => `'${status}'`).join(", ")}) LIMIT ?)`;
+  WHERE owner = ? AND ${IS_OPEN} LIMIT ?)`;
 
 type Query = { readonly where: string; readonly values: readonly SQLInputValue[] };
 
@@ -34,21 +38,24 @@ const queryOf = (load: ListLoad): Query => {
   return { where: asked.map(({ part }) => part).join(" AND "), values: asked.map(({ value }) => value) };
 };
 
-/** In the order of the list, so that reading ends with the page. */
-const indexOf = ({ status, controllerId }: ListFilter): string => {
-  if (status !== undefined) return "flows_of_status";
-  return controllerId === undefined ? "flows_of_owner" : "flows_of_controller";
+/** The index that has the flows in the order of the list, so that reading ends with it; undefined where there is none. */
+const inOrderOf = ({ status, controllerId, updatedAfter }: ListFilter): string | undefined => {
+  if (updatedAfter !== undefined) return undefined;
+  if (status === undefined) return controllerId === undefined ? "flows_of_owner" : "flows_of_controller";
+  return controllerId === undefined ? "flows_of_status" : undefined;
 };
 
-const inOrder = ({ filter }: ListLoad, where: string): string =>
-  `SELECT * FROM flows INDEXED BY ${indexOf(filter)} WHERE ${where} ORDER BY made DESC`;
+const inOrder = (index: string, where: string): string =>
+  `SELECT * FROM flows INDEXED BY ${index} WHERE ${where} ORDER BY made DESC`;
 
-/** Only keys are sorted, because rows may be large. */
+/** Only ids are sorted, and only as many as are wanted, because rows may be large. */
 const sorted = (where: string): string =>
-  `SELECT flows.* FROM (SELECT flow_id AS id, made AS place FROM flows INDEXED BY flows_changed WHERE ${where}
-  ORDER BY made DESC) CROSS JOIN flows ON flows.flow_id = id ORDER BY place DESC`;
+  `SELECT flow_id AS id FROM flows INDEXED BY flows_changed WHERE ${where} ORDER BY made DESC LIMIT ?`;
 
-const TEXTS = ["goal", "state_json", "wait_json"] as const;
+const ROW = "SELECT * FROM flows WHERE flow_id = ?";
+
+/** The columns of a flow that callers fill as they like. */
+const TEXTS = FLOW_TEXTS.map((field) => field.replaceAll(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`));
 
 const MEASURE: Measure<Row> = {
   placeOf: (row) => numberIn(row, "made"),
@@ -75,18 +82,22 @@ export class ListRows {
     const { where, values } = queryOf(load);
     const isWhole = load.limit === undefined && values.length === 1;
     if (isWhole && this.#isThere(MORE_THAN, load.owner, MOST_LISTED)) return TOO_LARGE;
-    const rows = this.#prepare(this.#hasFew(load) ? sorted(where) : inOrder(load, where));
-    return cutList(rows.iterate(...values), load.limit, MEASURE);
+    const index = inOrderOf(load.filter);
+    const rows =
+      index === undefined
+        ? this.#byId(this.#prepare(sorted(where)).all(...values, 1 + (load.limit ?? MOST_LISTED)))
+        : this.#prepare(inOrder(index, where)).iterate(...values);
+    return cutList(rows, load.limit, MEASURE);
+  }
+
+  *#byId(found: readonly Row[]): Generator<Row, void> {
+    for (const { id } of found) yield* this.#prepare(ROW).all(id ?? null);
   }
 
   //= QUOTA-1
   /** The owner's flows that have not ended, counted up to `most`. */
   countOpen(owner: string, most: number): number {
     return Number(this.#prepare(COUNT_OPEN).get(owner, most)?.["flows"]);
-  }
-
-  #hasFew({ owner, filter: { updatedAfter } }: ListLoad): boolean {
-    return updatedAfter !== undefined && !this.#isThere(MORE_CHANGED_THAN, owner, updatedAfter, FEW_CHANGED);
   }
 
   #isThere(sql: string, ...values: readonly SQLInputValue[]): boolean {

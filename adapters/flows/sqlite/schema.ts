@@ -87,11 +87,14 @@ CREATE INDEX events_of_route ON events (route_id, number);
 CREATE TABLE gone_addresses (route_id TEXT NOT NULL PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-/** What lists are read by when they are filtered. The first also counts the flows that have not ended. */
+/**
+ * What lists with filters are read by. The last has all that filters ask for, because SQLite reads the states of several flows to
+ * find one. The first also counts the flows that have not ended.
+ */
 const LISTED = `
 CREATE INDEX flows_of_status ON flows (owner, status, made DESC);
 CREATE INDEX flows_of_controller ON flows (owner, controller_id, made DESC);
-CREATE INDEX flows_changed ON flows (owner, updated_at, made);
+CREATE INDEX flows_changed ON flows (owner, updated_at, made, status, controller_id);
 `;
 
 /** Each makes the next version of the tables; a released one is never changed. */

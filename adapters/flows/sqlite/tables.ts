@@ -11,10 +11,10 @@ import {
   type Stored,
   type Write,
 } from "../../../core/index.ts";
-import { loadBy, type Reading } from "../engine.ts";
+import { type FlowLoad, loadBy, type Reading } from "../engine.ts";
 import { openFlowsOf, type OpenFlows } from "../open-flows.ts";
 import { EventRows } from "./event-rows.ts";
-import { ListRows } from "./list-rows.ts";
+import { IS_OPEN, ListRows } from "./list-rows.ts";
 import { changing, flowOf, lasting, recordOf, type Row, taskOf, textIn } from "./rows.ts";
 import { Turns } from "./turns.ts";
 
@@ -43,8 +43,11 @@ export const STATEMENTS = {
   newestOpen: `SELECT * FROM flows WHERE owner = ? AND ended_at IS NULL ${NEWEST_FIRST} LIMIT 1`,
   insert: `INSERT INTO flows (${COLUMNS.join(", ")}, made) VALUES (${COLUMNS.map(() => "?").join(", ")},
     (SELECT coalesce(max(made), 0) + 1 FROM flows WHERE owner = ?))`,
-  countOpen: `SELECT status, count(*) AS count, min(created_at) AS oldest FROM flows
-    WHERE owner = ? AND ended_at IS NULL GROUP BY status`,
+  // no row is read but one of each status, because its times stand behind its state
+  countOpen: `SELECT status, count, (SELECT created_at FROM flows INDEXED BY flows_of_status
+      WHERE owner = ?1 AND status = found.status AND made = first) AS oldest
+    FROM (SELECT status, count(*) AS count, min(made) AS first FROM flows INDEXED BY flows_of_status
+      WHERE owner = ?1 AND ${IS_OPEN} GROUP BY status) AS found`,
   update: `UPDATE flows SET ${CHANGING.map((name) => `${name} = ?`).join(", ")} WHERE flow_id = ?`,
   remove: "DELETE FROM flows WHERE flow_id = ?",
   toCancel: `SELECT * FROM flows WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE} LIMIT ?`,
@@ -116,6 +119,8 @@ export class SqliteTables {
     flowOf,
     ownerOf: (row) => textIn(row, "owner"),
     tasksOf: (flowId) => this.#run.tasks.all(flowId).map(taskOf),
+    recordOf: (name) => this.#record(name),
+    openOf: ({ owner, most }) => this.#lists.countOpen(owner, most),
   };
 
   constructor(database: DatabaseSync) {
@@ -126,13 +131,7 @@ export class SqliteTables {
   }
 
   load(needs: Needs): Stored {
-    const stored = loadBy(needs, this.#reading);
-    if (needs.saved === undefined && needs.open === undefined) return stored;
-    return {
-      ...stored,
-      saved: needs.saved === undefined ? undefined : this.#record(needs.saved),
-      open: needs.open === undefined ? undefined : this.#lists.countOpen(needs.open.owner, needs.open.most),
-    };
+    return loadBy(needs, this.#reading);
   }
 
   save(write: Write): void {
@@ -178,7 +177,7 @@ export class SqliteTables {
     this.#run.dropOldest.run(routeId);
   }
 
-  #find(load: Parameters<Reading<Row>["find"]>[0]): readonly Row[] {
+  #find(load: FlowLoad): readonly Row[] {
     switch (load.kind) {
       case "flow":
         return this.#run.find.all(load.flowId, load.owner);

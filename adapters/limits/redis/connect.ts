@@ -34,7 +34,7 @@ const decoded = Result.fromThrowable(
   () => "has a user or a password that is not percent-encoded. Encode it",
 );
 
-//= LIMIT-17
+//= LIMIT-18
 /**
  * Reads `redis://host:port/database`, or `rediss://` for TLS, with a user and a password before the host if there are some. Errs
  * with what is wrong and what to do, which names no part of what was given.
@@ -56,7 +56,7 @@ export const parseServer = (url: string): Result<Server, string> => {
   }));
 };
 
-//= LIMIT-17
+//= LIMIT-18
 /** The address for a log: without user and password. */
 export const shownServer = ({ host, port, isTls, database }: Server): string =>
   `redis${isTls ? "s" : ""}://${host.includes(":") ? `[${host}]` : host}:${String(port)}${database === undefined ? "" : `/${String(database)}`}`;

@@ -3,7 +3,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 
-//= LIMIT-14
+//= LIMIT-15
 /** Milliseconds in which the server must answer. */
 export const DEADLINE_MS = 250;
 
@@ -75,7 +75,7 @@ export class Gate {
     return this.#isOpen ? undefined : this.#trouble;
   }
 
-  //= LIMIT-14
+  //= LIMIT-15
   /** Calls the server. Never rejects. `undo`: gets an answer that came too late; must not throw. */
   async pass<T>(call: () => Promise<T>, undo: (late: T) => void = () => undefined): Promise<Result<T, Trouble>> {
     if (!this.#isOpen) return err(CLOSED);
@@ -105,7 +105,7 @@ export class Gate {
     void this.#knock();
   }
 
-  //= LIMIT-16
+  //= LIMIT-17
   /** One probe at a time, so that nothing piles up before a server that has stopped; one that is answered late is sent again. */
   async #knock(): Promise<void> {
     const { clock, probe, prepare } = this.#options;

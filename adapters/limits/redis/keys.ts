@@ -25,7 +25,7 @@ const hashOf = (text: string): string => createHash("sha256").update(text, "utf1
 /** No two routes have the same one, and none has a brace in it. */
 const tagOf = (routeId: string): string => (PLAIN.test(routeId) ? routeId : `~${hashOf(routeId)}`);
 
-//= LIMIT-15
+//= LIMIT-16
 export const keysOf = (prefix: string, { route, clientKey, peerKey }: Located): Keys => {
   const base = `${prefix}{${tagOf(route.id)}}:`;
   const end = -1 - route.id.length;

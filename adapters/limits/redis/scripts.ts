@@ -33,7 +33,7 @@ local function takeSlot(key, id, lease)
 end
 `;
 
-//= LIMIT-13, LIMIT-15, SLOT-6
+//= LIMIT-14, LIMIT-16, SLOT-6
 /**
  * Counts a request and, if its window has room, takes a slot. KEYS: strangers, known, overflow, client, peer. ARGV: client,
  * requests in a window, its milliseconds, slots of the client, of the peer (0: none is taken), most strangers, id of the slot,
@@ -76,7 +76,7 @@ if peerSlots > 0 then takeSlot(KEYS[5], ARGV[7], lease) end
 return {0, count, ends - now, known}
 `);
 
-//= LIMIT-15
+//= LIMIT-16
 /**
  * Keeps the client among the known ones, where there is room, with its count; on a signed route it takes a slot of the peer.
  * KEYS: strangers, known, overflow, peer. ARGV: client, most known clients, slots of the peer (0: none is taken), id of the slot,

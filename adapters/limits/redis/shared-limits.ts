@@ -96,7 +96,7 @@ export class SharedLimits implements Limits {
     return this.#gate.isOpen;
   }
 
-  //= LIMIT-16
+  //= LIMIT-17
   /** Whether requests are admitted, by the server or without it. */
   get isReady(): boolean {
     return this.#gate.isOpen || this.#local !== undefined;
@@ -107,7 +107,7 @@ export class SharedLimits implements Limits {
     return this.#gate.trouble;
   }
 
-  //= LIMIT-13, LIMIT-14
+  //= LIMIT-14, LIMIT-15
   admit(located: Located, now: number): Awaitable<Verdict> {
     if (!this.#gate.isOpen) return this.#without(located, now);
     const { route, clientKey } = located;
@@ -188,7 +188,7 @@ export class SharedLimits implements Limits {
     this.#link.close();
   }
 
-  //= LIMIT-14
+  //= LIMIT-15
   #without(located: Located, now: number): Verdict {
     return this.#local?.admit(located, now) ?? GONE;
   }

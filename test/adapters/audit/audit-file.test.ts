@@ -2,6 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
   closeSync,
   existsSync,
@@ -123,6 +124,76 @@ test("AUDIT-5, AUDIT-7: every line is in one of the files, whole and in order; o
     ),
     { numRuns: runs(30) },
   );
+});
+
+test("AUDIT-7: whatever part of a line stands at the end when a file is opened, each later line is whole, in that file and the next", () => {
+  const part = fc.oneof(
+    fc.constantFrom("", "\n", '{"time":1}\n', '{"time":2,"routeId":"r', "x"),
+    fc.string({ maxLength: 9 }),
+  );
+  fc.assert(
+    fc.property(part, fc.boolean(), fc.constantFrom(120, 65_536), (left, isReopened, maxBytes) => {
+      rmSync(folder, { recursive: true });
+      mkdirSync(folder);
+      const { file } = opened({ maxBytes });
+      const early = opened({ maxBytes }).result._unsafeUnwrap();
+      appendFileSync(file, left);
+      const audit = isReopened ? early : opened({ maxBytes }).result._unsafeUnwrap();
+      audit.reopen();
+      for (const n of [7, 8, 9]) audit.write(numbered(n));
+      audit.close();
+      const names = readdirSync(folder).toSorted().toReversed();
+      const texts = names.flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"));
+      const whole = texts.filter((line) => line.startsWith('{"time":') && line.endsWith("}"));
+      expect(whole.slice(-3).map((line) => (JSON.parse(line) as Line).time)).toEqual([7, 8, 9]);
+    }),
+    { numRuns: runs(60) },
+  );
+});
+
+test("AUDIT-7: a part of a line that the last process has left stands on a line of its own", () => {
+  const { file } = opened();
+  writeFileSync(file, '{"time":1}\n{"time":2,"rou', { mode: 0o600 });
+  const audit = opened().result._unsafeUnwrap();
+  audit.write(numbered(3));
+  audit.close();
+  expect(readFileSync(file, "utf8")).toBe('{"time":1}\n{"time":2,"rou\n{"time":3,"status":200,"durationMs":1.5}\n');
+});
+
+test("AUDIT-7: old files beyond a number that was lowered are given up when the file is put aside; what is not a file stays", () => {
+  const { file, result } = opened({ maxBytes: 100, files: 8 });
+  const audit = result._unsafeUnwrap();
+  for (let n = 0; n < 30; n += 1) audit.write(numbered(n));
+  audit.close();
+  mkdirSync(`${file}.50`);
+  const fewer = opened({ maxBytes: 100, files: 2 }).result._unsafeUnwrap();
+  // nothing is removed before: these may be files of another program that puts this one aside
+  expect(existsSync(`${file}.8`)).toBe(true);
+  for (let n = 30; n < 40; n += 1) fewer.write(numbered(n));
+  fewer.close();
+  const names = ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2", "audit.jsonl.50"];
+  expect(readdirSync(folder).toSorted()).toEqual(names);
+  const times = ["audit.jsonl.2", "audit.jsonl.1", "audit.jsonl"].flatMap((name) => linesIn(join(folder, name)));
+  expect(times.at(-1)).toMatchObject({ time: 39 });
+});
+
+test("a file that is deleted is made anew within a second, and while that fails lines are lost and counted", () => {
+  const inner = join(folder, "inner");
+  mkdirSync(inner);
+  const { file, said, result } = opened({ file: join(inner, "audit.jsonl") });
+  const audit = result._unsafeUnwrap();
+  audit.write(numbered(0));
+  rmSync(file);
+  for (const n of [999, 1000, 1001]) audit.write(numbered(n));
+  expect(linesIn(file).map(({ time }) => time)).toEqual([1000, 1001]);
+  rmSync(inner, { recursive: true });
+  for (const n of [2000, 2001]) audit.write(numbered(n));
+  expect([audit.lost, audit.isBroken, said.at(-1)]).toEqual([2, true, expect.stringContaining("does not exist")]);
+  mkdirSync(inner);
+  // also when the clock goes back
+  audit.write(numbered(500));
+  audit.close();
+  expect(linesIn(file)).toEqual([{ time: 500, lost: 2 }, expect.objectContaining({ time: 500 })]);
 });
 
 test("AUDIT-7: a new file is the current user's alone; one that is there keeps its mode, also in the file after it", () => {

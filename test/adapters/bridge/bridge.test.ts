@@ -380,7 +380,7 @@ test("ORDER-1, FLOW-1: with limits and a store that answer by promises, every an
   );
 });
 
-test("LIMIT-14, LIMIT-11, SLOT-2: limits that cannot be asked refuse with 503 before the head is judged, and hold no slot", async () => {
+test("LIMIT-15, LIMIT-11, SLOT-2: limits that cannot be asked refuse with 503 before the head is judged, and hold no slot", async () => {
   for (const said of [UNASKED, Promise.resolve(UNASKED)]) {
     const { counted, limits } = broken({ admit: () => said });
     const execute = vi.fn(() => ok(NO_FLOWS));

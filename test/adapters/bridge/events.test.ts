@@ -8,7 +8,7 @@ import { Log } from "../../../adapters/bridge/log.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
 import { MemoryLimits } from "../../../adapters/limits/memory.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
-import type { RequestEvent, RequestHead } from "../../../core/index.ts";
+import { loadConfig, type RequestEvent, type RequestHead } from "../../../core/index.ts";
 import { bytes, head, ROUTE_A, ROUTES } from "../../core/arbitraries.ts";
 
 const ignore = (): void => undefined;
@@ -65,6 +65,34 @@ test.each<[string, Partial<BridgeOptions>, RequestHead, string, string, number]>
   ["clocks that fail", { clock: boom, time: boom }, head({ headers: HEADERS }), LIST, "internal", 500],
 ])("AUDIT-5: %s has one event, before its answer", async (_, changes, request, body, code, status) => {
   expect(await story(changes, request, body)).toEqual([`event ${code}`, `answer ${String(status)}`]);
+});
+
+test("REPLY-4: an onEvent that cannot be read costs nobody an answer, and is told", async () => {
+  const lines: string[] = [];
+  const keep = (line: string): void => void lines.push(line);
+  const log = new Log({ info: ignore, warn: keep, error: ignore }, () => 0);
+  let reads = 0;
+  for (const failing of [1, 2]) {
+    reads = 0;
+    const options = {
+      ...parts(),
+      log,
+      get onEvent() {
+        reads += 1;
+        if (reads === failing) boom();
+        return ignore;
+      },
+    };
+    const { locate, handle } = createBridge(options);
+    const answers: number[] = [];
+    await handle(
+      locate(head({ headers: HEADERS })),
+      () => Promise.resolve(ok(bytes(LIST))),
+      ({ reply }) => void answers.push(reply.status),
+    );
+    expect([failing, answers]).toEqual([failing, [200]]);
+  }
+  expect(lines.filter((line) => line.includes("onEvent failed"))).toHaveLength(1);
 });
 
 test("AUDIT-5: a request that waits has its event when the wait ends, before its answer", async () => {
@@ -140,4 +168,29 @@ test("AUDIT-5: of several listeners each is told, also after one that throws", (
   expect(() => all?.(event)).toThrow("boom");
   expect(told).toEqual(["a", "b"]);
   expect(listenerOf([undefined, undefined])).toBeUndefined();
+});
+
+test("AUDIT-5, QUOTA-3: the event of a full quota names it and its number", async () => {
+  const limits = { maxFlows: 1, maxTasks: 1 };
+  const config = loadConfig(
+    { routes: { [ROUTE_A.id]: { sessionKey: ROUTE_A.sessionKey, secret: ROUTE_A.secret, limits } } },
+    nodePrimitives.sha256,
+  );
+  const store = memoryFlows();
+  const events: RequestEvent[] = [];
+  const onEvent = (event: RequestEvent): void => void events.push(event);
+  const { locate, handle } = createBridge({ ...parts(), store, routes: () => config.routes, onEvent });
+  const ask = async (body: object): Promise<void> =>
+    handle(locate(head({ headers: HEADERS })), () => Promise.resolve(ok(bytes(JSON.stringify(body)))), ignore);
+  await ask({ action: "create_flow", goal: "one" });
+  await ask({ action: "create_flow", goal: "two" });
+  const task = { action: "run_task", flowId: events[0]?.flowId, runtime: "acp", task: "t" };
+  await ask(task);
+  await ask(task);
+  expect(events.map(({ code, fault }) => [code, fault])).toEqual([
+    [undefined, undefined],
+    ["quota_exceeded", "limits.maxFlows is 1"],
+    [undefined, undefined],
+    ["quota_exceeded", "limits.maxTasks is 1"],
+  ]);
 });

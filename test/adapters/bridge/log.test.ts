@@ -98,6 +98,8 @@ test("AUDIT-3: a topic that was shown a minute ago makes room, and is shown agai
 });
 
 const LOST = [
+  "too_many_in_flight",
+  "too_many_waiting",
   "unsupported_media_type",
   "payload_too_large",
   "overloaded",
@@ -106,6 +108,19 @@ const LOST = [
   "idempotency_key_reused",
   "idempotency_unavailable",
 ] as const;
+
+test("AUDIT-3, QUOTA-3: a full quota is a warning with its number, once a minute for each route", () => {
+  const { shown, log, wait } = recording();
+  for (const routeId of ["a", "a", "b"])
+    log.audit({ status: 429, code: "quota_exceeded", routeId, fault: "limits.maxFlows is 200" });
+  wait(MINUTE);
+  log.audit({ status: 429, code: "quota_exceeded", routeId: "a", fault: "limits.maxFlows is 200" });
+  expect(shown.map(({ line }) => /route=(\w) .* (\d+\)); more/u.exec(line)?.slice(1))).toEqual([
+    ["a", "200)"],
+    ["b", "200)"],
+    ["a", "200)"],
+  ]);
+});
 
 test("AUDIT-3: a lost delivery is a warning with its reason, once a minute for each route and code", () => {
   const event = fc.record({

@@ -61,6 +61,9 @@ test.each<readonly [unknown, string]>([
   ),
   [failure("ECONNREFUSED"), "cannot be reached (ECONNREFUSED). Check that the server is running there."],
   [failure("ERR_PROXY_TUNNEL"), "cannot be reached (ERR_PROXY_TUNNEL). Check that the server is running there."],
+  ...["XEPROTO", "X_ERR_SSL_"].map(
+    (code) => [failure(code), `cannot be reached (${code}). Check that the server is running there.`] as const,
+  ),
   [failure(7), "cannot be reached (TypeError). Check that the server is running there."],
   [new RangeError("x"), "cannot be reached (RangeError). Check that the server is running there."],
   [undefined, "cannot be reached (unknown). Check that the server is running there."],
@@ -83,6 +86,21 @@ test.each<readonly [unknown, string]>([
 ])("call: %o before the request was sent has a sentence of its own", (cause, words) => {
   const { sentence } = explainSend(asked("list_flows", undefined), { kind: "failed", wasSent: false, error: cause });
   expect(sentence).toBe(`https://hooks.example/in ${words}`);
+});
+
+test("call: only a code that begins as those of Node's HTTP parser says that the answer is not HTTP", () => {
+  for (const [code, isHttp] of [
+    ["HPE_INVALID_CONSTANT", false],
+    ["X_HPE_", true],
+  ] as const) {
+    const sent = { kind: "failed", wasSent: true, error: failure(code) } as const;
+    const { sentence, status } = explainSend(asked("create_flow", undefined), sent);
+    expect([code, sentence.includes("does not answer in HTTP"), status]).toEqual([
+      code,
+      !isHttp,
+      isHttp ? EXIT.unsure : EXIT.unreachable,
+    ]);
+  }
 });
 
 test("call: a proxy that fails is named with what it said", () => {

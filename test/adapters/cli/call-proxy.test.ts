@@ -1,5 +1,6 @@
 // Which proxy the environment names for a URL, and which URLs it exempts: a table, because nothing has to be sent for it.
 
+import { hostname } from "node:os";
 import { expect, test } from "vitest";
 import { proxyFor } from "../../../adapters/cli/commands/call-proxy.ts";
 import type { Env } from "../../../adapters/cli/io.ts";
@@ -12,10 +13,26 @@ const urlFor = (target: string, env: Env): string | undefined => proxyFor(new UR
 const EXEMPT: readonly (readonly [target: string, exempting: readonly string[], others: readonly string[]])[] = [
   [
     "http://hooks.example",
-    ["*", "hooks.example", "hooks.example:80", ".example", "*.example", "*.example:80", "a b,\thooks.example\n"],
-    ["hooks.example:443", "*:81", "**", ":80", "*.", ".", "oks.example", "*.hooks.example.org", "a,b", "192.0.2.0/24"],
+    ["*", "hooks.example", "hooks.example:80", ".example", "*.example", "*.example:80", "a b,,\t hooks.example\n"],
+    [
+      "hooks.example:443",
+      "hooks.example:80x",
+      "hooks.example:",
+      "hooks.example:x",
+      "x:y:80",
+      "*:81",
+      "**",
+      ":80",
+      "*.",
+      ".",
+      "oks.example",
+      "*.hooks.example.org",
+      "a,b",
+      "192.0.2.0/24",
+    ],
   ],
   ["https://hooks.example", ["hooks.example:443"], ["hooks.example:80"]],
+  ["http://hooks.example.", ["hooks.example."], ["", ":80", ".", "*.", "hooks.example"]],
   ["http://hooks.example:8080", ["hooks.example:8080", "hooks.example"], ["hooks.example:80"]],
   [
     "http://198.51.100.7",
@@ -71,7 +88,9 @@ test("CALL-2: names that only contain one of this machine are not this machine",
   for (const name of [...others, "ip6-localhost.example", "128.0.0.1", "[1::]", "[::1:0:0]"]) {
     expect([name, urlFor(`http://${name}`, PROXIES)]).toEqual([name, PROXIES.HTTP_PROXY]);
   }
-  for (const name of ["x.y.localhost", "localhost4", "localhost6", "localhost4.localdomain4", "ip6-localhost."]) {
+  const [short = ""] = hostname().split(".");
+  const here = ["x.y.localhost", "localhost4", "localhost6", "localhost4.localdomain4", "ip6-localhost.", hostname()];
+  for (const name of [...here, short, `${short}.local`, `${short}.localdomain`]) {
     expect([name, urlFor(`http://${name}`, PROXIES)]).toEqual([name, undefined]);
   }
 });

@@ -11,10 +11,12 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { Env } from "../../../adapters/cli/io.ts";
 import { own } from "../../../core/index.ts";
 import { proxyFor } from "../../../adapters/cli/commands/call-proxy.ts";
+import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { REJECTIONS } from "../../../core/rejection.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
 import { runs } from "../../support/runs.ts";
+import { startServer } from "../../support/server.ts";
 
 const SECRET = "the-secret-of-the-route";
 const ENVELOPE = JSON.stringify({ ok: true, result: {} });
@@ -150,6 +152,79 @@ test.each([301, 302, 303, 307, 308])("CALL-2: a redirect with %i is named and no
     });
   }
   expect(seen).toEqual([]);
+});
+
+test("CALL-2: an answer is a redirect only if its status is one from 300 to 399 and it has a Location", async () => {
+  for (const [code, headers, isRedirect] of [
+    [300, { location: "/x" }, true],
+    [399, { location: "/x" }, true],
+    [302, {}, false],
+    [200, { location: "/x" }, false],
+    [201, { location: "/x" }, false],
+    [299, { location: "/x" }, false],
+    [400, { location: "/x" }, false],
+    [503, { location: "/x" }, false],
+  ] as const) {
+    const url = await http((_, response) => response.writeHead(code, headers).end(ENVELOPE));
+    const { out, error } = await list(url);
+    expect([code, error.includes(" redirects to "), out]).toEqual([code, isRedirect, isRedirect ? "" : "{}\n"]);
+  }
+});
+
+test("CALL-2: of a redirect nothing more is read: its connection is closed", async () => {
+  const closed = Promise.withResolvers<void>();
+  const url = await http((_, response) => {
+    response.once("close", closed.resolve).writeHead(302, { location: "/x" }).write("moved");
+  });
+  expect((await list(url)).status).toBe(3);
+  await closed.promise;
+});
+
+test("CALL-2: each request is a POST with its whole body, with TLS and without", async () => {
+  const seen: unknown[] = [];
+  const listener: RequestListener = (request, response) => {
+    const pieces: Buffer[] = [];
+    request.on("data", (piece: Buffer) => pieces.push(piece));
+    request.on("end", () => {
+      seen.push([request.method, request.headers["content-type"], JSON.parse(String(Buffer.concat(pieces)))]);
+      response.end(ENVELOPE);
+    });
+  };
+  const trusted = getCACertificates("default");
+  setDefaultCACertificates([certificates.AUTHORITY]);
+  try {
+    const secure = createHttpsServer({ cert: certificates.GOOD, key: certificates.KEY }, listener);
+    const goal = "gr\u00fc\u00dfe";
+    for (const url of [await http(listener), `https://127.0.0.1:${String(await listen(secure))}`])
+      expect((await call(["zapier", "create_flow", `goal=${goal}`, "--url", url])).error).toBe("");
+    const sent = ["POST", "application/json", { action: "create_flow", goal }];
+    expect(seen).toEqual([sent, sent]);
+  } finally {
+    setDefaultCACertificates(trusted);
+  }
+});
+
+test.each([
+  ["www.example.com/x", "www.example.com/x"],
+  ["localhost:8787", "localhost:8787"],
+  ["[::1]:80/x", "[::1]:80/x"],
+  ["a.b.c.example/x?token=pass-word", "a.b.c.example/x"],
+  ["h:1/?x\ny=pass-word", "h:1/"],
+])("CALL-2: ROUTE %s looks like a URL, and is named without its query", async (route, named) => {
+  const sentence = `ROUTE ${named} looks like a URL without http:// or https://. Add it, or give the path.\n`;
+  expect(await call([route, "list_flows"])).toEqual({ status: 2, out: "", error: sentence });
+});
+
+test("CALL-2: what looks like a URL further on in a path or a query is a part of them; a fragment is refused", async () => {
+  const { url, seen } = await noting();
+  const paths = ["/in?next=http://h.example/x", "/a:1/b", "/x:80", "/www.example.com/x", "/x?a.b/c"];
+  for (const path of paths) expect(await call([path, "list_flows", "--url", url])).toMatchObject({ status: 0 });
+  expect(seen.map((request) => request.url)).toEqual(paths);
+  expect(await call(["/x#y", "list_flows", "--url", url])).toEqual({
+    status: 2,
+    out: "",
+    error: "ROUTE has a fragment (#), which is never sent. Remove it.\n",
+  });
 });
 
 test("CALL-2: a proxy of the environment is used, in either case, and one that refuses is named", async () => {
@@ -637,7 +712,9 @@ test.each([
   ["zapier", "/plugins/webhooks/", "/plugins/webhooks/"],
   ["zapier", "/plugins/webhooks/demo", "/plugins/webhooks/demo"],
   ["/plugins/webhooks/zapier?x=1", "/api/plugins/webhooks", "/plugins/webhooks"],
+  ["/plugins/webhooks?x=1", "/api/plugins/webhooks", "/plugins/webhooks"],
   ["zapier", "/Plugins//Webhooks", "/Plugins//Webhooks"],
+  ["zapier", "//plugins/webhooks", "//plugins/webhooks"],
 ])(
   "call: the route %s below --url …%s is refused, because its path would be there twice",
   async (route, path, named) => {
@@ -654,9 +731,11 @@ test.each([
 test("call: other paths below /plugins are those of the operator's proxy", async () => {
   const { url, seen } = await noting();
   await call(["/hooks/x", "list_flows", "--url", `${url}/plugins/webhooks`]);
+  await call(["/x?next=/plugins/webhooks/y", "list_flows", "--url", `${url}/plugins/webhooks`]);
   await call(["zapier", "list_flows", "--url", `${url}/plugins/webhooks-too`]);
   expect(seen.map((request) => request.url)).toEqual([
     "/plugins/webhooks/hooks/x",
+    "/plugins/webhooks/x?next=/plugins/webhooks/y",
     "/plugins/webhooks-too/plugins/webhooks/zapier",
   ]);
 });
@@ -755,4 +834,37 @@ test("ONCE-2: call says that an answer is that of an earlier call, and prints an
     }),
     { numRuns: runs(10) },
   );
+});
+
+const RULES = {
+  never: { when: { "payload.kind": "never" }, do: { action: "create_flow", goal: "x" } },
+  always: { do: { action: "create_flow", goal: "x" } },
+};
+
+test("CALL-5: a route that takes the body for a delivery is told from one that carries the action out", async () => {
+  const one = (deliveries: object) => ({ sessionKey: "agent:main:a", secret: SECRET, ...deliveries });
+  const routes = {
+    never: one({ deliveries: [RULES.never] }),
+    always: one({ deliveries: [RULES.always] }),
+    both: one({ deliveries: [RULES.never], allowActions: true }),
+  };
+  const server = await startServer({ routes }, memoryFlows());
+  try {
+    const said = async (command: string, ...args: readonly string[]): Promise<readonly unknown[]> => {
+      const env = { OPENCLAW_WEBHOOK_SECRET: SECRET };
+      const { status, error } = await cli([command, ...args, "--url", server.base], { env });
+      return [status, error];
+    };
+    const ignored = [1, expect.stringContaining("asks for nothing, so nothing was done")];
+    const mapped = [1, expect.stringContaining("a rule made another action of it")];
+    expect(await said("call", "never", "create_flow", "goal=x")).toEqual(ignored);
+    expect(await said("call", "never", "list_flows")).toEqual(ignored);
+    expect(await said("call", "never", "list_flows", "--json")).toEqual(ignored);
+    expect(await said("wait", "never", "some-flow")).toEqual(ignored);
+    expect(await said("call", "always", "get_flow", "flowId=f")).toEqual(mapped);
+    expect(await said("wait", "always", "some-flow")).toEqual(mapped);
+    expect(await said("call", "both", "list_flows")).toEqual([0, ""]);
+  } finally {
+    await server.close();
+  }
 });

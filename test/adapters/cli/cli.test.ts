@@ -2,10 +2,22 @@
 
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { databaseFile, openDatabase } from "../../../adapters/cli/commands/database.ts";
@@ -17,6 +29,7 @@ import { type RunningServer, startServer } from "../../../adapters/server/server
 import { bytes, CONFIG, PATH_A, ROUTE_A } from "../../core/arbitraries.ts";
 import * as certificates from "../../support/certificates.ts";
 import { cli, type Ran } from "../../support/cli.ts";
+import { served, urlIn } from "../../support/served.ts";
 import { runs } from "../../support/runs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
@@ -109,6 +122,11 @@ test("CALL-1: a secret that is missing or cannot be sent is told of by where it 
   expect(await ofFile("two-lines", "a\nb")).toBe(control);
   expect(await ofFile("long", "x".repeat(64 * 1024 + 1))).toBe(
     "The secret file FILE is longer than 64 KiB: shorten it.\n",
+  );
+  const open = write("open", ROUTE_A.secret);
+  chmodSync(open, 0o644);
+  expect(await list(["--secret-file", open], SECRET)).toBe(
+    `The secret file ${open} is open to group or others: run chmod 600 on it.\n`,
   );
   expect(await ofFile("full", `${"x".repeat(64 * 1024 - 1)}\u0001`)).toBe(control);
 });
@@ -217,32 +235,6 @@ test.each(["0.0.0.0", "::", "192.0.2.1", "example.org", "127.evil.example", "loc
   },
 );
 
-/** Runs `serve`, waits until it listens, calls `ask`, then stops it. */
-const served = async (
-  args: readonly string[],
-  ask: (text: string) => Promise<void>,
-  setup: Pick<Partial<Io>, "env" | "isTerminal" | "onDefect"> = {},
-): Promise<Ran> => {
-  let [out, error] = ["", ""];
-  const stops: ((isFirst: boolean) => void)[] = [];
-  const done = run(["serve", "--port", "0", ...args], {
-    out: (text) => (out += text),
-    error: (text) => (error += text),
-    env: setup.env ?? {},
-    input: () => Promise.resolve(new Uint8Array()),
-    isTerminal: setup.isTerminal ?? false,
-    ...(setup.onDefect && { onDefect: setup.onDefect }),
-    onStop: (handle) => {
-      stops.push(handle);
-      return () => undefined;
-    },
-  });
-  await expect.poll(() => stops.length + Number(error.includes("cannot"))).toBeGreaterThan(0);
-  await ask(out + error);
-  stops[0]?.(true);
-  return { status: await done, out, error };
-};
-
 test("SERVE-1: with --public it listens on other addresses, and warns that nothing is encrypted", async () => {
   const ran = await served(["--host", "0.0.0.0", "--public", "--db", join(folder, "public.db")], async (said) =>
     expect(urlIn(said)).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/u),
@@ -252,8 +244,6 @@ test("SERVE-1: with --public it listens on other addresses, and warns that nothi
   const local = await served(["--db", join(folder, "public.db")], async () => undefined);
   expect(local.error).not.toContain("unencrypted");
 });
-
-const urlIn = (said: string): string => /https?:\/\/[^\s",/]+/u.exec(said)?.[0] ?? "";
 
 test("SERVE-7, AUDIT-1: what nothing has caught is logged without session keys and without a flood, and the server goes on", async () => {
   let defect: ((error: unknown) => void) | undefined;
@@ -507,7 +497,9 @@ test("serve: a route with run is served, with advice that only a Gateway has age
   const routes = { a: { sessionKey: "s", secret: ROUTE_A.secret, run: { message: "Look at {{flow.goal}}" } } };
   const config = write("with-run.json", JSON.stringify({ routes }));
   const ran = await served(["--config", config, "--db", join(folder, "with-run.db")], async () => undefined);
-  expect(ran.error).toContain("route a advice: run has no effect here, because only a Gateway has agents.");
+  expect(ran.error).toContain(
+    "route a advice: run starts agents only in a Gateway, because serve and a server of your own have none.",
+  );
 });
 
 test("serve: at debug level each answer is a JSON line; a terminal gets plain text", async () => {
@@ -578,10 +570,10 @@ test("check: each problem is one line, the last line counts them, and the status
   expect(status).toBe(1);
   const lines = out.trim().split("\n");
   for (const part of [
-    "route b skipped: secret",
+    "route b cold: secret",
     "NOT_SET",
     "route c skipped: path is taken by route a",
-    "route d skipped: secret",
+    "route d cold: secret",
   ]) {
     expect(out).toContain(part);
   }
@@ -591,11 +583,35 @@ test("check: each problem is one line, the last line counts them, and the status
   for (const id of ["a", "b", "c", "d"]) {
     expect(lines.filter((line) => line.startsWith(`route ${id} `))).toHaveLength(1);
   }
+  for (const secret of ["$NOT_SET", "whsec_abcd"]) {
+    const told = { ...routes.a, notify: { url: "https://hook.test/x", secret } };
+    const mute = write("mute.json", JSON.stringify({ routes: { a: told } }));
+    const said = await cli(["check", mute]);
+    expect([said.status, said.out.split("\n").length]).toEqual([1, 4]);
+    expect(said.out).toMatch(/^route a without callbacks: notify\.secret /u);
+    expect(said.out).toContain(`${mute}: 1 route, 1 problem.\n`);
+  }
+  const open = {
+    sessionKey: "agent:main:main",
+    secret: "${S}",
+    deliveries: [{ do: { action: "create_flow", goal: "g" } }],
+  };
+  const env = { S: "a-secret-0123456789" };
+  const bare = await cli(["check", write("open.json", JSON.stringify({ routes: { a: open } }))], { env });
+  expect([bare.status, bare.out.match(/ advice: \w+/gu)]).toEqual([0, [" advice: deliveries"]]);
+  const gateway = { plugins: { entries: { webhooks: { config: { routes: { a: open } } } } } };
+  const whole = await cli(["check", write("openclaw.json", JSON.stringify(gateway))], { env });
+  expect([whole.status, whole.out.match(/ advice: \w+/gu)]).toEqual([
+    0,
+    [" advice: sessionKey", " advice: deliveries"],
+  ]);
   const withRun = { ...routes.a, run: { message: "Look at {{flow.goal}}" } };
   const advised = write("advice.json", JSON.stringify({ routes: { e: routes.e, run: withRun } }));
   const checked = await cli(["check", advised]);
   expect(checked.status).toBe(0);
-  expect(checked.out).toContain("route run advice: run has no effect here, because only a Gateway has agents.\n");
+  expect(checked.out).toContain(
+    "route run advice: run starts agents only in a Gateway, because serve and a server of your own have none.\n",
+  );
   const none = write("no-routes.json", '{"routes":{}}');
   const empty = await cli(["check", none]);
   expect([empty.status, empty.out]).toEqual([
@@ -678,6 +694,34 @@ test("serve: a start that makes its database says so, once; backup says which fo
   expect((await backup(below)).error).toBe(
     `${below} is not in a folder (ENOTDIR). Correct the path, or name another file.\n`,
   );
+});
+
+test("STORE-8: backup says how many flows it has copied, and of each file that it does not copy why and what to do", async () => {
+  const [source, away] = [join(folder, "copied.db"), join(folder, "away.db")];
+  const backup = (from: string, to: string): Promise<Ran> => cli(["backup", to, "--db", from]);
+  const { flows } = openDatabase(source, false)._unsafeUnwrap();
+  for (const counted of ["0 flows", "1 flow", "2 flows"]) {
+    const target = join(folder, `${counted}.db`);
+    expect(await backup(source, target)).toEqual({
+      status: 0,
+      out: `${target}: ${counted} of ${source}.\n`,
+      error: "",
+    });
+    await flows.execute("s", { action: "create_flow", goal: "g", controllerId: "c" }, () => undefined);
+  }
+  flows.close();
+  for (const [name, pragma, sentence] of [
+    ["other.db", "application_id = 7", "is not a database of openclaw-webhooks. Name the server's database with --db."],
+    ["newer.db", "user_version = 9999", "was written by a newer version of openclaw-webhooks. Run that version."],
+  ] as const) {
+    const file = join(folder, name);
+    copyFileSync(source, file);
+    const database = new DatabaseSync(file);
+    database.exec(`PRAGMA ${pragma}`);
+    database.close();
+    expect(await backup(file, away)).toEqual({ status: 1, out: "", error: `${file} ${sentence}\n` });
+  }
+  expect(existsSync(away)).toBe(false);
 });
 
 test("serve: a port, a time to keep connections and a number of clients (LIMIT-12) are taken within their ranges, and refused beside them", async () => {

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { ok } from "neverthrow";
 import { afterAll, expect, test } from "vitest";
-import { explainOf } from "../../../adapters/cli/config/explain.ts";
+import { linesIn } from "../../../adapters/bridge/told.ts";
+import { explained } from "../../../adapters/cli/config/explain.ts";
 import { readConfigFile, type ServerConfig } from "../../../adapters/cli/config/file.ts";
 import { nodePrimitives } from "../../../adapters/node/primitives.ts";
 import { authenticate, type Config, loadConfig } from "../../../core/index.ts";
@@ -82,8 +83,11 @@ test("a Gateway's file and a bare block with the same routes give the same confi
     fc.asyncProperty(routes, proxies, async (text, trusted) => {
       const whole = await readBytes(inGateway(text, trusted));
       const block = await readBytes(`{ trustedProxies: ${trusted}, routes: ${text} }`);
-      expect(whole).toEqual(block);
-      const { config, trustedProxies } = whole._unsafeUnwrap();
+      const { root: written, ...read } = whole._unsafeUnwrap();
+      const { root: alone, ...bare } = block._unsafeUnwrap();
+      expect(read).toEqual(bare);
+      expect(written).not.toEqual(alone);
+      const { config, trustedProxies } = read;
       expect(config).toEqual({ routes: JSON.parse(text) });
       expect(trustedProxies).toEqual(JSON.parse(trusted));
       expect(Object.getPrototypeOf(Object(config).routes)).toBe(Object.prototype);
@@ -115,11 +119,11 @@ test("any JSON in a file is read or refused in one sentence", async () => {
       const line = result.match(
         ({ config, unresolved }) => {
           expect(loadConfig(config, nodePrimitives.sha256).problems).toBeInstanceOf(Array);
-          return unresolved[0] ?? "route a skipped: nothing.";
+          return unresolved[0]?.line ?? "route a cold: nothing.";
         },
         ({ sentence }) => sentence,
       );
-      expect(line).toMatch(/^(?:route a skipped: |\S*config\.json5 )[\x20-\x7e]+\.$/u);
+      expect(line).toMatch(/^(?:route a cold: |\S*config\.json5 )[\x20-\x7e]+\.$/u);
     }),
     { numRuns: runs(150) },
   );
@@ -137,7 +141,9 @@ test("any nesting is read or refused", async () => {
 
 test("a file may have comments, trailing commas, names without quotes and a byte order mark", async () => {
   const text = `\uFEFF// ours\n{ routes: { zapier: { sessionKey: 'agent:main:main', secret: '${SECRET}', }, }, }\n`;
-  expect(await readBytes(text)).toEqual(ok({ config: bare(SECRET), trustedProxies: [], unresolved: [], advice: [] }));
+  expect(await readBytes(text)).toEqual(
+    ok({ root: bare(SECRET), config: bare(SECRET), trustedProxies: [], unresolved: [], advice: [] }),
+  );
 });
 
 test("a file may be a symlink", async () => {
@@ -261,8 +267,10 @@ test.each([
   async (value, isAdvised) => {
     const { config, advice } = await read({ routes: { zapier: route("${NAME}") } }, { NAME: value });
     expect(config).toEqual(bare(value));
-    expect(advice).toEqual(isAdvised ? [expect.stringMatching(/^route zapier advice: secret begins and ends/u)] : []);
-    expect(advice.join("")).not.toContain(SECRET);
+    expect(linesIn(advice)).toEqual(
+      isAdvised ? [expect.stringMatching(/^route zapier advice: secret begins and ends/u)] : [],
+    );
+    expect(linesIn(advice).join("")).not.toContain(SECRET);
   },
 );
 
@@ -288,7 +296,7 @@ test("CONFIG-3: a broken file is not quoted", async () => {
     fc.asyncProperty(place, place, fc.string(), async (from, to, put) => {
       const result = await readBytes(`${text.slice(0, from)}${put}${text.slice(to)}`);
       const words = result.match(
-        ({ unresolved }) => unresolved.join(""),
+        ({ unresolved }) => linesIn(unresolved).join(""),
         ({ sentence }) => sentence,
       );
       // not even the character at which the parser stopped
@@ -426,6 +434,7 @@ test("a file with disabled webhooks is refused as such, and the secret of a disa
   );
   const one = { zapier: route(ref, { enabled: false }) };
   expect(await read({ routes: one, secrets })).toEqual({
+    root: { routes: one, secrets },
     config: { routes: one },
     trustedProxies: [],
     unresolved: [],
@@ -497,7 +506,7 @@ test("CONFIG-8: a placeholder is refused by the same rule, however it comes in",
     const { routes: live, problems } = load(server);
     expect([placeholder, live.size]).toEqual([placeholder, 0]);
     expect(problems.map(({ effect }) => effect)).toEqual(Object.keys(written).map(() => "cold"));
-    const lines = [...server.unresolved, ...problems.map(explainOf(server)).filter((line) => line !== undefined)];
+    const lines = linesIn([...server.unresolved, ...explained(problems, server)]);
     expect(lines.map((line) => line.split(" ")[1]).toSorted()).toEqual(Object.keys(written).toSorted());
     expect(lines.join("\n")).not.toContain(placeholder);
   }
@@ -529,8 +538,8 @@ test("CONFIG-2: a secret that does not resolve gives one line with its route and
   const secrets = { providers: { vars: { source: "env", allowlist: ["HOOK"] } }, defaults: { env: "vars" } };
   const env = { HOOK: "", OTHER: SECRET };
   const lineOf = async (secret: unknown): Promise<readonly string[]> =>
-    (await read({ routes: { [id]: route(secret) }, secrets }, env)).unresolved;
-  const start = "route a\\u{a}b skipped: secret could not be resolved:";
+    linesIn((await read({ routes: { [id]: route(secret) }, secrets }, env)).unresolved);
+  const start = "route a\\u{a}b cold: secret could not be resolved:";
   const unset = [`${start} the environment variable HOOK is not set or empty: set it.`];
   expect(await lineOf({ source: "env", provider: "vars", id: "HOOK" })).toEqual(unset);
   expect(await lineOf("${HOOK}")).toEqual(unset);
@@ -548,7 +557,7 @@ test("AUTH-9: a previousSecret that does not resolve leaves the route alive, and
   for (const previousSecret of refs) {
     const server = await read({ routes: { r: route(SECRET, { previousSecret }) } });
     expect([server.unresolved, [...load(server).routes.values()].map(({ id }) => id)]).toEqual([[], ["r"]]);
-    expect(server.advice).toEqual([
+    expect(linesIn(server.advice)).toEqual([
       expect.stringMatching(
         /^route r advice: previousSecret could not be resolved: .*\. Until then it opens nothing\. Remove it once the rotation is over\.$/u,
       ),
@@ -558,8 +567,8 @@ test("AUTH-9: a previousSecret that does not resolve leaves the route alive, and
 
 test("CONFIG-3: a secret that looks like the name of a variable is not shown", async () => {
   const { unresolved } = await read(bare("$PASSWORD1"));
-  expect(unresolved).toEqual([
-    "route zapier skipped: secret could not be resolved: a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.",
+  expect(linesIn(unresolved)).toEqual([
+    "route zapier cold: secret could not be resolved: a secret written as $NAME stands for an environment variable, which could not be read: set the variable, or use a secret that does not begin with $.",
   ]);
 });
 
@@ -597,17 +606,17 @@ test("CONFIG-12: notify.secret is a secret as secret is: a text, a variable or a
   }
 });
 
-test("CONFIG-12: a notify.secret that does not resolve leaves the route alive without callbacks, with one line of advice", async () => {
+test("CONFIG-12: a notify.secret that does not resolve leaves the route alive without callbacks, with one line that counts as a problem", async () => {
   for (const written of ["${CALLBACKS}", "$CALLBACKS", { source: "env", provider: "default", id: "CALLBACKS" }]) {
     const server = await read({ routes: { r: notified(written) } });
     const config = load(server);
-    const lines = [...server.advice, ...config.problems.map(explainOf(server)).filter((line) => line !== undefined)];
+    const lines = linesIn([...server.unresolved, ...explained(config.problems, server)]);
     expect(lines).toEqual([
       expect.stringMatching(
-        /^route r advice: notify\.secret could not be resolved: .*\. Until then no callback is sent, and events wait\.$/u,
+        /^route r without callbacks: notify\.secret could not be resolved: .*\. Until then no callback is sent, and events wait\.$/u,
       ),
     ]);
-    expect([server.unresolved, config.routes.size]).toEqual([[], 1]);
+    expect([server.advice, config.routes.size]).toEqual([[], 1]);
     expect([...config.routes.values()][0]?.notify).toBeUndefined();
   }
 });

@@ -80,11 +80,11 @@ const serve = async (
   return { base: urlAfter("listening on"), pages: urlAfter("operators at"), log: () => log, hup: () => hup(), stop };
 };
 
-const post = (base: string, secret = SECRET): Promise<Response> =>
+const post = (base: string, secret = SECRET, body: object = { action: "list_flows" }): Promise<Response> =>
   fetch(`${base}/plugins/webhooks/zapier`, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
-    body: '{"action":"list_flows"}',
+    body: JSON.stringify(body),
   });
 
 const linesIn = (file: string): readonly { readonly status: number }[] =>
@@ -123,6 +123,25 @@ test("AUDIT-7: --audit-max-bytes and --audit-files bound what is kept", async ()
       expect([status, error.split("\n").length]).toEqual([2, 2]);
     }
   }
+});
+
+test("AUDIT-7: a size or a number of files without a file is wrong usage", async () => {
+  const [plain, asked] = [configFile(), configFile({ audit: { file: "asked.jsonl" } })];
+  for (const args of [
+    ["--audit-max-bytes", "65536"],
+    ["--audit-files", "2"],
+  ]) {
+    const config = configFile();
+    const { status, error } = await cli(["serve", "--config", config, "--db", join(folder, "no.db"), ...args]);
+    expect([plain, status, error]).toEqual([
+      plain,
+      2,
+      expect.stringContaining(`${String(args[0])} has no effect without`),
+    ]);
+  }
+  configFile({ audit: { file: "asked.jsonl" } });
+  const { base } = await serve(["--audit-files", "2"], { config: asked });
+  expect((await post(base)).status).toBe(200);
 });
 
 test("AUDIT-9: the configuration may ask for the file, beside the database; a flag goes before it, field by field", async () => {
@@ -204,6 +223,50 @@ test("ADMIN-1, METRIC-1: --admin offers the metrics of the server's requests at 
   await expect(fetch(`${pages}/healthz`)).rejects.toThrow();
 });
 
+test("NOTIFY-9: the metrics tell of callbacks that wait, and of routes whose callbacks nobody gets", async () => {
+  const key = `whsec_${Buffer.alloc(24, "a key of 24 bytes").toString("base64")}`;
+  const told = (secret: string, url = "http://127.0.0.1:1/x") => ({ ...ROUTES.zapier, notify: { url, secret } });
+  const routes = { zapier: told(key), mute: { ...told("$NOT_SET"), secret: `${SECRET}2` } };
+  const { base, pages } = await serve(["--admin", "0"], { config: configFile({ routes }) });
+  const metrics = async (): Promise<string> => (await fetch(`${pages}/metrics`)).text();
+  const before = await metrics();
+  expect(before).toContain("\nopenclaw_webhooks_callbacks_failing 1\n");
+  expect(before).not.toContain("openclaw_webhooks_callbacks_oldest_seconds{");
+  await post(base, SECRET, { action: "create_flow", goal: "g", status: "blocked" });
+  // the text of the metrics is as old as a second
+  await expect
+    .poll(metrics, { timeout: 10_000 })
+    .toMatch(/^openclaw_webhooks_callbacks_oldest_seconds\{http_route="zapier"\} [\d.e-]+$/mu);
+  const { callbacks }: { readonly callbacks: unknown } = Object(await (await fetch(`${pages}/status.json`)).json());
+  expect(callbacks).toEqual([expect.stringMatching(/^route mute without callbacks: notify\.secret could not be /u)]);
+});
+
+test("STATUS-4: a reload that is refused stands on the page and in the metrics until one succeeds", async () => {
+  const config = configFile();
+  const { base, pages, hup } = await serve(["--admin", "0"], { config });
+  const gauge = async (): Promise<string | undefined> =>
+    /^openclaw_webhooks_config_refused (\d)$/mu.exec(await (await fetch(`${pages}/metrics`)).text())?.[1];
+  const problems = async (): Promise<readonly string[]> => {
+    const { problems: lines }: { readonly problems: readonly string[] } = Object(
+      await (await fetch(`${pages}/status.json`)).json(),
+    );
+    return lines;
+  };
+  const soon = { timeout: 10_000 };
+  expect([await gauge(), await problems()]).toEqual(["0", []]);
+  writeFileSync(config, "{ routes: ");
+  hup();
+  await expect.poll(gauge, soon).toBe("1");
+  await expect
+    .poll(problems, soon)
+    .toEqual([expect.stringMatching(/^the configuration was not taken over at 2\S+Z: /u)]);
+  expect((await post(base)).status).toBe(200);
+  configFile();
+  hup();
+  await expect.poll(gauge, soon).toBe("0");
+  await expect.poll(problems, soon).toEqual([]);
+});
+
 test("ADMIN-2: beyond this machine the pages need a strong token; without one nothing is started or made", async () => {
   const config = configFile();
   const start = (env: Io["env"], ...args: readonly string[]): Promise<Ran> =>
@@ -238,6 +301,12 @@ test("ADMIN-2: with a token the pages demand it, also of this machine; it is in 
     fetch(`http://127.0.0.1:${port}/metrics`, { headers });
   expect((await ask({})).status).toBe(401);
   expect((await ask({ authorization: `Bearer ${TOKEN}` })).status).toBe(200);
+  expect(log()).not.toContain("wrong token");
+  for (const wrong of ["Bearer x", `Bearer ${TOKEN}y`, "Basic x"])
+    expect((await ask({ authorization: wrong })).status).toBe(401);
+  expect(log().match(/a request to the operator's pages had a wrong token \(peer=[^)]*127\.0\.0\.1\)/gu)).toHaveLength(
+    1,
+  );
   expect(log()).toContain("crosses the network unencrypted");
   expect(log()).not.toContain(TOKEN);
 });

@@ -170,12 +170,69 @@ test("SERVE-3: what was read at a signal is not read again by the watch, whole o
   end();
 });
 
+test("SERVE-3: each reason that keeps all from being reloaded is a sentence of its own, also one that is of no route", async () => {
+  const { reload } = await begin({ routes: { a: route(GOOD) } });
+  const kept = "error not reloaded; what was served before is still served. ";
+  const [, ...two] = await reload({ routes: { a: { ...route(GOOD), x: 1 }, b: { ...route(GOOD), y: 1 } } });
+  const reason = (id: string, field: string): string =>
+    `Route ${id}: ${field} is not a field of a route. Remove it or correct its name.`;
+  expect(two).toEqual([`${kept}${reason("a", "x")} ${reason("b", "y")}`]);
+  const [, none = ""] = await reload({ routes: 7 });
+  expect(none.startsWith(kept)).toBe(true);
+  expect(none).not.toMatch(/skipped|undefined/u);
+});
+
+test("SERVE-3: advice that was given at the start is not given again", async () => {
+  const { reload } = await begin({ routes: { a: route("short") } });
+  expect(await reload({ routes: { a: route("short") } })).toEqual(["a", "info reloaded: 1 route"]);
+  expect(await reload({ routes: { a: route("short"), b: route("brief") } })).toEqual([
+    "a,b",
+    expect.stringMatching(/^warn route b advice: /u),
+    "info reloaded: 2 routes",
+  ]);
+});
+
+test("SERVE-3: only a server with a certificate takes a new one, and then goes on with the rest", async () => {
+  const taken: unknown[] = [];
+  const renew = (tls: unknown) => {
+    taken.push(tls);
+    return tls === undefined ? err("none") : ok();
+  };
+  const { live, options, lines, reload } = await begin({ routes: { a: route(GOOD) } }, renew);
+  expect(await reload({ routes: { a: route(GOOD), b: route(`${GOOD}b`) } })).toEqual([
+    "a,b",
+    "info reloaded: 2 routes",
+  ]);
+  expect(taken).toEqual([]);
+  const tls = { cert: "c", key: "k" };
+  await live.reload({ ...options, read: async () => ok({ ...live.served, tls }) });
+  expect([taken, lines, live.served.tls]).toEqual([[tls], ["info reloaded: 2 routes"], tls]);
+});
+
 test("SERVE-3: a certificate that the server does not take keeps all that is served", async () => {
   const { live, options, lines } = await begin({ routes: { a: route(GOOD) } }, () => err("no"));
   const tls = { cert: "c", key: "k" };
   const fresh = { ...live.served, tls, config: { ...live.served.config, routes: new Map() } };
   await live.reload({ ...options, read: async () => ok(fresh) });
   expect([live.served.config.routes.size, lines]).toEqual([1, [expect.stringContaining("The certificate")]]);
+});
+
+test("STATUS-4: a reload that is refused is told with its time and reason until one succeeds", async () => {
+  const { live, options } = await begin({ routes: { a: route(GOOD) } });
+  const timed = new Live(live.served, () => 1_700_000_000_123);
+  const load = async (next: unknown): Promise<string | undefined> => {
+    write("routes.json", next);
+    await timed.reload(options);
+    return timed.refused;
+  };
+  expect(timed.refused).toBeUndefined();
+  expect(await load({ routes: { a: route("") } })).toMatch(
+    /^the configuration was not taken over at 2023-11-14T22:13:20Z: Route a: secret is empty .+\. What was served before is still served\.$/u,
+  );
+  expect(await load({ routes: { a: route(GOOD), b: { ...route(`${GOOD}b`), path: "x" } } })).toContain("Route b: path");
+  expect(await load({ routes: { a: route(GOOD) } })).toBeUndefined();
+  expect(await load({ routes: {} })).toBeUndefined();
+  expect(await load(7)).toContain("the configuration was not taken over at ");
 });
 
 test("SERVE-3: reloads go one after another, and any number of wishes meanwhile is one more", async () => {

@@ -75,6 +75,25 @@ const byCat = (output: string | Buffer): Block => ({ command: CAT, args: [newFil
 const answer = (values: unknown, more: Block = {}): string => JSON.stringify({ protocolVersion: 1, values, ...more });
 const ANSWER = answer({ "a/b#c": SECRET });
 
+test("CONFIG-2: a field that a provider does not have is named, and not what stands in it", async () => {
+  const hint = (field: string): string => `.${field} is not a field of this provider: remove it or correct its name.`;
+  expect(await inEnv({ alowlist: [SECRET] })).toBe(`fault: secrets.providers.vars${hint("alowlist")}`);
+  expect(await inFile({ path: "/none", modes: SECRET })).toBe(`fault: secrets.providers.kept${hint("modes")}`);
+  const odd = await byCommand({ command: "/none", "a\u0007": SECRET, b: SECRET });
+  expect(odd).toBe(`fault: secrets.providers.vault${hint("a\\u{7}")}`);
+});
+
+test("CONFIG-2: a pointer to nothing is a fault of the file or of the id; a ref that was not opened has no secret", async () => {
+  for (const id of ["/none", "/b/none"])
+    expect(await inJson(JSON.stringify({ a: SECRET, b: {} }), id)).toBe(
+      "fault: secrets.providers.kept.path has no value at the SecretRef's id: correct the id or the file.",
+    );
+  const secretOf = await openSecrets([], {}, { NAME: SECRET });
+  expect(secretOf({ source: "env", provider: "default", id: "NAME" })._unsafeUnwrapErr()).toEqual({
+    sentence: "the SecretRef is not one of those that were opened.",
+  });
+});
+
 describe("which provider", () => {
   const env = { NAME: SECRET };
   const ref = (provider: string) => ({ source: "env", provider, id: "NAME" });

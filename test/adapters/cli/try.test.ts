@@ -326,7 +326,7 @@ test("what cannot be tried is said in one sentence, without a header's value", a
     expect(out).toBe("");
     return [status, error];
   };
-  expect(await say(cold, "a", "--body", body)).toEqual([1, expect.stringMatching(/^route a skipped: secret is /u)]);
+  expect(await say(cold, "a", "--body", body)).toEqual([1, expect.stringMatching(/^route a cold: secret is /u)]);
   expect(await say(cold, "b", "--body", body)).toEqual([
     1,
     expect.stringMatching(/^route b skipped: sessionKey is missing/u),

@@ -12,6 +12,8 @@ import type { Ran } from "../../support/cli.ts";
 const SECRET = "the-secret-of-the-filed-route";
 const PLAIN = "the-secret-in-the-configuration";
 
+const DELIVERIES = [{ do: { action: "create_flow", goal: "g" } }];
+
 let folder: string;
 let seen: IncomingMessage[];
 let port: number;
@@ -38,6 +40,8 @@ beforeEach(async () => {
     wide: { sessionKey: "agent:main:main", secret: PLAIN },
     signed: { sessionKey: "agent:main:hook:signed", secret: `${PLAIN}-2`, signature: "github" },
     cold: { sessionKey: "agent:main:hook:cold", secret: { source: "file", provider: "files", id: "/missing" } },
+    deaf: { sessionKey: "agent:main:hook:deaf", secret: `${PLAIN}-3`, signature: "github", deliveries: DELIVERIES },
+    wrong: { sessionKey: "", secret: `${PLAIN}-4`, path: "/hooks/wrong" },
   });
 });
 afterEach(() => {
@@ -105,22 +109,45 @@ test("GATEWAY-2: a route without a secret that can be read, and one that takes s
     expect(status).toBe(2);
     return error;
   };
-  expect(await said("nope")).toContain("has the id or the path nope");
-  expect(await said("cold")).toContain("route cold skipped: secret could not be resolved");
+  expect(await said("nope")).toMatch(/^There is no route nope in \S+\. It serves filed, wide, signed, deaf\./u);
+  expect(await said("cold")).toMatch(/^route cold cold: secret could not be resolved/u);
+  expect(await said("/plugins/webhooks/cold")).toMatch(/^route cold cold: secret could not be resolved/u);
+  expect(await said("wrong")).toMatch(/^route wrong skipped: sessionKey is missing/u);
+  expect(await said("wrong")).not.toContain("cold");
   expect(await said("signed")).toContain("takes signed requests only");
-  expect(await said("http://127.0.0.1:1/elsewhere")).toContain("No live route");
+  expect(await said("http://127.0.0.1:1/elsewhere")).toContain("There is no route http");
   expect(seen).toEqual([]);
+});
+
+test("CALL-5: a route that takes deliveries alone is not called, unless another server is named", async () => {
+  for (const args of [
+    ["call", "deaf", "list_flows"],
+    ["wait", "deaf", "some-flow"],
+  ]) {
+    const { status, error } = await webhook([...args, "--secret-env", "MINE"], { MINE: "given-by-the-operator" });
+    expect([status, error]).toEqual([
+      2,
+      expect.stringContaining("takes deliveries and no actions, so nothing was sent"),
+    ]);
+  }
+  expect(seen).toEqual([]);
+  const url = `http://127.0.0.1:${String(port)}`;
+  await webhook(["call", "deaf", "list_flows", "--url", url, "--secret-env", "MINE"], {
+    MINE: "given-by-the-operator",
+  });
+  expect(sent()).toEqual(["/plugins/webhooks/deaf", "Bearer given-by-the-operator"]);
 });
 
 test("WEAK-1: check names the weaknesses of the file as it is written, where a reference is none", async () => {
   const { status, out } = await webhook(["check"]);
   const advice = out.split("\n").filter((line) => line.includes(" advice: "));
   expect(advice.map((line) => line.replace(/^route (\S+) advice: (\S+) .*$/u, "$1 $2")).toSorted()).toEqual([
+    "deaf secret",
     "signed secret",
     "wide secret",
     "wide sessionKey",
   ]);
-  expect([status, out.includes("route cold skipped")]).toEqual([1, true]);
+  expect([status, out.includes("route cold cold")]).toEqual([1, true]);
   expect(out).not.toContain(PLAIN);
 });
 
@@ -157,9 +184,9 @@ test("GATEWAY-1: status prints the document, as lines that a terminal can show o
   ]);
   const whole = await webhook(["status", "--json"], {}, () => Promise.resolve(DOCUMENT));
   expect(JSON.parse(whole.out)).toEqual(DOCUMENT);
-  const cold = { routes: [{ id: "b", state: "cold", problems: ["route b skipped: secret is empty."] }] };
+  const cold = { routes: [{ id: "b", state: "cold", problems: ["route b cold: secret is empty."] }] };
   const worse = await webhook(["status"], {}, () => Promise.resolve(cold));
-  expect([worse.status, worse.out]).toEqual([1, "route b: cold\n  route b skipped: secret is empty.\n"]);
+  expect([worse.status, worse.out]).toEqual([1, "route b: cold\n  route b cold: secret is empty.\n"]);
   for (const odd of [undefined, null, 7, [], { routes: 1 }]) {
     expect((await webhook(["status"], {}, () => Promise.resolve(odd))).out).toBe("no route is configured\n");
   }

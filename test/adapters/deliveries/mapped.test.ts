@@ -302,12 +302,12 @@ test("RUN-1: the store is told which requests start a run; one without agents go
     NO_DELIVERY,
     NO_DELIVERY,
   ]);
-  const advice = simple.lines.filter((line) => line.includes("run has no effect here"));
+  const advice = simple.lines.filter((line) => line.includes("run starts agents only in a Gateway"));
   expect(advice).toEqual(
     ["plain", "github"].map(
       (id) =>
         expect.stringContaining(
-          `route ${id} advice: run has no effect here, because only a Gateway has agents.`,
+          `route ${id} advice: run starts agents only in a Gateway, because serve and a server of your own have none.`,
         ) as unknown,
     ),
   );

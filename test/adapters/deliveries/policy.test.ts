@@ -119,7 +119,7 @@ test("POLICY-5: a flow that a confined route makes starts its run as on any othe
   expect(asked.map(({ delivery }) => delivery?.starts)).toEqual([true]);
 });
 
-test("POLICY-4, AUDIT-3: each kind of refusal is one warning a minute, which says what was refused and nothing that was sent", async () => {
+test("POLICY-4, AUDIT-3, AUDIT-5: each kind of refusal is one warning a minute, which says what was refused and nothing that was sent", async () => {
   const { send, lines, events } = rig({ r: { ...PLAIN, actions: ["read", "run_task"], childSessions: "none" } });
   const task = { action: "run_task", flowId: "f", runtime: "acp", task: "t", childSessionKey: "agent:main:stolen" };
   for (let n = 0; n < 3; n += 1) {
@@ -129,11 +129,13 @@ test("POLICY-4, AUDIT-3: each kind of refusal is one warning a minute, which say
   const warned = lines.filter((line) => line.includes("403"));
   expect(warned).toEqual([
     expect.stringMatching(
-      /a request was refused, because its route does not allow what it asks for \(route=r client=203\.0\.113\.7 status=403 code=action_not_allowed create_flow is not allowed by actions\)/u,
+      /a request was refused, because its route does not allow what it asks for \(route=r action=create_flow client=203\.0\.113\.7 status=403 code=action_not_allowed create_flow is not allowed by actions\)/u,
     ),
     expect.stringContaining("the childSessionKey of run_task is not allowed by childSessions"),
   ]);
-  expect(events.length).toBe(6);
+  expect(events.map(({ action }) => action)).toEqual(
+    Array.from({ length: 3 }, () => ["create_flow", "run_task"]).flat(),
+  );
   expect(JSON.stringify([lines, events])).not.toContain("stolen");
 });
 

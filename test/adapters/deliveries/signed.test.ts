@@ -230,7 +230,7 @@ test.each<readonly [string, Limits["confirm"], number, boolean]>([
     false,
   ],
   ["fails later", () => Promise.reject(new Error("boom")), 500, false],
-])("SIGN-5, SLOT-2, LIMIT-14: a proved request whose limit %s", async (_, confirm, status, isHeld) => {
+])("SIGN-5, SLOT-2, LIMIT-15: a proved request whose limit %s", async (_, confirm, status, isHeld) => {
   const released: boolean[] = [];
   let asked = 0;
   const flows = memoryFlows();

@@ -210,8 +210,8 @@ test("CONFIG-2: an embedding program is told to pass the secret itself, because 
     `[webhooks] route unset skipped: ${missing}`,
     `[webhooks] route number skipped: ${missing}`,
     `[webhooks] route half skipped: ${missing}`,
-    `[webhooks] route ref skipped: ${unresolved}`,
-    `[webhooks] route blank skipped: ${unresolved}`,
+    `[webhooks] route ref cold: ${unresolved}`,
+    `[webhooks] route blank cold: ${unresolved}`,
   ]);
   const off = { routes: { ci: { enabled: false } } };
   expect((await ask(memoryFlows(), LIST, { config: off })).log).toEqual([

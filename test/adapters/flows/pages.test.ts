@@ -7,17 +7,24 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import type { EmbeddedFlows, EmbeddedOptions } from "../../../adapters/flows/embedded-store.ts";
-import { memoryFlows } from "../../../adapters/flows/memory/store.ts";
+import type { FlowEngine } from "../../../adapters/flows/engine.ts";
+import { MemoryEngine, memoryFlows } from "../../../adapters/flows/memory/store.ts";
+import { SqliteEngine } from "../../../adapters/flows/sqlite/engine.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
-import { SCHEMA_VERSION } from "../../../adapters/flows/sqlite/schema.ts";
+import { ListRows } from "../../../adapters/flows/sqlite/list-rows.ts";
+import { migrate, SCHEMA_VERSION } from "../../../adapters/flows/sqlite/schema.ts";
 import {
   type ActionOf,
+  createFlow,
+  FLOW_TEXTS,
   type FlowAction,
   isListed,
   type ListFilter,
   MAX_LIST_BYTES,
   MOST_LISTED,
+  needsOf,
   type OutcomeOf,
+  replyToOutcome,
   RETENTION_MS,
   type Shown,
 } from "../../../core/index.ts";
@@ -215,6 +222,77 @@ test.each(Object.keys(STORES))(
   },
 );
 
+const ENGINES: Readonly<Record<string, () => FlowEngine>> = {
+  memory: () => new MemoryEngine(),
+  sqlite: () => {
+    const database = new DatabaseSync(":memory:");
+    migrate(database);
+    return new SqliteEngine(database);
+  },
+};
+
+/** Flows that an engine gives of a list, and whether it says that there are more. */
+const readBy = async (engine: FlowEngine, fields: ListFlows): Promise<readonly [flows: number, more: boolean]> => {
+  const needs = needsOf({ action: "list_flows", ...fields }, OWNER);
+  const read = await engine.transact(needs, (stored) => ({ writes: [], stored }));
+  const { flows, page } = read._unsafeUnwrap().stored;
+  return [flows.length, page?.more ?? false];
+};
+
+test.each(Object.keys(ENGINES))(
+  "LIST-4: whichever field makes flows long, %s reads no more of them than about one answer has",
+  { timeout: 60_000 },
+  async (name) => {
+    const MIB = 1 << 20;
+    for (const field of FLOW_TEXTS) {
+      const engine = ENGINES[name]?.() ?? new MemoryEngine();
+      for (let count = 0; count < 12; count += 1) {
+        const made = createFlow(String(count), { action: "create_flow", goal: "g", controllerId: "c" }, count);
+        const flow = { ...made, [field]: "x".repeat(MIB) };
+        const write = { kind: "insert_flow", owner: OWNER, flow } as const;
+        await engine.transact(needsOf({ action: "create_flow", goal: "g", controllerId: "c" }, OWNER), () => ({
+          writes: [write],
+        }));
+      }
+      expect([field, await readBy(engine, {})]).toEqual([field, [0, true]]);
+      expect([field, await readBy(engine, { status: "queued" })]).toEqual([field, [0, true]]);
+      expect([field, await readBy(engine, { limit: 500 })]).toEqual([field, [7, true]]);
+    }
+  },
+);
+
+/** Flows that look short and are long as JSON. */
+const LONG_AS_JSON = [
+  { goal: "\u0001".repeat(40_000) },
+  { currentStep: "\u4e00".repeat(80_000) },
+  { stateJson: Array.from({ length: 9500 }, () => -1.234567890123456e-300) },
+].map((long): FlowAction => ({ action: "create_flow", goal: "g", controllerId: "c", ...long }));
+
+test.each(Object.keys(STORES))(
+  "LIST-1, LIST-4: pages of %s are no longer than an answer may be, whatever the characters, and go on where they were cut",
+  { timeout: 60_000 },
+  async (name) => {
+    for (const long of LONG_AS_JSON) {
+      const store = STORES[name]?.({}) ?? memoryFlows();
+      const [ask, list] = [asking(store, OWNER), listing(store, OWNER)];
+      const made: unknown[] = [];
+      for (let count = 0; count < 50; count += 1) {
+        const flow = await ask(long);
+        made.unshift(flow?.["flowId"]);
+      }
+      expect(await list()).toBe("list_too_large");
+      const seen: unknown[] = [];
+      for (let cursor: string | undefined = "999~"; cursor !== undefined;) {
+        const page = (await list({ limit: 48, cursor })) as Listed;
+        expect(Buffer.byteLength(replyToOutcome(page, "r").body)).toBeLessThanOrEqual(MAX_LIST_BYTES);
+        seen.push(...page.flows.map(({ json }) => json["flowId"]));
+        cursor = page.next ?? undefined;
+      }
+      expect(seen).toEqual(made);
+    }
+  },
+);
+
 test.each(["memory", "sqlite"])(
   "LIST-4: %s refuses a list of too many small flows without reading them",
   async (name) => {
@@ -257,7 +335,6 @@ test("LIST-2: filters by whichever index give the same flows in the same order",
   expect(all.map((flow) => flow["flowId"])).toEqual(
     Array.from({ length: COUNT }, (_, index) => `f${String(COUNT - index)}`),
   );
-  // of the flows that were changed after 1 there are more than are sorted, after 2 fewer
   await asking(store, OWNER)({ action: "finish_flow", flowId: "f9", expectedRevision: 0 });
   const filters = fc.record(
     {
@@ -281,12 +358,40 @@ test("LIST-2: filters by whichever index give the same flows in the same order",
   );
 });
 
+test("LIST-2: whatever the filter, SQLite asks an index alone which flows are listed, because rows may be large", () => {
+  const database = new DatabaseSync(":memory:");
+  migrate(database);
+  const asked = new Set<string>();
+  const rows = new ListRows((text) => {
+    asked.add(text);
+    return database.prepare(text);
+  });
+  for (const status of [undefined, "queued"] as const)
+    for (const controllerId of [undefined, "c"])
+      for (const updatedAfter of [undefined, 5])
+        for (const before of [undefined, 7])
+          rows.list({ kind: "all", owner: OWNER, filter: { status, controllerId, updatedAfter }, before, limit: 1 });
+  expect(asked.size).toBe(16);
+  for (const text of asked) {
+    const values = Array.from({ length: text.split("?").length - 1 }, () => 1);
+    const [search, ...more] = database.prepare(`EXPLAIN QUERY PLAN ${text}`).all(...values);
+    const [, conditions = ""] = /WHERE (.*) ORDER/u.exec(text) ?? [];
+    // either all conditions are the index's key, or all columns are in the index and only ids are sorted
+    const isCovered = String(search?.["detail"]).includes("COVERING INDEX flows_changed");
+    const isKey = String(search?.["detail"]).endsWith(`(${conditions.replaceAll(" = ", "=").replaceAll(" < ", "<")})`);
+    expect([text, isCovered ? text.startsWith("SELECT flow_id AS id") : isKey && more.length === 0]).toEqual([
+      text,
+      true,
+    ]);
+  }
+});
+
 test("LIST-1, STORE-4: a database of the version before is brought up to date and read by pages", async () => {
   const file = newFile();
   ((await manyIn(file, 25)) as EmbeddedFlows & { close(): void }).close();
   const database = new DatabaseSync(file);
   const indexes = (): readonly unknown[] =>
-    database.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name").all();
+    database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name").all();
   const present = indexes();
   for (const index of ["flows_of_status", "flows_of_controller", "flows_changed"]) database.exec(`DROP INDEX ${index}`);
   database.exec(`PRAGMA user_version = ${String(SCHEMA_VERSION - 1)}`);

@@ -42,7 +42,7 @@ const CREATE: FlowAction = { action: "create_flow", goal: "g", controllerId: "c"
 let routes = 0;
 
 const STEP = fc.record({
-  does: fc.constantFrom("create", "create", "create", "plain", "finish", "reopen", "cancel", "task"),
+  does: fc.constantFrom("create", "create", "create", "plain", "finish", "reopen", "resume", "wait", "cancel", "task"),
   which: fc.nat({ max: 6 }),
   key: fc.option(fc.constantFrom("a", "b", "c"), { nil: undefined }),
   bind: fc.option(fc.constantFrom("x", "y"), { nil: undefined }),
@@ -91,6 +91,10 @@ test.each(Object.keys(STORES))(
                     { ...delivery, once: undefined },
                   ),
                 };
+              // of a route with the bound, so that an ended flow opens only where there is room
+              const bounded = { ...delivery, once: undefined };
+              if (does === "resume") return { result: await run({ action: "resume_flow", ...about }, bounded) };
+              if (does === "wait") return { result: await run({ action: "set_waiting", ...about }, bounded) };
               if (does === "plain") return { isPlain: true, result: await run(CREATE) };
               if (does === "finish") return { result: await run({ action: "finish_flow", ...about }) };
               if (does === "cancel") return { result: await run({ action: "cancel_flow", flowId: about.flowId }) };
@@ -198,6 +202,43 @@ test("QUOTA-1, QUOTA-3: a caller at the quota is told the number, nothing is don
   expect((await ask(handler, create, { "idempotency-key": "b" })).status).toBe(200);
 });
 
+test("QUOTA-1, QUOTA-3: a flow that has ended is not opened again at the quota, one that is open changes as before", async () => {
+  for (const store of Object.values(STORES)) {
+    const handler = handlerOf(store(), { maxFlows: 1 });
+    const flowIn = async (body: object): Promise<{ readonly flowId: string; readonly revision: number }> =>
+      ((await ask(handler, body)).body["result"] as unknown as { flow: { flowId: string; revision: number } }).flow;
+    const create = { action: "create_flow", goal: "g" };
+    const { flowId } = await flowIn(create);
+    await flowIn({ action: "finish_flow", flowId, expectedRevision: 0 });
+    const other = await flowIn(create);
+    for (const action of ["resume_flow", "set_waiting"]) {
+      const reopen = { action, flowId, expectedRevision: 1 };
+      const refused = await ask(handler, reopen, { "idempotency-key": action });
+      expect([refused.status, refused.body]).toEqual([
+        429,
+        {
+          ok: false,
+          routeId: "r",
+          code: "quota_exceeded",
+          error: "The route allows 1 open flows. End one, then try again.",
+          result: { applied: false, code: "quota_exceeded", limit: 1 },
+        },
+      ]);
+      expect((await ask(handler, { ...reopen, expectedRevision: 0 })).status).toBe(409);
+      expect((await ask(handler, { ...reopen, flowId: "none" })).status).toBe(404);
+    }
+    const waiting = await flowIn({ action: "set_waiting", flowId: other.flowId, expectedRevision: 0 });
+    await flowIn({ action: "finish_flow", flowId: other.flowId, expectedRevision: waiting.revision });
+    const reopen = { action: "resume_flow", flowId, expectedRevision: 1 };
+    const opened = await ask(handler, reopen, { "idempotency-key": "resume_flow" });
+    expect(opened.status).toBe(200);
+    expect((await ask(handler, create)).status).toBe(429);
+    // a repeat of what was carried out
+    const again = await ask(handler, reopen, { "idempotency-key": "resume_flow" });
+    expect([again.status, again.body]).toEqual([200, opened.body]);
+  }
+});
+
 test("QUOTA-1: a store that takes no deliveries cannot count, and the host is told so at its start", async () => {
   const custom: FlowStore = { execute: (owner, action, report) => store.execute(owner, action, report) };
   const store = memoryFlows();
@@ -230,6 +271,11 @@ class OldEngine implements FlowEngine {
 test("QUOTA-1: an engine of one's own that does not count makes no flow for a route with a quota", async () => {
   const flows = createEmbeddedStore(new OldEngine(), { now: Date.now, newId: () => crypto.randomUUID() });
   expect((await ask(handlerOf(flows, { maxFlows: 1 }), { action: "create_flow", goal: "g" })).status).toBe(502);
+  const created = (await flows.execute(OWNER, CREATE, ignore))._unsafeUnwrap() as { readonly flow: FlowView };
+  const about = { flowId: created.flow.json["flowId"], expectedRevision: 0 };
+  const bounded = handlerOf(flows, { maxFlows: 1 });
+  expect((await ask(bounded, { action: "finish_flow", ...about })).status).toBe(200);
+  expect((await ask(bounded, { action: "resume_flow", ...about, expectedRevision: 1 })).status).toBe(502);
   expect((await ask(handlerOf(flows, {}), { action: "create_flow", goal: "g" })).status).toBe(200);
 });
 

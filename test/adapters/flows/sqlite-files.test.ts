@@ -203,6 +203,21 @@ test.each<readonly [string, (file: string) => string]>([
   flows.close();
 });
 
+test.each([
+  ["a file", (folder: string) => writeFileSync(folder, ""), "was removed, or its folder was renamed"],
+  ["nothing", () => undefined, "was removed, or its folder was renamed"],
+  ["a link to itself", (folder: string) => symlinkSync(folder, folder), "cannot be looked at (ELOOP)"],
+])("STORE-6: where the folder was there is now %s, and the reason says so", async (_, replace, reason) => {
+  const file = newFile();
+  const folder = join(file, "..");
+  const flows = open(file);
+  renameSync(folder, `${folder}-away`);
+  replace(folder);
+  expect([flows.isIntact(), (await flows.lost).message]).toEqual([false, expect.stringContaining(`${file} ${reason}`)]);
+  expect((await run(flows, LIST)).isErr()).toBe(true);
+  flows.close();
+});
+
 test("STORE-6: a lost log is not moved into a file beside which another process has begun a new one", async () => {
   const file = newFile();
   const flows = open(file);

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { HttpHandler, HttpRoute, PluginApi, Service } from "../../../adapters/gateway/api.ts";
 import { Health } from "../../../adapters/gateway/health.ts";
 import type { LateRoute } from "../../../adapters/gateway/ingress.ts";
+import { problemLine } from "../../../core/index.ts";
 import { GatewayPaths } from "../../../adapters/gateway/paths.ts";
 import plugin from "../../../adapters/gateway/plugin.ts";
 import { ConfigWatch, LOOK_MS } from "../../../adapters/gateway/watch.ts";
@@ -54,7 +55,12 @@ test("RELOAD-1, RELOAD-2: whatever edits come, the Gateway has just the paths th
       const told: (readonly string[])[] = [];
       const { register } = table;
       const ingress = Promise.resolve(canRegisterLate ? table : {});
-      const paths = new GatewayPaths({ register, ingress, handler, onProblems: (lines) => void told.push(lines) });
+      const paths = new GatewayPaths({
+        register,
+        ingress,
+        handler,
+        onProblems: (problems) => void told.push(problems.map(problemLine)),
+      });
       paths.register(pathsOf(first));
       const fixed = first.filter(isElsewhere);
       expect(table.fixed).toEqual(["/plugins/webhooks", ...fixed]);

@@ -154,7 +154,7 @@ test("CONFIG-5: a reloaded secret opens its route, the old one no longer does, a
     clearFailure: () => void health.push("clear"),
   };
   for (const service of recorder.services) service.start({ serviceHealth });
-  expect(health).toEqual([expect.stringContaining("route cold skipped: secret is empty or could not be resolved")]);
+  expect(health).toEqual([expect.stringContaining("route cold cold: secret is empty or could not be resolved")]);
   const warm = { ...CONFIG.routes.cold, secret: "the-repaired-secret-0123456789" };
   recorder.snapshot = snapshotOf({
     routes: {
@@ -170,7 +170,7 @@ test("CONFIG-5: a reloaded secret opens its route, the old one no longer does, a
   ]).toEqual([200, 401, 200]);
   expect(health.slice(1)).toEqual(["clear"]);
   expect(recorder.lines.filter((line) => line.startsWith("info"))).toEqual([
-    expect.stringContaining("solved: route cold skipped"),
+    expect.stringContaining("solved: route cold cold"),
   ]);
   for (const service of recorder.services) service.stop();
 });
@@ -226,10 +226,28 @@ test("CONFIG-5: the table is rebuilt only if the block is another object, and su
   snapshot = () => snapshotOf({ ...CONFIG });
   expect(current()).not.toBe(first);
   expect(told.map((lines) => lines.length)).toEqual([1, 1, 0, 1, 0, 0]);
-  for (const odd of [undefined, null, 1, {}, { plugins: 1 }, Object.create({ plugins: 1 })]) {
+  const last = current();
+  for (const odd of [undefined, null, 1, "x"]) {
+    snapshot = () => odd;
+    expect(current()).toBe(last);
+  }
+  for (const odd of [{}, { plugins: 1 }, Object.create({ plugins: 1 })]) {
     snapshot = () => odd;
     expect(current().routes.size).toBe(0);
   }
+});
+
+test("CONFIG-5: while the Gateway has no configuration to read, requests are answered as before, and a line a minute says so", async () => {
+  const recorder = new Recorder();
+  recorder.snapshot = snapshotOf(CONFIG);
+  plugin.register(recorder.api({ pluginConfig: CONFIG }));
+  const ask = await serve(recorder);
+  for (const odd of [null, undefined]) {
+    recorder.snapshot = odd;
+    expect(await ask(PATH_A)).toBe(200);
+  }
+  const said = recorder.lines.filter((line) => line.includes("cannot be read at the moment"));
+  expect(said).toEqual([expect.stringContaining("the routes stay as they are")]);
 });
 
 test("AUDIT-1: rules are explained in the log, once for each change and without the session key", () => {

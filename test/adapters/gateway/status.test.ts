@@ -1,22 +1,29 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PluginApi } from "../../../adapters/gateway/api.ts";
 import { DESCRIPTOR, type HostCommand, METHOD, offerCommand, offerStatus } from "../../../adapters/gateway/command.ts";
 import { Health } from "../../../adapters/gateway/health.ts";
+import { offerStatusPage } from "../../../adapters/gateway/status-page.ts";
+import { told } from "../../../adapters/bridge/told.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
 import { createStatus, type StatusDocument } from "../../../adapters/status/document.ts";
-import { loadConfig, sha256 } from "../../../core/index.ts";
+import { loadConfig, sha256, STATUS_PATH } from "../../../core/index.ts";
 import { runs } from "../../support/runs.ts";
 
-const tell = (config: unknown, health: Health = new Health()): Promise<StatusDocument> =>
-  createStatus({
-    config: () => loadConfig(config, sha256),
+const tell = (written: unknown, health: Health = new Health()): Promise<StatusDocument> => {
+  const config = loadConfig(written, sha256);
+  return createStatus({
+    config: () => config,
     activity: new Activity(),
     store: memoryFlows(),
-    further: () => health.of("paths"),
+    told: () => [...config.problems.map((problem) => told(problem)), ...health.of("paths").map((line) => ({ line }))],
     callbacks: () => health.of("callbacks"),
   })();
+};
 
 const SECRET = "k9Xw2Qz7Lp4Vb8Nt-secret";
 
@@ -53,9 +60,9 @@ test("GATEWAY-1: paths that the Gateway does not grant, callbacks that are not d
   const health = new Health();
   health.set("paths", ["route late skipped: path is not granted of agent:main:main."]);
   health.set("callbacks", ["route a: callbacks wait."]);
-  const told = await tell({ routes: 7 }, health);
-  expect(told).toMatchObject({ routes: [], callbacks: ["route a: callbacks wait."] });
-  expect(told.problems).toEqual([
+  const document = await tell({ routes: 7 }, health);
+  expect(document).toMatchObject({ routes: [], callbacks: ["route a: callbacks wait."] });
+  expect(document.problems).toEqual([
     expect.stringContaining("routes must be an object"),
     "route late skipped: path is not granted of [hidden]",
   ]);
@@ -100,4 +107,30 @@ test("GATEWAY-2: the command is offered under the name of the manifest, and all 
   offerCommand({} as PluginApi);
   expect(offered).toEqual([{ descriptors: [DESCRIPTOR] }]);
   expect(made).toEqual(["webhook", DESCRIPTOR.description, false, "unknown options", "[words...]", "function"]);
+});
+
+test("STATUS-3: the page and its document are at their own two paths, and nothing else below them", async () => {
+  const registered: Parameters<PluginApi["registerHttpRoute"]>[0][] = [];
+  const api = { registerHttpRoute: (one: (typeof registered)[number]) => registered.push(one) } as unknown as PluginApi;
+  offerStatusPage(
+    api,
+    () => tell({ routes: {} }),
+    Promise.resolve(() => ["operator.read"]),
+  );
+  const [route] = registered;
+  const server = createServer((request, response) => void route?.handler(request, response));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}${STATUS_PATH}`;
+  const got = async (path: string, method = "GET"): Promise<readonly unknown[]> => {
+    const { status, headers } = await fetch(`${base}${path}`, { method });
+    return [status, headers.get("content-type")?.split(";")[0]];
+  };
+  for (const path of ["", "/", "?x=1", "//"]) expect([path, ...(await got(path))]).toEqual([path, 200, "text/html"]);
+  for (const path of ["/status.json", "/status.json?x", "/STATUS%2Ejson"])
+    expect([path, ...(await got(path))]).toEqual([path, 200, "application/json"]);
+  for (const path of ["/nope", "/status.json/x", "/x/status.json", "-more", "/%"])
+    expect([path, (await got(path))[0]]).toEqual([path, 404]);
+  expect(await got("/status.json", "POST")).toEqual([405, undefined]);
+  server.close();
 });

@@ -29,7 +29,7 @@ const step = fc.record({
   wait: fc.constantFrom(0, 0, 0, 1, 30, 60),
 });
 
-test("LIMIT-5: routes keep their own places and share the rest, and none has more than its part", () => {
+test("LIMIT-5, LIMIT-13: routes keep their own places and share the rest, none has more than its part, and what is said of a place holds", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const { tables, known, sizeOf, shared } = rig();
@@ -39,9 +39,11 @@ test("LIMIT-5: routes keep their own places and share the rest, and none has mor
         const key = `${String(client)} ${route}`;
         if (tables.get(route)?.has(key) === true) continue;
         const before = new Map([...tables].map(([id, clients]) => [id, new Map(clients)]));
+        const mayAdd = known.mayAdd(route, now);
+        expect(new Map([...tables].map(([id, clients]) => [id, new Map(clients)]))).toEqual(before);
         const isAdded = known.add(route, key, bucket(now + 60), now);
         const clients = tables.get(route);
-        expect(clients?.has(key)).toBe(isAdded);
+        expect([clients?.has(key), mayAdd]).toEqual([isAdded, isAdded]);
         const open = [...(clients ?? [])].filter(([, { endsAt }]) => now < endsAt).length;
         if (!isAdded) expect(open, "all of its own places are in use").toBeGreaterThanOrEqual(PLACES.own);
         for (const [id, then] of before) {

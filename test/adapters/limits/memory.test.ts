@@ -228,6 +228,35 @@ test("LIMIT-5: a newcomer that authenticates through the shared bucket gets one 
   expect(table.state.overflow.get(ROUTE_A.id)).toEqual({ endsAt: WINDOW_MS, count: 2 });
 });
 
+test("LIMIT-13: however many networks the holder of one secret has, newcomers of another route are counted one by one", () => {
+  const sizes = fc.record({
+    crowd: fc.integer({ min: 0, max: 600 }),
+    newcomers: fc.integer({ min: 1, max: 130 }),
+    guesses: fc.integer({ min: 0, max: 32 }),
+  });
+  fc.assert(
+    fc.property(sizes, ({ crowd, newcomers, guesses }) => {
+      const table = new MemoryLimits(64);
+      const ask = (client: number, route: 0 | 1, good: boolean): Rejection | undefined => {
+        const one = located({ client, route, good });
+        const refused = send(table, one, 0);
+        if (refused === undefined) table.release(one, true);
+        return refused;
+      };
+      for (let client = 0; client < crowd; client += 1) ask(client, 0, true);
+      // its own places and part hold 128; half of the strangers' places are left to others
+      expect(table.state.strangers.size).toBe(Math.min(32, Math.max(0, crowd - 128)));
+      for (let client = 0; client < guesses; client += 1) ask(100_000 + client, 1, false);
+      const left = 32 - guesses;
+      for (let client = 0; client < newcomers; client += 1) {
+        const refused = ask(200_000 + client, 1, true);
+        if (left > 0 || crowd <= 160 - guesses) expect(refused).toBe(undefined);
+      }
+    }),
+    { numRuns: runs(40) },
+  );
+});
+
 test("LIMIT-5: known clients give way only to known ones, the one whose window ended first", () => {
   const table = smallTable();
   const friend = (client: number): Located => located({ client, route: 0, good: true });

@@ -73,7 +73,7 @@ const LATE_MS = 252;
 
 const GONE = { kind: "admission_unavailable", retryAfterMs: 1000 };
 
-test("LIMIT-13, LIMIT-11: the server is asked by the numbers of the route, and what it says is told", async () => {
+test("LIMIT-14, LIMIT-11: the server is asked by the numbers of the route, and what it says is told", async () => {
   const { link, limits } = await rig();
   await fc.assert(
     fc.asyncProperty(
@@ -112,7 +112,7 @@ test("LIMIT-13, LIMIT-11: the server is asked by the numbers of the route, and w
   }
 });
 
-test("LIMIT-13: a known client of a route with a secret is confirmed without a call, any other one with one", async () => {
+test("LIMIT-14: a known client of a route with a secret is confirmed without a call, any other one with one", async () => {
   const { link, limits } = await rig();
   for (const [known, isSigned, calls] of [
     [0, false, 1],
@@ -133,7 +133,7 @@ test("LIMIT-13: a known client of a route with a secret is confirmed without a c
   expect(await limits.confirm(signed, 0)).toBe(false);
 });
 
-test("LIMIT-14: a request waits for 250 ms and no longer, and further ones do not wait at all", async () => {
+test("LIMIT-15: a request waits for 250 ms and no longer, and further ones do not wait at all", async () => {
   const { link, limits, changes } = await rig();
   const { request } = freshRoute();
   link.state = "silent";
@@ -152,7 +152,7 @@ test("LIMIT-14: a request waits for 250 ms and no longer, and further ones do no
   expect([limits.isReady, changes]).toEqual([false, [undefined, "no answer within 250 ms"]]);
 });
 
-test("LIMIT-14, SLOT-6: a slot that is given too late goes back, and the late request was refused", async () => {
+test("LIMIT-15, SLOT-6: a slot that is given too late goes back, and the late request was refused", async () => {
   const { link, limits } = await rig();
   link.state = "silent";
   const late = Promise.resolve(limits.admit(freshRoute().request(1), 0));
@@ -166,7 +166,7 @@ test("LIMIT-14, SLOT-6: a slot that is given too late goes back, and the late re
   expect(link.of(RENEW)).toEqual([]);
 });
 
-test("LIMIT-14: a server that refuses, or a connection that is gone, refuses requests at once", async () => {
+test("LIMIT-15: a server that refuses, or a connection that is gone, refuses requests at once", async () => {
   const { link, limits, changes } = await rig();
   const { request } = freshRoute();
   link.state = "gone";
@@ -177,7 +177,7 @@ test("LIMIT-14: a server that refuses, or a connection that is gone, refuses req
   expect(await limits.confirm(signed.request(1), 0)).toEqual(GONE);
 });
 
-test("LIMIT-14: a signed request whose slot cannot be taken is told so", async () => {
+test("LIMIT-15: a signed request whose slot cannot be taken is told so", async () => {
   const { link, limits } = await rig();
   const located = freshRoute({ isSigned: true }).request(1);
   await limits.admit(located, 0);
@@ -185,7 +185,7 @@ test("LIMIT-14: a signed request whose slot cannot be taken is told so", async (
   expect(await limits.confirm(located, 0)).toEqual(GONE);
 });
 
-test("LIMIT-14: by the operator's word a process counts alone, in no case without a limit", async () => {
+test("LIMIT-15: by the operator's word a process counts alone, in no case without a limit", async () => {
   const { link, limits } = await rig({ whenGone: "local" });
   link.state = "gone";
   const { request } = freshRoute({ limits: { perMinute: 9, inFlight: 2 } });
@@ -213,7 +213,7 @@ test("LIMIT-14: by the operator's word a process counts alone, in no case withou
   expect([limits.isReady, limits.isShared]).toEqual([true, false]);
 });
 
-test("LIMIT-16: once a probe is answered in time, the server is asked again; what is held is renewed first", async () => {
+test("LIMIT-17: once a probe is answered in time, the server is asked again; what is held is renewed first", async () => {
   const { link, limits, changes } = await rig();
   const { request } = freshRoute();
   const held = request(1);
@@ -231,7 +231,7 @@ test("LIMIT-16: once a probe is answered in time, the server is asked again; wha
   expect(link.calls.slice(before).map(({ script }) => [PROBE, RENEW, ADMIT].indexOf(script))).toEqual([0, 1, 2]);
 });
 
-test("LIMIT-16: a server that answers a probe too late is not back yet; one that falls silent unasked is missed", async () => {
+test("LIMIT-17: a server that answers a probe too late is not back yet; one that falls silent unasked is missed", async () => {
   const { link, limits, changes } = await rig();
   link.state = "silent";
   await pass(1000);
@@ -281,7 +281,7 @@ test("SLOT-6: of a signed request the slot of the peer is renewed once it has on
   expect(new Set(link.of(ADMIT).map(({ args }) => args[6])).size).toBe(101);
 });
 
-test("LIMIT-15: whatever a route is called, its keys begin with the prefix and have its own hash tag", () => {
+test("LIMIT-16: whatever a route is called, its keys begin with the prefix and have its own hash tag", () => {
   const located = freshRoute().request(1, 2);
   const named = (id: string): Located => ({
     ...located,
@@ -306,7 +306,7 @@ test("LIMIT-15: whatever a route is called, its keys begin with the prefix and h
   );
 });
 
-test("LIMIT-17: an address is read as it is meant, and neither a log nor a fault has its password", () => {
+test("LIMIT-18: an address is read as it is meant, and neither a log nor a fault has its password", () => {
   const read = (url: string): unknown => parseServer(url).unwrapOr(undefined);
   expect(read("redis://localhost")).toMatchObject({ host: "localhost", port: 6379, isTls: false, database: undefined });
   expect(read("rediss://user:p%40ss@[::1]:7000/3")).toMatchObject({
@@ -343,7 +343,7 @@ test("LIMIT-17: an address is read as it is meant, and neither a log nor a fault
   expect(shownServer({ host: "::1", port: 1, isTls: true, password: "x", database: 2 })).toBe("rediss://[::1]:1/2");
 });
 
-test("LIMIT-17: a password in the address of the command line is refused", async () => {
+test("LIMIT-18: a password in the address of the command line is refused", async () => {
   const options = {
     maxClients: 4096,
     limitsPasswordEnv: "REDISCLI_AUTH",
@@ -365,7 +365,7 @@ test("LIMIT-17: a password in the address of the command line is refused", async
   ).toContain("/no/such/file");
 });
 
-test("LIMIT-16: what a server says of itself: too old, without an append-only file, with keys that may be dropped", () => {
+test("LIMIT-17: what a server says of itself: too old, without an append-only file, with keys that may be dropped", () => {
   const info = (version: string, aof: number, most: number, policy: string): string =>
     `# Server\r\nredis_version:${version}\r\naof_enabled:${String(aof)}\r\nmaxmemory:${String(most)}\r\nmaxmemory_policy:${policy}\r\n`;
   expect(
@@ -377,7 +377,7 @@ test("LIMIT-16: what a server says of itself: too old, without an append-only fi
   expect(adviceOf(info("7.0.0", 0, 5, "volatile-lru")).length).toBe(2);
 });
 
-test("LIMIT-13: a script is named by its digest, and its text is sent to a server that does not know it", async () => {
+test("LIMIT-14: a script is named by its digest, and its text is sent to a server that does not know it", async () => {
   const sent: (readonly string[])[] = [];
   const known = new Set<string>();
   const run = scriptRunner((key, words) => {

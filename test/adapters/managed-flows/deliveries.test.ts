@@ -155,6 +155,20 @@ test("ONCE-3: a record that cannot be read is a failure of the store, and nothin
   }
 });
 
+test("LIST-5, ONCE-6: what a claim has made is found without a look at the states of other flows", async () => {
+  const lab = new Lab();
+  lab.troubles = ["throws after"];
+  expect(await lab.ask(CREATE, withKey("k"))).toMatch(/^threw/u);
+  let reads = 0;
+  const other = Object.defineProperty({ ...lab.host.flows[0], flowId: "other", createdAt: 1 }, "stateJson", {
+    enumerable: true,
+    get: () => (reads += 1),
+  });
+  lab.others = [other, { nonsense: true }];
+  expect(await lab.ask(CREATE, withKey("k"))).toMatchObject({ kind: "created", replayed: true });
+  expect(reads).toBe(0);
+});
+
 test("ONCE-6: a revision that another writer took was not written by the claim", async () => {
   const lab = new Lab();
   const flowId = String(flowOf(await lab.ask(CREATE))?.["flowId"]);

@@ -53,6 +53,8 @@ export class Lab {
   /** Ends the mutations that hang. */
   readonly hanging: (() => void)[] = [];
   readonly calls: string[] = [];
+  /** Flows that the host lists besides its own. */
+  others: readonly unknown[] = [];
   readonly log: string[] = [];
   now = Date.now();
   /** Called after each mutation that the host has carried out. */
@@ -99,6 +101,7 @@ export class Lab {
           (...args: readonly unknown[]) => {
             const call = Reflect.get(api, name) as AnyCall;
             this.calls.push(String(name));
+            if (name === "list") return [...this.others, ...(call() as readonly unknown[])];
             return MUTATIONS.has(String(name)) ? this.#mutate(() => call(...args)) : call(...args);
           },
       });

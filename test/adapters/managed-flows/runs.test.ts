@@ -27,7 +27,7 @@ const rowsOf = (lab: Lab): readonly RunRow[] => new Runs(lab.claims.file).list()
 const resolve = (lab: Lab, row: RunRow): Promise<boolean> =>
   resolveIntent(
     row,
-    { report: lab.report, askHost: (action) => lab.store.execute(row.owner, action, lab.report) },
+    { report: lab.report, askHost: ({ action }) => lab.store.execute(row.owner, action, lab.report) },
     lab.claims,
   );
 

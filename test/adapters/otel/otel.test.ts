@@ -94,6 +94,29 @@ test("METRIC-3: each event is one duration and one span with the event's times, 
   );
 });
 
+test("METRIC-3: a part of the host's API that throws does not cost the event its other part, and a span is always ended", async () => {
+  const ended: string[] = [];
+  const boom = (): never => {
+    throw new Error("boom");
+  };
+  const meterOf = (record: () => void) => ({ getMeter: () => ({ createHistogram: () => ({ record }) }) });
+  const tracerOf = (setStatus: () => void) => ({
+    getTracer: () => ({ startSpan: () => ({ setStatus, end: () => void ended.push("span") }) }),
+  });
+  const keep = (): void => void ended.push("duration");
+  for (const [record, setStatus, expected] of [
+    [boom, () => undefined, ["span"]],
+    [keep, boom, ["duration", "span"]],
+    [boom, boom, ["span"]],
+  ] as const) {
+    ended.length = 0;
+    const providers = { meterProvider: meterOf(record), tracerProvider: tracerOf(setStatus) };
+    const onEvent = telemetry(providers as unknown as Parameters<typeof telemetry>[0]);
+    expect(() => onEvent({ time: 1, status: 502, durationMs: 1 })).toThrow("boom");
+    expect(ended).toEqual(expected);
+  }
+});
+
 test("METRIC-3: a handler with it records its requests; without an SDK it does nothing", async () => {
   const secret = "telemetry-secret-0123456789";
   const { onEvent, spans } = host();

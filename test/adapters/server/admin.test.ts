@@ -122,12 +122,45 @@ test("ADMIN-1: a page that fails is a 500 without a word of the error, which is 
   expect(told).toHaveLength(2);
 });
 
+test("ADMIN-1: one page on a connection, which ends with it; what stands behind it makes none, and a health page ends nothing", async () => {
+  const { port, asked } = await start();
+  const socket = connect(port, "127.0.0.1");
+  const line = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  socket.write(line("/healthz") + line("/readyz") + line("/metrics").repeat(200));
+  const answers = await text(socket);
+  expect(answers.match(/HTTP\/1\.1 200/gu)).toHaveLength(3);
+  expect(answers).toMatch(/Connection: close\r\n[^]*numbers\n$/u);
+  expect(asked).toHaveLength(1);
+});
+
+test("ADMIN-1: a page that takes its time keeps what stands behind it from making another", async () => {
+  let pages = 0;
+  let done = (): void => undefined;
+  const slow = new Promise<void>((resolve) => (done = resolve));
+  const made = async () => {
+    pages += 1;
+    await slow;
+    return PAGE;
+  };
+  const { port } = await start({ pages: new Map([["/metrics", made]]) });
+  const socket = connect(port, "127.0.0.1");
+  const line = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  socket.write(line);
+  socket.write(line);
+  await send(port, "/none");
+  socket.write(line);
+  await send(port, "/none");
+  done();
+  expect((await text(socket)).match(/HTTP\/1\.1 200/gu)).toHaveLength(1);
+  expect(pages).toBe(1);
+});
+
 test("ADMIN-1: connections beyond 64 are closed, and those that are there go on", async () => {
   const { port } = await start();
   const sockets = Array.from({ length: 64 }, () => connect(port, "127.0.0.1"));
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
   const [first] = sockets;
-  first?.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  first?.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await once(first ?? expect.fail(), "data");
   const further = connect(port, "127.0.0.1");
   further.on("error", () => undefined);
@@ -182,6 +215,19 @@ test("ADMIN-2: without a token a page is shown only for localhost or an address,
   ])
     expect([host, (await send(port, "/metrics", { headers: { host } })).status]).toEqual([host, 421]);
   expect(asked).toHaveLength(before);
+});
+
+test("ADMIN-2: without a token a page of another site makes no page, whatever it asks for; the own page and a user do", async () => {
+  const { port, asked } = await start();
+  for (const site of ["none", "same-origin"])
+    expect((await send(port, "/metrics", { headers: { "sec-fetch-site": site } })).status).toBe(200);
+  for (const site of ["cross-site", "same-site", "other"])
+    for (const path of ["/metrics", "/nope"])
+      expect([site, (await send(port, path, { headers: { "sec-fetch-site": site } })).status]).toEqual([site, 403]);
+  expect(asked).toHaveLength(2);
+  const tokened = await guarded();
+  const headers = { authorization: `Bearer ${TOKEN}`, "sec-fetch-site": "cross-site" };
+  expect((await send(tokened.port, "/metrics", { headers })).status).toBe(200);
 });
 
 test("ADMIN-2: with a token any name will do, as in a cluster", async () => {

@@ -212,6 +212,30 @@ test.each(Object.entries(ENDS))("REPLY-5: requests before %s are answered", asyn
   expect([statusesIn(await answer).slice(0, 2), seen.asked]).toEqual([["200", "200"], 2]);
 });
 
+test("AUDIT-5: a body that breaks off is answered as its event says, whoever reads it or does not, and however it goes on", async () => {
+  const started = head({ ...GOOD, "transfer-encoding": "chunked" });
+  const wrong = head({ ...GOOD, authorization: "Bearer no", "transfer-encoding": "chunked" });
+  const gone = head({ ...GOOD, "content-length": 100 });
+  for (const [pieces, status, end] of [
+    [[started + "ZZ\r\n", "YY\r\n"], "400", false],
+    [[started, '5\r\n{"act\r\n', "ZZ\r\n"], "400", false],
+    [[gone, "{"], "400", true],
+    [[wrong + "ZZ\r\n", "YY\r\n"], "401", false],
+  ] as const) {
+    const told: (number | string)[] = [];
+    const onEvent = ({ status: seen }: { readonly status: number }): void => void told.push(`event ${String(seen)}`);
+    const listener = createNodeListener({ config: CONFIG, flows: memoryFlows(), logger, onEvent });
+    const socket = dial(await start(memoryFlows(), { listener }));
+    const answer = text(socket);
+    for (const piece of pieces) {
+      socket.write(piece);
+      await turns(20);
+    }
+    if (end) socket.end();
+    expect([pieces, statusesIn(await answer), told]).toEqual([pieces, [status], [`event ${status}`]]);
+  }
+});
+
 test("REPLY-5: a request that a host hands on late is answered, although one behind it closes the connection", async () => {
   const { store, seen } = counted();
   const listener = listenerFor(store);

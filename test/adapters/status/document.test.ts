@@ -3,12 +3,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../../core/index.ts";
+import { told } from "../../../adapters/bridge/told.ts";
 import { memoryFlows } from "../../../adapters/flows/memory/index.ts";
 import { openSqliteFlows } from "../../../adapters/flows/sqlite/index.ts";
 import { nodePrimitives } from "../../../adapters/node/index.ts";
 import { Activity } from "../../../adapters/status/activity.ts";
 import { createStatus, type StatusOptions } from "../../../adapters/status/document.ts";
 import { statusPages } from "../../../adapters/status/page.ts";
+import { runs } from "../../support/runs.ts";
 
 const { sha256 } = nodePrimitives;
 const activity = new Activity();
@@ -52,6 +54,31 @@ test("STATUS-1: no secret, key, session or path of a receiver is in the document
   );
 });
 
+test("STATUS-1: a session key that is in the id of a route is hidden, whether the route lives, is cold or skipped, and where others name it", async () => {
+  const states = fc.constantFrom("live", "cold", "skipped", "twin");
+  // neither long nor of the shape of a session key: only its route says what it is
+  const key = fc.uuid().map((id) => `team-${id.slice(0, 8)}`);
+  await fc.assert(
+    fc.asyncProperty(key, states, fc.boolean(), async (session, state, isPart) => {
+      const id = isPart ? `hook-${session}` : session;
+      const twin = { sessionKey: "agent:main:hook", secret: "long enough to be one 1", path: "/same" };
+      const routes = {
+        [id]: {
+          sessionKey: session,
+          secret: state === "cold" ? "" : "long enough to be one 1",
+          path: state === "skipped" ? "none" : "/same",
+        },
+        ...(state === "twin" ? { other: twin } : {}),
+      };
+      const { routes: shown, ...rest } = await documentOf(routes);
+      expect(JSON.stringify([shown, rest])).not.toContain(session);
+      expect([shown[0]?.id, shown[0]?.state]).toEqual(["[hidden]", state === "twin" ? "live" : state]);
+      if (state === "cold" || state === "skipped") expect(shown[0]?.problems[0]).toMatch(/^route \[hidden\] /u);
+    }),
+    { numRuns: runs(60) },
+  );
+});
+
 test("STATUS-1: a route shows why it does not live", async () => {
   const { routes, problems } = await documentOf({
     live: { sessionKey: "agent:main:a", secret: "long enough to be one 1" },
@@ -68,6 +95,68 @@ test("STATUS-1: a route shows why it does not live", async () => {
   ]);
   expect(problems).toEqual([]);
   expect((await documentOf(3)).problems).toHaveLength(1);
+});
+
+test("GATEWAY-1, NOTIFY-9: a line of another source stands in the row of its route, and callbacks that nobody gets among those", async () => {
+  const routes = {
+    live: { sessionKey: "agent:main:a", secret: "long enough to be one 1" },
+    cold: { sessionKey: "agent:main:c", secret: "" },
+    mute: {
+      sessionKey: "agent:main:m",
+      secret: "long enough to be one 2",
+      notify: { url: "https://ci.example/x", secret: "whsec_abcd" },
+    },
+  };
+  const lines = {
+    cold: "route cold cold: secret could not be resolved: set it.",
+    advice: "route live advice: previousSecret could not be resolved: remove it.",
+    path: "route live skipped: path is not granted of agent:main:a.",
+    other: "route cold-as-ice cold: not one of these.",
+    proxy: "trustedProxies x is not an address.",
+  };
+  const config = loadConfig({ routes }, sha256);
+  const problems = config.problems.filter(({ effect }) => effect !== "cold");
+  const found = await statusOf({
+    config: () => config,
+    activity,
+    store,
+    told: () => [
+      ...problems.map((problem) => told(problem)),
+      { routeId: "cold", effect: "cold", line: lines.cold },
+      { routeId: "live", effect: "advice", line: lines.advice },
+      { routeId: "live", effect: "skipped", line: lines.path },
+      { routeId: "cold-as-ice", effect: "cold", line: lines.other },
+      { line: lines.proxy },
+    ],
+    callbacks: () => ["route live has callbacks that nobody took."],
+  });
+  expect(found.routes.map(({ id, problems: why }) => [id, why])).toEqual([
+    ["live", [lines.advice]],
+    ["mute", []],
+    ["cold", [lines.cold]],
+  ]);
+  expect(found.problems).toEqual([lines.path.replace("agent:main:a", "[hidden]"), lines.other, lines.proxy]);
+  expect(found.callbacks).toEqual([
+    expect.stringMatching(/^route mute without callbacks: notify\.secret is not whsec_ /u),
+    "route live has callbacks that nobody took.",
+  ]);
+});
+
+test("STATUS-2: a delivery that asks for nothing is no refusal", async () => {
+  const counted = new Activity();
+  const event = { time: 0, durationMs: 1, routeId: "a" };
+  for (const [status, code] of [
+    [200, "ignored"],
+    [401, "unauthorized"],
+    [504, "outcome_unknown"],
+    [401, "unauthorized"],
+  ] as const)
+    counted.add({ ...event, status, code });
+  const { codes } = await statusOf({ config: () => loadConfig({}, sha256), activity: counted, store });
+  expect(codes).toEqual([
+    { code: "unauthorized", count: 2 },
+    { code: "outcome_unknown", count: 1 },
+  ]);
 });
 
 const sqlite = openSqliteFlows(":memory:")._unsafeUnwrap();
@@ -112,6 +201,21 @@ test("a store that cannot count, or fails at it, is said", async () => {
   };
   const failed = await statusOf({ config, activity, store: { countOpen } });
   expect(failed.flows.why).toBe("the store failed. The log says more");
+});
+
+test("ADMIN-1: page and document are made once for as long as one document is shown", async () => {
+  const first = await documentOf({});
+  const second = await documentOf({ a: { sessionKey: "" } });
+  let shown = first;
+  const pages = statusPages(() => Promise.resolve(shown));
+  for (const name of ["/", "/status.json"] as const) {
+    shown = first;
+    const before = await pages[name]();
+    expect(await pages[name]()).toBe(before);
+    shown = second;
+    const after = await pages[name]();
+    expect([after === before, after.body.includes("sessionKey")]).toEqual([false, true]);
+  }
 });
 
 test("STATUS-3: the page runs its own script and styles alone, and is framed by its own host alone", async () => {

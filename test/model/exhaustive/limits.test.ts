@@ -39,6 +39,7 @@ const REACHABLE: Readonly<Record<string, (state: State) => boolean>> = {
   "a client is limited": ({ verdict }) => verdict === "rate_limited",
   "a slot is refused": ({ verdict }) => verdict === "too_many_in_flight",
   "newcomers share a bucket": ({ limits }) => limits.overflow.size > 0,
+  "a newcomer is kept out": ({ limits }) => limits.overflow.has("a") && limits.strangers.size === 1,
   "a client is known": ({ limits }) => limits.known.size > 0,
   "strangers are forgotten": ({ limits, counted }) => counted.size > 1 && limits.strangers.size === 0,
   "every slot is given back": ({ limits, verdict }) =>
@@ -152,6 +153,19 @@ const systemOf = ({ rules, room, requests, waits, holds, reached }: Scale): Syst
               (after.verdict === "admitted" && left(endsAt, before.now) === 0),
           ),
         ),
+      "LIMIT-13: a newcomer of a route without a place for a known client takes none of the second half of the strangers' places":
+        (before, action, after) => {
+          if (action.kind !== "ask") return true;
+          const { route } = action.request;
+          const key = keyOf(action.request);
+          const isOld = before.limits.strangers.has(key) || before.limits.known.get(route)?.has(key) === true;
+          const taken = [...before.limits.strangers].filter(([, { endsAt }]) => left(endsAt, before.now) > 0).length;
+          const clients = [...(before.limits.known.get(route) ?? [])];
+          const isFull =
+            clients.length === room.known.own + room.known.part &&
+            clients.every(([, { endsAt }]) => left(endsAt, before.now) > 0);
+          return isOld || !isFull || taken < Math.ceil(room.strangers / 2) || !after.limits.strangers.has(key);
+        },
       "LIMIT-5: clients of another route leave a route its own places": (before, action, after) =>
         action.kind !== "ask" ||
         [...before.limits.known].every(
@@ -221,6 +235,14 @@ const SCALES: Readonly<Record<string, Scale>> = {
     waits: [1],
     reached: ["a client is limited", "two clients of a route are known", "a shared place goes to another route"],
   },
+  "newcomers of 2 routes, one without a place": {
+    ...MANY,
+    rules: { window: { limit: 1, ms: 1 }, slots: { client: 1, peer: 4 } },
+    room: { strangers: 2, known: { own: 1, shared: 0, part: 0 } },
+    requests: [...requestsOf([1, 2, 3], ["a"], [1]), ...requestsOf([4, 5], ["b"], [1], [false])],
+    waits: [1],
+    reached: ["a client is limited", "newcomers share a bucket", "a client is known", "a newcomer is kept out"],
+  },
   "slots of 2 peers on 2 routes": {
     rules: { window: { limit: 1, ms: 0 }, slots: { client: 2, peer: 3 } },
     room: ROOM,
@@ -243,7 +265,7 @@ const SCALES: Readonly<Record<string, Scale>> = {
 };
 
 test.each(Object.entries(SCALES))(
-  "LIMIT-1, LIMIT-3, LIMIT-4, LIMIT-5, SLOT-1, SLOT-3: in every state of %s",
+  "LIMIT-1, LIMIT-3, LIMIT-4, LIMIT-5, LIMIT-13, SLOT-1, SLOT-3: in every state of %s",
   (name, scale) => {
     const { states, transitions, violation, unreached } = explore(systemOf(scale));
     console.log(`limits, ${name}: ${String(states)} states, ${String(transitions)} transitions`);

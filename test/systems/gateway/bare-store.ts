@@ -49,14 +49,24 @@ export const packBareStore = async (): Promise<string> => {
   return pack(folder);
 };
 
-type Part = { readonly kind?: unknown; readonly flow?: unknown; readonly flows?: unknown; readonly summary?: unknown };
+type Part = {
+  readonly kind?: unknown;
+  readonly flow?: unknown;
+  readonly flows?: unknown;
+  readonly next?: string | null;
+  readonly summary?: unknown;
+};
 
 const outcomeOf = (action: FlowAction, part: Part): Outcome => {
   switch (part.kind) {
     case "flow":
       return { kind: "flow", flow: part.flow === null ? null : viewFlow(part.flow)._unsafeUnwrap() };
     case "flows":
-      return { kind: "flows", flows: viewFlows(part.flows)._unsafeUnwrap() };
+      return {
+        kind: "flows",
+        flows: viewFlows(part.flows)._unsafeUnwrap(),
+        ...(part.next === undefined ? {} : { next: part.next }),
+      };
     case "summary":
       return { kind: "summary", summary: part.summary === null ? null : viewSummary(part.summary)._unsafeUnwrap() };
     default:

@@ -85,18 +85,29 @@ export class Gateway {
   readonly #cli: string;
   readonly state: string;
   readonly port: number;
+  readonly #more: NodeJS.ProcessEnv;
   #process: ChildProcess | undefined;
   #log = "";
 
-  private constructor(cli: string, state: string, port: number) {
+  private constructor(cli: string, state: string, port: number, more: NodeJS.ProcessEnv) {
     this.#cli = cli;
     this.state = state;
     this.port = port;
+    this.#more = more;
   }
 
-  /** Installs the tarballs with the Gateway's own command, then starts it and waits until it is ready. */
-  static async start(host: HostName, config: Config, tarballs: readonly string[]): Promise<Gateway> {
-    const gateway = new Gateway(await installHost(host), mkdtempSync(join(tmpdir(), "gateway-")), await freePort());
+  /**
+   * Installs the tarballs with the Gateway's own command, then starts it and waits until it is ready. `more`: of its environment;
+   * undefined takes a variable away.
+   */
+  static async start(
+    host: HostName,
+    config: Config,
+    tarballs: readonly string[],
+    more: NodeJS.ProcessEnv = {},
+  ): Promise<Gateway> {
+    const state = mkdtempSync(join(tmpdir(), "gateway-"));
+    const gateway = new Gateway(await installHost(host), state, await freePort(), more);
     mkdirSync(gateway.state, { recursive: true });
     writeFileSync(gateway.#configFile, JSON.stringify(config, undefined, 2));
     for (const tarball of tarballs) await gateway.install(tarball);
@@ -146,6 +157,7 @@ export class Gateway {
       npm_config_cache: join(this.state, "npm-cache"),
       NO_COLOR: "1",
       CI: "1",
+      ...this.#more,
     };
   }
 

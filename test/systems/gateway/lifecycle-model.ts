@@ -58,10 +58,31 @@ const activeIn = ({ tasks }: Entry): number => [...tasks.values()].filter(isActi
 
 /** OpenClaw 2026.9 orders flows of one millisecond by id (gateway-semantics §4); 2026.8.2 as they were made. */
 const tie: (a: FlowRecord, b: FlowRecord) => number =
-  process.env["GATEWAY_HOST"] === "host-oldest" ? () => 0 : (a, b) => (a.flowId < b.flowId ? -1 : 1);
+  process.env["GATEWAY_HOST"] === "host-oldest" ? () => 0 : (a, b) => byId(a, b);
 
 const listed = (state: State): readonly FlowRecord[] =>
   [...state.values()].map(({ flow }) => flow).toSorted((a, b) => b.createdAt - a.createdAt || tie(a, b));
+
+const byId = (a: FlowRecord, b: FlowRecord): number => (a.flowId < b.flowId ? -1 : 1);
+
+/** The whole list, or a page of it; pages are in the order of creation and then of ids on every host. */
+const listFor = (state: State, action: ActionOf<"list_flows">): Json => {
+  const { limit, cursor, status, controllerId, updatedAfter = -1 } = action;
+  const found = listed(state).filter(
+    (flow) =>
+      (status === undefined || flow.status === status) &&
+      (controllerId === undefined || flow.controllerId === controllerId) &&
+      flow.updatedAt > updatedAfter,
+  );
+  if (limit === undefined && cursor === undefined) return { flows: found.map(shown) };
+  const [, at = "", id = ""] = /^(\d+)~(.*)$/su.exec(cursor ?? `${String(Number.MAX_SAFE_INTEGER)}~`) ?? [];
+  const behind = found
+    .toSorted((a, b) => b.createdAt - a.createdAt || byId(a, b))
+    .filter(({ createdAt, flowId }) => createdAt < Number(at) || (createdAt === Number(at) && flowId > id));
+  const page = behind.slice(0, limit ?? 500);
+  const last = behind.length > page.length ? page.at(-1) : undefined;
+  return { flows: page.map(shown), nextCursor: last === undefined ? null : `${String(last.createdAt)}~${last.flowId}` };
+};
 
 /** By id, or by the session's key: the newest that has not ended, else the newest (gateway-semantics §4). */
 const resolved = (state: State, token: string, { sessionKey }: Owner): FlowRecord | undefined => {
@@ -168,7 +189,7 @@ export const answer = (state: State, action: Action, owner: Owner, told: Told): 
     case "get_flow":
       return says(state, { flow: shown(state.get(action.flowId)?.flow) });
     case "list_flows":
-      return says(state, { flows: listed(state).map(shown) });
+      return says(state, listFor(state, action));
     case "find_latest_flow":
       return says(state, { flow: shown(listed(state)[0]) });
     case "resolve_flow":

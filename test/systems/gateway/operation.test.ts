@@ -90,13 +90,13 @@ test("the install needs no registry, and brings the plugin alone into the Gatewa
 
 test("CONFIG-2: each wrong route gives one warning with its name, field and remedy; CONFIG-1: the others live", async () => {
   const warnings = gateway.log.split("\n").filter((line) => line.includes("[webhooks] route"));
-  for (const [route, field] of [
-    ["blank", "secret"],
-    ["filed", "secret"],
-    ["taken", "path"],
-    ["greedy", "path"],
+  for (const [route, word, field] of [
+    ["blank", "cold", "secret"],
+    ["filed", "cold", "secret"],
+    ["taken", "skipped", "path"],
+    ["greedy", "skipped", "path"],
   ]) {
-    const own = warnings.filter((line) => line.includes(`route ${route} skipped: ${field} `));
+    const own = warnings.filter((line) => line.includes(`route ${route} ${word}: ${field} `));
     assert.equal(own.length, 1, `${route}\n${warnings.join("\n")}`);
   }
   assert.equal(warnings.length, 4);

@@ -119,9 +119,9 @@ test(
     assert.equal(waited.status, 0, waited.error);
     const unknown = await ended("webhook", "call", "nope", "list_flows");
     assert.equal(unknown.status, 2);
-    assert.match(unknown.error, /No live route of .* has the id or the path nope/u);
+    assert.match(unknown.error, /There is no route nope in /u);
     const cold = await ended("webhook", "call", "cold", "list_flows");
-    assert.match(cold.error, /route cold skipped: secret could not be resolved/u);
+    assert.match(cold.error, /route cold cold: secret could not be resolved/u);
     assertTellsNothingSecret(called.error + unknown.error + cold.error);
   },
 );

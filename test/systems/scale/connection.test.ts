@@ -51,7 +51,7 @@ const readyOf = async (one: Standalone): Promise<number> => (await fetch(`${one.
 
 const secure = (): string => `rediss://127.0.0.1:${String(tlsPort)}`;
 
-test("LIMIT-17: TLS and a password from the environment or a file; no log has it", async () => {
+test("LIMIT-18: TLS and a password from the environment or a file; no log has it", async () => {
   const ca = ["--limits-ca", join(folder, "ca.pem")];
   for (const [args, env] of [
     [["--limits", secure(), ...ca], { REDISCLI_AUTH: PASSWORD }],
@@ -69,7 +69,7 @@ test("LIMIT-17: TLS and a password from the environment or a file; no log has it
   }
 });
 
-test("LIMIT-17: an address with a password, or no address, is refused, and not repeated", async () => {
+test("LIMIT-18: an address with a password, or no address, is refused, and not repeated", async () => {
   const cases: readonly (readonly [string, string])[] = [
     [`redis://:${PASSWORD}@127.0.0.1:${String(server.port)}`, "must have no password"],
     [`http://${PASSWORD}.example`, "is not an address like redis://localhost:6379"],
@@ -82,7 +82,7 @@ test("LIMIT-17: an address with a password, or no address, is refused, and not r
   }
 });
 
-test("LIMIT-17: a server that refuses the user ends the start, with what is wrong", async () => {
+test("LIMIT-18: a server that refuses the user ends the start, with what is wrong", async () => {
   const args = ["serve", "--config", config, "--port", "0", "--db", join(folder, "refused.db"), "--limits", server.url];
   for (const [env, words] of [
     [{ REDISCLI_AUTH: "wrong-password" }, "WRONGPASS"],
@@ -94,7 +94,7 @@ test("LIMIT-17: a server that refuses the user ends the start, with what is wron
   }
 });
 
-test("LIMIT-16, LIMIT-14: a server that is not there at the start is waited for, and needs no restart", async () => {
+test("LIMIT-17, LIMIT-15: a server that is not there at the start is waited for, and needs no restart", async () => {
   const late = await RedisServer.start();
   await late.kill();
   const one = await start(["--limits", late.url]);
@@ -112,7 +112,7 @@ test("LIMIT-16, LIMIT-14: a server that is not there at the start is waited for,
   await late.end();
 });
 
-test("LIMIT-16: a reload keeps the connection", async () => {
+test("LIMIT-17: a reload keeps the connection", async () => {
   const quiet = await RedisServer.start();
   const one = await start(["--limits", quiet.url]);
   const ids = async (): Promise<readonly string[]> =>
@@ -131,7 +131,7 @@ test("LIMIT-16: a reload keeps the connection", async () => {
   await quiet.end();
 });
 
-test("LIMIT-16: a server without an append-only file, or one that may drop keys, is named in the log", async () => {
+test("LIMIT-17: a server without an append-only file, or one that may drop keys, is named in the log", async () => {
   const weak = await RedisServer.start(
     "--appendonly",
     "no",

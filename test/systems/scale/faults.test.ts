@@ -80,7 +80,7 @@ const report = (what: string, { seen, backMs }: { readonly seen: readonly Seen[]
 
 const limits = (): readonly string[] => ["--limits", server.url];
 
-test("LIMIT-13, LIMIT-14, LIMIT-16: redis is killed and starts again: refused meanwhile, and no window above its limit", async () => {
+test("LIMIT-14, LIMIT-15, LIMIT-17: redis is killed and starts again: refused meanwhile, and no window above its limit", async () => {
   replicas = await Replicas.start({ perMinute: LIMIT }, limits());
   const result = await through(
     replicas,
@@ -91,7 +91,7 @@ test("LIMIT-13, LIMIT-14, LIMIT-16: redis is killed and starts again: refused me
   expectFailClosed(result.seen);
 });
 
-test("LIMIT-13, LIMIT-14, LIMIT-16: redis stands still and goes on: no request waits for it, and none is lost in a queue", async () => {
+test("LIMIT-14, LIMIT-15, LIMIT-17: redis stands still and goes on: no request waits for it, and none is lost in a queue", async () => {
   replicas = await Replicas.start({ perMinute: LIMIT }, limits());
   const result = await through(
     replicas,
@@ -109,7 +109,7 @@ const ahead = (hours: number): object => {
   return { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(code)}` };
 };
 
-test("LIMIT-13, LIMIT-11: replicas whose clocks are an hour apart count one window", async () => {
+test("LIMIT-14, LIMIT-11: replicas whose clocks are an hour apart count one window", async () => {
   replicas = await Replicas.start({ perMinute: LIMIT }, limits(), [ahead(0), ahead(1), ahead(-1)]);
   const seen: Seen[] = [];
   while (seen.filter(({ status }) => status === 429).length < 3)
@@ -139,7 +139,7 @@ test("SLOT-6, SLOT-1: a replica that holds slots is killed: they are held until 
   assert.ok(freeMs < 15_500, `free after ${String(freeMs)} ms`);
 });
 
-test("LIMIT-14: by the operator's word replicas count alone while redis is gone, and together again when it is back", async () => {
+test("LIMIT-15: by the operator's word replicas count alone while redis is gone, and together again when it is back", async () => {
   replicas = await Replicas.start({ perMinute: LIMIT }, [...limits(), "--limits-when-gone", "local"]);
   const running = replicas;
   await server.kill();

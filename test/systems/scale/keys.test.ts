@@ -43,7 +43,7 @@ const newKeys = async (prefix: string, run: () => Promise<void>): Promise<readon
 };
 
 describe("keys", { concurrency: 2 }, () => {
-  test("LIMIT-15: strangers, known clients and requests without end leave bounded keys, each of which expires", async () => {
+  test("LIMIT-16: strangers, known clients and requests without end leave bounded keys, each of which expires", async () => {
     const limits = await open({ prefix: "bounded:" });
     const { request } = freshRoute({ limits: { perMinute: 6000 } });
     const made = await newKeys("bounded:", async () => {
@@ -72,7 +72,7 @@ describe("keys", { concurrency: 2 }, () => {
     assert.deepEqual(made.length - held.length, 3);
   });
 
-  test("LIMIT-15: two prefixes count apart, and ids of routes that no key can hold do, too", async () => {
+  test("LIMIT-16: two prefixes count apart, and ids of routes that no key can hold do, too", async () => {
     const [one, other] = [await open({ prefix: "one:" }), await open({ prefix: "two:" })];
     const { request } = freshRoute({ limits: { perMinute: 1 } });
     const kinds: string[] = [];
@@ -124,7 +124,7 @@ describe("keys", { concurrency: 2 }, () => {
     assert.equal((await limits.admit(request(1), 0)).kind, "too_many_in_flight");
   });
 
-  test("LIMIT-13: a request of a known client is two commands, of which it waits for one", async () => {
+  test("LIMIT-14: a request of a known client is two commands, of which it waits for one", async () => {
     const own = await another();
     const limits = await open({ url: own.url });
     const { request } = freshRoute({ limits: { perMinute: 6000 } });

@@ -22,7 +22,7 @@ const open = async (): Promise<RedisLimits> => {
 /** A real minute, for the one test that waits for the end of a window. Timers of Node may be a millisecond early. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms + 5));
 
-describe("LIMIT-1, LIMIT-3, LIMIT-5, LIMIT-10, LIMIT-11, LIMIT-13, SLOT-1, SLOT-3, SIGN-5: redis", () => {
+describe("LIMIT-1, LIMIT-3, LIMIT-5, LIMIT-10, LIMIT-11, LIMIT-14, SLOT-1, SLOT-3, SIGN-5: redis", () => {
   limitsSuite(test, {
     open,
     another: open,
