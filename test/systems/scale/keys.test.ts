@@ -5,14 +5,13 @@ import { after, before, describe, test } from "node:test";
 import { openRedisLimits, type RedisLimits } from "../../../adapters/limits/redis/index.ts";
 import { freshRoute } from "../../../adapters/conformance/limits-under-test.ts";
 import { until } from "../standalone/harness.ts";
+import { startCluster } from "./redis-cluster.ts";
 import { RedisServer } from "./redis-server.ts";
 
 let server: RedisServer;
 before(async () => {
   // a cluster of one, which refuses a script whose keys are not in one slot
-  server = await RedisServer.start("--cluster-enabled", "yes");
-  await server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
-  await until(async () => String(await server.ask("CLUSTER", "INFO")).includes("cluster_state:ok"));
+  [server] = (await startCluster(1)) as [RedisServer];
 });
 const ends: (() => unknown)[] = [];
 after(async () => {
