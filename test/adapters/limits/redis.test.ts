@@ -14,6 +14,7 @@ import { ADMIT, CONFIRM, PROBE, RELEASE, RENEW, type Script } from "../../../ada
 import { SharedLimits, type SharedOptions } from "../../../adapters/limits/redis/shared-limits.ts";
 import { reasonOf } from "../../../adapters/limits/redis/trouble.ts";
 import type { Located } from "../../../core/index.ts";
+import { RUNS } from "../../support/runs.ts";
 
 type Call = { readonly script: Script; readonly keys: readonly string[]; readonly args: readonly (string | number)[] };
 
@@ -25,11 +26,15 @@ class TestLink implements Link {
   /** What ADMIT gives: admitted, the first of its window. */
   said: readonly number[] = [0, 1, 60_000, 0];
   confirmed = 1;
+  /** Milliseconds after which it answers the next steps of requests. */
+  delays: number[] = [];
 
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     if (this.state === "gone") return Promise.reject(new Error("connect ECONNREFUSED 127.0.0.1:6379"));
     this.calls.push({ script, keys, args });
     const reply = script === ADMIT ? this.said : script === CONFIRM ? this.confirmed : 1;
+    const delay = script === ADMIT || script === CONFIRM ? this.delays.shift() : undefined;
+    if (delay !== undefined) return new Promise((resolve) => void setTimeout(() => resolve(reply), delay));
     if (this.state === "answers") return Promise.resolve(reply);
     return new Promise((resolve) => void this.#waiting.push(() => resolve(reply)));
   }
@@ -133,7 +138,7 @@ test("LIMIT-14: a known client of a route with a secret is confirmed without a c
   expect(await limits.confirm(signed, 0)).toBe(false);
 });
 
-test("LIMIT-15: a request waits for 250 ms and no longer, and further ones do not wait at all", async () => {
+test("LIMIT-15: a step waits for 250 ms and no longer, and further ones do not wait at all", async () => {
   const { link, limits, changes } = await rig();
   const { request } = freshRoute();
   link.state = "silent";
@@ -150,6 +155,28 @@ test("LIMIT-15: a request waits for 250 ms and no longer, and further ones do no
   // one probe, which is not answered either
   expect([link.calls.length - asked, link.of(PROBE).length]).toEqual([0, 2]);
   expect([limits.isReady, changes]).toEqual([false, [undefined, "no answer within 250 ms"]]);
+});
+
+test("LIMIT-15: whenever the server answers, a request waits for its two steps, for 250 ms each at most", async () => {
+  const delay = fc.integer({ min: 0, max: 1000 });
+  await fc.assert(
+    fc.asyncProperty(delay, delay, fc.boolean(), async (first, second, isSigned) => {
+      const { link, limits } = await rig();
+      const located = freshRoute({ isSigned }).request(1);
+      link.delays = [first, second];
+      const begunAt = Date.now();
+      const asked = async (): Promise<number> => {
+        const { kind } = await limits.admit(located, 0);
+        if (kind === "admitted") await limits.confirm(located, 0);
+        return Date.now() - begunAt;
+      };
+      const waited = asked();
+      await pass(3000);
+      limits.close();
+      expect(await waited).toBeLessThanOrEqual(Math.min(first, LATE_MS) + Math.min(second, LATE_MS));
+    }),
+    { numRuns: RUNS },
+  );
 });
 
 test("LIMIT-15, SLOT-6: a slot that is given too late goes back, and the late request was refused", async () => {

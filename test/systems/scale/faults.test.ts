@@ -3,12 +3,17 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import { DEADLINE_MS } from "../../../adapters/limits/redis/gate.ts";
+import { LEASE_MS } from "../../../adapters/limits/redis/leases.ts";
 import { until } from "../standalone/harness.ts";
 import { RedisServer } from "./redis-server.ts";
 import { Replicas, type Seen, tally } from "./replicas.ts";
 
-/** Milliseconds for an answer while nothing else goes wrong: the deadline, and what a busy machine adds. */
-const PROMPT_MS = 2000;
+/** Steps of a request that wait for the server: it is counted, and its client confirmed. */
+const STEPS = 2;
+
+/** Milliseconds for an answer: what a request may wait, and far more than a busy machine adds. */
+const PROMPT_MS = STEPS * DEADLINE_MS + 10_000;
 
 const LIMIT = 50;
 
@@ -37,15 +42,20 @@ const through = async (
   repair: () => Promise<void> | void,
 ): Promise<{ readonly seen: readonly Seen[]; readonly backMs: number }> => {
   let isOver = false;
-  const loading = running.load(client(), () => isOver);
+  const seen: Seen[] = [];
+  const loading = running.load(client(), () => isOver, seen);
   // some pass first
   await until(async () => (await running.ask(0, "10.9.9.9")).status === 200);
   await fault();
+  const goneAt = performance.now();
   await until(
     async () => (await running.ask(0, "10.9.9.9")).code === "admission_unavailable",
     "no request was refused",
   );
   await until(() => running.areReady(false), "a replica says that it is ready");
+  // each replica has answered what it was asked before and since, while the server still says nothing
+  const hasAnswered = (at: number): boolean => seen.some((one) => one.at === at && one.begunAt > goneAt);
+  await until(() => running.servers.every((_, at) => hasAnswered(at)), "a request waits for the server");
   await repair();
   const repairedAt = performance.now();
   await until(async () => (await running.ask(0, "10.9.9.9")).status === 200, "it did not come back");
@@ -54,7 +64,8 @@ const through = async (
   // what is left of the window is used up
   await until(async () => (await running.ask(1, client())).status === 429);
   isOver = true;
-  return { seen: await loading, backMs };
+  await loading;
+  return { seen, backMs };
 };
 
 const expectFailClosed = (seen: readonly Seen[]): void => {
@@ -132,11 +143,11 @@ test("SLOT-6, SLOT-1: a replica that holds slots is killed: they are held until 
   await until(async () => (await server.ask("ZCARD", key)) === 4, "the slots are not held");
   const killedAt = performance.now();
   await running.servers[0]?.end("SIGKILL");
+  assert.ok(Number(await server.ask("PTTL", key)) <= LEASE_MS);
   assert.equal((await running.ask(1, client())).code, "too_many_in_flight");
   await until(async () => (await running.ask(1, client())).status === 200, "the slots are not free");
   const freeMs = performance.now() - killedAt;
   console.log(`kill -9 of a replica: its slots are free after ${freeMs.toFixed(0)} ms`);
-  assert.ok(freeMs < 15_500, `free after ${String(freeMs)} ms`);
 });
 
 test("LIMIT-15: by the operator's word replicas count alone while redis is gone, and together again when it is back", async () => {
@@ -144,13 +155,14 @@ test("LIMIT-15: by the operator's word replicas count alone while redis is gone,
   const running = replicas;
   await server.kill();
   let isOver = false;
-  const loading = running.load(client(), () => isOver);
+  const seen: Seen[] = [];
+  const loading = running.load(client(), () => isOver, seen);
   await until(async () => (await running.ask(2, client())).status === 429);
   await until(async () => (await running.ask(0, client())).status === 429);
   await until(async () => (await running.ask(1, client())).status === 429);
   assert.equal(await running.areReady(true), true);
   isOver = true;
-  const seen = await loading;
+  await loading;
   assert.ok(passed(seen) <= 3 * LIMIT, `${String(passed(seen))} passed`);
   assert.deepEqual(Object.keys(tally(seen)).toSorted(), ["200", "429 rate_limited"]);
   await server.again();

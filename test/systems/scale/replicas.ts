@@ -10,8 +10,10 @@ const ROUTE = "ci";
 
 export type RouteLimits = { readonly perMinute?: number; readonly inFlight?: number };
 
-/** What a caller saw. `ms`: until the answer was there. */
+/** What a caller saw of a replica. `begunAt`: by performance.now(). `ms`: until the answer was there. */
 export type Seen = {
+  readonly at: number;
+  readonly begunAt: number;
   readonly status: number;
   readonly code: string | undefined;
   readonly retryAfter: string | null;
@@ -56,7 +58,7 @@ export class Replicas {
 
   /** A request of a client to one replica. */
   async ask(at: number, client: string): Promise<Seen> {
-    const begun = performance.now();
+    const begunAt = performance.now();
     const response = await fetch(`${this.#base(at)}/plugins/webhooks/${ROUTE}`, {
       method: "POST",
       headers: headersOf(client),
@@ -64,18 +66,17 @@ export class Replicas {
     });
     const { code } = (await response.json()) as { code?: string };
     const { status, headers } = response;
-    const ms = performance.now() - begun;
-    return { status, code, retryAfter: headers.get("retry-after"), rateLimit: headers.get("ratelimit"), ms };
+    const ms = performance.now() - begunAt;
+    const told = { retryAfter: headers.get("retry-after"), rateLimit: headers.get("ratelimit") };
+    return { at, begunAt, status, code, ...told, ms };
   }
 
-  /** All replicas are asked one after the other, by the client, until `isOver`. */
-  async load(client: string, isOver: () => boolean): Promise<readonly Seen[]> {
+  /** All replicas are asked by the client, each one request after the other, until `isOver`. Adds to `seen`. */
+  async load(client: string, isOver: () => boolean, seen: Seen[]): Promise<void> {
     const each = this.servers.map(async (_, at) => {
-      const seen: Seen[] = [];
       while (!isOver()) seen.push(await this.ask(at, client));
-      return seen;
     });
-    return (await Promise.all(each)).flat();
+    await Promise.all(each);
   }
 
   /** Begins a request that holds a slot, because its body does not come. The function that comes back ends it. */
