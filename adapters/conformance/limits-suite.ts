@@ -25,8 +25,11 @@ export const limitsSuite = (test: TestFunction, subject: LimitsUnderTest): void 
   const onLimits = async (run: (views: readonly [Limits, Limits]) => Promise<void>): Promise<void> => {
     const first = await open();
     const second = another === undefined ? undefined : await another();
-    await run([first, second ?? first]);
-    for (const view of [first, second]) if (view !== undefined) await close?.(view);
+    try {
+      await run([first, second ?? first]);
+    } finally {
+      for (const view of [first, second]) if (view !== undefined) await close?.(view);
+    }
   };
 
   const withLimits = (name: string, run: (views: readonly [Limits, Limits]) => Promise<void>): unknown =>

@@ -3324,7 +3324,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/limits/redis/shared-limits.ts",
-        was: ".pass(ask, () => this.#giveBack(lease))",
+        was: ".pass(ask, () => void this.#giveBack(lease))",
         becomes: ".pass(ask)",
       },
     ],

@@ -133,7 +133,7 @@ export class SharedLimits implements Limits {
         ],
       );
     return this.#gate
-      .pass(ask, () => this.#giveBack(lease))
+      .pass(ask, () => void this.#giveBack(lease))
       .then((reply) => {
         const said = readSaid(reply.unwrapOr(undefined));
         if (said === undefined) return this.#without(located, now);
@@ -175,10 +175,10 @@ export class SharedLimits implements Limits {
   }
 
   //= SLOT-6
-  release(located: Located, isProved: boolean): void {
+  /** Whoever waits for it knows that the slot is free for other processes, too, or that its lease must end. */
+  release(located: Located, isProved: boolean): Awaitable<void> {
     const lease = this.#leases.drop(located);
-    if (lease === undefined) this.#local?.release(located, isProved);
-    else this.#giveBack(lease);
+    return lease === undefined ? this.#local?.release(located, isProved) : this.#giveBack(lease);
   }
 
   /** Ends the connection. Slots that are held then are free once their leases have ended. */
@@ -195,8 +195,12 @@ export class SharedLimits implements Limits {
 
   //= SLOT-6
   /** Also while the gate is closed, because each slot is given back once; of one that cannot be given back the lease ends. */
-  #giveBack({ id, keys }: Lease): void {
-    this.#link.run(RELEASE, [keys.client, keys.peer], [id]).catch(() => undefined);
+  async #giveBack({ id, keys }: Lease): Promise<void> {
+    try {
+      await this.#link.run(RELEASE, [keys.client, keys.peer], [id]);
+    } catch {
+      // its lease ends
+    }
   }
 
   /** Renews what was not renewed for `age` milliseconds. */

@@ -65,3 +65,20 @@ test("LIMIT-1, LIMIT-3, SLOT-1, SLOT-3, LIMIT-11: the suite sees limits that let
     expect([name, await failures(open)]).toEqual([name, expect.toSatisfy((count: number) => count > 0)]);
   }
 });
+
+test("the suite closes limits that fail, so that their connections keep no process alive", async () => {
+  const closed: Limits[] = [];
+  const opened: Limits[] = [];
+  const open = (): Limits => {
+    const limits: Limits = { admit: () => ({ kind: "admitted" }), confirm: () => true, release: () => undefined };
+    opened.push(limits);
+    return limits;
+  };
+  const tests: (() => Promise<void>)[] = [];
+  const close = (limits: Limits): void => void closed.push(limits);
+  limitsSuite((_, run) => tests.push(run), { open, another: open, close, elapse, runs: 1 });
+  const results = await Promise.allSettled(tests.map((run) => run()));
+  expect(results.some(({ status }) => status === "rejected")).toBe(true);
+  expect(new Set(closed)).toEqual(new Set(opened));
+  expect(closed).toHaveLength(opened.length);
+});

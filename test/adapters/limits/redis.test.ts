@@ -275,6 +275,23 @@ test("LIMIT-17: a server that answers a probe too late is not back yet; one that
 
 const RENEWED_BY = 7500;
 
+test("SLOT-6: whoever waits for a slot to be given back knows that the server has it, or is gone", async () => {
+  const { link, limits } = await rig();
+  const { request } = freshRoute();
+  const [one, two] = [request(1), request(2)];
+  await limits.admit(one, 0);
+  await limits.admit(two, 0);
+  link.state = "silent";
+  const ended: number[] = [];
+  const first = Promise.resolve(limits.release(one, true)).then(() => ended.push(1));
+  await pass(100);
+  expect(ended).toEqual([]);
+  link.wake();
+  await first;
+  link.state = "gone";
+  expect(await limits.release(two, true)).toBeUndefined();
+});
+
 test("SLOT-6: a slot is renewed while its request lives, with that of its peer, and given back once", async () => {
   const { link, limits } = await rig();
   const located = freshRoute().request(1, 2);

@@ -3,12 +3,11 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { createCluster } from "@redis/client";
 import { limitsSuite } from "../../../adapters/conformance/index.ts";
 import { freshRoute } from "../../../adapters/conformance/limits-under-test.ts";
-import { type Link, scriptRunner, SharedLimits } from "../../../adapters/limits/redis/index.ts";
+import type { SharedLimits } from "../../../adapters/limits/redis/index.ts";
 import { probeKey } from "../../../adapters/limits/redis/keys.ts";
-import { RENEW } from "../../../adapters/limits/redis/scripts.ts";
+import { clusterLimits } from "../../examples/cluster-limits.ts";
 import { until } from "../standalone/harness.ts";
 import { startCluster } from "./redis-cluster.ts";
 import type { RedisServer } from "./redis-server.ts";
@@ -27,26 +26,12 @@ after(async () => {
   for (const node of nodes) await node.end();
 });
 
-/** As docs/scale.md says: a link of one's own over the client of a cluster. */
-const clusterLink = async (): Promise<Link> => {
-  const cluster = createCluster({ rootNodes: nodes.map(({ url }) => ({ url })) });
-  cluster.on("error", () => undefined);
-  await cluster.connect();
-  return {
-    run: scriptRunner((key, words) => cluster.sendCommand(key, false, [...words])),
-    close: () => cluster.destroy(),
-  };
-};
-
 let processes = 0;
 const open = async (prefix?: string): Promise<SharedLimits> => {
   processes += 1;
-  const limits = new SharedLimits({
-    link: await clusterLink(),
-    name: `process-${String(processes)}`,
-    prefix,
-    maxClients: CLIENTS,
-  });
+  const name = `process-${String(processes)}`;
+  const urls = nodes.map(({ url }) => url);
+  const limits = await clusterLimits(urls, { name, prefix, maxClients: CLIENTS });
   await until(() => limits.isShared, "the cluster does not answer");
   return limits;
 };
@@ -95,9 +80,7 @@ test("LIMIT-16: a cluster has all keys of a route on one node, and routes on eac
   for (const { size } of tagsOn) assert.ok(size > 0);
 });
 
-test("LIMIT-16: keys of two routes in one script are refused there, so a step without its hash tag would be seen", async () => {
-  const link = await clusterLink();
-  ends.push(() => link.close());
-  await assert.rejects(link.run(RENEW, ["p:{a}:client:x", "p:{b}:peer:x"], ["id", 1000]), /CROSSSLOT/u);
-  assert.equal(await link.run(RENEW, ["p:{a}:client:x", "p:{a}:peer:x"], ["id", 1000]), 1);
+test("LIMIT-16: keys of two routes in one command are refused there, so a step without its hash tag would be seen", async () => {
+  const refused = Promise.all(nodes.map((node) => node.ask("DEL", "p:{a}:client:x", "p:{b}:client:x")));
+  await assert.rejects(refused, /CROSSSLOT/u);
 });

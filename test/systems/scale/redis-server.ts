@@ -7,11 +7,12 @@ import type { AddressInfo } from "node:net";
 import { connect } from "../../../adapters/limits/redis/connect.ts";
 import { remove, tempFolder, until } from "../standalone/harness.ts";
 
-/** The server's program, in the order in which they are looked for. */
-const PROGRAMS = ["redis-server", "valkey-server"];
+/** The server's program, in the order in which they are looked for, if none is chosen. */
+const CHOSEN = process.env["REDIS_SERVER"];
+const PROGRAMS = CHOSEN === undefined ? ["redis-server", "valkey-server"] : [CHOSEN];
 
 const MISSING =
-  "npm run test:scale needs redis-server 7 or valkey-server 8, or later: install the package redis-server or valkey of your system (apt-get install redis-server).";
+  "npm run test:scale needs redis-server 7 or valkey-server 8, or later: install the package redis-server or valkey-server of your system (apt-get install redis-server).";
 
 const programOf = (): string => {
   const found = PROGRAMS.find((name) => {
