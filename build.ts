@@ -1,10 +1,11 @@
 // Builds the package into `dist`, which needs no other package. The plugin and the command are one file each. For
-// embedding each module is a file of its own, and the modules of other packages that they use stand in `vendor`.
+// embedding each module is a file of its own, so that an application's bundler can leave out what it does not use; the modules of
+// other packages that they use stand in `vendor`, and types are rolled up.
 
-import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
-import { build, type OutputOptions } from "rolldown";
-import ts from "typescript";
+import { chmodSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { build, type OutputOptions, type Plugin, type RolldownPluginOption } from "rolldown";
+import { dts } from "rolldown-plugin-dts";
 
 const ROOT = import.meta.dirname;
 const DIST = join(ROOT, "dist");
@@ -43,12 +44,18 @@ const packageOf = (file: string): string | undefined => /node_modules\/((?:@[^/]
 const placeOf = (name: string): string => name.replace(/^node_modules\//u, "vendor/");
 
 /** Writes the code of `entries`; gives the packages that it came from. */
-const bundle = async (entries: readonly string[], output: OutputOptions): Promise<readonly string[]> => {
+const bundle = async (
+  entries: readonly string[],
+  output: OutputOptions,
+  plugins: readonly RolldownPluginOption[] = [],
+): Promise<readonly string[]> => {
   const { output: chunks } = await build({
     cwd: ROOT,
     input: Object.fromEntries(entries.map((entry) => [entry, join(ROOT, `${entry}.ts`)])),
     platform: "node",
     external: isPeer,
+    plugins: [...plugins],
+    checks: { pluginTimings: false },
     resolve: { symlinks: false, mainFields: ["module", "main"] },
     output: { dir: DIST, format: "esm", minify: false, ...output },
   });
@@ -71,50 +78,23 @@ const modules = (): Promise<readonly string[]> =>
     { preserveModules: true, preserveModulesRoot: ROOT, entryFileNames: ({ name }) => `${placeOf(name)}.js` },
   );
 
+/** zod names types for CommonJS, which cannot be bundled. Those beside them are the same, but for its translations, which nothing names. */
+const zodTypes: Plugin = {
+  name: "types of zod",
+  resolveId: (id) => (id === "zod" ? join(MODULES, "zod", "index.d.ts") : undefined),
+  load: (id) => (/\/zod\/v4\/locales\/index\.d\.c?ts$/u.test(id) ? "export {};" : undefined),
+};
+
+/** Types of all entry points, with those of the packages that they name; in few files, because a Gateway copies them with each edit. */
+const types = (): Promise<readonly string[]> =>
+  bundle(ENTRIES, { entryFileNames: "[name].js", chunkFileNames: "types/[name].js", minifyInternalExports: false }, [
+    zodTypes,
+    dts({ dtsOnly: true }),
+  ]);
+
 const write = (file: string, text: string): void => {
   mkdirSync(dirname(join(DIST, file)), { recursive: true });
   writeFileSync(join(DIST, file), text);
-};
-
-const compilerOptions = (): ts.CompilerOptions => {
-  const { config } = ts.readConfigFile(join(ROOT, "tsconfig.json"), ts.sys.readFile) as { readonly config: unknown };
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
-  const emit = { noEmit: false, declaration: true, emitDeclarationOnly: true, rootDir: ROOT, outDir: DIST };
-  return { ...options, ...emit, preserveSymlinks: true };
-};
-
-const isOther = (name: string): boolean => !isPeer(name) && !name.startsWith("node:") && !name.startsWith(".");
-
-/** The file with the types of a package, as seen by an importing module. */
-const typesOf = (name: string, options: ts.CompilerOptions): string => {
-  const from = join(ROOT, "index.ts");
-  const asModule = ts.ModuleKind.ESNext;
-  const { resolvedModule } = ts.resolveModuleName(name, from, options, ts.sys, undefined, undefined, asModule);
-  if (resolvedModule === undefined) throw new Error(`${name} has no types that can be packed.`);
-  return relative(ROOT, resolvedModule.resolvedFileName);
-};
-
-/** Writes the types of all entry points, and beside them those of the packages that they name. */
-const types = (): void => {
-  const options = compilerOptions();
-  const entries = ENTRIES.map((entry) => join(ROOT, `${entry}.ts`));
-  const program = ts.createProgram(entries, options);
-  const faults = ts.getPreEmitDiagnostics(program);
-  if (faults.length > 0) throw new Error(ts.formatDiagnostics(faults, ts.createCompilerHost(options)));
-  const named = new Set<string | undefined>();
-  program.emit(undefined, (path, text) => {
-    const file = relative(DIST, path);
-    const change = (whole: string, before: string, name: string): string => {
-      if (!isOther(name)) return whole;
-      const target = typesOf(name, options);
-      named.add(packageOf(target));
-      return `${before}"${relative(dirname(file), placeOf(target)).replace(/\.d\.(c?)ts$/u, ".$1js")}"`;
-    };
-    write(file, text.replace(/(\bfrom |\bimport\()"([^"]+)"/gu, change));
-  });
-  const files = program.getSourceFiles().map(({ fileName }) => relative(ROOT, fileName));
-  for (const file of files.filter((name) => name.startsWith("node_modules/") && named.has(packageOf(name))))
-    cpSync(join(ROOT, file), join(DIST, placeOf(file)));
 };
 
 const licences = (parts: Readonly<Record<string, readonly string[]>>): string => {
@@ -136,8 +116,7 @@ rmSync(DIST, { recursive: true, force: true });
 const parts = {
   plugin: [...(await single(PLUGIN)), ...(await doctor())],
   command: await single(COMMAND, IN_GATEWAY),
-  modules: await modules(),
+  modules: [...(await modules()), ...(await types())],
 };
 chmodSync(join(DIST, `${COMMAND}.js`), 0o755);
-types();
 write("THIRD-PARTY-LICENSES.txt", licences(parts));

@@ -1,5 +1,5 @@
-// A file of JSON lines, one for each request, which is put aside when it is full. It is written synchronously, so that a line
-// is with the system before its answer leaves, and a process that is killed loses none. A request never fails because of it.
+// A file of JSON lines, one for each request, which is put aside when it is full. It is written synchronously, so that lines
+// are with the system when a write returns. A request never fails because of it.
 
 import {
   closeSync,
@@ -138,6 +138,22 @@ const makeRoom = (file: string, files: number): void => {
   removeBeyond(file, files);
 };
 
+const tornOf = ({ isTorn }: Opened): "" | "\n" => (isTorn ? "\n" : "");
+
+/** How many of the lines fit into so many bytes, the first one always. They are printable ASCII. */
+const fitting = (lines: readonly string[], room: number): number => {
+  let [count, length] = [0, 0];
+  for (const line of lines) {
+    length += line.length;
+    if (length > room && count > 0) break;
+    count += 1;
+  }
+  return count;
+};
+
+/** How many lines end in the text. */
+const linesOf = (text: string): number => text.split("\n").length - 1;
+
 export class AuditFile {
   readonly #options: AuditFileOptions;
   #opened: Opened;
@@ -145,8 +161,8 @@ export class AuditFile {
   /** Size beyond which it is put aside. */
   #limit: number;
   #isClosed = false;
-  /** Whether a part of a line stands at the end. */
-  #isTorn: boolean;
+  /** What is to be written before the next line: a line feed when a part of a line stands at the end. */
+  #torn: "" | "\n";
   /** The time of the event at which the file was last looked at. */
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** Lines that are missing at the end of the file, and in all. */
@@ -157,7 +173,7 @@ export class AuditFile {
     this.#options = options;
     this.#opened = opened;
     this.#size = opened.size;
-    this.#isTorn = opened.isTorn;
+    this.#torn = tornOf(opened);
     this.#limit = options.maxBytes;
   }
 
@@ -185,15 +201,18 @@ export class AuditFile {
   }
 
   //= AUDIT-5, AUDIT-8
-  /** Never throws. */
-  readonly write = (event: RequestEvent): void => {
+  /** Writes a line for each event, in their order. Never throws. */
+  readonly write = (events: readonly RequestEvent[]): void => {
+    const lines: string[] = [];
     try {
-      this.#leaveDeleted(event.time);
-      if (this.#missing > 0) this.#noteLoss(event.time);
-      this.#append(auditJsonLine(event));
+      const time = events[0]?.time ?? Number.NEGATIVE_INFINITY;
+      for (const event of events) lines.push(auditJsonLine(event));
+      this.#leaveDeleted(time);
+      if (this.#missing > 0) this.#noteLoss(time);
+      while (lines.length > 0) this.#append(lines);
     } catch (error) {
-      this.#missing += 1;
-      this.#lost += 1;
+      this.#missing += lines.length;
+      this.#lost += lines.length;
       this.#options.onFault(`${sentenceOf(error)}; requests go on, and their lines are lost`);
     }
   };
@@ -226,24 +245,32 @@ export class AuditFile {
   /** A line in place of those that are missing. */
   #noteLoss(time: number): void {
     const lost = this.#missing;
-    this.#append(`${JSON.stringify({ time, lost })}\n`);
+    this.#append([`${JSON.stringify({ time, lost })}\n`]);
     this.#missing = 0;
     this.#options.onSolved(`can be written again; ${String(lost)} lines are missing in it`);
   }
 
-  #append(lines: string): void {
+  /** Takes away from `lines` those that are written whole: as many as fit, but at least the first. */
+  #append(lines: string[]): void {
     if (this.#isClosed) throw new Unusable("is closed");
-    let text = this.#isTorn ? `\n${lines}` : lines;
-    if (this.#size > 0 && this.#size + text.length > this.#limit) {
-      this.#putAside();
-      if (!this.#isTorn) text = lines;
+    const first = lines[0] ?? "";
+    if (this.#size > 0 && this.#size + this.#torn.length + first.length > this.#limit) this.#putAside();
+    const torn = this.#torn;
+    const count = fitting(lines, this.#limit - this.#size - torn.length);
+    let text = torn + lines.slice(0, count).join("");
+    try {
+      while (text !== "") text = this.#writeSome(text);
+    } finally {
+      lines.splice(0, Math.max(0, count - linesOf(text)));
     }
-    while (text !== "") {
-      const written = writeSync(this.#opened.descriptor, text);
-      this.#size += written;
-      text = text.slice(written);
-      this.#isTorn = text !== "";
-    }
+  }
+
+  /** Returns what the system has not taken. */
+  #writeSome(text: string): string {
+    const written = writeSync(this.#opened.descriptor, text);
+    this.#size += written;
+    if (written > 0) this.#torn = text[written - 1] === "\n" ? "" : "\n";
+    return text.slice(written);
   }
 
   //= AUDIT-7
@@ -276,6 +303,6 @@ export class AuditFile {
     this.#opened = opened;
     this.#size = opened.size;
     this.#limit = this.#options.maxBytes;
-    this.#isTorn = opened.isTorn;
+    this.#torn = tornOf(opened);
   }
 }

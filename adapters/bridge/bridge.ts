@@ -53,6 +53,8 @@ export type BridgeOptions = {
   readonly log: Log;
   /** Gets one event for each answer, before the answer leaves. Read anew for each request, so that it may be a getter. */
   readonly onEvent?: ((event: RequestEvent) => void) | undefined;
+  /** Asked when `onEvent` has been told; the answer leaves once this resolves. Default, and undefined: at once. */
+  readonly whenKept?: (() => PromiseLike<void> | undefined) | undefined;
 };
 
 /** Where a request goes: a POST to a route, or why it goes nowhere. */
@@ -283,6 +285,12 @@ export const createBridge = (options: BridgeOptions): Bridge => {
     located?: Located,
   ): Promise<void> => {
     attempt(() => emit(prepared, located, begunAt), report);
+    try {
+      const kept = begunAt === undefined ? undefined : options.whenKept?.();
+      if (kept !== undefined) await kept;
+    } catch (error) {
+      report(error);
+    }
     try {
       await deliver(prepared);
     } catch (error) {

@@ -16,7 +16,7 @@ import {
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { MemoryLimits } from "../limits/memory.ts";
-import { type Bridge, createBridge } from "./bridge.ts";
+import { type Bridge, type BridgeOptions, createBridge } from "./bridge.ts";
 import { Log, type Logger } from "./log.ts";
 import { checkOptions, hasMethods, isFunction, isText, type Shapes } from "./options.ts";
 
@@ -70,13 +70,15 @@ const mounted = (routes: Routes, basePath: string): Routes | undefined =>
     .map((base) => new Map([...routes].map(([path, route]) => [base + path, { ...route, path: base + path }])))
     .unwrapOr(undefined);
 
+type LiveParts = Pick<EmbedOptions, "flows" | "limits" | "onEvent"> & Pick<BridgeOptions, "whenKept">;
+
 /** A bridge whose routes may be others with each request. A request that has begun keeps its route. */
 export const liveBridge = (
   routes: () => Routes,
-  { flows, limits = new MemoryLimits(), onEvent }: Pick<EmbedOptions, "flows" | "limits" | "onEvent">,
+  { flows, limits = new MemoryLimits(), onEvent, whenKept }: LiveParts,
   log: Log,
   primitives: Primitives,
-): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent });
+): Bridge => createBridge({ routes, store: flows, limits, primitives, clock, log, onEvent, whenKept });
 
 const NO_EVENTS =
   "is there, but the store keeps no events, so no callback is sent. Use a store that has events, or remove it";

@@ -149,6 +149,7 @@ const start = (api: PluginApi, log: Log): void => {
     clock,
     log,
     onEvent,
+    whenKept: requests.whenKept,
   });
   let notGranted: readonly Told[] = [];
   const status = createStatus({

@@ -5,6 +5,7 @@ import { isAbsolute, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { type AuditSettings, type Config, printable, type RequestEvent } from "../../core/index.ts";
 import { AuditFile } from "../audit/audit-file.ts";
+import { AuditTurns } from "../audit/audit-turns.ts";
 import { type EventListener, listenerOf } from "../bridge/listeners.ts";
 import type { Log } from "../bridge/log.ts";
 import { diagnosticsListener, importDiagnostics } from "./diagnostics.ts";
@@ -29,6 +30,7 @@ export class RequestWatch {
   readonly #options: RequestWatchOptions;
   #diagnostics: EventListener | undefined;
   #settings: AuditSettings | undefined;
+  readonly #turns = new AuditTurns((events) => this.#write(events));
   #audit: AuditFile | undefined;
   #onEvent: EventListener | undefined;
   #closing: NodeJS.Timeout | undefined;
@@ -49,11 +51,15 @@ export class RequestWatch {
     return this.#onEvent;
   }
 
+  /** What an answer waits for. */
+  readonly whenKept = (): Promise<void> | undefined => this.#turns.kept;
+
   //= AUDIT-9
   /** Takes over what the configuration says now. A file that stays the same stays open. */
   follow(): void {
     const { audit } = this.#options.config();
     if (isDeepStrictEqual(audit, this.#settings)) return;
+    this.#turns.flush();
     this.#settings = audit;
     this.#audit?.close();
     this.#audit = audit && this.#opened(audit);
@@ -65,6 +71,7 @@ export class RequestWatch {
     clearTimeout(this.#closing);
     if (this.#settings === undefined) return;
     this.#closing = setTimeout(() => {
+      this.#turns.flush();
       this.#audit?.close();
       this.#isClosed = true;
     }, GRACE_MS).unref();
@@ -78,16 +85,16 @@ export class RequestWatch {
   }
 
   #update(): void {
-    this.#onEvent = listenerOf([this.#settings && this.#write, this.#diagnostics]);
+    this.#onEvent = listenerOf([this.#settings && this.#turns.add, this.#diagnostics]);
   }
 
   /** A file that could not be opened is tried again once a minute. */
-  readonly #write = (event: RequestEvent): void => {
+  #write(events: readonly RequestEvent[]): void {
     const settings = this.#settings;
     if (this.#audit === undefined && settings !== undefined)
       this.#options.log.sometimes("audit open", () => (this.#audit = this.#opened(settings)));
-    this.#audit?.write(event);
-  };
+    this.#audit?.write(events);
+  }
 
   #opened(settings: AuditSettings): AuditFile | undefined {
     const { log } = this.#options;

@@ -2701,9 +2701,13 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/bridge/bridge.ts",
-        was: "    attempt(() => emit(prepared, located, begunAt), report);\n    try {\n      await deliver(prepared);\n",
-        becomes:
-          "    try {\n      await deliver(prepared);\n      attempt(() => emit(prepared, located, begunAt), report);\n",
+        was: "    attempt(() => emit(prepared, located, begunAt), report);\n",
+        becomes: "",
+      },
+      {
+        file: "adapters/bridge/bridge.ts",
+        was: "      await deliver(prepared);\n",
+        becomes: "      await deliver(prepared);\n      attempt(() => emit(prepared, located, begunAt), report);\n",
       },
     ],
     model: {
@@ -2776,6 +2780,17 @@ export const BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: "an answer leaves before its line is written",
+    clause: "AUDIT-5",
+    code: [{ file: "adapters/bridge/bridge.ts", was: "if (kept !== undefined) await kept;", becomes: "void kept;" }],
+    model: {
+      file: "spec/operator.qnt",
+      was: "if (one > 0) { ...seen, waiting: seen.waiting.append(one) }",
+      becomes: "if (one > 0) { ...seen, waiting: seen.waiting.append(one), left: seen.left.append(one) }",
+      breaks: "writtenInv",
+    },
+  },
+  {
     name: "a full audit file is replaced instead of put aside",
     clause: "AUDIT-7",
     code: [
@@ -2798,7 +2813,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/audit/audit-file.ts",
-        was: "this.#size + text.length > this.#limit",
+        was: "this.#size + this.#torn.length + first.length > this.#limit",
         becomes: "this.#size > this.#limit",
       },
     ],
@@ -2815,8 +2830,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/audit/audit-file.ts",
-        was: "    this.#isTorn = opened.isTorn;\n    this.#limit = options.maxBytes;",
-        becomes: "    this.#isTorn = false;\n    this.#limit = options.maxBytes;",
+        was: "    this.#torn = tornOf(opened);\n    this.#limit = options.maxBytes;",
+        becomes: '    this.#torn = "";\n    this.#limit = options.maxBytes;',
       },
     ],
     model: {
@@ -2842,8 +2857,8 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/audit/audit-file.ts",
-        was: "      this.#missing += 1;\n",
-        becomes: "      if (this.#missing === 0) throw error;\n      this.#missing += 1;\n",
+        was: "      this.#missing += lines.length;\n",
+        becomes: "      if (this.#missing === 0) throw error;\n      this.#missing += lines.length;\n",
       },
     ],
   },
@@ -2853,7 +2868,7 @@ export const BUGS: readonly Bug[] = [
     code: [
       {
         file: "adapters/audit/audit-file.ts",
-        was: "if (this.#missing > 0) this.#noteLoss(event.time);",
+        was: "if (this.#missing > 0) this.#noteLoss(time);",
         becomes: "this.#missing = 0;",
       },
     ],

@@ -10,9 +10,14 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AuditFile } from "../../adapters/audit/audit-file.ts";
+import { AuditTurns } from "../../adapters/audit/audit-turns.ts";
 import { listenerOf } from "../../adapters/bridge/listeners.ts";
 import { RequestMetrics } from "../../adapters/metrics/request-metrics.ts";
-import { createNodeListener } from "../../adapters/node/index.ts";
+import { clock, liveBridge } from "../../adapters/bridge/from-config.ts";
+import { Log } from "../../adapters/bridge/log.ts";
+import { forwardedClient } from "../../adapters/node/client.ts";
+import { bridgeListener, type NodeListener, nodePrimitives } from "../../adapters/node/index.ts";
+import { loadConfig } from "../../core/index.ts";
 import { startServer } from "../../adapters/server/server.ts";
 import { openSqliteFlows } from "../../adapters/flows/sqlite/index.ts";
 import { STATEMENTS } from "../../adapters/flows/sqlite/tables.ts";
@@ -116,16 +121,24 @@ const watching = () => {
   const limits = { maxBytes: 16_777_216, files: 2 };
   const told = { onFault: console.error, onSolved: console.error };
   const audit = AuditFile.open({ file: join(folder, "audit.jsonl"), ...limits, ...told })._unsafeUnwrap();
-  return listenerOf([audit.write, new RequestMetrics().record]);
+  const turns = new AuditTurns(audit.write);
+  return { onEvent: listenerOf([turns.add, new RequestMetrics().record]), whenKept: () => turns.kept };
 };
 
 const start = async (): Promise<number> => {
   if (contestant !== "bare") {
     skewClocks();
     const silent = { info: () => undefined, warn: console.warn, error: console.error };
-    const options = { config: configOf(1), flows, logger: silent, trustedProxies: ["127.0.0.1"] };
-    const plain = createNodeListener(options);
-    const watched = contestant === "watched" ? createNodeListener({ ...options, onEvent: watching() }) : plain;
+    const { routes } = loadConfig(configOf(1), nodePrimitives.sha256);
+    const { clientOf } = forwardedClient(["127.0.0.1"]);
+    const log = new Log(silent, clock);
+    const listenerWith = (told: ReturnType<typeof watching> | undefined): NodeListener =>
+      bridgeListener(
+        liveBridge(() => routes, { flows, ...told }, log, nodePrimitives),
+        clientOf,
+      );
+    const plain = listenerWith(undefined);
+    const watched = contestant === "watched" ? listenerWith(watching()) : plain;
     const counted: typeof plain = (...sent) => {
       tick(1);
       return (isWatched ? watched : plain)(...sent);

@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "neverthrow";
 import { printable, type SecretDigest } from "../../../core/index.ts";
 import type { AuditFile } from "../../audit/audit-file.ts";
+import { AuditTurns } from "../../audit/audit-turns.ts";
 import { type EventListener, listenerOf } from "../../bridge/listeners.ts";
 import type { Log } from "../../bridge/log.ts";
 import type { Told } from "../../bridge/told.ts";
@@ -50,6 +51,7 @@ export class Operator {
   readonly #parts: OperatorParts;
   readonly #requests = new RequestMetrics();
   readonly #activity = new Activity();
+  readonly #turns = new AuditTurns((events) => this.#audit?.write(events));
   #audit: AuditFile | undefined;
   #admin: RunningServer | undefined;
 
@@ -90,8 +92,11 @@ export class Operator {
   /** What is to be told of each request; undefined when nobody listens. */
   get onEvent(): EventListener | undefined {
     const seen = this.#admin === undefined ? [] : [this.#requests.record, this.#activity.add];
-    return listenerOf([this.#audit?.write, ...seen]);
+    return listenerOf([this.#audit && this.#turns.add, ...seen]);
   }
+
+  /** What an answer waits for. */
+  readonly whenKept = (): Promise<void> | undefined => this.#turns.kept;
 
   /** Says where everything is. */
   tell(): void {
@@ -104,6 +109,7 @@ export class Operator {
 
   /** The audit file may have been put aside by another program. */
   reopen(): void {
+    this.#turns.flush();
     this.#audit?.reopen();
   }
 
@@ -113,6 +119,7 @@ export class Operator {
 
   async stop(): Promise<void> {
     await this.#admin?.stop(STOP_MS);
+    this.#turns.flush();
     this.#audit?.close();
   }
 

@@ -2,7 +2,7 @@
 
 import { err, ok, type Result } from "neverthrow";
 import { printable, type Route, routeName, type SecretDigest } from "../../../core/index.ts";
-import type { Bridge } from "../../bridge/bridge.ts";
+import type { Bridge, BridgeOptions } from "../../bridge/bridge.ts";
 import { clock, liveBridge } from "../../bridge/from-config.ts";
 import { type EventListener, listenerOf } from "../../bridge/listeners.ts";
 import { Log } from "../../bridge/log.ts";
@@ -128,10 +128,10 @@ type Parts = {
   readonly limits: ServedLimits;
 };
 
-type Told = { readonly log: Log; readonly onEvent: EventListener | undefined };
+type Told = { readonly log: Log; readonly onEvent: EventListener | undefined } & Pick<BridgeOptions, "whenKept">;
 
-const bridgeOf = (live: Live, flows: SqliteFlows, limits: Limits, { log, onEvent }: Told): Bridge =>
-  liveBridge(() => live.served.config.routes, { flows, limits, onEvent }, log, nodePrimitives);
+const bridgeOf = (live: Live, flows: SqliteFlows, limits: Limits, { log, ...told }: Told): Bridge =>
+  liveBridge(() => live.served.config.routes, { flows, limits, ...told }, log, nodePrimitives);
 
 /** Reads the files again when the operator says so, which also calls `onAsked`, or when one has changed. The function that comes back ends that. */
 const keepFresh = (
@@ -211,7 +211,7 @@ const runServer = async (
   }
   flows = opened.value.flows;
   const onEvent = listenerOf([operator.onEvent, logs.onEvent]);
-  const bridge = bridgeOf(live, flows, limits.limits, { log, onEvent });
+  const bridge = bridgeOf(live, flows, limits.limits, { log, onEvent, whenKept: operator.whenKept });
   listener = bridgeListener(bridge, (request) => live.served.client.clientOf(request));
   const { url } = main;
   const forgive = io.onDefect?.(onError);

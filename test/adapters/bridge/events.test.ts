@@ -67,6 +67,35 @@ test.each<[string, Partial<BridgeOptions>, RequestHead, string, string, number]>
   expect(await story(changes, request, body)).toEqual([`event ${code}`, `answer ${String(status)}`]);
 });
 
+test("AUDIT-5: an answer leaves when its event is kept, and not before", async () => {
+  let keep = ignore;
+  const kept = new Promise<void>((resolve) => (keep = resolve));
+  const told: string[] = [];
+  const { locate, handle } = createBridge({
+    ...parts(),
+    onEvent: () => void told.push("event"),
+    whenKept: () => kept.then(() => void told.push("kept")),
+  });
+  const answered = handle(
+    locate(head({ headers: HEADERS })),
+    () => Promise.resolve(ok(bytes(LIST))),
+    () => void told.push("answer"),
+  );
+  await new Promise(setImmediate);
+  expect(told).toEqual(["event"]);
+  keep();
+  await answered;
+  expect(told).toEqual(["event", "kept", "answer"]);
+});
+
+test.each<[string, BridgeOptions["whenKept"]]>([
+  ["throws", boom],
+  ["rejects", () => Promise.reject(new Error("boom"))],
+])("REPLY-4: a whenKept that %s costs nobody an answer", async (_, whenKept) => {
+  const told = await story({ whenKept }, head({ headers: HEADERS }), LIST);
+  expect(told).toEqual(["event 200", "answer 200"]);
+});
+
 test("REPLY-4: an onEvent that cannot be read costs nobody an answer, and is told", async () => {
   const lines: string[] = [];
   const keep = (line: string): void => void lines.push(line);
