@@ -33,8 +33,9 @@ const ENTRIES: readonly string[] = Object.values(manifestOf(ROOT).exports).flatM
   typeof entry === "string" ? [] : [entry.default.replace(/^\.\/dist\/(.*)\.js$/u, "$1")],
 );
 
-/** The Gateway brings the first. The others are installed by those who test a store, have OpenTelemetry, or keep flows in PostgreSQL. */
-const isPeer = (name: string): boolean => /^(?:openclaw|fast-check|@opentelemetry\/api|pg)(?:\/|$)/u.test(name);
+/** The Gateway brings the first. The others are installed by those who test a store, have OpenTelemetry, or share flows or limits. */
+const isPeer = (name: string): boolean =>
+  /^(?:openclaw|fast-check|@opentelemetry\/api|pg|@redis\/client)(?:\/|$)/u.test(name);
 
 const packageOf = (file: string): string | undefined => /node_modules\/((?:@[^/]+\/)?[^/]+)/u.exec(file)?.[1];
 

@@ -22,6 +22,9 @@ export type Located = {
   readonly peerKey: string;
 };
 
+/** The limits of several processes cannot be asked: the request is counted nowhere and holds no slot. */
+export type Unavailable = { readonly kind: "admission_unavailable"; readonly retryAfterMs: number };
+
 /** What the limits say of one request. Only an admitted one holds a slot. */
 export type Verdict =
   /**
@@ -29,7 +32,8 @@ export type Verdict =
    * it is authenticated; without it, nothing.
    */
   | { readonly kind: "admitted"; readonly isKnown?: boolean; readonly allowance?: Allowance }
-  | { readonly kind: "rate_limited" | "too_many_in_flight"; readonly retryAfterMs: number };
+  | { readonly kind: "rate_limited" | "too_many_in_flight"; readonly retryAfterMs: number }
+  | Unavailable;
 
 /** How an admitted request has shown that it may act for its route, or what its body must prove yet. */
 export type Proof =
@@ -103,14 +107,15 @@ const proofOf = (
     .mapErr((why) => ({ ...UNAUTHORIZED, why: WHY[why] }));
 };
 
-//= ORDER-1, ORDER-2, AUTH-1
+//= ORDER-1, ORDER-2, AUTH-1, LIMIT-15
 /**
  * Judges a request that the limits have counted: window, media type, slot and credential, in this order; each check costs
- * the server more than the one before. `now`: milliseconds since the epoch. Errs: rate_limited, unsupported_media_type,
- * too_many_in_flight, unauthorized.
+ * the server more than the one before. `now`: milliseconds since the epoch. Errs: admission_unavailable, rate_limited,
+ * unsupported_media_type, too_many_in_flight, unauthorized.
  */
 export const admit = (located: Located, verdict: Verdict, hash: Sha256, now: number): Result<Admitted, Rejection> => {
-  if (verdict.kind === "rate_limited") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
+  if (verdict.kind === "rate_limited" || verdict.kind === "admission_unavailable")
+    return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });
   const media = checkMediaType(located.head.header);
   if (media.isErr()) return err(isSigned(located.route) && isForm(located.head.header) ? FORM : media.error);
   if (verdict.kind !== "admitted") return err({ code: verdict.kind, retryAfterMs: verdict.retryAfterMs });

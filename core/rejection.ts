@@ -16,6 +16,11 @@ const table = <Code extends string>(rows: Readonly<Record<Code, Row>>): Readonly
 export const REJECTIONS = table({
   route_not_found: { status: 404, sentence: "No webhook route has this path." },
   method_not_allowed: { status: 405, sentence: "Only POST is accepted here." },
+  admission_unavailable: {
+    status: 503,
+    sentence: "The limits cannot be checked at the moment. Nothing was done.",
+    retryAfterMs: SOON,
+  },
   rate_limited: { status: 429, sentence: "Too many requests from this client. Wait, then try again." },
   unsupported_media_type: { status: 415, sentence: "Content-Type must be application/json." },
   too_many_in_flight: { status: 429, sentence: "Too many unfinished requests. Wait for one to end." },
@@ -55,7 +60,7 @@ export type RejectionCode = keyof typeof REJECTIONS;
 /** What is wrong with a request or a configured route. `field`: the top-level field or the header at fault, if there is one. */
 export type Fault = { readonly field?: string; readonly sentence: string };
 
-/** Why a request was not carried out. `retryAfterMs`: only with status 429. */
+/** Why a request was not carried out. `retryAfterMs`: only with status 429, and with `admission_unavailable`. */
 export type Rejection = {
   readonly code: RejectionCode;
   readonly retryAfterMs?: number;

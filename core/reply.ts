@@ -64,6 +64,7 @@ const plainReply = (code: RejectionCode): Reply => {
 const PLAIN: Readonly<Record<RejectionCode, Reply>> = {
   route_not_found: plainReply("route_not_found"),
   method_not_allowed: plainReply("method_not_allowed"),
+  admission_unavailable: plainReply("admission_unavailable"),
   rate_limited: plainReply("rate_limited"),
   unsupported_media_type: plainReply("unsupported_media_type"),
   too_many_in_flight: plainReply("too_many_in_flight"),

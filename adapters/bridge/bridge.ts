@@ -32,7 +32,7 @@ import { adopt, type Awaitable, isPromiseLike, mapAwaitable } from "../flows/awa
 import type { FlowStore } from "../flows/flow-store.ts";
 import type { Limits } from "../limits/limits.ts";
 import { BodyBudget, type BodyTicket } from "./body-budget.ts";
-import { readVerdict } from "./check-verdict.ts";
+import { readConfirmed, readVerdict } from "./check-verdict.ts";
 import { type CallFailure, errorOf, withDeadline } from "./deadline.ts";
 import { createExecute } from "./execute.ts";
 import type { Log } from "./log.ts";
@@ -161,19 +161,24 @@ export const createBridge = (options: BridgeOptions): Bridge => {
   const confirm = (located: Located): void => tell(located, () => limits.confirm(located, clock()));
 
   //= SIGN-5, SLOT-3
-  /** Takes the slot that a signed request gets with its proof. Throws when the limits fail; what they give too late goes back. */
-  const takeSlot = async (located: Located, held: Held): Promise<boolean> => {
+  /**
+   * Takes the slot that a signed request gets with its proof, or says why it gets none. Throws when the limits fail; what they
+   * give too late goes back.
+   */
+  const takeSlot = async (located: Located, held: Held): Promise<Rejection | undefined> => {
     const said = await withDeadline<unknown>(
       () => limits.confirm(located, clock()),
       LIMITS_DEADLINE_MS,
-      (late) => release(located, late !== false),
+      (late) => release(located, readConfirmed(late) === true),
     );
     if (said.isErr()) {
       held.isGivenBack = said.error.kind === "late";
       throw errorOf(said.error, lateLimits);
     }
-    held.hasPeerSlot = said.value !== false;
-    return held.hasPeerSlot;
+    const confirmed = readConfirmed(said.value);
+    held.hasPeerSlot = confirmed === true;
+    if (typeof confirmed === "boolean") return confirmed ? undefined : NO_SLOT;
+    return { code: confirmed.kind, retryAfterMs: confirmed.retryAfterMs };
   };
 
   const release = (located: Located, isProved: boolean): void => tell(located, () => limits.release(located, isProved));
@@ -239,8 +244,8 @@ export const createBridge = (options: BridgeOptions): Bridge => {
       const command = accept(proved.value, primitives, time());
       // a time inside the body belongs to the proof
       const isProved = command.isOk() || command.error.code !== "unauthorized";
-      if (isDue && isProved && !(await takeSlot(located, held)))
-        return answerRejection(NO_SLOT, located, authenticated);
+      const unslotted = isDue && isProved ? await takeSlot(located, held) : undefined;
+      if (unslotted !== undefined) return answerRejection(unslotted, located, authenticated);
       if (command.isErr()) return answerRejection(command.error, located, authenticated);
       if (command.value === undefined) return answerIgnored(proved.value);
       const asked = execute(command.value);

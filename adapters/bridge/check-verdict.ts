@@ -1,6 +1,6 @@
 // Limits may be other code, whatever their types say: only a verdict lets a request in. Each part is read once.
 
-import { type Allowance, isNamed, type Verdict } from "../../core/index.ts";
+import { type Allowance, isNamed, type Unavailable, type Verdict } from "../../core/index.ts";
 
 /** Most that a header field may say of a number of requests or of milliseconds. */
 const MOST = 1_000_000_000_000;
@@ -27,7 +27,7 @@ const read = (said: unknown): Verdict | undefined => {
     const isKnown = said["isKnown"] === true;
     return allowance === undefined ? { kind, isKnown } : { kind, isKnown, allowance };
   }
-  if (kind !== "rate_limited" && kind !== "too_many_in_flight") return undefined;
+  if (kind !== "rate_limited" && kind !== "too_many_in_flight" && kind !== "admission_unavailable") return undefined;
   const retryAfterMs = said["retryAfterMs"];
   return typeof retryAfterMs === "number" && Number.isFinite(retryAfterMs) ? { kind, retryAfterMs } : undefined;
 };
@@ -40,4 +40,11 @@ export const readVerdict = (said: unknown): Verdict | undefined => {
   } catch {
     return undefined;
   }
+};
+
+//= LIMIT-15
+/** What limits answered of a slot for a request that is proved: whether there is one, or that they cannot be asked. Total. */
+export const readConfirmed = (said: unknown): boolean | Unavailable => {
+  const verdict = readVerdict(said);
+  return verdict?.kind === "admission_unavailable" ? verdict : said !== false;
 };

@@ -20,6 +20,7 @@ const MAX_TOPICS = 1000;
 /** Refusals by which a sender that does not read answers loses what it sent, that the operator's own numbers cause, or strangers. */
 const NOTEWORTHY: ReadonlyMap<string, string> = new Map([
   ["unauthorized", "a request with a missing or wrong secret or signature was refused"],
+  ["admission_unavailable", "a request was refused, because the limits cannot be checked"],
   ["rate_limited", "a client reached the rate limit"],
   ["too_many_in_flight", "a request was refused, because too many of its client or its proxy are unfinished"],
   ["too_many_waiting", "a request was refused, because too many already wait for flows"],

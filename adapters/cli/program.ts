@@ -3,6 +3,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { AUDIT_BYTES, AUDIT_FILES, grouped } from "../../core/index.ts";
 import { CLIENT_BOUNDS, MAX_CLIENTS } from "../limits/memory.ts";
+import { DEFAULT_PREFIX } from "../limits/redis/keys.ts";
 import { asCaller, callCommand, tryCommand, waitCommand } from "./caller-commands.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
@@ -139,6 +140,19 @@ export const run = (args: readonly string[], io: Io): Promise<number> => {
       new Option("--max-clients <number>", "most clients of a route, and most strangers, that are counted one by one")
         .argParser(clients)
         .default(MAX_CLIENTS),
+    )
+    .option(
+      "--limits <url>",
+      "count on this Redis or Valkey, for several servers: redis://HOST:PORT, or rediss:// for TLS",
+    )
+    .option("--limits-password-env <name>", "environment variable with its password, if it has one", "REDISCLI_AUTH")
+    .option("--limits-password-file <file>", "file with that password")
+    .option("--limits-ca <file>", "certificates that it is checked against, PEM (default: those of Node)")
+    .option("--limits-prefix <text>", "what its keys begin with", DEFAULT_PREFIX)
+    .addOption(
+      new Option("--limits-when-gone <what>", "while it does not answer: refuse requests, or count here alone")
+        .choices(["refuse", "local"])
+        .default("refuse"),
     )
     .option("--no-watch", "read the files again only after a SIGHUP")
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))

@@ -5,7 +5,7 @@
 // A slot is taken before the secret is compared. In memory both happen in one turn; while limits over a network answer,
 // strangers hold slots of their peer for that time.
 
-import type { Located, Verdict } from "../../core/index.ts";
+import type { Located, Unavailable, Verdict } from "../../core/index.ts";
 import type { Awaitable } from "../flows/awaitable.ts";
 
 export interface Limits {
@@ -16,9 +16,10 @@ export interface Limits {
   admit(located: Located, now: number): Awaitable<Verdict>;
   /**
    * The client has proved itself: from now on, where there is room, strangers cannot push its bucket out. On a signed route it
-   * takes a slot of the peer, which strangers so cannot hold; false when there is none left (SIGN-5).
+   * takes a slot of the peer, which strangers so cannot hold; false when there is none left (SIGN-5). Said for signed routes:
+   * limits that cannot be asked say so.
    */
-  confirm(located: Located, now: number): Awaitable<boolean>;
+  confirm(located: Located, now: number): Awaitable<boolean | Unavailable>;
   /** Whether a further request of the client or the peer would get no slot. Limits over a network need not say it. */
   isFull?(located: Located): boolean;
   /**

@@ -47,7 +47,7 @@ const STATUSES: Readonly<Record<number, readonly [name: string, advice: string]>
   502: ["BadGateway", "The flow store failed. Read the flow before you send the request again."],
   503: [
     "StoreUnavailable",
-    "`overloaded` and `idempotency_unavailable`: nothing was done; wait the seconds in `Retry-After`, then send the request again. Otherwise the store is busy or full, or has lost its file; most likely nothing was written: read the flow before you send the request again.",
+    "`admission_unavailable`, `overloaded` and `idempotency_unavailable`: nothing was done; wait the seconds in `Retry-After`, then send the request again. Otherwise the store is busy or full, or has lost its file; most likely nothing was written: read the flow before you send the request again.",
   ],
   504: ["OutcomeUnknown", "The flow store did not answer in time. Read the flow before you send the request again."],
 };

@@ -171,9 +171,9 @@ export const BUGS: readonly Bug[] = [
     clause: "LIMIT-12",
     code: [
       {
-        file: "adapters/cli/commands/serve.ts",
-        was: "new MemoryLimits(options.maxClients)",
-        becomes: "new MemoryLimits()",
+        file: "adapters/cli/commands/limits.ts",
+        was: "limits: new MemoryLimits(maxClients)",
+        becomes: "limits: new MemoryLimits()",
       },
     ],
   },
@@ -3439,6 +3439,108 @@ export const BUGS: readonly Bug[] = [
       was: "has: route.hasRules and not(route.isProved)",
       becomes: "has: route.hasRules",
       breaks: "fixInv",
+    },
+  },
+  {
+    name: "replicas count by the usual limit, whatever the route says",
+    clause: "LIMIT-14",
+    code: [
+      {
+        file: "adapters/limits/redis/shared-limits.ts",
+        was: "const rule = windowOf(WINDOW, route.limits);",
+        becomes: "const rule = WINDOW;",
+      },
+    ],
+    model: {
+      file: "spec/replicas.qnt",
+      was: "if (bucket.count >= LIMIT)",
+      becomes: "if (bucket.count > LIMIT)",
+      breaks: "windowsInv",
+    },
+  },
+  {
+    name: "requests pass while the server of the limits is gone",
+    clause: "LIMIT-15",
+    code: [
+      {
+        file: "adapters/limits/redis/shared-limits.ts",
+        was: "return this.#local?.admit(located, now) ?? GONE;",
+        becomes: 'return this.#local?.admit(located, now) ?? { kind: "admitted" };',
+      },
+    ],
+    model: {
+      file: "spec/replicas.qnt",
+      was: 'if (mode == "refuse") { said: "unavailable", by: "nobody" }',
+      becomes: 'if (mode == "refuse") { said: "passes", by: "nobody" }',
+      breaks: "countedInv",
+    },
+  },
+  {
+    name: "a key of a route without its hash tag",
+    clause: "LIMIT-16",
+    code: [
+      {
+        file: "adapters/limits/redis/keys.ts",
+        was: "overflow: `${base}overflow`,",
+        becomes: "overflow: `${prefix}overflow`,",
+      },
+    ],
+    model: {
+      file: "spec/replicas.qnt",
+      was: "or store.own.keys().size() >= CAPACITY)",
+      becomes: "or store.own.keys().size() > CAPACITY)",
+      breaks: "boundedInv",
+    },
+  },
+  {
+    name: "a server that answers again is not asked again",
+    clause: "LIMIT-17",
+    code: [
+      {
+        file: "adapters/limits/redis/gate.ts",
+        was: "this.#options.onChange(trouble);\n    void this.#knock();",
+        becomes: "this.#options.onChange(trouble);",
+      },
+    ],
+    model: {
+      file: "spec/replicas.qnt",
+      was: "gate' = gate.put(replica, store.isUp),",
+      becomes: "gate' = gate.put(replica, false),",
+      breaks: "backInv",
+    },
+  },
+  {
+    name: "a password in the address is taken",
+    clause: "LIMIT-18",
+    code: [
+      {
+        file: "adapters/cli/commands/limits.ts",
+        was: "if (parsed.value.password !== undefined) return err(fault(PASSWORD_IN_ADDRESS));",
+        becomes: "",
+      },
+    ],
+    model: {
+      file: "spec/replicas.qnt",
+      was: 'pure val TAKEN_FROM = Set("environment", "private file")',
+      becomes: 'pure val TAKEN_FROM = Set("environment", "private file", "command line")',
+      breaks: "passwordInv",
+    },
+  },
+  {
+    name: "a slot that is given too late is kept",
+    clause: "SLOT-6",
+    code: [
+      {
+        file: "adapters/limits/redis/shared-limits.ts",
+        was: ".pass(ask, () => void this.#giveBack(lease))",
+        becomes: ".pass(ask)",
+      },
+    ],
+    model: {
+      file: "spec/replicas.qnt",
+      was: "release(store, id).leases.union(Set({ id: id, client: client, endsAt: now + LEASE })) }",
+      becomes: "release(store, id).leases.union(Set({ id: id, client: client, endsAt: now + LEASE + 1 })) }",
+      breaks: "freedInv",
     },
   },
 ];

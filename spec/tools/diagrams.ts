@@ -122,7 +122,14 @@ type Code = keyof typeof REJECTIONS;
 const stepOf = (code: Code): string =>
   match(code)
     .with("route_not_found", "method_not_allowed", () => "locate")
-    .with("rate_limited", "unsupported_media_type", "too_many_in_flight", "unauthorized", () => "admit")
+    .with(
+      "admission_unavailable",
+      "rate_limited",
+      "unsupported_media_type",
+      "too_many_in_flight",
+      "unauthorized",
+      () => "admit",
+    )
     .with("payload_too_large", "request_timeout", "overloaded", () => "body")
     .with("invalid_json", "invalid_request", "mapping_failed", "action_not_allowed", () => "accept")
     .with("idempotency_key_reused", "idempotency_in_progress", "idempotency_unavailable", () => "execute")

@@ -835,4 +835,26 @@ export const MODEL_FAULTS: readonly ModelFault[] = [
     "(xor(place._2, mix(owner, place._1)), place._1)",
     "(xor(place._2, mix(owner, place._2)), place._1)",
   ),
+  // a slot beyond the limit; an answer that is waited for too long; a lease without an end; a password in a log; a live request
+  // whose slot is not renewed
+  fault("replicas", "slotsInv", "now).size() >= SLOTS)", "now).size() > SLOTS)"),
+  fault(
+    "replicas",
+    "promptInv",
+    "implies now < request.sentAt + DEADLINE,",
+    "implies now <= request.sentAt + DEADLINE,",
+  ),
+  fault("replicas", "boundedInv", "store.leases.filter(lease => now + 1 < lease.endsAt)", "store.leases"),
+  fault(
+    "replicas",
+    "passwordInv",
+    'pure val SHOWN = Set("host", "port", "database")',
+    'pure val SHOWN = Set("host", "port", "database", "password")',
+  ),
+  fault(
+    "replicas",
+    "keptInv",
+    "and store.isUp) implies now < request.renewedAt + RENEW,",
+    "and store.isUp) implies now < request.renewedAt + LEASE,",
+  ),
 ];

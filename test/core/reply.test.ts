@@ -184,7 +184,12 @@ test("REPLY-1: each header is in exactly the replies that need it", () => {
     expect(Object.isFrozen(headers)).toBe(true);
     expect([code, "Allow" in headers]).toEqual([code, code === "method_not_allowed"]);
     expect([code, "WWW-Authenticate" in headers]).toEqual([code, code === "unauthorized"]);
-    const isSoon = ["overloaded", "idempotency_in_progress", "idempotency_unavailable"].includes(code);
+    const isSoon = [
+      "admission_unavailable",
+      "overloaded",
+      "idempotency_in_progress",
+      "idempotency_unavailable",
+    ].includes(code);
     expect([code, headers["Retry-After"]]).toEqual([
       code,
       isSoon ? "1" : code === "too_many_waiting" ? "5" : undefined,
@@ -208,6 +213,7 @@ test("REPLY-1: each refusal has its status and its own sentence", () => {
   expect(Object.entries(REJECTIONS).map(([code, { status }]) => `${String(status)} ${code}`)).toEqual([
     "404 route_not_found",
     "405 method_not_allowed",
+    "503 admission_unavailable",
     "429 rate_limited",
     "415 unsupported_media_type",
     "429 too_many_in_flight",

@@ -496,6 +496,8 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/operating.md, What a route may do: text 2": confines,
   "docs/operating.md, What a route may do: json 3": refusesMore,
   "docs/performance.md, Measure it yourself: sh 1": bench25,
+  "docs/scale.md, Limits on Redis: sh 1": options,
+  "docs/scale.md, Past one Redis: ts 1": example("cluster-limits.ts"),
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
   "docs/server.md, Sign a test delivery: sh 1": signs,

@@ -72,6 +72,7 @@ test("the package replaces the bundled plugin and needs no other package", () =>
   expect(Object.keys(pack).filter((field) => /dependencies$/iu.test(field))).toEqual(["devDependencies"]);
   expect(pack["peerDependenciesMeta"]).toEqual({
     "@opentelemetry/api": { optional: true },
+    "@redis/client": { optional: true },
     "fast-check": { optional: true },
     openclaw: { optional: true },
     pg: { optional: true },

@@ -39,6 +39,8 @@ export type OperatorParts = {
   readonly now: () => number;
   /** Undefined until the store is there. */
   readonly callbacks: () => Callbacks | undefined;
+  /** What else is wrong with this process. */
+  readonly faults: () => readonly Told[];
   /** Requests that are not answered yet. */
   readonly active: () => number;
   readonly onError: (error: unknown) => void;
@@ -137,7 +139,7 @@ export class Operator {
   }
 
   #status(): () => Promise<StatusDocument> {
-    const { live, store, warning, callbacks } = this.#parts;
+    const { live, store, warning, callbacks, faults } = this.#parts;
     return createStatus({
       config: () => live.served.config,
       told: () => [
@@ -146,6 +148,7 @@ export class Operator {
         ...live.served.further,
         ...linesOf(warning()),
         ...linesOf(this.#audit?.isBroken === true ? AUDIT_BROKEN : undefined),
+        ...faults(),
       ],
       activity: this.#activity,
       store,

@@ -13,7 +13,6 @@ import { type Callbacks, runCallbacks } from "../../notify/callbacks.ts";
 import { startSweeping } from "../../flows/sweeper.ts";
 import type { EmbeddedFlows } from "../../flows/embedded-store.ts";
 import type { Limits } from "../../limits/limits.ts";
-import { MemoryLimits } from "../../limits/memory.ts";
 import { bridgeListener, type NodeListener, nodePrimitives } from "../../node/index.ts";
 import { type ListenFault, type RunningServer, type ServerOptions, startServer } from "../../server/server.ts";
 import { type CliFault, fault } from "../fault.ts";
@@ -22,6 +21,7 @@ import { type AdminOptions, adminToken } from "./admin.ts";
 import { type AuditOptions, checkAudit } from "./audit.ts";
 import { shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
+import { type LimitsOptions, openLimits, type ServedLimits } from "./limits.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
 import { Operator } from "./operator.ts";
@@ -32,14 +32,13 @@ import { type OpenedStore, openFile, openServer, type Place, placeOf, type Store
 export type ServeOptions = ServedFiles &
   AuditOptions &
   AdminOptions &
-  StoreOptions & {
+  StoreOptions &
+  LimitsOptions & {
     readonly host: string;
     readonly port: number;
     readonly public: boolean;
     /** Seconds for which an idle connection is kept. */
     readonly keepAlive: number;
-    /** As MAX_CLIENTS of the limits. */
-    readonly maxClients: number;
     /** Whether the files are watched. */
     readonly watch: boolean;
     readonly logLevel: Level;
@@ -127,6 +126,7 @@ type Parts = {
   readonly demo: ReturnType<typeof demoRoutes>;
   /** Of the operator's pages. */
   readonly token: SecretDigest | undefined;
+  readonly limits: ServedLimits;
 };
 
 type Told = { readonly log: Log; readonly onEvent: EventListener | undefined } & Pick<BridgeOptions, "whenKept">;
@@ -161,7 +161,7 @@ const UNENCRYPTED =
 const runServer = async (
   options: ServeOptions,
   io: Io,
-  { live, place, demo, token }: Parts,
+  { live, place, demo, token, limits }: Parts,
 ): Promise<Result<number, CliFault>> => {
   const { config, tls, broken, advice } = live.served;
   const logs = openLogs(io, options.logLevel);
@@ -175,7 +175,7 @@ const runServer = async (
   if (early.isErr()) return err(early.error);
   let store: OpenedStore | undefined = early.value;
   let main: RunningServer | undefined;
-  const isReady: ServerOptions["isReady"] = () => store?.isReady() ?? false;
+  const isReady: ServerOptions["isReady"] = () => limits.isReady() && (store?.isReady() ?? false);
   const active = (): number => main?.active() ?? 0;
   let callbacks: Callbacks | undefined;
   const operated = await Operator.open({
@@ -190,6 +190,7 @@ const runServer = async (
     warning: () => store?.warning,
     now: () => store?.now?.() ?? Date.now(),
     callbacks: () => callbacks,
+    faults: limits.told,
     onError,
   });
   if (operated.isErr()) {
@@ -221,11 +222,7 @@ const runServer = async (
   store = opened.value;
   const { flows, now } = store;
   const onEvent = listenerOf([operator.onEvent, logs.onEvent]);
-  const bridge = bridgeOf(live, flows, new MemoryLimits(options.maxClients), {
-    log,
-    onEvent,
-    whenKept: operator.whenKept,
-  });
+  const bridge = bridgeOf(live, flows, limits.limits, { log, onEvent, whenKept: operator.whenKept });
   listener = bridgeListener(bridge, (request) => live.served.client.clientOf(request));
   const { url } = main;
   const forgive = io.onDefect?.(onError);
@@ -250,6 +247,7 @@ const runServer = async (
   }
   if (store.isNew) logger.info(`made a new database ${store.shown}`);
   operator.tell();
+  limits.tell(log);
   logger.info(`listening on ${url}, flows in ${store.shown}`);
   const read = () => readServed(options, demo.server, io.env);
   const renew: ReloadOptions["renew"] = (fresh) => main.renew(fresh).andThen(() => operator.renew(fresh));
@@ -284,5 +282,10 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   if (place.isErr()) return err(place.error);
   const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);
   if (token.isErr()) return err(token.error);
-  return runServer(options, io, { live: new Live(served.value), place: place.value, demo, token: token.value });
+  const limits = await openLimits(options, io.env);
+  if (limits.isErr()) return err(limits.error);
+  const parts = { live: new Live(served.value), place: place.value, demo, token: token.value, limits: limits.value };
+  const ended = await runServer(options, io, parts);
+  limits.value.close();
+  return ended;
 };

@@ -380,6 +380,24 @@ test("ORDER-1, FLOW-1: with limits and a store that answer by promises, every an
   );
 });
 
+test("LIMIT-15, LIMIT-11, SLOT-2: limits that cannot be asked refuse with 503 before the head is judged, and hold no slot", async () => {
+  for (const said of [UNASKED, Promise.resolve(UNASKED)]) {
+    const { counted, limits } = broken({ admit: () => said });
+    const execute = vi.fn(() => ok(NO_FLOWS));
+    const run = rig({ limits, store: { execute } });
+    for (const headers of [
+      JSON_HEADERS,
+      { ...JSON_HEADERS, "content-type": "text/plain", authorization: "Bearer no" },
+    ]) {
+      const { reply } = await answerTo(run, head({ headers }));
+      const { "Retry-After": retryAfter, RateLimit: left } = reply.headers;
+      expect([reply.status, reply.code, retryAfter, left]).toEqual([503, "admission_unavailable", "1", undefined]);
+    }
+    expect([counted.held, counted.released, run.defects]).toEqual([0, 0, []]);
+    expect(execute).not.toHaveBeenCalled();
+  }
+});
+
 /** The counted limits with some of their functions replaced. */
 const broken = (changes: Partial<Limits>): { readonly counted: CountedLimits; readonly limits: Limits } => {
   const counted = new CountedLimits();
@@ -405,6 +423,8 @@ test.each<readonly [string, Partial<Limits>]>([
   expect([counted.taken, counted.released, counted.held]).toEqual([0, 0, 0]);
   expect(execute).not.toHaveBeenCalled();
 });
+
+const UNASKED: Verdict = { kind: "admission_unavailable", retryAfterMs: 1000 };
 
 test.each<readonly [string, unknown]>([
   ["nothing", undefined],

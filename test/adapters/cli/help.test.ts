@@ -80,6 +80,10 @@ test("each default is told with its option, and call and wait ask where serve li
     "audit-files": "8",
     "admin-token-env": "OPENCLAW_WEBHOOKS_ADMIN_TOKEN",
     "max-clients": "4096",
+    "limits-password-env": "REDISCLI_AUTH",
+    "limits-ca": "those of Node",
+    "limits-prefix": "openclaw-webhooks:",
+    "limits-when-gone": "refuse",
     "log-level": "info",
   });
   expect(await defaults("backup")).toEqual({ db: "as for serve" });

@@ -212,11 +212,15 @@ test("BODY-7: a route takes bodies of the size that it allows, and says how larg
   expect(await sent("large", 1_000_001)).toEqual([413, "The body is larger than 1,000,000 bytes."]);
 });
 
-test.each<readonly [string, () => boolean | Promise<boolean>, number, boolean]>([
+const UNASKED = { kind: "admission_unavailable", retryAfterMs: 1000 } as const;
+
+test.each<readonly [string, Limits["confirm"], number, boolean]>([
   ["gives a slot", () => true, 200, true],
   ["gives a slot later", () => Promise.resolve(true), 200, true],
   ["has no slot left", () => false, 429, false],
   ["has no slot left, as it says later", () => Promise.resolve(false), 429, false],
+  ["cannot be asked", () => UNASKED, 503, false],
+  ["cannot be asked, as it says later", () => Promise.resolve(UNASKED), 503, false],
   [
     "fails",
     () => {
@@ -226,7 +230,7 @@ test.each<readonly [string, () => boolean | Promise<boolean>, number, boolean]>(
     false,
   ],
   ["fails later", () => Promise.reject(new Error("boom")), 500, false],
-])("SIGN-5, SLOT-2: a proved request whose limit %s", async (_, confirm, status, isHeld) => {
+])("SIGN-5, SLOT-2, LIMIT-15: a proved request whose limit %s", async (_, confirm, status, isHeld) => {
   const released: boolean[] = [];
   let asked = 0;
   const flows = memoryFlows();
@@ -252,7 +256,7 @@ test.each<readonly [string, () => boolean | Promise<boolean>, number, boolean]>(
   expect((await send("it", body, signed("github", body, { secret: "another-secret-0123456789" }))).status).toBe(401);
   expect([released, asked]).toEqual([[false, false], 0]);
   const { status: said, headers } = await send("it", body, signed("github", body));
-  expect([said, headers.get("retry-after")]).toEqual([status, status === 429 ? "1" : null]);
+  expect([said, headers.get("retry-after")]).toEqual([status, status === 429 || status === 503 ? "1" : null]);
   expect([released, asked]).toEqual([[false, false, isHeld], isHeld ? 1 : 0]);
 });
 

@@ -50,8 +50,10 @@ const pluginFile = (): string => join(INSTALLED, manifest(INSTALLED).openclaw.ex
 const importsOf = (file: string): readonly string[] =>
   ts.preProcessFile(readFileSync(file, "utf8"), true, true).importedFiles.map(({ fileName }) => fileName);
 
-const BROUGHT_BY_HOST = /^(?:openclaw|fast-check|@opentelemetry\/api|pg)(?:\/|$)/u;
-const isBare = (name: string): boolean => !isBuiltin(name) && !name.startsWith(".") && !BROUGHT_BY_HOST.test(name);
+/** What the Gateway brings, or whoever wants it installs. */
+const PEERS: readonly string[] = Object.keys(PACKAGE.peerDependenciesMeta);
+const isPeer = (name: string): boolean => PEERS.some((peer) => name === peer || name.startsWith(`${peer}/`));
+const isBare = (name: string): boolean => !isBuiltin(name) && !name.startsWith(".") && !isPeer(name);
 
 test("an install asks no registry, and brings the package alone, without a native binary", () => {
   deepEqual(readdirSync(MODULES).toSorted(), [".bin", ".package-lock.json", PACKAGE.name]);

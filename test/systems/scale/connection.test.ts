@@ -1,0 +1,148 @@
+// How `serve` reaches its limits: TLS, passwords, a server that is not there yet, reloads; and what it says when it cannot.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { AUTHORITY, GOOD, KEY } from "../../support/certificates.ts";
+import { remove, runCli, Standalone, tempFolder, until } from "../standalone/harness.ts";
+import { freePort, RedisServer } from "./redis-server.ts";
+
+const PASSWORD = "a-password-that-no-log-may-have";
+const SECRET = "connection-secret-0123456789";
+
+const folder = tempFolder();
+const config = join(folder, "config.json");
+let server: RedisServer;
+let tlsPort: number;
+before(async () => {
+  for (const [name, text] of Object.entries({ "ca.pem": AUTHORITY, "cert.pem": GOOD, "key.pem": KEY }))
+    writeFileSync(join(folder, name), text);
+  writeFileSync(config, JSON.stringify({ routes: { ci: { sessionKey: "agent:main:ci", secret: SECRET } } }));
+  writeFileSync(join(folder, "password"), `${PASSWORD}\n`, { mode: 0o600 });
+  tlsPort = await freePort();
+  const files = ["--tls-cert-file", join(folder, "cert.pem"), "--tls-key-file", join(folder, "key.pem")];
+  const tls = ["--tls-port", String(tlsPort), ...files, "--tls-auth-clients", "no"];
+  server = await RedisServer.start("--requirepass", PASSWORD, ...tls);
+});
+after(async () => {
+  await server.end();
+  remove(folder);
+});
+
+let served: Standalone | undefined;
+afterEach(async () => {
+  if (served?.isRunning === true) await served.end("SIGKILL");
+  served = undefined;
+});
+
+let databases = 0;
+const start = async (args: readonly string[], env: object = {}): Promise<Standalone> => {
+  databases += 1;
+  const db = join(folder, `${String(databases)}.db`);
+  served = await Standalone.start(["--config", config, "--db", db, "--log-level", "debug", ...args], env);
+  return served;
+};
+
+const statusOf = async (one: Standalone): Promise<number> =>
+  (await one.post("ci", SECRET, { action: "list_flows" })).status;
+
+const readyOf = async (one: Standalone): Promise<number> => (await fetch(`${one.base}/readyz`)).status;
+
+const secure = (): string => `rediss://127.0.0.1:${String(tlsPort)}`;
+
+test("LIMIT-18: TLS and a password from the environment or a file; no log has it", async () => {
+  const ca = ["--limits-ca", join(folder, "ca.pem")];
+  for (const [args, env] of [
+    [["--limits", secure(), ...ca], { REDISCLI_AUTH: PASSWORD }],
+    [["--limits", secure(), ...ca, "--limits-password-env", "OWN"], { OWN: PASSWORD }],
+    [["--limits", server.url, "--limits-password-file", join(folder, "password")], {}],
+  ] as const) {
+    const one = await start(args, env);
+    assert.deepEqual([await statusOf(one), await readyOf(one)], [200, 200]);
+    await one.says("shared with all that use it");
+    await one.end("SIGTERM");
+    assert.deepEqual(
+      one.log.filter((line) => line.includes(PASSWORD)),
+      [],
+    );
+  }
+});
+
+test("LIMIT-18: an address with a password, or no address, is refused, and not repeated", async () => {
+  const cases: readonly (readonly [string, string])[] = [
+    [`redis://:${PASSWORD}@127.0.0.1:${String(server.port)}`, "must have no password"],
+    [`http://${PASSWORD}.example`, "is not an address like redis://localhost:6379"],
+    [`redis://localhost/0?${PASSWORD}`, "has more than a host, a port and the number of a database"],
+    [`redis://%zz:${PASSWORD}@localhost`, "is not percent-encoded"],
+  ];
+  for (const [url, words] of cases) {
+    const { status, out, error } = await runCli(["serve", "--config", config, "--port", "0", "--limits", url]);
+    assert.deepEqual([status, error.includes(words), `${out}${error}`.includes(PASSWORD)], [1, true, false], error);
+  }
+});
+
+test("LIMIT-18: a server that refuses the user ends the start, with what is wrong", async () => {
+  const args = ["serve", "--config", config, "--port", "0", "--db", join(folder, "refused.db"), "--limits", server.url];
+  for (const [env, words] of [
+    [{ REDISCLI_AUTH: "wrong-password" }, "WRONGPASS"],
+    [{}, "NOAUTH"],
+  ] as const) {
+    const { status, error } = await runCli(args, { REDISCLI_AUTH: "", ...env });
+    assert.deepEqual([status, error.includes(`refuses this user (${words}`)], [1, true], error);
+    assert.equal(error.includes("wrong-password"), false);
+  }
+});
+
+test("LIMIT-17, LIMIT-15: a server that is not there at the start is waited for, and needs no restart", async () => {
+  const late = await RedisServer.start();
+  await late.kill();
+  const one = await start(["--limits", late.url]);
+  await one.says("do not answer (connect ECONNREFUSED");
+  const refused = await one.post("ci", SECRET, { action: "list_flows" });
+  assert.deepEqual(
+    [refused.status, refused.headers.get("retry-after"), ((await refused.json()) as { code: string }).code],
+    [503, "1", "admission_unavailable"],
+  );
+  assert.equal(await readyOf(one), 503);
+  await late.again();
+  await until(async () => (await readyOf(one)) === 200);
+  assert.equal(await statusOf(one), 200);
+  await one.end("SIGTERM");
+  await late.end();
+});
+
+test("LIMIT-17: a reload keeps the connection", async () => {
+  const quiet = await RedisServer.start();
+  const one = await start(["--limits", quiet.url]);
+  const ids = async (): Promise<readonly string[]> =>
+    String(await quiet.ask("CLIENT", "LIST"))
+      .split("\n")
+      .filter((line) => line.includes("cmd=") && !line.includes("cmd=client"))
+      .map((line) => /id=(\d+)/u.exec(line)?.[1] ?? "");
+  await statusOf(one);
+  const before = await ids();
+  assert.equal(before.length, 1);
+  one.signal("SIGHUP");
+  await one.says("reloaded");
+  assert.equal(await statusOf(one), 200);
+  assert.deepEqual(await ids(), before);
+  await one.end("SIGTERM");
+  await quiet.end();
+});
+
+test("LIMIT-17: a server without an append-only file, or one that may drop keys, is named in the log", async () => {
+  const weak = await RedisServer.start(
+    "--appendonly",
+    "no",
+    "--maxmemory",
+    "100mb",
+    "--maxmemory-policy",
+    "allkeys-lru",
+  );
+  const one = await start(["--limits", weak.url]);
+  await one.says("writes no append-only file");
+  await one.says("set noeviction");
+  await one.end("SIGTERM");
+  await weak.end();
+});
