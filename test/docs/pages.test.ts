@@ -170,6 +170,29 @@ const options: Claim = async (code) => {
   }
 };
 
+/** A listing whose command starts as far as the servers that it names, of which no one is there. */
+const replicas: Claim = async (code) => {
+  const [, listed = ""] = /command:\n((?: {6}- \S+\n)+)/u.exec(code) ?? [];
+  const args = listed
+    .trim()
+    .split(/\s*- /u)
+    .filter((word) => word !== "");
+  const files: Readonly<Record<string, string>> = {
+    "/etc/openclaw-webhooks/routes.json5": written(
+      "routes.json5",
+      `{ trustedProxies: ["172.30.0.0/24"], routes: { zap: { sessionKey: "s", secret: "${SECRET}" } } }`,
+    ),
+    "/run/secrets/openclaw-webhooks/db.password": written("db.password", "x"),
+    "/run/secrets/openclaw-webhooks/limits.password": written("limits.password", "x"),
+  };
+  for (const file of Object.keys(files)) expect(code).toContain(file);
+  const placed = args.map((word) => {
+    const [name = "", value = ""] = word.split(/=(.*)/u);
+    return word.includes("=") ? `${name}=${files[value] ?? value.replace("@db/", "@127.0.0.1:1/")}` : word;
+  });
+  expect(await cli([...placed, "--port=0"])).toEqual({ status: 1, out: expect.stringMatching(/127\.0\.0\.1:1/u) });
+};
+
 /** A source file of test/examples, word for word, with the package's names. */
 const example =
   (file: string): Claim =>
@@ -497,6 +520,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   "docs/operating.md, What a route may do: json 3": refusesMore,
   "docs/performance.md, Measure it yourself: sh 1": bench25,
   "docs/scale.md, Limits on Redis: sh 1": options,
+  "docs/scale.md, Many machines: yaml 1": replicas,
   "docs/scale.md, Past one Redis: ts 1": example("cluster-limits.ts"),
   "docs/server.md, Start: sh 1": npm,
   "docs/server.md, Start: sh 2": server,
