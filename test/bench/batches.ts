@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stopwatch } from "./clock.ts";
 import { medianOf, type Ratio, ratioOf } from "./paired.ts";
-import { Caller, type Counted } from "./raw-caller.ts";
+import { Caller, type Counted, CREATE } from "./raw-caller.ts";
 
 const FLUSH_MS = 5;
 const ROUNDS = 15;
@@ -65,7 +65,7 @@ type Round = { readonly rate: number; readonly p50: number; readonly refused: nu
 
 const measure = async (callers: readonly Caller[]): Promise<Round> => {
   const began = stopwatch();
-  const counted: readonly Counted[] = await Promise.all(callers.map((one) => one.create(began + ROUND_MS)));
+  const counted: readonly Counted[] = await Promise.all(callers.map((one) => one.ask(began + ROUND_MS, CREATE)));
   const taken = counted.flatMap(({ ms }) => ms);
   const refused = counted.reduce((sum, one) => sum + one.refused, 0);
   return { rate: (taken.length / (stopwatch() - began)) * 1000, p50: medianOf(taken), refused };

@@ -7,7 +7,7 @@ import { stopwatch } from "./clock.ts";
 /** Requests of one client, of the 120 that it may send in a minute. */
 const REQUESTS_OF_A_CLIENT = 100;
 
-const BODY = JSON.stringify({ action: "create_flow", goal: "Review inbound queue", currentStep: "collect" });
+export const CREATE = JSON.stringify({ action: "create_flow", goal: "Review inbound queue", currentStep: "collect" });
 
 /** Milliseconds of each request that was carried out, and how many were not. */
 export type Counted = { readonly ms: number[]; refused: number };
@@ -16,6 +16,7 @@ export class Caller {
   readonly #socket: Socket;
   readonly #secret: string;
   readonly #number: number;
+  #body = CREATE;
   #sent = 0;
   #got = "";
   #answered: (status: string) => void = () => undefined;
@@ -29,11 +30,12 @@ export class Caller {
     this.#socket.on("error", () => this.#answered("lost"));
   }
 
-  /** Creates flows, one after the other, until then. */
-  async create(ends: number): Promise<Counted> {
+  /** Sends a body, one request after the other, until then. */
+  async ask(ends: number, body: string): Promise<Counted> {
+    this.#body = body;
     const counted: Counted = { ms: [], refused: 0 };
     for (let began = stopwatch(); began < ends; began = stopwatch()) {
-      const status = await this.#ask();
+      const status = await this.#send();
       if (status === "200") counted.ms.push(stopwatch() - began);
       else counted.refused += 1;
     }
@@ -44,7 +46,7 @@ export class Caller {
     this.#socket.destroy();
   }
 
-  #ask(): Promise<string> {
+  #send(): Promise<string> {
     const client = Math.floor(this.#sent / REQUESTS_OF_A_CLIENT);
     this.#sent += 1;
     const head = [
@@ -53,11 +55,11 @@ export class Caller {
       "Content-Type: application/json",
       `Authorization: Bearer ${this.#secret}`,
       `X-Forwarded-For: 10.${String(this.#number)}.${String(client >> 8)}.${String(client & 255)}`,
-      `Content-Length: ${String(BODY.length)}`,
+      `Content-Length: ${String(this.#body.length)}`,
     ];
     return new Promise((resolve) => {
       this.#answered = resolve;
-      this.#socket.write(`${head.join("\r\n")}\r\n\r\n${BODY}`);
+      this.#socket.write(`${head.join("\r\n")}\r\n\r\n${this.#body}`);
     });
   }
 
