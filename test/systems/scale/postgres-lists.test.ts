@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
-import type pg from "pg";
+import pg from "pg";
 import { askAs, type AskDelivery, deliverAs, type Plain } from "../../../adapters/conformance/transcript.ts";
+import { addressOf } from "../../../adapters/flows/postgres/address.ts";
+import { clientConfig } from "../../../adapters/flows/postgres/connect.ts";
 import { openPostgresFlows, type PostgresFlows } from "../../../adapters/flows/postgres/index.ts";
 import { listStatement } from "../../../adapters/flows/postgres/list-rows.ts";
 import { Places } from "../../../adapters/flows/postgres/places.ts";
 import { SCHEMA_VERSION } from "../../../adapters/flows/postgres/schema.ts";
 import type { Statement } from "../../../adapters/flows/postgres/statement.ts";
-import { COUNT_OPEN } from "../../../adapters/flows/postgres/tables.ts";
+import { askingOf, COUNT_OPEN } from "../../../adapters/flows/postgres/tables.ts";
 import type { ActionOf, Delivery, FlowAction, ListFilter, OutcomeOf } from "../../../core/index.ts";
 import { isListed } from "../../../core/index.ts";
 import { PASSWORD, PostgresServer } from "./postgres-server.ts";
@@ -44,12 +46,12 @@ const FILL = `INSERT INTO openclaw_webhooks.flows (flow_id, owner, sync_mode, co
     CASE WHEN i % 999 = 0 THEN 'waiting' ELSE 'queued' END, 'silent', repeat('g', 300), i, i, 426
   FROM generate_series(1, $1::integer) AS i`;
 
-const filled = async (url: string, count: number, sessions = 2): Promise<void> => {
+const filled = async (url: string, count: number, sessions = 2, isAnalyzed = true): Promise<void> => {
   const client = await server.client(url);
   await client.query("SELECT set_config('openclaw_webhooks.upkeep', 'on', false)");
   await client.query(FILL, [count, sessions]);
   await client.end();
-  await server.sql("VACUUM ANALYZE openclaw_webhooks.flows", nameOf(url));
+  if (isAnalyzed) await server.sql("VACUUM ANALYZE openclaw_webhooks.flows", nameOf(url));
 };
 
 type ListFlows = Omit<ActionOf<"list_flows">, "action">;
@@ -122,11 +124,16 @@ const readBy = (plan: Plan): number =>
 
 let prepared = 0;
 
-/** What PostgreSQL does for the statement, planned for its values or, as after some uses, for all values. */
-const planOf = async (client: pg.Client, { text, values }: Statement, mode: string): Promise<Plan> => {
+/** Prepares the statement, to be planned for its values or, as after some uses, for all values. */
+const prepare = async (client: pg.Client, { text }: Statement, mode: string): Promise<string> => {
   const name = `plan_${String((prepared += 1))}`;
   await client.query(`SET plan_cache_mode = ${mode}`);
   await client.query(`PREPARE ${name} AS ${text}`);
+  return name;
+};
+
+/** What PostgreSQL does for the prepared statement. */
+const planned = async (client: pg.Client, name: string, { values }: Statement): Promise<Plan> => {
   const given = values.map((value) => (typeof value === "number" ? String(value) : `'${String(value)}'`)).join(", ");
   const { rows } = await client.query<{ "QUERY PLAN": readonly { Plan: Plan }[] }>(
     `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE ${name}(${given})`,
@@ -135,6 +142,9 @@ const planOf = async (client: pg.Client, { text, values }: Statement, mode: stri
   assert.ok(plan);
   return plan;
 };
+
+const planOf = async (client: pg.Client, asked: Statement, mode: string): Promise<Plan> =>
+  planned(client, await prepare(client, asked, mode), asked);
 
 const MODES = ["force_custom_plan", "force_generic_plan"] as const;
 
@@ -169,6 +179,52 @@ test("LIST-2, QUOTA-1: whatever the filter, no more is read of many flows than a
     );
   }
   await client.end();
+});
+
+const NONE = { tasks: false, writes: false, freshId: false, saved: undefined, open: undefined };
+
+/** Plans made for so many flows, and what each then reads of 2,500. */
+const readAfter = async (present: number): Promise<void> => {
+  const url = await server.database();
+  const flows = await open(url);
+  for (let made = 0; made < present; made += 1) await flows.execute(OWNER, CREATE, () => undefined);
+  await server.sql("ALTER TABLE openclaw_webhooks.flows SET (autovacuum_enabled = off)", nameOf(url));
+  if (present > 0) await server.sql("ANALYZE openclaw_webhooks.flows", nameOf(url));
+  const login = { address: addressOf(url)._unsafeUnwrap(), password: PASSWORD };
+  const client = new pg.Client({ ...clientConfig(login), types: pg.types });
+  await client.connect();
+  await client.query("SELECT set_config('openclaw_webhooks.owner', $1, false)", [OWNER]);
+  const places = new Places("key");
+  const { statements } = askingOf(
+    {
+      ...NONE,
+      load: [
+        { kind: "flow", owner: OWNER, flowId: "f1" },
+        { kind: "bound", routeId: "r", owner: OWNER, key: "k" },
+        { kind: "newest", owner: OWNER, which: "open" },
+        { kind: "newest", owner: OWNER, which: "any" },
+        { kind: "all", owner: OWNER, filter: {}, before: undefined, limit: 10 },
+      ],
+    },
+    places,
+  );
+  assert.equal(statements.length, 5);
+  const names: string[] = [];
+  for (const one of statements) {
+    const name = await prepare(client, one, "force_generic_plan");
+    await planned(client, name, one);
+    names.push(name);
+  }
+  await filled(url, 5000, 2, false);
+  for (const [at, one] of statements.entries()) {
+    const read = readBy(await planned(client, names[at] ?? "", one));
+    assert.ok(read <= 30, `${one.text} after ${String(present)} reads ${String(read)} rows`);
+  }
+  await client.end();
+};
+
+test("a plan that was made for no flows, or for few, reads few of many, also before PostgreSQL has analyzed them", async () => {
+  for (const present of [0, 1, 30]) await readAfter(present);
 });
 
 test("STATUS-5: open flows are counted by status, with the oldest of each, of the sessions that are asked for", async () => {
