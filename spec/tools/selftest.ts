@@ -52,53 +52,68 @@ const plant = (tree: string, edits: readonly Edit[]): (() => void) => {
   return () => before.forEach((text, path) => writeFileSync(path, text));
 };
 
-const VITEST = join(ROOT, "node_modules", ".bin", "vitest");
+const BIN = join(ROOT, "node_modules", ".bin");
 
-/** `suite`: of vitest.config.ts; `folders`: where its tests are. */
-type Layer = { readonly name: string; readonly suite: string; readonly folders: readonly string[] };
+/** The titles of the tests that fail among those of a clause in the files, or among all of them. */
+type Failing = (tree: string, files: readonly string[], clause?: string) => Promise<readonly string[]>;
 
-/** The titles of the tests that fail. */
-const failing = (tree: string, suite: string, args: readonly string[]): Promise<readonly string[]> =>
-  new Promise((resolve) => {
-    const report = join(tree, "report.json");
-    rmSync(report, { force: true });
-    const options = {
-      cwd: tree,
-      maxBuffer: 256 << 20,
-      env: { ...process.env, FC_NO_SHRINK: "1", SUITE: suite },
-      timeout: 300_000,
-    };
-    execFile(VITEST, ["run", ...args, "--reporter=json", `--outputFile=${report}`], options, () => {
-      if (!existsSync(report)) return resolve(["(did not run)"]);
-      const { testResults } = JSON.parse(readFileSync(report, "utf8")) as {
-        testResults: { assertionResults: { status: string; title: string }[]; status: string; name: string }[];
-      };
-      const titles = testResults.flatMap(({ assertionResults, status, name }) =>
-        assertionResults.length === 0 && status === "failed"
-          ? [`${name}: (does not load)`]
-          : assertionResults.filter((one) => one.status === "failed").map(({ title }) => title),
-      );
-      resolve(titles);
+/** `folders`: where its tests are. */
+type Layer = { readonly name: string; readonly failing: Failing; readonly folders: readonly string[] };
+
+const OPTIONS = { maxBuffer: 256 << 20, timeout: 300_000 };
+
+/** `suite`: of vitest.config.ts. */
+const vitest =
+  (suite: string): Failing =>
+  (tree, files, clause) =>
+    new Promise((resolve) => {
+      const report = join(tree, "report.json");
+      rmSync(report, { force: true });
+      const options = { ...OPTIONS, cwd: tree, env: { ...process.env, FC_NO_SHRINK: "1", SUITE: suite } };
+      const wanted = clause === undefined ? ["--exclude", LEFT] : ["-t", `\\b${clause}\\b`];
+      const args = ["run", ...files, ...wanted, "--reporter=json", `--outputFile=${report}`];
+      execFile(join(BIN, "vitest"), args, options, () => {
+        if (!existsSync(report)) return resolve(["(did not run)"]);
+        const { testResults } = JSON.parse(readFileSync(report, "utf8")) as {
+          testResults: { assertionResults: { status: string; title: string }[]; status: string; name: string }[];
+        };
+        const titles = testResults.flatMap(({ assertionResults, status, name }) =>
+          assertionResults.length === 0 && status === "failed"
+            ? [`${name}: (does not load)`]
+            : assertionResults.filter((one) => one.status === "failed").map(({ title }) => title),
+        );
+        resolve(titles);
+      });
     });
+
+/** Tests that start servers, which are those of test:scale. */
+const servers: Failing = (tree, files, clause) =>
+  new Promise((resolve) => {
+    const wanted = clause === undefined ? [] : ["--test-name-pattern", `\\b${clause}\\b`];
+    const args = ["--test", "--test-force-exit", "--test-timeout=120000", "--test-reporter=tap", ...wanted, ...files];
+    execFile(join(BIN, "tsx"), args, { ...OPTIONS, cwd: tree }, (_, out) =>
+      resolve([...out.matchAll(/^not ok \d+ - (.*)$/gmu)].map(([, title = ""]) => title)),
+    );
   });
 
 const LAYERS: readonly Layer[] = [
-  { name: "properties", suite: "tests", folders: ["test/core", "test/adapters"] },
-  { name: "exhaustive", suite: "model", folders: ["test/model/exhaustive"] },
-  { name: "replay", suite: "model", folders: ["test/model/replay"] },
+  { name: "properties", failing: vitest("tests"), folders: ["test/core", "test/adapters"] },
+  { name: "exhaustive", failing: vitest("model"), folders: ["test/model/exhaustive"] },
+  { name: "replay", failing: vitest("model"), folders: ["test/model/replay"] },
+  { name: "servers", failing: servers, folders: ["test/systems/scale"] },
 ];
 
 /** The recorded traces see most bugs, and belong to no clause. */
 const LEFT = "test/adapters/golden.test.ts";
 
-/** The titles of a layer's tests that fail. */
-const failingIn = (tree: string, { suite, folders }: Layer): Promise<readonly string[]> =>
-  failing(tree, suite, [...folders, "--exclude", LEFT]);
+/** The files of a layer that have tests of the clause. */
+const filesOf = ({ folders }: Layer, clause: string): readonly string[] =>
+  folders.flatMap((folder) => filesIn(folder, ".test.ts")).filter((file) => read(file).includes(clause));
 
 /** The titles of a clause's tests that fail; those of other clauses are not run. */
-const failingOf = async (tree: string, { suite, folders }: Layer, clause: string): Promise<readonly string[]> => {
-  const files = folders.flatMap((folder) => filesIn(folder, ".test.ts")).filter((file) => read(file).includes(clause));
-  return files.length === 0 ? [] : failing(tree, suite, [...files, "-t", `\\b${clause}\\b`]);
+const failingOf = async (tree: string, layer: Layer, clause: string): Promise<readonly string[]> => {
+  const files = filesOf(layer, clause);
+  return files.length === 0 ? [] : layer.failing(tree, files, clause);
 };
 
 const clausesIn = (titles: readonly string[]): string =>
@@ -139,8 +154,9 @@ const faults = MODEL_FAULTS.filter(({ breaks }) => isAsked(breaks));
 const tree = copyTree();
 const unseen: string[] = [];
 // a test that is red with nothing planted would seem to see every bug
-for (const layer of bugs.length === 0 ? [] : LAYERS) {
-  const titles = await failingIn(tree, layer);
+for (const layer of LAYERS) {
+  const files = [...new Set(bugs.flatMap(({ clause }) => filesOf(layer, clause)))];
+  const titles = files.length === 0 ? [] : await layer.failing(tree, files);
   unseen.push(...titles.map((title) => `${layer.name}: red with nothing planted: ${title}`));
 }
 console.log(row(["planted bug", "clause", ...LAYERS.map(({ name }) => name), "model"]));
@@ -148,7 +164,7 @@ console.log(row(["---", "---", ...LAYERS.map(() => "---"), "---"]));
 for (const bug of bugs) {
   const seen = await trial(tree, bug);
   console.log(row([bug.name, bug.clause, ...seen]));
-  const isNamed = seen.slice(0, 3).some((clauses) => clauses.split(" ").includes(bug.clause));
+  const isNamed = seen.slice(0, LAYERS.length).some((clauses) => clauses.split(" ").includes(bug.clause));
   if (!isNamed) unseen.push(`${bug.name}: no test of ${bug.clause} sees it`);
   if (bug.model !== undefined && seen.at(-1) !== bug.model.breaks) unseen.push(missed(bug.model));
 }
