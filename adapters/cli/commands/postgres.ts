@@ -85,7 +85,7 @@ const FAULTS: Readonly<Record<PostgresFault["code"], Words>> = {
     "has a schema openclaw_webhooks of another program, which was not changed",
     "Choose another database with --db",
   ],
-  standby: ["is a standby, and only a primary is used", "Name the primary with --db"],
+  standby: ["cannot be used", "Name the primary with --db"],
   old: ["is older than PostgreSQL 14", "Upgrade it"],
   encoding: ["has another encoding than UTF8", "Make a database with ENCODING 'UTF8'"],
   address: ["", ""],
