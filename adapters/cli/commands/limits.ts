@@ -73,7 +73,7 @@ const REFUSALS: Readonly<Record<Refusal, readonly [reason: string, advice: strin
   ],
   no_rights: [
     "does not let this user do what limits need",
-    "Give it the commands EVAL, EVALSHA, SCRIPT and INFO, and the keys of --limits-prefix, or name another user in the address",
+    "Give it the rights that docs/scale.md names (ACL SETUSER), or name another user in the address",
   ],
   no_database: ["has no database of this number", "Correct the number at the end of the address, or leave it out"],
 };

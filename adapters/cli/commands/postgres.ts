@@ -85,7 +85,7 @@ const FAULTS: Readonly<Record<PostgresFault["code"], Words>> = {
     "has a schema openclaw_webhooks of another program, which was not changed",
     "Choose another database with --db",
   ],
-  standby: ["cannot be used", "Name the primary with --db"],
+  standby: ["is a standby, and only a primary is used", "Name the primary with --db"],
   old: ["is older than PostgreSQL 14", "Upgrade it"],
   encoding: ["has another encoding than UTF8", "Make a database with ENCODING 'UTF8'"],
   address: ["", ""],
@@ -103,6 +103,7 @@ const explain = (shown: string, found: PostgresFault): CliFault => {
   const [reason, advice] = causeOf(found);
   const word = own(found.error, "code");
   const message = found.error instanceof Error ? found.error.message : "";
+  if (found.code === "standby") return fault(`${shown} ${reason}. ${advice}`);
   // only the server's words say of what a right is missing
   const said = word === NO_RIGHT ? `${NO_RIGHT}: ${message}` : typeof word === "string" ? word : message;
   return fault(`${shown} ${reason}${said === "" ? "" : ` (${printable(said, SENTENCE)})`}. ${advice}`);

@@ -25,7 +25,8 @@ export type Refusal = "no_password" | "wrong_password" | "no_rights" | "no_datab
 const REFUSALS: readonly (readonly [words: RegExp, refusal: Refusal])[] = [
   [/^NOAUTH\b/u, "no_password"],
   [/^(?:WRONGPASS|ERR AUTH)\b/u, "wrong_password"],
-  [/^NOPERM\b/u, "no_rights"],
+  // the second one is of a command within a script
+  [/^(?:NOPERM\b|ERR The user executing the script can't run)/u, "no_rights"],
   [/^ERR (?:DB index is out of range|invalid DB index)/u, "no_database"],
 ];
 

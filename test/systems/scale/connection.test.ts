@@ -1,7 +1,7 @@
 // How `serve` reaches its limits: TLS, passwords, a server that is not there yet, reloads; and what it says when it cannot.
 
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { AUTHORITY, GOOD, KEY } from "../../support/certificates.ts";
@@ -100,6 +100,25 @@ test("LIMIT-18: a server that refuses the user ends the start, with what is wron
     assert.match(error, words);
     assert.equal(error.includes("wrong-password"), false);
   }
+});
+
+test("LIMIT-18: a user with the rights that docs/scale.md names is enough, and one with fewer ends the start", async () => {
+  const [, words = ""] = /`ACL SETUSER webhooks on >… ([^`]*)`/u.exec(readFileSync("docs/scale.md", "utf8")) ?? [];
+  const shared = await RedisServer.start();
+  await shared.ask("ACL", "SETUSER", "webhooks", "on", `>${PASSWORD}`, ...words.split(" "));
+  await shared.ask("ACL", "SETUSER", "other", "on", `>${PASSWORD}`, "~other:*", "+@all");
+  await shared.ask("ACL", "SETUSER", "few", "on", `>${PASSWORD}`, "~*", "+@connection", "+@scripting", "+info");
+  const as = (user: string): string => shared.url.replace("//", `//${user}@`);
+  const one = await start(["--limits", as("webhooks")], { REDISCLI_AUTH: PASSWORD });
+  assert.deepEqual([await statusOf(one), await readyOf(one)], [200, 200]);
+  await one.end("SIGTERM");
+  for (const user of ["other", "few"]) {
+    const args = ["serve", "--config", config, "--port", "0", "--db", join(folder, "few.db"), "--limits", as(user)];
+    const { status, error } = await runCli(args, { REDISCLI_AUTH: PASSWORD });
+    assert.equal(status, 1);
+    assert.match(error, /does not let this user do what limits need .*docs\/scale\.md/u);
+  }
+  await shared.end();
 });
 
 test("LIMIT-14: a flag about the limits' server without one, and certificates without TLS, are wrong usage", async () => {
