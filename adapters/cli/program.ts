@@ -3,11 +3,11 @@
 import { InvalidArgumentError, Option } from "commander";
 import { AUDIT_BYTES, AUDIT_FILES, grouped } from "../../core/index.ts";
 import { CLIENT_BOUNDS, MAX_CLIENTS } from "../limits/memory.ts";
-import { DEFAULT_PREFIX } from "../limits/redis/keys.ts";
 import { asCaller, callCommand, tryCommand, waitCommand } from "./caller-commands.ts";
 import { backup, type BackupOptions } from "./commands/backup.ts";
 import { call, type CallOptions } from "./commands/call.ts";
 import { check } from "./commands/check.ts";
+import { LIMITS_DEFAULTS } from "./commands/limits.ts";
 import { type AdminAddress, adminAddress } from "./commands/listen-address.ts";
 import { commandLine } from "./command-line.ts";
 import { EXIT, type Io } from "./io.ts";
@@ -145,14 +145,18 @@ export const run = (args: readonly string[], io: Io): Promise<number> => {
       "--limits <url>",
       "count on this Redis or Valkey, for several servers: redis://HOST:PORT, or rediss:// for TLS",
     )
-    .option("--limits-password-env <name>", "environment variable with its password, if it has one", "REDISCLI_AUTH")
+    .option(
+      "--limits-password-env <name>",
+      "environment variable with its password, if it has one",
+      LIMITS_DEFAULTS.passwordEnv,
+    )
     .option("--limits-password-file <file>", "file with that password")
     .option("--limits-ca <file>", "certificates that it is checked against, PEM (default: those of Node)")
-    .option("--limits-prefix <text>", "what its keys begin with", DEFAULT_PREFIX)
+    .option("--limits-prefix <text>", "what its keys begin with", LIMITS_DEFAULTS.prefix)
     .addOption(
       new Option("--limits-when-gone <what>", "while it does not answer: refuse requests, or count here alone")
         .choices(["refuse", "local"])
-        .default("refuse"),
+        .default(LIMITS_DEFAULTS.whenGone),
     )
     .option("--no-watch", "read the files again only after a SIGHUP")
     .addOption(new Option("--log-level <level>", "lowest level to log").choices(LOG_LEVELS).default("info"))

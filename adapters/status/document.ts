@@ -16,6 +16,7 @@ import { hideValues } from "../bridge/scrub.ts";
 import { shared } from "../bridge/shared.ts";
 import { shownPath } from "../bridge/shown-path.ts";
 import { linesIn, told, type Told } from "../bridge/told.ts";
+import type { Awaitable } from "../flows/awaitable.ts";
 import type { FlowStore } from "../flows/flow-store.ts";
 import { type CountedFlows, createOpenCount, type OpenCount } from "./open-count.ts";
 import type { Activity, Minutes } from "./activity.ts";
@@ -61,7 +62,7 @@ export type StatusOptions = {
   readonly activity: Activity;
   readonly store: Pick<FlowStore, "countOpen">;
   /** All that there is to say. Default: the problems of `config`. */
-  readonly told?: () => readonly Told[];
+  readonly told?: () => Awaitable<readonly Told[]>;
   readonly callbacks?: () => readonly string[];
   readonly runs?: () => readonly RunsStanding[];
   /** Milliseconds since the epoch, and of a clock that never goes back. */
@@ -151,7 +152,8 @@ const sessionsOf = ({ routes }: Config): readonly string[] => [
 const documentOf = async (options: StatusOptions, countFlows: OpenCount): Promise<StatusDocument> => {
   const { activity, callbacks, runs, now = Date.now } = options;
   const config = options.config();
-  const said = options.told?.() ?? config.problems.map((problem) => told(problem));
+  const counted = countFlows(sessionsOf(config));
+  const said = (await options.told?.()) ?? config.problems.map((problem) => told(problem));
   const { all, routes: hours, codes, latest } = activity.read();
   const { lines, untold } = sorted(config, withoutKeys(config, said));
   return {
@@ -165,7 +167,7 @@ const documentOf = async (options: StatusOptions, countFlows: OpenCount): Promis
       .filter(({ count }) => count > 0)
       .toSorted((one, other) => other.count - one.count),
     latest,
-    flows: await countFlows(sessionsOf(config)),
+    flows: await counted,
     runs: runs?.(),
     //= NOTIFY-9
     callbacks: [...untold, ...(callbacks?.() ?? [])],

@@ -11,6 +11,7 @@ import type { Callbacks } from "../../notify/callbacks.ts";
 import { RequestMetrics } from "../../metrics/request-metrics.ts";
 import type { AdminPage, AdminPages } from "../../server/admin.ts";
 import { Activity } from "../../status/activity.ts";
+import type { Awaitable } from "../../flows/awaitable.ts";
 import { createStatus, type StatusDocument, type StatusOptions } from "../../status/document.ts";
 import { statusPages } from "../../status/page.ts";
 import type { RunningServer, ServerOptions, Tls } from "../../server/server.ts";
@@ -35,6 +36,8 @@ export type OperatorParts = {
   readonly store: StatusOptions["store"];
   /** A sentence of the store that the operator should know. */
   readonly warning: () => string | undefined;
+  /** Why nothing can be kept now, if so. */
+  readonly trouble: () => Awaitable<string | undefined>;
   /** Milliseconds since the epoch by the clock that dates callbacks. */
   readonly now: () => number;
   /** Undefined until the store is there. */
@@ -139,14 +142,15 @@ export class Operator {
   }
 
   #status(): () => Promise<StatusDocument> {
-    const { live, store, warning, callbacks, faults } = this.#parts;
+    const { live, store, warning, trouble, callbacks, faults } = this.#parts;
     return createStatus({
       config: () => live.served.config,
-      told: () => [
+      told: async () => [
         ...live.served.explained,
         ...linesOf(live.refused),
         ...live.served.further,
         ...linesOf(warning()),
+        ...linesOf(await trouble()),
         ...linesOf(this.#audit?.isBroken === true ? AUDIT_BROKEN : undefined),
         ...faults(),
       ],

@@ -30,6 +30,8 @@ const UNKNOWN_ISSUER = [
 ] as const;
 const NO_PASSWORD = ["wants a password", "Set PGPASSWORD, or name a file with it with --db-password-file"] as const;
 
+const NO_RIGHT = "42501";
+
 /** By SQLSTATE, or by the code of the system or of TLS. */
 const CAUSES: ReadonlyMap<unknown, Words> = new Map<unknown, Words>([
   ["ECONNREFUSED", NOT_THERE],
@@ -41,18 +43,24 @@ const CAUSES: ReadonlyMap<unknown, Words> = new Map<unknown, Words>([
   ["ENOTFOUND", UNKNOWN_HOST],
   ["EAI_AGAIN", UNKNOWN_HOST],
   ["28P01", ["refuses the password or the role", "Correct PGPASSWORD or the file of --db-password-file, and the role"]],
-  ["28000", ["does not let this role in from here", "Add a line for it to pg_hba.conf, or correct the role"]],
+  [
+    "28000",
+    ["does not let this role in from here", "Name the role before the host, or add a line for it to pg_hba.conf"],
+  ],
   ["3D000", ["is not there", "Make it with createdb, or correct its name"]],
   [
-    "42501",
+    NO_RIGHT,
     [
-      "does not let this role make its tables",
-      "GRANT CREATE ON DATABASE … TO the role, or start once with one that may",
+      "does not let this role make or use its tables",
+      "Make the role the owner of the database, or GRANT it what docs/scale.md says of a role",
     ],
   ],
   ["25006", ["takes no writes", "Name the primary, or end its read-only mode"]],
   ["57P03", ["is starting or stopping", "Start openclaw-webhooks again once it is up"]],
-  ["53300", ["has no connection left", "Raise max_connections, or lower --db-connections"]],
+  [
+    "53300",
+    ["has no connection left", "Raise max_connections or the role's CONNECTION LIMIT, or lower --db-connections"],
+  ],
   ["SELF_SIGNED_CERT_IN_CHAIN", UNKNOWN_ISSUER],
   ["DEPTH_ZERO_SELF_SIGNED_CERT", UNKNOWN_ISSUER],
   ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNKNOWN_ISSUER],
@@ -94,7 +102,10 @@ const explain = (shown: string, found: PostgresFault): CliFault => {
   if (found.code === "address") return fault(`--db ${printable(String(found.error), SENTENCE)}`);
   const [reason, advice] = causeOf(found);
   const word = own(found.error, "code");
-  const said = typeof word === "string" ? word : found.error instanceof Error ? found.error.message : "";
+  const message = found.error instanceof Error ? found.error.message : "";
+  if (found.code === "standby") return fault(`${shown} ${reason}. ${advice}`);
+  // only the server's words say of what a right is missing
+  const said = word === NO_RIGHT ? `${NO_RIGHT}: ${message}` : typeof word === "string" ? word : message;
   return fault(`${shown} ${reason}${said === "" ? "" : ` (${printable(said, SENTENCE)})`}. ${advice}`);
 };
 

@@ -21,7 +21,7 @@ import { type AdminOptions, adminToken } from "./admin.ts";
 import { type AuditOptions, checkAudit } from "./audit.ts";
 import { shown } from "./database.ts";
 import { checkHost, isLoopback } from "./listen-address.ts";
-import { type LimitsOptions, openLimits, type ServedLimits } from "./limits.ts";
+import { checkLimits, type LimitsOptions, openLimits, type ServedLimits } from "./limits.ts";
 import { type Level, openLog } from "../log.ts";
 import { watchFiles } from "../watch.ts";
 import { Operator } from "./operator.ts";
@@ -188,6 +188,7 @@ const runServer = async (
     active,
     store: { countOpen: (owners) => store?.flows.countOpen?.(owners) ?? [] },
     warning: () => store?.warning,
+    trouble: () => store?.trouble(),
     now: () => store?.now?.() ?? Date.now(),
     callbacks: () => callbacks,
     faults: limits.told,
@@ -280,6 +281,8 @@ export const serve = async (given: ServeOptions, io: Io): Promise<Result<number,
   if (audit.isErr()) return err(audit.error);
   const place = placeOf(options, io.env);
   if (place.isErr()) return err(place.error);
+  const counted = checkLimits(options);
+  if (counted.isErr()) return err(counted.error);
   const token = options.admin === undefined ? ok(undefined) : await adminToken(options.admin, options, io.env);
   if (token.isErr()) return err(token.error);
   const limits = await openLimits(options, io.env);

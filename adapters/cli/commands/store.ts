@@ -21,6 +21,8 @@ export type OpenedStore = {
   readonly lost: Promise<Error>;
   /** What the operator should know. */
   readonly warning: string | undefined;
+  /** Why nothing can be kept now, if so. */
+  readonly trouble: () => Awaitable<string | undefined>;
   /** Milliseconds since the epoch by the clock that all who share the store have; undefined: the system's. */
   readonly now: (() => number) | undefined;
   readonly close: () => Awaitable<void>;
@@ -64,6 +66,10 @@ export const openServer = async (
     isReady: () => flows.isReady(),
     lost: new Promise<Error>(() => undefined),
     warning: flows.warning,
+    trouble: async () =>
+      (await flows.isReady())
+        ? undefined
+        : `the database ${shown} does not answer, or takes no writes; callers get 503`,
     now: () => flows.now(),
     close: () => flows.close(),
   }));
@@ -79,6 +85,8 @@ export const openFile = ({ file }: Place, { db }: StoreOptions): Result<OpenedSt
     isReady: () => flows.isIntact(),
     lost: flows.lost,
     warning: undefined,
+    // an error line says it once
+    trouble: () => undefined,
     now: undefined,
     close: () => flows.close(),
   }));

@@ -86,9 +86,9 @@ const sslOf = (words: URLSearchParams, host: string, env: Env): Result<Address["
 };
 
 const checkWords = (url: URL): Result<void, AddressFault> => {
-  if (url.password !== "")
+  if (url.password !== "" || url.searchParams.has("password"))
     return err(
-      "must not have a password, which other users and logs could see. Set PGPASSWORD, or name a file with it",
+      "must not have a password, which other users and logs could see. Set PGPASSWORD, or give it apart: serve takes --db-password-file, openPostgresFlows takes password",
     );
   const unknown = [...url.searchParams.keys()].find((word) => !PARAMETERS.has(word));
   return unknown === undefined

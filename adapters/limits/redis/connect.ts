@@ -1,7 +1,10 @@
 // A connection through @redis/client, which is installed by those who want it.
 
 import { err, ok, Result } from "neverthrow";
+import type { RedisClientOptions } from "@redis/client";
 import { type Link, scriptRunner } from "./link.ts";
+
+type Credentials = Pick<RedisClientOptions, "username" | "password" | "credentialsProvider">;
 
 /** Where the server is, and how to reach it. */
 export type Server = {
@@ -11,7 +14,8 @@ export type Server = {
   /** Certificates that a TLS server's is checked against, PEM. Default: those of Node. */
   readonly ca?: string | Buffer | undefined;
   readonly username?: string | undefined;
-  readonly password?: string | undefined;
+  /** Or what gives it, asked for each connection. */
+  readonly password?: string | (() => Promise<string>) | undefined;
   /** Of a server that has several. */
   readonly database?: number | undefined;
 };
@@ -70,6 +74,17 @@ const loadClient = async (): Promise<typeof import("@redis/client") | undefined>
   }
 };
 
+/** As the client takes them. */
+const credentialsOf = ({ username, password }: Pick<Server, "username" | "password">): Credentials => {
+  const named = username === undefined ? {} : { username };
+  if (typeof password !== "function") return { ...named, ...(password === undefined ? {} : { password }) };
+  const credentials = async (): Promise<{ username?: string; password: string }> => ({
+    ...named,
+    password: await password(),
+  });
+  return { credentialsProvider: { type: "async-credentials-provider", credentials } };
+};
+
 export type Connected = Link & {
   /** One command of its own, such as INFO. Rejects as `run` does. */
   readonly ask: (...words: readonly string[]) => Promise<unknown>;
@@ -79,7 +94,9 @@ export type Connected = Link & {
 export const connect = async (server: Server): Promise<Result<Connected, string>> => {
   const redis = await loadClient();
   if (redis === undefined)
-    return err("needs the package @redis/client, which is not installed: npm install @redis/client");
+    return err(
+      "needs the package @redis/client, which is not installed. Run npm install @redis/client where openclaw-webhooks is installed, with -g if that was",
+    );
   const { host, port, isTls, ca, username, password, database } = server;
   const socket = {
     host,
@@ -90,8 +107,7 @@ export const connect = async (server: Server): Promise<Result<Connected, string>
   };
   const client = redis.createClient({
     socket: isTls ? { ...socket, tls: true as const, ...(ca === undefined ? {} : { ca }) } : socket,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
+    ...credentialsOf({ username, password }),
     ...(database === undefined ? {} : { database }),
     name: "openclaw-webhooks",
     disableOfflineQueue: true,

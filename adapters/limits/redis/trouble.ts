@@ -19,6 +19,20 @@ export const reasonOf = (trouble: Trouble): string =>
     ? printable(messageOf(trouble.error), REASON)
     : `no answer within ${String(DEADLINE_MS)} ms`;
 
-/** Whether the server refuses this user, which no waiting repairs. */
-export const isRefusal = (trouble: Trouble | undefined): boolean =>
-  trouble?.kind === "failed" && /^(?:WRONGPASS|NOAUTH|NOPERM|ERR AUTH)\b/u.test(messageOf(trouble.error));
+/** What no waiting repairs. */
+export type Refusal = "no_password" | "wrong_password" | "no_rights" | "no_database";
+
+const REFUSALS: readonly (readonly [words: RegExp, refusal: Refusal])[] = [
+  [/^NOAUTH\b/u, "no_password"],
+  [/^(?:WRONGPASS|ERR AUTH)\b/u, "wrong_password"],
+  // the second one is of a command within a script
+  [/^(?:NOPERM\b|ERR The user executing the script can't run)/u, "no_rights"],
+  [/^ERR (?:DB index is out of range|invalid DB index)/u, "no_database"],
+];
+
+/** How the server refuses what it is asked for, if it does. */
+export const refusalOf = (trouble: Trouble | undefined): Refusal | undefined => {
+  if (trouble?.kind !== "failed") return undefined;
+  const message = messageOf(trouble.error);
+  return REFUSALS.find(([words]) => words.test(message))?.[1];
+};

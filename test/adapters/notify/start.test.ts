@@ -73,6 +73,7 @@ test("NOTIFY-1: options that are wrong are said at once", async () => {
   expect(() => startCallbacks({} as never)).toThrow(/The option flows must be a store/u);
   expect(() => startCallbacks(undefined as never)).toThrow(/must be an object with config and flows/u);
   const { options, lines } = await begin();
+  expect(() => startCallbacks({ ...options, now: 5 } as never)).toThrow(/The option now must be a function/u);
   await startCallbacks({ ...options, retries: 5 } as never).stop();
   expect(lines).toEqual([expect.stringContaining("retries is not an option")]);
 });

@@ -1,7 +1,7 @@
 // How `serve` reaches its limits: TLS, passwords, a server that is not there yet, reloads; and what it says when it cannot.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { AUTHORITY, GOOD, KEY } from "../../support/certificates.ts";
@@ -84,14 +84,78 @@ test("LIMIT-18: an address with a password, or no address, is refused, and not r
 
 test("LIMIT-18: a server that refuses the user ends the start, with what is wrong", async () => {
   const args = ["serve", "--config", config, "--port", "0", "--db", join(folder, "refused.db"), "--limits", server.url];
-  for (const [env, words] of [
-    [{ REDISCLI_AUTH: "wrong-password" }, "WRONGPASS"],
-    [{}, "NOAUTH"],
+  for (const [env, words, path = ""] of [
+    [
+      { REDISCLI_AUTH: "wrong-password" },
+      /refuses the user or the password \(WRONGPASS .*\)\. Correct .*--limits-password-env/u,
+    ],
+    [{}, /wants a password \(NOAUTH\)\. Set .*--limits-password-file/u],
+    [{ REDISCLI_AUTH: PASSWORD }, /has no database of this number \(ERR .*\)\. Correct/u, "/99"],
   ] as const) {
-    const { status, error } = await runCli(args, { REDISCLI_AUTH: "", ...env });
-    assert.deepEqual([status, error.includes(`refuses this user (${words}`)], [1, true], error);
+    const { status, error } = await runCli([...args.slice(0, -1), `${server.url}${path}`], {
+      REDISCLI_AUTH: "",
+      ...env,
+    });
+    assert.equal(status, 1);
+    assert.match(error, words);
     assert.equal(error.includes("wrong-password"), false);
   }
+});
+
+test("LIMIT-18: a user with the rights that docs/scale.md names is enough, and one with fewer ends the start", async () => {
+  const [, words = ""] = /`ACL SETUSER webhooks on >… ([^`]*)`/u.exec(readFileSync("docs/scale.md", "utf8")) ?? [];
+  const shared = await RedisServer.start();
+  await shared.ask("ACL", "SETUSER", "webhooks", "on", `>${PASSWORD}`, ...words.split(" "));
+  await shared.ask("ACL", "SETUSER", "other", "on", `>${PASSWORD}`, "~other:*", "+@all");
+  await shared.ask("ACL", "SETUSER", "few", "on", `>${PASSWORD}`, "~*", "+@connection", "+@scripting", "+info");
+  const as = (user: string): string => shared.url.replace("//", `//${user}@`);
+  const one = await start(["--limits", as("webhooks")], { REDISCLI_AUTH: PASSWORD });
+  assert.deepEqual([await statusOf(one), await readyOf(one)], [200, 200]);
+  await one.end("SIGTERM");
+  for (const user of ["other", "few"]) {
+    const args = ["serve", "--config", config, "--port", "0", "--db", join(folder, "few.db"), "--limits", as(user)];
+    const { status, error } = await runCli(args, { REDISCLI_AUTH: PASSWORD });
+    assert.equal(status, 1);
+    assert.match(error, /does not let this user do what limits need .*docs\/scale\.md/u);
+  }
+  await shared.end();
+});
+
+test("LIMIT-14: a flag about the limits' server without one, and certificates without TLS, are wrong usage", async () => {
+  const cases: readonly (readonly [flags: readonly string[], words: string])[] = [
+    [["--limits-password-file", "x"], "--limits-password-file has no effect without --limits"],
+    [["--limits-password-env", "X"], "--limits-password-env has no effect without --limits"],
+    [["--limits-ca", "x"], "--limits-ca has no effect without --limits"],
+    [["--limits-prefix", "x:"], "--limits-prefix has no effect without --limits"],
+    [["--limits-when-gone", "local"], "--limits-when-gone has no effect without --limits"],
+    [["--limits", server.url, "--limits-ca", "x"], "--limits-ca has no effect with redis://"],
+  ];
+  for (const [flags, words] of cases) {
+    const { status, error } = await runCli(["serve", "--config", config, "--port", "0", ...flags]);
+    assert.deepEqual([status, error.startsWith(words)], [2, true], error);
+  }
+});
+
+test("LIMIT-18: a password that is changed at the server and in its file is used without a restart", async () => {
+  const turning = await RedisServer.start("--requirepass", PASSWORD);
+  const file = join(folder, "turning");
+  writeFileSync(file, PASSWORD, { mode: 0o600 });
+  const one = await start(["--limits", turning.url, "--limits-password-file", file]);
+  assert.equal(await statusOf(one), 200);
+  await turning.kill();
+  await turning.again("--requirepass", "another-one");
+  assert.equal(await readyOf(one), 503);
+  // a moment without the file, and one in which it is empty, end nothing
+  rmSync(file);
+  await new Promise((resolve) => void setTimeout(resolve, 1000));
+  assert.equal(await readyOf(one), 503);
+  writeFileSync(file, "", { mode: 0o600 });
+  await new Promise((resolve) => void setTimeout(resolve, 500));
+  writeFileSync(file, "another-one");
+  await until(async () => (await readyOf(one)) === 200);
+  assert.equal(await statusOf(one), 200);
+  await one.end("SIGTERM");
+  await turning.end();
 });
 
 test("LIMIT-17, LIMIT-15: a server that is not there at the start is waited for, and needs no restart", async () => {

@@ -149,6 +149,10 @@ test("PG-3, STATUS-5, AUDIT-1: while PostgreSQL is gone the pages are there and 
   // the page is made once a second
   await until(async () => whyIn(await replica.document()).startsWith("the store"));
   assert.ok(performance.now() - from < 5000);
+  assert.match(
+    String((await replica.document())["problems"]),
+    /^the database postgres:\S+ does not answer, or takes no writes/u,
+  );
   assert.equal((await fetch(`${replica.pages}/metrics`)).status, 200);
   assert.equal((await replica.ask({ action: "create_flow", goal: "Refused" })).status, 503);
   await until(() => replica.audited.some(({ code }) => code === "persist_failed"));
@@ -156,6 +160,7 @@ test("PG-3, STATUS-5, AUDIT-1: while PostgreSQL is gone the pages are there and 
   await until(async () => (await replica.ready()).every((code) => code === 200));
   assert.equal((await replica.ask({ action: "create_flow", goal: "After" })).status, 200);
   await until(async () => openIn(await replica.document()) === 2);
+  assert.deepEqual((await replica.document())["problems"], []);
   assert.equal(await replica.server.end("SIGTERM"), 0);
 });
 

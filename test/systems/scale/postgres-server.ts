@@ -113,7 +113,13 @@ export class PostgresServer {
     process.once("exit", () => child.kill("SIGKILL"));
     child.stderr.on("data", (text: Buffer) => void this.log.push(text.toString()));
     const latest = performance.now() + 30_000;
+    const begun = this.log.length;
     for (;;) {
+      // processes of one that was killed may still be ending
+      if (child.exitCode !== null && /pre-existing shared memory block/u.test(this.log.slice(begun).join(""))) {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        return this.run();
+      }
       if (child.exitCode !== null || performance.now() > latest)
         throw new Error(`PostgreSQL did not start: ${this.log.join("")}`);
       if (

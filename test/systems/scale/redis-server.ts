@@ -64,10 +64,10 @@ export class RedisServer {
     return this.#folder;
   }
 
-  /** Starts it on the same port with what its folder holds. */
-  async again(): Promise<void> {
+  /** Starts it on the same port with what its folder holds. `more`: arguments that go before those of the first start. */
+  async again(...more: readonly string[]): Promise<void> {
     const where = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder];
-    const child = spawn(programOf(), [...where, ...this.#args], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(programOf(), [...where, ...this.#args, ...more], { stdio: ["ignore", "pipe", "inherit"] });
     this.#child = child;
     // a test that fails half-way must not leave it behind
     process.once("exit", () => child.kill("SIGKILL"));
