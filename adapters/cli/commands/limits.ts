@@ -14,7 +14,7 @@ import { isRefusal, reasonOf } from "../../limits/redis/trouble.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
 import { readBytes } from "../read-text.ts";
-import { readSecret } from "./call-secret.ts";
+import { readSecret, type SecretSource } from "./call-secret.ts";
 
 export type LimitsOptions = {
   /** As MAX_CLIENTS of the limits. */
@@ -60,6 +60,14 @@ const LOCAL = "Until it does, this process counts alone what it serves";
 const PASSWORD_IN_ADDRESS =
   "The address of --limits must have no password, because every user of this machine can read it there. Set the environment variable of --limits-password-env, or use --limits-password-file";
 
+//= LIMIT-17
+/** A file is read for each connection, so that a password that was changed is used. */
+const readAgain = async (source: SecretSource, env: Env): Promise<string> =>
+  (await readSecret(source, env)).match(
+    (text) => text,
+    ({ sentence }) => Promise.reject(new Error(sentence)),
+  );
+
 //= LIMIT-18
 /** The address with the password, from where only this user reads it. */
 const serverOf = async (url: string, options: LimitsOptions, env: Env): Promise<Result<Server, CliFault>> => {
@@ -72,12 +80,13 @@ const serverOf = async (url: string, options: LimitsOptions, env: Env): Promise<
     secretEnv: limitsPasswordEnv,
     ...(limitsPasswordFile === undefined ? {} : { secretFile: limitsPasswordFile }),
   };
-  const password = isGiven ? await readSecret(source, env) : ok(undefined);
-  if (password.isErr()) return err(password.error);
-  if (limitsCa === undefined) return ok({ ...parsed.value, password: password.value });
+  const first = isGiven ? await readSecret(source, env) : ok(undefined);
+  if (first.isErr()) return err(first.error);
+  const password = limitsPasswordFile === undefined ? first.value : () => readAgain(source, env);
+  if (limitsCa === undefined) return ok({ ...parsed.value, password });
   const ca = await readBytes(limitsCa, CA);
   return ca
-    .map((bytes) => ({ ...parsed.value, password: password.value, ca: bytes }))
+    .map((bytes) => ({ ...parsed.value, password, ca: bytes }))
     .mapErr((hint) => fault(`${printable(limitsCa)} ${hint}`));
 };
 

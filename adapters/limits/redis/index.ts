@@ -14,8 +14,8 @@ export { SharedLimits, type SharedOptions, type WhenGone } from "./shared-limits
 export type RedisOptions = {
   /** `redis://user:password@host:port/database`, or `rediss://` for TLS. Redis 7 or later, or Valkey 8 or later. */
   readonly url: string;
-  /** In place of one in the address. */
-  readonly password?: string;
+  /** In place of one in the address; or what reads it, for each connection. */
+  readonly password?: string | (() => Promise<string>);
   /** Certificates that a TLS server's is checked against, PEM. Default: those of Node. */
   readonly ca?: string | Buffer;
   /** What the keys begin with. Default: `openclaw-webhooks:`. */
