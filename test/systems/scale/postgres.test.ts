@@ -134,6 +134,26 @@ test("PG-6: a schema of a newer version or of another program is refused and lef
   assert.deepEqual(await server.sql(tables, name(foreign)), [{ relname: "flows" }]);
 });
 
+test("PG-6, PG-1: a replica goes on when a newer version adds a column, also on connections that have read before", async () => {
+  const url = await server.database();
+  const flows = await open(url, { connections: 1 });
+  const ask = askAs(flows, OWNER);
+  const flowId = idOf(await ask(CREATE));
+  const reads: readonly FlowAction[] = [
+    { action: "get_flow", flowId },
+    { action: "find_latest_flow" },
+    { action: "list_flows" },
+    { action: "list_flows", limit: 1, status: "queued" },
+    { action: "resolve_flow", token: flowId },
+  ];
+  const all = (): Promise<readonly Plain[]> => Promise.all(reads.map((action) => ask(action)));
+  const before = await all();
+  await server.sql("ALTER TABLE openclaw_webhooks.flows ADD COLUMN more text", url.slice(url.lastIndexOf("/") + 1));
+  assert.deepEqual(await all(), before);
+  const { flow } = await ask({ action: "set_waiting", flowId, expectedRevision: 0 });
+  assert.equal(flow?.["revision"], 1);
+});
+
 test("PG-4: without an owner nothing is seen, with one only its own, whatever a query forgets", async () => {
   const url = await server.database();
   const flows = await open(url);
