@@ -338,6 +338,27 @@ test("PG-3: a server that does not answer is not ready within seconds, and costs
   proxy.end();
 });
 
+test("PG-3: writes that wait for a lock, and those that wait for their connections, are refused after one wait for each", async () => {
+  const url = await server.database();
+  const flows = await open(url, { connections: 1 });
+  const ask = askAs(flows, OWNER);
+  const flowId = idOf(await ask(CREATE));
+  const other = await server.client(url);
+  await other.query(
+    "BEGIN; SELECT set_config('openclaw_webhooks.upkeep', 'on', true); SELECT FROM openclaw_webhooks.flows FOR UPDATE",
+  );
+  const from = performance.now();
+  const writes = Array.from({ length: 6 }, async () => {
+    await assert.rejects(ask({ action: "set_waiting", flowId, expectedRevision: 0 }));
+    return performance.now() - from;
+  });
+  const ms = await Promise.all(writes);
+  await other.end();
+  // one may get the connection at the moment at which it has waited long enough
+  const prompt = ms.filter((one) => one < 8000);
+  assert.ok(prompt.length >= ms.length - 1, `they took ${ms.join(", ")} ms`);
+});
+
 test("PG-5: replicas that sweep at once end each flow once, and wait for no flow that is being changed", async () => {
   const url = await server.database();
   const replicas = await Promise.all([open(url), open(url), open(url)]);
