@@ -110,6 +110,7 @@ export const checkLimits = (options: LimitsOptions): Result<void, CliFault> => {
 const PASSWORD_IN_ADDRESS =
   "The address of --limits must have no password, because every user of this machine can read it there. Set the environment variable of --limits-password-env, or use --limits-password-file";
 
+//= LIMIT-17
 /** A file is read for each connection, so that a password that was changed is used. Errs when it cannot be read now. */
 const passwordOf = async (
   secretEnv: string,

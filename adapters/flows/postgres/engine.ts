@@ -35,9 +35,12 @@ const scopeTo = (owner: string | undefined): Statement =>
 /** How often a transaction that another one has undone is decided again. */
 const MAX_TRIES = 5;
 
+/** Milliseconds within which a connection that had ended shows it. What fails later has waited, and would wait again. */
+const PROMPT_MS = 1000;
+
 /** Nothing of it was done, and the next try may go better: another transaction was in the way, or a connection had ended. */
-const isWorthwhile = ({ error, isUnknown }: StoreFault, tries: number): boolean =>
-  isUnknown !== true && (mayTryAgain(error) ? tries < MAX_TRIES : tries === 1 && !hasAnswered(error));
+const isWorthwhile = ({ error, isUnknown }: StoreFault, tries: number, ms: number): boolean =>
+  isUnknown !== true && (mayTryAgain(error) ? tries < MAX_TRIES : tries === 1 && ms < PROMPT_MS && !hasAnswered(error));
 
 /** Whose rows a transaction is about: of a create that needs to know nothing, those that it writes. */
 const ownerOf = ({ load, saved, open }: Needs, writes: readonly Write[] = []): string | undefined => {
@@ -71,9 +74,10 @@ export class PostgresEngine implements FlowEngine {
 
   //= STORE-1, PG-1
   async transact<T extends Decided>(needs: Needs, decide: (stored: Stored) => T): Promise<Result<T, StoreFault>> {
+    const from = performance.now();
     for (let tries = 1; ; tries += 1) {
       const done = await (needs.writes ? this.#write(needs, decide) : this.#read(needs, decide));
-      if (done.isOk() || !isWorthwhile(done.error, tries)) return done;
+      if (done.isOk() || !isWorthwhile(done.error, tries, performance.now() - from)) return done;
     }
   }
 

@@ -3,6 +3,7 @@
 import { type ListFilter, type ListLoad, MAX_LIST_BYTES, MOST_LISTED } from "../../../core/index.ts";
 import { cutList, type Listed, TOO_LARGE } from "../engine.ts";
 import { numberIn, type Row, type Value } from "../rows.ts";
+import { READ } from "./columns.ts";
 import type { Places } from "./places.ts";
 import { SCHEMA } from "./schema.ts";
 import { type Statement, statement } from "./statement.ts";
@@ -68,7 +69,7 @@ export const listStatement = (load: ListLoad, places: Places): Statement => {
   const text = `WITH ${keysOf(load.filter, parts.join(" AND "), most)},
     weighed AS (SELECT made, weight, sum(weight) OVER (ORDER BY made DESC) AS upto, sum(weight) OVER () AS whole FROM keys)
     SELECT weighed.whole, flows.* FROM weighed
-    LEFT JOIN LATERAL (SELECT * FROM ${FLOWS} WHERE ${AT_KEY} AND ${wanted.rows} ORDER BY made LIMIT 1) AS flows ON true
+    LEFT JOIN LATERAL (SELECT ${READ} FROM ${FLOWS} WHERE ${AT_KEY} AND ${wanted.rows} ORDER BY made LIMIT 1) AS flows ON true
     WHERE ${wanted.keys} ORDER BY weighed.made DESC`;
   return statement(text, ...values);
 };

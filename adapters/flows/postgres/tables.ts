@@ -9,8 +9,9 @@ import {
   type Stored,
   type Write,
 } from "../../../core/index.ts";
-import { changing, CHANGING, flowOf, lasting, LASTING, numberIn, recordOf, type Row, taskOf, textIn } from "../rows.ts";
+import { changing, CHANGING, flowOf, lasting, numberIn, recordOf, type Row, taskOf, textIn } from "../rows.ts";
 import { loadBy, type Reading } from "../engine.ts";
+import { READ, WRITTEN } from "./columns.ts";
 import { putEvent } from "./event-rows.ts";
 import { listedOf, listStatement } from "./list-rows.ts";
 import { nameOf } from "./locks.ts";
@@ -23,25 +24,24 @@ const TASKS = `${SCHEMA}.tasks`;
 const RECORDS = `${SCHEMA}.records`;
 const BINDINGS = `${SCHEMA}.bindings`;
 
-const COLUMNS = [...LASTING, ...CHANGING, "weight"];
 const numbered = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `$${String(index + 1)}`);
 const IDLE = `NOT EXISTS (SELECT FROM ${TASKS} WHERE tasks.flow_id = flows.flow_id)`;
 
 /** Compared so that no index of owners is used, because a plan that was made for few flows would read all of an owner's. */
 const IS_OWNED = "flows.owner IS NOT DISTINCT FROM $2";
-const FIND = `SELECT * FROM ${FLOWS} WHERE flow_id = $1 AND ${IS_OWNED}`;
-const BOUND = `SELECT flows.* FROM ${BINDINGS} JOIN ${FLOWS} USING (flow_id)
+const FIND = `SELECT ${READ} FROM ${FLOWS} WHERE flow_id = $1 AND ${IS_OWNED}`;
+const BOUND = `SELECT ${READ} FROM ${BINDINGS} JOIN ${FLOWS} USING (flow_id)
   WHERE bindings.name = $1 AND bindings.owner = $2 AND ${IS_OWNED}`;
 const LOCKED = "FOR NO KEY UPDATE OF flows";
 //= STORE-5
-const NEWEST = `SELECT * FROM ${FLOWS} WHERE owner = $1 ORDER BY made DESC LIMIT 1`;
-const NEWEST_OPEN = `SELECT * FROM ${FLOWS} WHERE owner = $1 AND ended_at IS NULL ORDER BY made DESC LIMIT 1`;
+const NEWEST = `SELECT ${READ} FROM ${FLOWS} WHERE owner = $1 ORDER BY made DESC LIMIT 1`;
+const NEWEST_OPEN = `SELECT ${READ} FROM ${FLOWS} WHERE owner = $1 AND ended_at IS NULL ORDER BY made DESC LIMIT 1`;
 //= PG-5
 /** Another replica's sweep has those that are locked. */
-const TO_CANCEL = `SELECT * FROM ${FLOWS} WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE}
+const TO_CANCEL = `SELECT ${READ} FROM ${FLOWS} WHERE cancel_requested_at IS NOT NULL AND ended_at IS NULL AND ${IDLE}
   LIMIT $1 FOR UPDATE SKIP LOCKED`;
-const TO_REMOVE = `SELECT * FROM ${FLOWS} WHERE ended_at <= $1 AND ${IDLE} LIMIT $2 FOR UPDATE SKIP LOCKED`;
+const TO_REMOVE = `SELECT ${READ} FROM ${FLOWS} WHERE ended_at <= $1 AND ${IDLE} LIMIT $2 FOR UPDATE SKIP LOCKED`;
 const TASKS_OF = `SELECT record FROM ${TASKS} WHERE flow_id = $1 AND owner = $2 ORDER BY made`;
 const TASKS_OF_BOUND = `SELECT record FROM ${TASKS} JOIN ${BINDINGS} USING (flow_id)
   WHERE bindings.name = $1 AND bindings.owner = $2 AND tasks.owner = $2 ORDER BY made`;
@@ -51,7 +51,7 @@ const OPEN = `SELECT count(*) AS flows FROM (SELECT FROM ${FLOWS} WHERE owner = 
 export const COUNT_OPEN = `SELECT status, count(*) AS count, min(created_at) AS oldest FROM ${FLOWS}
   WHERE owner = ANY ($1::text[]) AND ended_at IS NULL GROUP BY status`;
 
-const INSERT = `INSERT INTO ${FLOWS} (${COLUMNS.join(", ")}) VALUES (${numbered(COLUMNS.length).join(", ")})`;
+const INSERT = `INSERT INTO ${FLOWS} (${WRITTEN.join(", ")}) VALUES (${numbered(WRITTEN.length).join(", ")})`;
 //= PG-1
 /** Fails, which undoes the transaction, unless the flow has the revision from which was decided. */
 const UPDATE = `WITH changed AS (UPDATE ${FLOWS} SET ${[...CHANGING, "weight"]

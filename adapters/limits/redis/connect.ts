@@ -1,10 +1,7 @@
 // A connection through @redis/client, which is installed by those who want it.
 
 import { err, ok, Result } from "neverthrow";
-import type { RedisClientOptions } from "@redis/client";
 import { type Link, scriptRunner } from "./link.ts";
-
-type Credentials = Pick<RedisClientOptions, "username" | "password" | "credentialsProvider">;
 
 /** Where the server is, and how to reach it. */
 export type Server = {
@@ -14,7 +11,7 @@ export type Server = {
   /** Certificates that a TLS server's is checked against, PEM. Default: those of Node. */
   readonly ca?: string | Buffer | undefined;
   readonly username?: string | undefined;
-  /** Or what gives it, asked for each connection. */
+  /** Or what reads it, for each connection. What that rejects with is what is wrong with the connection. */
   readonly password?: string | (() => Promise<string>) | undefined;
   /** Of a server that has several. */
   readonly database?: number | undefined;
@@ -26,6 +23,9 @@ const SOCKET_MS = 5000;
 /** Milliseconds between two attempts to connect: at least, and how much more by chance, so that replicas do not come at once. */
 const RECONNECT_MS = 200;
 const SPREAD_MS = 200;
+
+/** Milliseconds between two connections that are given up because the server takes no writes. */
+const LEAVE_MS = 1000;
 
 /** Commands that wait. While the server is silent none is added, so that no more are than come within the deadline. */
 const MAX_WAITING = 50_000;
@@ -65,6 +65,18 @@ export const parseServer = (url: string): Result<Server, string> => {
 export const shownServer = ({ host, port, isTls, database }: Server): string =>
   `redis${isTls ? "s" : ""}://${host.includes(":") ? `[${host}]` : host}:${String(port)}${database === undefined ? "" : `/${String(database)}`}`;
 
+/** A server that has become a replica keeps its connections, although the address may lead to another one by now. */
+const takesNoWrites = (error: unknown): boolean => error instanceof Error && error.message.startsWith("READONLY");
+
+//= LIMIT-18
+/** Without the password: a server that knows no HELLO repeats what it was sent, up to a length. */
+const withoutSecret = (error: unknown, password: string | undefined): unknown => {
+  if (!(error instanceof Error)) return error;
+  const cut = error.message.replace(/,? with args beginning with:.*$/su, "");
+  const message = password === undefined || password === "" ? cut : cut.replaceAll(password, "[hidden]");
+  return message === error.message ? error : new Error(message);
+};
+
 /** The client's package, or undefined when it is not installed. */
 const loadClient = async (): Promise<typeof import("@redis/client") | undefined> => {
   try {
@@ -72,17 +84,6 @@ const loadClient = async (): Promise<typeof import("@redis/client") | undefined>
   } catch {
     return undefined;
   }
-};
-
-/** As the client takes them. */
-const credentialsOf = ({ username, password }: Pick<Server, "username" | "password">): Credentials => {
-  const named = username === undefined ? {} : { username };
-  if (typeof password !== "function") return { ...named, ...(password === undefined ? {} : { password }) };
-  const credentials = async (): Promise<{ username?: string; password: string }> => ({
-    ...named,
-    password: await password(),
-  });
-  return { credentialsProvider: { type: "async-credentials-provider", credentials } };
 };
 
 export type Connected = Link & {
@@ -105,26 +106,55 @@ export const connect = async (server: Server): Promise<Result<Connected, string>
     socketTimeout: SOCKET_MS,
     reconnectStrategy: () => RECONNECT_MS + Math.random() * SPREAD_MS,
   };
-  const client = redis.createClient({
+  let secret: string | undefined;
+  const credentials = async () => {
+    secret = typeof password === "function" ? await password() : password;
+    return { ...(username === undefined ? {} : { username }), ...(secret === undefined ? {} : { password: secret }) };
+  };
+  const hasUser = username !== undefined || password !== undefined;
+  const options = {
     socket: isTls ? { ...socket, tls: true as const, ...(ca === undefined ? {} : { ca }) } : socket,
-    ...credentialsOf({ username, password }),
+    ...(hasUser ? { credentialsProvider: { type: "async-credentials-provider" as const, credentials } } : {}),
     ...(database === undefined ? {} : { database }),
     name: "openclaw-webhooks",
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING,
-    maintNotifications: "disabled",
-  });
+    maintNotifications: "disabled" as const,
+  };
   let lastError: unknown;
-  // without a listener it would end the process; what is wrong is seen by the probes
-  client.on("error", (error: unknown) => void (lastError = error));
-  client.connect().catch((error: unknown) => void (lastError = error));
-  const send = (words: readonly string[]): Promise<unknown> =>
-    client.isReady ? client.sendCommand(words) : Promise.reject(lastError ?? new Error("not connected yet"));
+  const failed = (error: unknown): void => void (lastError = withoutSecret(error, secret));
+  const dial = () => {
+    const dialled = redis.createClient(options);
+    // without a listener it would end the process; what is wrong is seen by the probes
+    dialled.on("error", failed);
+    dialled.connect().catch(failed);
+    return dialled;
+  };
+  let [client, since, hasEnded] = [dial(), performance.now(), false];
+  //= LIMIT-17
+  /** To where the address leads now. What is on its way rejects. */
+  const leave = (): void => {
+    if (hasEnded || performance.now() - since < LEAVE_MS) return;
+    client.destroy();
+    [client, since] = [dial(), performance.now()];
+  };
+  const send = async (words: readonly string[]): Promise<unknown> => {
+    if (!client.isReady) throw lastError ?? new Error("not connected yet");
+    try {
+      return await client.sendCommand(words);
+    } catch (error) {
+      if (takesNoWrites(error)) leave();
+      throw withoutSecret(error, secret);
+    }
+  };
   return ok({
     run: scriptRunner((_, words) => send(words)),
     // in one go, so that no step overtakes another one whose script is not known yet
     prepare: (scripts) => Promise.all(scripts.map(({ text }) => send(["SCRIPT", "LOAD", text]))),
     ask: (...words) => send(words),
-    close: () => client.destroy(),
+    close: () => {
+      hasEnded = true;
+      client.destroy();
+    },
   });
 };

@@ -60,6 +60,11 @@ const readSaid = (reply: unknown): Said | undefined => {
   return [kind, count, endsInMs, known].every(Number.isSafeInteger) ? [kind, count, endsInMs, known] : undefined;
 };
 
+/** What is no answer of a server that runs the scripts. */
+const refuseAnswer = (): never => {
+  throw new Error("it gives answers that are not of its scripts");
+};
+
 export class SharedLimits implements Limits {
   readonly #link: Link;
   readonly #prefix: string;
@@ -80,7 +85,7 @@ export class SharedLimits implements Limits {
     this.#leases = new Leases(name);
     this.#gate = new Gate({
       clock,
-      probe: () => link.run(PROBE, [probeKey(prefix)], []),
+      probe: async () => (await link.run(PROBE, [probeKey(prefix)], [])) === 1 || refuseAnswer(),
       prepare: () => link.prepare?.([ADMIT, CONFIRM, RELEASE, RENEW]),
       onChange: (trouble) => {
         // what the server has forgotten or dropped meanwhile is told before anything new is asked
@@ -116,8 +121,8 @@ export class SharedLimits implements Limits {
     const rule = windowOf(WINDOW, route.limits);
     const slots = slotsOf(SLOTS, route.limits);
     const isDue = isSigned(route);
-    const ask = (): Promise<unknown> =>
-      this.#link.run(
+    const ask = async (): Promise<Said> => {
+      const reply = await this.#link.run(
         ADMIT,
         [keys.strangers, keys.known, keys.overflow, keys.client, keys.peer],
         [
@@ -132,12 +137,13 @@ export class SharedLimits implements Limits {
           KNOWN_MS,
         ],
       );
+      return readSaid(reply) ?? refuseAnswer();
+    };
     return this.#gate
       .pass(ask, () => void this.#giveBack(lease))
-      .then((reply) => {
-        const said = readSaid(reply.unwrapOr(undefined));
-        if (said === undefined) return this.#without(located, now);
-        const [kind, count, endsInMs, known] = said;
+      .then((said) => {
+        if (said.isErr()) return this.#without(located, now);
+        const [kind, count, endsInMs, known] = said.value;
         if (kind === 1) return { kind: "rate_limited", retryAfterMs: endsInMs };
         if (kind !== 0) return { kind: "too_many_in_flight", retryAfterMs: SLOT_RETRY_MS };
         lease.isKnown = known > 0;
@@ -165,7 +171,10 @@ export class SharedLimits implements Limits {
       KNOWN_MS,
     ];
     return this.#gate
-      .pass(() => this.#link.run(CONFIRM, [strangers, known, overflow, peer], args))
+      .pass(async () => {
+        const reply = await this.#link.run(CONFIRM, [strangers, known, overflow, peer], args);
+        return reply === 0 || reply === 1 ? reply : refuseAnswer();
+      })
       .then((reply) => {
         if (reply.isErr()) return GONE;
         const hasSlot = reply.value === 1;

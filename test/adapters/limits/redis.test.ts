@@ -26,12 +26,15 @@ class TestLink implements Link {
   /** What ADMIT gives: admitted, the first of its window. */
   said: readonly number[] = [0, 1, 60_000, 0];
   confirmed = 1;
+  /** What it answers to all, if anything. */
+  wrong: readonly unknown[] = [];
   /** Milliseconds after which it answers the next steps of requests. */
   delays: number[] = [];
 
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     if (this.state === "gone") return Promise.reject(new Error("connect ECONNREFUSED 127.0.0.1:6379"));
     this.calls.push({ script, keys, args });
+    if (this.wrong.length > 0) return Promise.resolve(this.wrong[0]);
     const reply = script === ADMIT ? this.said : script === CONFIRM ? this.confirmed : 1;
     const delay = script === ADMIT || script === CONFIRM ? this.delays.shift() : undefined;
     if (delay !== undefined) return new Promise((resolve) => void setTimeout(() => resolve(reply), delay));
@@ -114,6 +117,25 @@ test("LIMIT-14, LIMIT-11: the server is asked by the numbers of the route, and w
   ] as const) {
     link.said = said as readonly number[];
     expect(await limits.admit(freshRoute().request(1), 0)).toEqual(told);
+  }
+});
+
+test("LIMIT-15, LIMIT-17: a server whose answers are not those of the scripts is one that does not answer", async () => {
+  for (const wrong of ["OK", null, [], ["a", "b", "c", "d"], 2] as const) {
+    const { link, limits, changes } = await rig();
+    const located = freshRoute({ isSigned: true }).request(1);
+    await limits.admit(located, 0);
+    link.wrong = [wrong];
+    expect(await limits.confirm(located, 0)).toEqual(GONE);
+    await pass(50);
+    expect(limits.isReady).toBe(false);
+    expect(await limits.admit(freshRoute().request(1), 0)).toEqual(GONE);
+    link.wrong = [];
+    await pass(50);
+    expect([limits.isReady, changes.length]).toEqual([true, 3]);
+    link.wrong = [wrong];
+    expect(await limits.admit(freshRoute().request(1), 0)).toEqual(GONE);
+    expect(limits.isReady).toBe(false);
   }
 });
 

@@ -1,7 +1,9 @@
 // How `serve` reaches its limits: TLS, passwords, a server that is not there yet, reloads; and what it says when it cannot.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { AUTHORITY, GOOD, KEY } from "../../support/certificates.ts";
@@ -209,4 +211,87 @@ test("LIMIT-17: a server without an append-only file, or one that may drop keys,
   await one.says("set noeviction");
   await one.end("SIGTERM");
   await weak.end();
+});
+
+/** A server of the test's own on a free port; the function that comes back ends it and its connections. */
+const listen = async (onSocket: (socket: Socket) => void): Promise<readonly [port: number, end: () => void]> => {
+  const sockets = new Set<Socket>();
+  const own: Server = createServer((socket) => {
+    sockets.add(socket.on("error", () => undefined));
+    onSocket(socket);
+  }).listen(0, "127.0.0.1");
+  await once(own, "listening");
+  const end = (): void => {
+    own.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return [(own.address() as AddressInfo).port, end];
+};
+
+test("LIMIT-17: where the address leads to another server, and the one before takes no writes any more, the new one is asked", async () => {
+  const [first, second] = [await RedisServer.start(), await RedisServer.start()];
+  let target = first.port;
+  const [port, end] = await listen((socket) => {
+    const onward = connect(target, "127.0.0.1").on("error", () => socket.destroy());
+    socket.on("close", () => onward.destroy()).pipe(onward);
+    onward.on("close", () => socket.destroy()).pipe(socket);
+  });
+  const one = await start(["--limits", `redis://127.0.0.1:${String(port)}`]);
+  assert.equal(await statusOf(one), 200);
+  target = second.port;
+  // it keeps the connections that it has
+  await first.ask("REPLICAOF", "127.0.0.1", String(second.port));
+  await until(async () => (await readyOf(one)) === 503, "it takes a replica for a server that can be used");
+  await until(async () => (await readyOf(one)) === 200, "it stays at a server that takes no writes");
+  assert.equal(await statusOf(one), 200);
+  await one.end("SIGTERM");
+  end();
+  await first.end();
+  await second.end();
+});
+
+test("LIMIT-17, LIMIT-18: a password that was changed in its file is used by the next connection, and no log has either", async () => {
+  const NEXT = "the-next-password-that-no-log-may-have";
+  const own = await RedisServer.start("--requirepass", PASSWORD);
+  const file = join(folder, "changing");
+  writeFileSync(file, PASSWORD, { mode: 0o600 });
+  const one = await start(["--limits", own.url, "--limits-password-file", file]);
+  assert.equal(await statusOf(one), 200);
+  const operator = connect(own.port, "127.0.0.1").resume();
+  operator.write(`AUTH ${PASSWORD}\r\nCONFIG SET requirepass ${NEXT}\r\nCLIENT KILL TYPE normal\r\n`);
+  await until(async () => (await readyOf(one)) === 503);
+  writeFileSync(file, NEXT);
+  await until(async () => (await readyOf(one)) === 200, "it needs a restart");
+  assert.equal(await statusOf(one), 200);
+  operator.destroy();
+  await one.end("SIGTERM");
+  const told = one.log.filter((line) => [PASSWORD, NEXT].some((word) => line.includes(word)));
+  assert.deepEqual(told, []);
+  await own.end();
+});
+
+test("LIMIT-18: a server that repeats what it was sent, as old ones do, brings the password into no log", async () => {
+  const [port, end] = await listen((socket) => {
+    const words = (text: string): string =>
+      text
+        .match(/^[^$*\r\n].*$/gmu)
+        ?.map((word) => `\`${word.trim()}\``)
+        .join(", ") ?? "";
+    socket.on("data", (data) => {
+      const [command = "", ...args] = words(String(data)).split(", ");
+      socket.write(`-ERR unknown command ${command}, with args beginning with: ${args.join(", ").slice(0, 128)}\r\n`);
+    });
+  });
+  const long = PASSWORD.repeat(5);
+  for (const password of [PASSWORD, long]) {
+    const one = await start(["--limits", `redis://127.0.0.1:${String(port)}`], { REDISCLI_AUTH: password });
+    await one.says("do not answer (ERR unknown command `HELLO`)");
+    assert.equal(await readyOf(one), 503);
+    await one.end("SIGTERM");
+    assert.deepEqual(
+      one.log.filter((line) => line.includes(PASSWORD.slice(0, 10))),
+      [],
+    );
+  }
+  end();
 });

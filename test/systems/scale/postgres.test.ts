@@ -134,6 +134,26 @@ test("PG-6: a schema of a newer version or of another program is refused and lef
   assert.deepEqual(await server.sql(tables, name(foreign)), [{ relname: "flows" }]);
 });
 
+test("PG-6, PG-1: a replica goes on when a newer version adds a column, also on connections that have read before", async () => {
+  const url = await server.database();
+  const flows = await open(url, { connections: 1 });
+  const ask = askAs(flows, OWNER);
+  const flowId = idOf(await ask(CREATE));
+  const reads: readonly FlowAction[] = [
+    { action: "get_flow", flowId },
+    { action: "find_latest_flow" },
+    { action: "list_flows" },
+    { action: "list_flows", limit: 1, status: "queued" },
+    { action: "resolve_flow", token: flowId },
+  ];
+  const all = (): Promise<readonly Plain[]> => Promise.all(reads.map((action) => ask(action)));
+  const before = await all();
+  await server.sql("ALTER TABLE openclaw_webhooks.flows ADD COLUMN more text", url.slice(url.lastIndexOf("/") + 1));
+  assert.deepEqual(await all(), before);
+  const { flow } = await ask({ action: "set_waiting", flowId, expectedRevision: 0 });
+  assert.equal(flow?.["revision"], 1);
+});
+
 test("PG-4: without an owner nothing is seen, with one only its own, whatever a query forgets", async () => {
   const url = await server.database();
   const flows = await open(url);
@@ -316,6 +336,27 @@ test("PG-3: a server that does not answer is not ready within seconds, and costs
   while (!(await flows.isReady())) await delay(100);
   assert.equal((await askAs(flows, OWNER)(CREATE)).kind, "created");
   proxy.end();
+});
+
+test("PG-3: writes that wait for a lock, and those that wait for their connections, are refused after one wait for each", async () => {
+  const url = await server.database();
+  const flows = await open(url, { connections: 1 });
+  const ask = askAs(flows, OWNER);
+  const flowId = idOf(await ask(CREATE));
+  const other = await server.client(url);
+  await other.query(
+    "BEGIN; SELECT set_config('openclaw_webhooks.upkeep', 'on', true); SELECT FROM openclaw_webhooks.flows FOR UPDATE",
+  );
+  const from = performance.now();
+  const writes = Array.from({ length: 6 }, async () => {
+    await assert.rejects(ask({ action: "set_waiting", flowId, expectedRevision: 0 }));
+    return performance.now() - from;
+  });
+  const ms = await Promise.all(writes);
+  await other.end();
+  // one may get the connection at the moment at which it has waited long enough
+  const prompt = ms.filter((one) => one < 8000);
+  assert.ok(prompt.length >= ms.length - 1, `they took ${ms.join(", ")} ms`);
 });
 
 test("PG-5: replicas that sweep at once end each flow once, and wait for no flow that is being changed", async () => {
