@@ -8,7 +8,7 @@ import { check, modules, type Plan } from "./quint.ts";
 
 const PLAN: Plan = {
   seed: process.env["SPEC_SEED"] ?? "0x5eed",
-  samples: Number(process.env["SPEC_RUNS"] ?? 300),
+  samples: Number(process.env["SPEC_RUNS"] ?? 250),
   steps: 25,
   examples: true,
   written: 200,

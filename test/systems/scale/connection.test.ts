@@ -146,7 +146,7 @@ test("LIMIT-18: a password that is changed at the server and in its file is used
   assert.equal(await statusOf(one), 200);
   await turning.kill();
   await turning.again("--requirepass", "another-one");
-  assert.equal(await readyOf(one), 503);
+  await until(async () => (await readyOf(one)) === 503);
   // a moment without the file, and one in which it is empty, end nothing
   rmSync(file);
   await new Promise((resolve) => void setTimeout(resolve, 1000));
