@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stopwatch } from "./clock.ts";
-import { medianOf, type Ratio, ratioOf } from "./paired.ts";
+import { medianOf, ratioOf, show } from "./paired.ts";
 import { Caller, type Counted, CREATE } from "./raw-caller.ts";
 
 const FLUSH_MS = 5;
@@ -70,9 +70,6 @@ const measure = async (callers: readonly Caller[]): Promise<Round> => {
   const refused = counted.reduce((sum, one) => sum + one.refused, 0);
   return { rate: (taken.length / (stopwatch() - began)) * 1000, p50: medianOf(taken), refused };
 };
-
-const show = ({ median, low, high }: Ratio): string =>
-  `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
 
 const race = async (other: string, isSlow: boolean, count: number): Promise<void> => {
   const servers = [await serve(HERE, isSlow), await serve(other, isSlow)];

@@ -13,7 +13,7 @@ import { measureHeads } from "./heads.ts";
 import { measureHost } from "./host.ts";
 import { measureInProcess } from "./in-process.ts";
 import { measureLists } from "./lists.ts";
-import { medianOf, type Ratio } from "./paired.ts";
+import { medianOf, type Ratio, show } from "./paired.ts";
 import { plot } from "./plot.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { measurePages, measureSockets, measureSqlite, measureWatched, type Raced } from "./sockets.ts";
@@ -74,9 +74,6 @@ if (values.plot && !asked.includes("sockets")) explain("--plot draws what socket
 const scenarios = SCENARIOS.filter(({ name }) => name.includes(values.only));
 if (scenarios.length === 0) explain(`there is no scenario with ${values.only} in its name`);
 
-/** The median, and the middle half of the paired ratios. */
-const show = ({ median, low, high }: Ratio): string =>
-  `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
 const show3 = ({ median, low, high }: Ratio): string =>
   `${median.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`;
 const name = (text: string): string => text.padEnd(42);

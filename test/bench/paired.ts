@@ -13,6 +13,10 @@ export type Contestant = {
 /** Median of the paired ratios, with the middle half of them. */
 export type Ratio = { readonly median: number; readonly low: number; readonly high: number };
 
+/** In a column. */
+export const show = ({ median, low, high }: Ratio): string =>
+  `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
+
 export const quantile = (sorted: readonly number[], at: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN;
 

@@ -9,7 +9,7 @@ import { PASSWORD, PostgresServer } from "../systems/scale/postgres-server.ts";
 import { RedisServer } from "../systems/scale/redis-server.ts";
 import { remove, Standalone, tempFolder } from "../systems/standalone/harness.ts";
 import { stopwatch } from "./clock.ts";
-import { medianOf, type Ratio, ratioOf } from "./paired.ts";
+import { medianOf, type Ratio, ratioOf, show } from "./paired.ts";
 import { Caller, CREATE } from "./raw-caller.ts";
 
 const SECRET = "replicas-secret-0123456789";
@@ -60,9 +60,6 @@ const measure = async ({ callers }: Side, body: string): Promise<readonly [rate:
   if (counted.some(({ refused }) => refused > 0)) throw new Error("a request was refused");
   return [(taken.length / (stopwatch() - began)) * 1000, medianOf(taken)];
 };
-
-const show = ({ median, low, high }: Ratio): string =>
-  `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(24);
 
 console.log(`${String(CALLERS)} callers at once; replicas ÷ one process on SQLite, in parentheses the middle half`);
 console.log("                  replicas     requests per second     milliseconds, median");

@@ -1,4 +1,4 @@
-// Reads the secret for `call` from the environment or a file: every user of the machine can read arguments.
+// Reads a secret of a command from the environment or a file: every user of the machine can read arguments.
 
 import { err, ok, type Result } from "neverthrow";
 import { isOneLine, printable } from "../../../core/index.ts";
@@ -47,4 +47,15 @@ export const readSecret = async (
           fault("The secret contains a control character, such as a line break, which no header can carry. Remove it"),
         ),
   );
+};
+
+/** Reads a file for each use, so that a secret that was changed is used; then it rejects while it cannot be read. Errs when it cannot now. */
+export const rereadSecret = async (secretFile: string): Promise<Result<() => Promise<string>, CliFault>> => {
+  const read = (): Promise<Result<string, CliFault>> => readSecret({ secretEnv: "", secretFile }, {});
+  const again = async (): Promise<string> =>
+    (await read()).match(
+      (text) => text,
+      ({ sentence }) => Promise.reject(new Error(sentence)),
+    );
+  return (await read()).map(() => again);
 };

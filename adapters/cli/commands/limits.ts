@@ -15,7 +15,7 @@ import { type Refusal, reasonOf, refusalOf } from "../../limits/redis/trouble.ts
 import { type CliFault, fault } from "../fault.ts";
 import { type Env, EXIT } from "../io.ts";
 import { readBytes } from "../read-text.ts";
-import { readSecret } from "./call-secret.ts";
+import { readSecret, rereadSecret } from "./call-secret.ts";
 
 export type LimitsOptions = {
   /** As MAX_CLIENTS of the limits. */
@@ -111,22 +111,14 @@ const PASSWORD_IN_ADDRESS =
   "The address of --limits must have no password, because every user of this machine can read it there. Set the environment variable of --limits-password-env, or use --limits-password-file";
 
 //= LIMIT-17
-/** A file is read for each connection, so that a password that was changed is used. Errs when it cannot be read now. */
+/** A password that was changed in the file is used for the next connection. */
 const passwordOf = async (
   secretEnv: string,
   secretFile: string | undefined,
   env: Env,
 ): Promise<Result<Server["password"], CliFault>> => {
-  if (secretFile === undefined)
-    return (env[secretEnv]?.trim() ?? "") === "" ? ok(undefined) : readSecret({ secretEnv }, env);
-  const read = (): Promise<Result<string, CliFault>> => readSecret({ secretEnv, secretFile }, env);
-  return (await read()).map(
-    () => async () =>
-      (await read()).match(
-        (text) => text,
-        (said) => Promise.reject(new Error(said.sentence)),
-      ),
-  );
+  if (secretFile !== undefined) return rereadSecret(secretFile);
+  return (env[secretEnv]?.trim() ?? "") === "" ? ok(undefined) : readSecret({ secretEnv }, env);
 };
 
 //= LIMIT-18

@@ -6,7 +6,7 @@ import { addressOf } from "../../flows/postgres/address.ts";
 import type { PostgresFault, PostgresFlows, PostgresOptions } from "../../flows/postgres/postgres-flows.ts";
 import { type CliFault, fault } from "../fault.ts";
 import type { Env } from "../io.ts";
-import { readSecret } from "./call-secret.ts";
+import { rereadSecret } from "./call-secret.ts";
 
 /** Connections of one process to PostgreSQL. */
 export const CONNECTIONS = { least: 1, most: 1000, usual: 10 } as const;
@@ -123,22 +123,6 @@ const loadOpener = async (): Promise<Result<Opener, CliFault>> => {
   }
 };
 
-/** Read for each connection, so that a password that was changed is used. */
-const passwordOf = async (
-  secretFile: string | undefined,
-  env: Env,
-): Promise<Result<PostgresOptions["password"], CliFault>> => {
-  if (secretFile === undefined) return ok(env["PGPASSWORD"]);
-  const read = (): Promise<Result<string, CliFault>> => readSecret({ secretEnv: "", secretFile }, env);
-  return (await read()).map(
-    () => async () =>
-      (await read()).match(
-        (text) => text,
-        (said) => Promise.reject(new Error(said.sentence)),
-      ),
-  );
-};
-
 /** `shown`: the URL for people and logs. */
 export type OpenedPostgres = { readonly flows: PostgresFlows; readonly shown: string };
 
@@ -154,7 +138,7 @@ export const openPostgres = async (
   const shown = printable(address.value.shown, SENTENCE);
   const opener = await loadOpener();
   if (opener.isErr()) return err(opener.error);
-  const password = await passwordOf(dbPasswordFile, env);
+  const password = dbPasswordFile === undefined ? ok(env["PGPASSWORD"]) : await rereadSecret(dbPasswordFile);
   if (password.isErr()) return err(password.error);
   const given = password.value === undefined ? {} : { password: password.value };
   const opened = await opener.value(db, { ...given, connections: dbConnections, onError });

@@ -11,6 +11,9 @@ type Monotonic = () => number;
 /** What the database has named, milliseconds since the epoch, and when it was asked, by the monotonic clock. */
 export type Reading = { readonly database: number; readonly asked: number };
 
+/** A column of a SELECT. */
+export const NOW = "extract(epoch FROM clock_timestamp()) * 1000 AS now";
+
 export class DatabaseClock {
   readonly #monotonic: Monotonic;
   /** By how much the database's clock was ahead of the monotonic one, at least, and when. */

@@ -6,7 +6,7 @@ import type { Needs, Stored, Write } from "../../../core/index.ts";
 import type { Decided, FlowEngine, StoreFault } from "../engine.ts";
 import { joinOpen, type OpenFlows, openFlowsOf } from "../open-flows.ts";
 import { numberIn } from "../rows.ts";
-import type { DatabaseClock } from "./clock.ts";
+import { type DatabaseClock, NOW } from "./clock.ts";
 import { hasAnswered, mayTryAgain } from "./errors.ts";
 import { locksOf } from "./locks.ts";
 import type { Notices } from "./notices.ts";
@@ -22,8 +22,6 @@ import type { Upkeep } from "./upkeep.ts";
 const BEGIN = statement("BEGIN ISOLATION LEVEL READ COMMITTED");
 /** One snapshot for all lookups. */
 const BEGIN_READ = statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-
-const NOW = "extract(epoch FROM clock_timestamp()) * 1000 AS now";
 
 //= PG-4
 /** From now to the end of the transaction only this owner's rows are there; without one, those of all. */

@@ -3,14 +3,12 @@
 import { type CallbackEvent, MAX_AHEAD_MS, MAX_EVENTS } from "../../../core/index.ts";
 import { LEASE_MS, type OutboxState, type Target } from "../outbox.ts";
 import { numberIn, type Row, textIn } from "../rows.ts";
+import { dropBeyond } from "./oldest.ts";
 import { SCHEMA } from "./schema.ts";
 import { type Statement, statement } from "./statement.ts";
 
 const EVENTS = `${SCHEMA}.events`;
 const GONE = `${SCHEMA}.gone_addresses`;
-
-/** Rows of one statement of upkeep. */
-const UPKEEP_ROWS = 500;
 
 export const putEvent = ({ routeId, eventId, body, at }: CallbackEvent): Statement =>
   statement(
@@ -25,12 +23,7 @@ export const putEvent = ({ routeId, eventId, body, at }: CallbackEvent): Stateme
 //= NOTIFY-7
 /** Its count is how many gave way. */
 export const dropOldestEvents = (routeId: string): Statement =>
-  statement(
-    `DELETE FROM ${EVENTS} WHERE number IN (SELECT number FROM ${EVENTS} WHERE route_id = $1 ORDER BY number
-      LIMIT least(${String(UPKEEP_ROWS)}, greatest(0, (SELECT count(*) FROM ${EVENTS} WHERE route_id = $1) - ${String(MAX_EVENTS)}))
-      FOR UPDATE SKIP LOCKED)`,
-    routeId,
-  );
+  statement(dropBeyond({ table: EVENTS, id: "number", order: "number", most: MAX_EVENTS }), routeId);
 
 //= PG-5
 /** The rows of the last one are the claimed events. `now`: milliseconds since the epoch. */

@@ -1,13 +1,12 @@
 // Whether the database takes writes: asked of it, at most twice a second, however many want to know.
 
-import type { Connections } from "./pool.ts";
+import { BEGIN, type Connections } from "./pool.ts";
 import { statement } from "./statement.ts";
 
 /** Milliseconds for which an answer counts, and for which it is waited for. */
 const FRESH_MS = 500;
 const PATIENCE_MS = 2000;
 
-const BEGIN = statement("BEGIN");
 const ASK = statement(
   "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS takes_writes",
 );

@@ -4,7 +4,7 @@
 import { turn } from "../awaitable.ts";
 import type { FlowChanges } from "../changes.ts";
 import { own } from "../../../core/index.ts";
-import type { Connections } from "./pool.ts";
+import { BEGIN, type Connections } from "./pool.ts";
 import { SCHEMA } from "./schema.ts";
 import { statement } from "./statement.ts";
 
@@ -20,7 +20,6 @@ const MAX_WAITING = 500;
 /** UTF-8 bytes of one notice; PostgreSQL takes fewer than 8000. */
 const MAX_BYTES = 7900;
 
-const BEGIN = statement("BEGIN");
 /** Nothing is lost with a notice that a crash undoes, so it does not wait for the disk. */
 const LAZY = statement("SELECT set_config('synchronous_commit', 'off', true)");
 const notify = (payload: string) => statement(`SELECT pg_notify('${CHANNEL}', $1)`, payload);

@@ -5,11 +5,9 @@ import type { CallbackEvent } from "../../../core/index.ts";
 import type { StoreFault } from "../engine.ts";
 import type { Claimed, Outbox, OutboxState, Settlement, Target } from "../outbox.ts";
 import { claimedOf, claiming, later, LOOKS, outboxState, remove, setGone, tidying } from "./event-rows.ts";
-import type { Connections } from "./pool.ts";
-import { type Answered, type Statement, statement } from "./statement.ts";
+import { BEGIN, type Connections } from "./pool.ts";
+import type { Answered, Statement } from "./statement.ts";
 import type { Upkeep } from "./upkeep.ts";
-
-const BEGIN = statement("BEGIN");
 
 type Named = Pick<CallbackEvent, "routeId" | "eventId">;
 

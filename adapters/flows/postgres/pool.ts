@@ -4,6 +4,7 @@ import type { Pool, PoolClient } from "pg";
 import { hasAnswered } from "./errors.ts";
 import { type Answered, type Connection, send, type Statement, statement } from "./statement.ts";
 
+export const BEGIN = statement("BEGIN");
 export const ROLLBACK = statement("ROLLBACK");
 
 /** Of a transaction that has ended, so that the connection may be used again; else it is closed. */

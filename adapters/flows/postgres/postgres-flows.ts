@@ -6,7 +6,7 @@ import { FlowChanges } from "../changes.ts";
 import { createEmbeddedStore, type EmbeddedFlows, type EmbeddedOptions } from "../embedded-store.ts";
 import type { ForeignFile } from "../sqlite/schema.ts";
 import { addressOf } from "./address.ts";
-import { DatabaseClock } from "./clock.ts";
+import { DatabaseClock, NOW } from "./clock.ts";
 import { checkServer, clientConfig, listenOn, type Login, openPool } from "./connect.ts";
 import { PostgresEngine } from "./engine.ts";
 import { Health } from "./health.ts";
@@ -51,7 +51,6 @@ export type PostgresFault = {
 const CONNECTIONS = 10;
 
 const ROLE = "SELECT rolsuper OR rolbypassrls AS is_free FROM pg_roles WHERE rolname = current_user";
-const NOW = "SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now";
 
 const NO_WALL =
   "the database role may pass row-level security, so only the queries keep sessions apart: use a role without SUPERUSER and BYPASSRLS";
@@ -71,7 +70,7 @@ const prepare = async (client: pg.Client): Promise<Result<Prepared, PostgresFaul
   if (migrated.isErr()) return err({ code: migrated.error });
   const [role] = (await client.query<{ is_free: boolean }>(ROLE)).rows;
   const asked = performance.now();
-  const [time] = (await client.query<{ now: number }>(NOW)).rows;
+  const [time] = (await client.query<{ now: number }>(`SELECT ${NOW}`)).rows;
   const clock = new DatabaseClock({ database: time?.now ?? Date.now(), asked });
   const warning = role?.is_free === true ? NO_WALL : undefined;
   return ok({ isNew: migrated.value, warning, clock, key: await placesKey(client) });

@@ -15,6 +15,7 @@ import { READ, WRITTEN } from "./columns.ts";
 import { putEvent } from "./event-rows.ts";
 import { listedOf, listStatement } from "./list-rows.ts";
 import { nameOf } from "./locks.ts";
+import { dropBeyond, UPKEEP_ROWS } from "./oldest.ts";
 import type { Places } from "./places.ts";
 import { SCHEMA } from "./schema.ts";
 import { type Answered, type Statement, statement } from "./statement.ts";
@@ -67,17 +68,10 @@ const PUT_RECORD = `INSERT INTO ${RECORDS} (name, route_id, owner, fingerprint, 
 const BIND = `INSERT INTO ${BINDINGS} (name, owner, flow_id) VALUES ($1, $2, $3)
   ON CONFLICT (name) DO UPDATE SET flow_id = excluded.flow_id`;
 
-/** Rows of one statement of upkeep. */
-export const UPKEEP_ROWS = 500;
 //= ONCE-5
 /** Most records of a route that are kept; those that are locked are another replica's to drop. */
 export const dropOldest = (routeId: string): Statement =>
-  statement(
-    `DELETE FROM ${RECORDS} WHERE name IN (SELECT name FROM ${RECORDS} WHERE route_id = $1 ORDER BY at
-      LIMIT least(${String(UPKEEP_ROWS)}, greatest(0, (SELECT count(*) FROM ${RECORDS} WHERE route_id = $1) - ${String(MAX_RECORDS)}))
-      FOR UPDATE SKIP LOCKED)`,
-    routeId,
-  );
+  statement(dropBeyond({ table: RECORDS, id: "name", order: "at", most: MAX_RECORDS }), routeId);
 /** `now`: milliseconds since the epoch. */
 export const dropExpired = (now: number): Statement =>
   statement(

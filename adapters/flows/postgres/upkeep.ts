@@ -3,12 +3,13 @@
 
 import { Turns } from "../turns.ts";
 import { dropOldestEvents } from "./event-rows.ts";
-import type { Connections } from "./pool.ts";
+import { UPKEEP_ROWS } from "./oldest.ts";
+import { BEGIN, type Connections } from "./pool.ts";
 import { UPKEEP_SETTING } from "./schema.ts";
 import { type Statement, statement } from "./statement.ts";
-import { dropExpired, dropOldest, UPKEEP_ROWS } from "./tables.ts";
+import { dropExpired, dropOldest } from "./tables.ts";
 
-const BEGIN = [statement("BEGIN"), statement(`SELECT set_config('${UPKEEP_SETTING}', 'on', true)`)];
+const BEGIN_UPKEEP = [BEGIN, statement(`SELECT set_config('${UPKEEP_SETTING}', 'on', true)`)];
 
 const ignore = (): void => undefined;
 
@@ -65,7 +66,7 @@ export class Upkeep {
   /** In short batches. */
   async #drop(batch: () => Statement): Promise<number> {
     for (let total = 0; ;) {
-      const [done] = await this.#connections.run(BEGIN, [batch()]);
+      const [done] = await this.#connections.run(BEGIN_UPKEEP, [batch()]);
       total += done?.count ?? 0;
       if ((done?.count ?? 0) < UPKEEP_ROWS) return total;
     }

@@ -25,16 +25,18 @@ const hashOf = (text: string): string => createHash("sha256").update(text, "utf1
 /** No two routes have the same one, and none has a brace in it. */
 const tagOf = (routeId: string): string => (PLAIN.test(routeId) ? routeId : `~${hashOf(routeId)}`);
 
+/** A key of the core without the route, whose tag stands before it here. */
+export const withoutRoute = (key: string, { route }: Located): string => key.slice(0, -1 - route.id.length);
+
 //= LIMIT-16
-export const keysOf = (prefix: string, { route, clientKey, peerKey }: Located): Keys => {
-  const base = `${prefix}{${tagOf(route.id)}}:`;
-  const end = -1 - route.id.length;
+export const keysOf = (prefix: string, located: Located): Keys => {
+  const base = `${prefix}{${tagOf(located.route.id)}}:`;
   return {
     strangers: `${base}strangers`,
     known: `${base}known`,
     overflow: `${base}overflow`,
-    client: `${base}client:${clientKey.slice(0, end)}`,
-    peer: `${base}peer:${peerKey.slice(0, end)}`,
+    client: `${base}client:${withoutRoute(located.clientKey, located)}`,
+    peer: `${base}peer:${withoutRoute(located.peerKey, located)}`,
   };
 };
 

@@ -18,7 +18,7 @@ import { OWN_PLACES } from "../known-clients.ts";
 import type { Limits } from "../limits.ts";
 import { KNOWN_MS, MAX_CLIENTS, MemoryLimits } from "../memory.ts";
 import { Gate, type Trouble } from "./gate.ts";
-import { DEFAULT_PREFIX, keysOf, probeKey } from "./keys.ts";
+import { DEFAULT_PREFIX, keysOf, probeKey, withoutRoute } from "./keys.ts";
 import { type Lease, LEASE_MS, Leases, RENEW_MS } from "./leases.ts";
 import type { Link } from "./link.ts";
 import { ADMIT, CONFIRM, PROBE, RELEASE, RENEW } from "./scripts.ts";
@@ -126,7 +126,7 @@ export class SharedLimits implements Limits {
         ADMIT,
         [keys.strangers, keys.known, keys.overflow, keys.client, keys.peer],
         [
-          clientKey.slice(0, -1 - route.id.length),
+          withoutRoute(clientKey, located),
           rule.limit,
           rule.ms,
           slots.client,
@@ -163,7 +163,7 @@ export class SharedLimits implements Limits {
     if (lease.isKnown && !isDue) return true;
     const { strangers, known, overflow, peer } = lease.keys;
     const args = [
-      clientKey.slice(0, -1 - route.id.length),
+      withoutRoute(clientKey, located),
       this.#maxClients + OWN_PLACES,
       isDue ? slotsOf(SLOTS, route.limits).peer : 0,
       lease.id,

@@ -11,13 +11,12 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../support/free-port.ts";
 
 const run = promisify(execFile);
 
@@ -48,14 +47,6 @@ export const pack = async (folder: string = ROOT): Promise<string> => {
 
 /** The tarball that `npm run test:gateway` packs once for all of its test files; see prepare.ts. */
 export const PACKED: string = join(ROOT, ".cache", "plugin.tgz");
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 
 export type Config = { readonly [field: string]: unknown };
 

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { AUTHORITY, GOOD, KEY } from "../../support/certificates.ts";
 import { remove, runCli, Standalone, tempFolder, until } from "../standalone/harness.ts";
-import { freePort, RedisServer } from "./redis-server.ts";
+import { freePort } from "../../support/free-port.ts";
+import { RedisServer } from "./redis-server.ts";
 
 const PASSWORD = "a-password-that-no-log-may-have";
 const SECRET = "connection-secret-0123456789";

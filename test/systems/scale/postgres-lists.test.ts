@@ -7,7 +7,7 @@ import pg from "pg";
 import { askAs, type AskDelivery, deliverAs, type Plain } from "../../../adapters/conformance/transcript.ts";
 import { addressOf } from "../../../adapters/flows/postgres/address.ts";
 import { clientConfig } from "../../../adapters/flows/postgres/connect.ts";
-import { openPostgresFlows, type PostgresFlows } from "../../../adapters/flows/postgres/index.ts";
+import type { PostgresFlows } from "../../../adapters/flows/postgres/index.ts";
 import { listStatement } from "../../../adapters/flows/postgres/list-rows.ts";
 import { Places } from "../../../adapters/flows/postgres/places.ts";
 import { SCHEMA_VERSION } from "../../../adapters/flows/postgres/schema.ts";
@@ -15,6 +15,7 @@ import type { Statement } from "../../../adapters/flows/postgres/statement.ts";
 import { askingOf, COUNT_OPEN } from "../../../adapters/flows/postgres/tables.ts";
 import type { ActionOf, Delivery, FlowAction, ListFilter, OutcomeOf } from "../../../core/index.ts";
 import { isListed } from "../../../core/index.ts";
+import { OpenedFlows } from "./opened-flows.ts";
 import { PASSWORD, PostgresServer } from "./postgres-server.ts";
 
 const RUNS = Number(process.env["SCALE_RUNS"] ?? 30);
@@ -22,20 +23,15 @@ const OWNER = "agent:main:o1";
 const CREATE: FlowAction = { action: "create_flow", goal: "g", controllerId: "c" };
 
 let server: PostgresServer;
-const opened: PostgresFlows[] = [];
+const opened = new OpenedFlows();
+const { open } = opened;
 before(async () => {
   server = await PostgresServer.start(["max_connections=200", "fsync=off"]);
 });
 after(async () => {
-  await Promise.all(opened.map((flows) => flows.close()));
+  await opened.closeAll();
   await server.end();
 });
-
-const open = async (url: string): Promise<PostgresFlows> => {
-  const flows = (await openPostgresFlows(url, { password: PASSWORD }))._unsafeUnwrap();
-  opened.push(flows);
-  return flows;
-};
 
 const nameOf = (url: string): string => url.slice(url.lastIndexOf("/") + 1);
 
@@ -245,8 +241,7 @@ test("STATUS-5: open flows are counted by status, with the oldest of each, of th
 
 test("PG-6, LIST-1: a database of the version before is brought up to date by replicas that start at once, and read by pages", async () => {
   const url = await server.database();
-  await (await open(url)).close();
-  opened.pop();
+  await opened.close(await open(url));
   await filled(url, 2000);
   const indexes = (): Promise<readonly unknown[]> =>
     server.sql("SELECT indexdef FROM pg_indexes WHERE schemaname = 'openclaw_webhooks' ORDER BY 1", nameOf(url));

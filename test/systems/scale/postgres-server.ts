@@ -3,10 +3,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
+import { freePort } from "../../support/free-port.ts";
 
 const MISSING =
   "PostgreSQL 14 or later is not installed: apt-get install postgresql (the tests use its programs initdb and postgres, and no server of the system).";
@@ -35,15 +35,6 @@ const unprivileged = (): User => {
       .map((name) => spawnSync("id", [flag, name], { encoding: "utf8" }).stdout.trim())
       .find((id) => id !== "") ?? "65534";
   return { uid: Number(idOf("-u")), gid: Number(idOf("-g")) };
-};
-
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = Object(server.address()) as { readonly port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 };
 
 export class PostgresServer {

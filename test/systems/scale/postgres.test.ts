@@ -8,26 +8,22 @@ import { askAs, deliverAs, type Plain } from "../../../adapters/conformance/tran
 import { openPostgresFlows, type PostgresFlows, type PostgresOptions } from "../../../adapters/flows/postgres/index.ts";
 import { until } from "../standalone/harness.ts";
 import { CountingProxy } from "./postgres-proxy.ts";
+import { OpenedFlows } from "./opened-flows.ts";
 import { PASSWORD, PostgresServer } from "./postgres-server.ts";
 
 const OWNER = "agent:main:owner";
 const CREATE: FlowAction = { action: "create_flow", goal: "g", controllerId: "c" };
 
 let server: PostgresServer;
-const opened: PostgresFlows[] = [];
+const opened = new OpenedFlows();
+const { open } = opened;
 before(async () => {
   server = await PostgresServer.start(["max_connections=200", "fsync=off"]);
 });
 after(async () => {
-  await Promise.all(opened.map((flows) => flows.close()));
+  await opened.closeAll();
   await server.end();
 });
-
-const open = async (url: string, options: PostgresOptions = {}): Promise<PostgresFlows> => {
-  const flows = (await openPostgresFlows(url, { password: PASSWORD, ...options }))._unsafeUnwrap();
-  opened.push(flows);
-  return flows;
-};
 
 const onNew = async (options: PostgresOptions = {}): Promise<PostgresFlows> => open(await server.database(), options);
 
@@ -122,8 +118,7 @@ test("PG-6: replicas that start at once on an empty database all serve from it",
 test("PG-6: a schema of a newer version or of another program is refused and left as it is", async () => {
   const name = (url: string): string => url.slice(url.lastIndexOf("/") + 1);
   const newer = await server.database();
-  await (await open(newer)).close();
-  opened.pop();
+  await opened.close(await open(newer));
   await server.sql("UPDATE openclaw_webhooks.about SET version = 99", name(newer));
   assert.equal((await openPostgresFlows(newer, { password: PASSWORD }))._unsafeUnwrapErr().code, "newer");
   const foreign = await server.database();

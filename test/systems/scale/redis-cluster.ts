@@ -1,7 +1,8 @@
 // Redis servers that are one cluster, each with a part of its slots.
 
 import { until } from "../standalone/harness.ts";
-import { freePort, RedisServer } from "./redis-server.ts";
+import { freePort } from "../../support/free-port.ts";
+import { RedisServer } from "./redis-server.ts";
 
 /** Hash slots of a cluster, however many nodes it has. */
 const SLOTS = 16_384;

@@ -2,10 +2,9 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { connect } from "../../../adapters/limits/redis/connect.ts";
 import { remove, tempFolder, until } from "../standalone/harness.ts";
+import { freePort } from "../../support/free-port.ts";
 
 /** The server's program, in the order in which they are looked for, if none is chosen. */
 const CHOSEN = process.env["REDIS_SERVER"];
@@ -25,17 +24,6 @@ const programOf = (): string => {
   });
   if (found === undefined) throw new Error(MISSING);
   return found;
-};
-
-/** A port that nothing listens on now. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 };
 
 export class RedisServer {

@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MOST_BODY_BYTES } from "../../../core/index.ts";
 import { PACKAGE, ROOT } from "../package/entries.ts";
+import { freePort } from "../../support/free-port.ts";
 import { remove, Standalone, tempFolder } from "./harness.ts";
 
 const SECRET = "deployed-secret-0123456789";
@@ -175,14 +175,6 @@ test("compose and Kubernetes name the image's folders and port, pages of the ser
   assert.match(cluster, /readOnlyRootFilesystem: true/u);
   assert.match(cluster, new RegExp(`runAsUser: ${String(USER)}`, "u"));
 });
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-};
 
 type Proxy = { readonly program: string; readonly start: (from: number, to: string) => readonly string[] };
 

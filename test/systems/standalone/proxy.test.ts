@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { freePort } from "../../support/free-port.ts";
 import { remove, Standalone, tempFolder, until } from "./harness.ts";
 
 const SECRET = "a-secret-0123456789abcdef";
@@ -20,15 +20,6 @@ after(async () => {
   }
   remove(folder);
 });
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-};
 
 /** The base URL of an nginx in front of `upstream`, with the settings that docs/server.md names. */
 const startNginx = async (name: string, upstream: string): Promise<string> => {
