@@ -1142,6 +1142,23 @@ export const BUGS: readonly Bug[] = [
     },
   },
   {
+    name: "flows dated by what a replica has read before",
+    clause: "PG-9",
+    code: [
+      {
+        file: "adapters/flows/postgres/engine.ts",
+        was: "if (row !== undefined) this.#parts.clock",
+        becomes: "if (row === undefined) this.#parts.clock",
+      },
+    ],
+    model: {
+      file: "spec/postgres.qnt",
+      was: `at: timeOf(now, replicas.get(name).ahead)`,
+      becomes: `at: if (name == "a") 0 else timeOf(now, replicas.get(name).ahead)`,
+      breaks: "datesInv",
+    },
+  },
+  {
     name: "cursors that count all flows",
     clause: "PG-10",
     code: [

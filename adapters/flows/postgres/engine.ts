@@ -1,5 +1,5 @@
-// Transactions on PostgreSQL. One that writes takes two round trips: it begins, locks and loads with the first, and saves and
-// commits with the second. A read takes one.
+// Transactions on PostgreSQL. One that writes takes two round trips: it begins, locks, loads and asks for the time with the first,
+// and saves and commits with the second. A read takes one.
 
 import { err, ok, type Result } from "neverthrow";
 import type { Needs, Stored, Write } from "../../../core/index.ts";
@@ -14,7 +14,7 @@ import { PostgresOutbox } from "./outbox.ts";
 import type { Places } from "./places.ts";
 import { committed, COMMIT, type Connections, ROLLBACK } from "./pool.ts";
 import { OWNER_SETTING, UPKEEP_SETTING } from "./schema.ts";
-import { type Answered, type Connection, send, type Statement, statement } from "./statement.ts";
+import { type Connection, send, type Statement, statement } from "./statement.ts";
 import { COUNT_OPEN, askingOf, writing } from "./tables.ts";
 import type { Upkeep } from "./upkeep.ts";
 
@@ -22,13 +22,14 @@ import type { Upkeep } from "./upkeep.ts";
 const BEGIN = statement("BEGIN ISOLATION LEVEL READ COMMITTED");
 /** One snapshot for all lookups. */
 const BEGIN_READ = statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+const TIME = statement(`SELECT ${NOW}`);
 
 //= PG-4
 /** From now to the end of the transaction only this owner's rows are there; without one, those of all. */
 const scopeTo = (owner: string | undefined): Statement =>
   owner === undefined
-    ? statement(`SELECT set_config('${UPKEEP_SETTING}', 'on', true), ${NOW}`)
-    : statement(`SELECT set_config('${OWNER_SETTING}', $1, true), ${NOW}`, owner);
+    ? statement(`SELECT set_config('${UPKEEP_SETTING}', 'on', true)`)
+    : statement(`SELECT set_config('${OWNER_SETTING}', $1, true)`, owner);
 
 /** How often a transaction that another one has undone is decided again. */
 const MAX_TRIES = 5;
@@ -40,7 +41,7 @@ const PROMPT_MS = 1000;
 const isWorthwhile = ({ error, isUnknown }: StoreFault, tries: number, ms: number): boolean =>
   isUnknown !== true && (mayTryAgain(error) ? tries < MAX_TRIES : tries === 1 && ms < PROMPT_MS && !hasAnswered(error));
 
-/** Whose rows a transaction is about: of a create that needs to know nothing, those that it writes. */
+/** Whose rows a transaction is about: a create that needs to know nothing tells it by what it writes. */
 const ownerOf = ({ load, saved, open }: Needs, writes: readonly Write[] = []): string | undefined => {
   const [first] = load;
   const [written] = writes;
@@ -50,8 +51,6 @@ const ownerOf = ({ load, saved, open }: Needs, writes: readonly Write[] = []): s
 
 const needsNothing = ({ load, saved, open }: Needs): boolean =>
   load.length === 0 && saved === undefined && open === undefined;
-
-const NOTHING: Stored = { flows: [], tasks: [] };
 
 export type EngineParts = {
   readonly connections: Connections;
@@ -116,37 +115,33 @@ export class PostgresEngine implements FlowEngine {
     decide: (stored: Stored) => T,
     progress: { isCommitting: boolean },
   ): Promise<T> {
-    const isBlind = needsNothing(needs);
-    const stored = isBlind ? NOTHING : await this.#begin(connection, needs);
+    const stored = await this.#begin(connection, needs);
     const decision = decide(stored);
     const { writes } = decision;
     if (writes.length === 0) {
-      if (!isBlind) await send(connection, [ROLLBACK]);
+      await send(connection, [ROLLBACK]);
       return decision;
     }
-    const begin = isBlind ? [BEGIN, scopeTo(ownerOf(needs, writes))] : [];
+    const scope = needsNothing(needs) ? [scopeTo(ownerOf(needs, writes))] : [];
     progress.isCommitting = true;
-    const asked = performance.now();
-    const answers = await send(connection, [...begin, ...writes.map((write) => writing(write, stored)), COMMIT]);
+    const answers = await send(connection, [...scope, ...writes.map((write) => writing(write, stored)), COMMIT]);
     committed(answers.at(-1));
-    if (isBlind) this.#setClock(answers[1], asked);
     return decision;
   }
 
-  /** Locks, then loads: what is found stays so until the end of the transaction. */
+  //= PG-9
+  /**
+   * Locks, then loads: what is found stays so until the end of the transaction. The time is asked for last, so that a write is not
+   * dated before one that it has waited for, or that ended before it began, whichever replica has made that.
+   */
   async #begin(connection: Connection, needs: Needs): Promise<Stored> {
     const { statements, storedOf } = askingOf(needs, this.#parts.places);
-    const before = [BEGIN, scopeTo(ownerOf(needs)), ...locksOf(needs)];
-    const asked = performance.now();
-    const answers = await send(connection, [...before, ...statements]);
-    this.#setClock(answers[1], asked);
-    return storedOf(answers.slice(before.length));
-  }
-
-  /** `answer`: that to what begins a transaction; `asked`: when it was sent. */
-  #setClock(answer: Answered | undefined, asked: number): void {
-    const [row] = answer?.rows ?? [];
-    if (row !== undefined) this.#parts.clock.set({ database: numberIn(row, "now"), asked });
+    const scope = needsNothing(needs) ? [] : [scopeTo(ownerOf(needs))];
+    const before = [BEGIN, ...scope, ...locksOf(needs)];
+    const answers = await send(connection, [...before, ...statements, TIME]);
+    const [row] = answers.at(-1)?.rows ?? [];
+    if (row !== undefined) this.#parts.clock.set(numberIn(row, "now"));
+    return storedOf(answers.slice(before.length, -1));
   }
 
   /** After the commit: other replicas, and what has grown. */

@@ -69,9 +69,8 @@ const prepare = async (client: pg.Client): Promise<Result<Prepared, PostgresFaul
   const migrated = await migrate(client);
   if (migrated.isErr()) return err({ code: migrated.error });
   const [role] = (await client.query<{ is_free: boolean }>(ROLE)).rows;
-  const asked = performance.now();
   const [time] = (await client.query<{ now: number }>(`SELECT ${NOW}`)).rows;
-  const clock = new DatabaseClock({ database: time?.now ?? Date.now(), asked });
+  const clock = new DatabaseClock(time?.now ?? Date.now());
   const warning = role?.is_free === true ? NO_WALL : undefined;
   return ok({ isNew: migrated.value, warning, clock, key: await placesKey(client) });
 };
