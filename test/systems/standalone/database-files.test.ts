@@ -44,10 +44,11 @@ type Answer = {
   readonly result?: { readonly flows?: readonly object[] };
 };
 
-let clients = 0;
+let asked = 0;
 const ask = async (server: Standalone, body: object): Promise<Answer> => {
-  clients += 1;
-  const client = `10.${String(clients >> 16)}.${String((clients >> 8) & 255)}.${String(clients & 255)}`;
+  // below a client's limit, and with few clients, because a route has room for so many
+  const number = Math.floor((asked += 1) / 100);
+  const client = `10.0.${String(number >> 8)}.${String(number & 255)}`;
   const headers = { "content-type": "application/json", authorization: `Bearer ${SECRET}`, "x-forwarded-for": client };
   const init = { method: "POST", headers, body: JSON.stringify(body) };
   const response = await fetch(`${server.base}/plugins/webhooks/files`, init);
@@ -187,7 +188,8 @@ test("STORE-8: backups under load open and hold a prefix of what was created, wi
   let answered = 0;
   const stop = new AbortController();
   const load = (async () => {
-    for (let state = 0; !stop.signal.aborted; state += 1) {
+    // as many as one list shows
+    for (let state = 0; !stop.signal.aborted && state < 8000; state += 1) {
       assert.equal((await create(server, state)).status, 200);
       answered = state + 1;
     }

@@ -22,6 +22,10 @@ export const until = async (isSo: () => boolean | Promise<boolean>, what = "it d
   }
 };
 
+const running = new Set<ChildProcess>();
+// those of a test that has failed would go on
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
 export class Standalone {
   readonly base: string;
   readonly log: string[];
@@ -38,6 +42,8 @@ export class Standalone {
     const user = uid === undefined ? {} : { uid, gid: uid };
     const [program, ...words] = asUser(process.execPath, [MAIN, "serve", "--port", "0", ...args], user);
     const child = spawn(program, words, { env: { ...process.env, ...env } });
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     const log: string[] = [];
     const base = await new Promise<string>((resolve, reject) => {
       createInterface(child.stderr).on("line", (line) => {
