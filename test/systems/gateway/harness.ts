@@ -16,6 +16,7 @@ import { basename, dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithUs } from "../../support/children.ts";
 import { freePort } from "../../support/free-port.ts";
 
 const run = promisify(execFile);
@@ -166,7 +167,7 @@ export class Gateway {
   async boot(): Promise<void> {
     this.#log = "";
     const command = [this.#cli, "gateway", "run", "--port", String(this.port)];
-    const child = spawn(process.execPath, command, { env: this.#env, cwd: this.state });
+    const child = endsWithUs(spawn(process.execPath, command, { env: this.#env, cwd: this.state }));
     this.#process = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => (this.#log += chunk.toString()));

@@ -6,6 +6,7 @@ import { chownSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
+import { endsWithUs } from "../../support/children.ts";
 import { freePort } from "../../support/free-port.ts";
 
 const MISSING =
@@ -95,13 +96,13 @@ export class PostgresServer {
       `unix_socket_directories=${this.#folder}`,
       ...this.#settings,
     ].flatMap((setting) => ["-c", setting]);
-    const child = spawn(join(this.#bin, "postgres"), ["-D", join(this.#folder, "data"), ...words], {
-      ...this.#user,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const child = endsWithUs(
+      spawn(join(this.#bin, "postgres"), ["-D", join(this.#folder, "data"), ...words], {
+        ...this.#user,
+        stdio: ["ignore", "ignore", "pipe"],
+      }),
+    );
     this.#child = child;
-    // a test that ends before it has stopped the server leaves none behind
-    process.once("exit", () => child.kill("SIGKILL"));
     child.stderr.on("data", (text: Buffer) => void this.log.push(text.toString()));
     const latest = performance.now() + 30_000;
     const begun = this.log.length;

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { endsWithUs } from "../../support/children.ts";
 import { connect } from "../../../adapters/limits/redis/connect.ts";
 import { remove, tempFolder, until } from "../standalone/harness.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -55,10 +56,10 @@ export class RedisServer {
   /** Starts it on the same port with what its folder holds. `more`: arguments that go before those of the first start. */
   async again(...more: readonly string[]): Promise<void> {
     const where = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder];
-    const child = spawn(programOf(), [...where, ...this.#args, ...more], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = endsWithUs(
+      spawn(programOf(), [...where, ...this.#args, ...more], { stdio: ["ignore", "pipe", "inherit"] }),
+    );
     this.#child = child;
-    // a test that fails half-way must not leave it behind
-    process.once("exit", () => child.kill("SIGKILL"));
     let log = "";
     child.stdout.on("data", (chunk) => (log += String(chunk)));
     await until(() => log.includes("Ready to accept connections"), "redis-server did not start");

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithUs } from "../../support/children.ts";
 import { MOST_BODY_BYTES } from "../../../core/index.ts";
 import { PACKAGE, ROOT } from "../package/entries.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -74,7 +75,9 @@ type Running = { readonly child: ChildProcess; readonly base: string; readonly l
 /** Runs a command that serves; resolves once it listens. */
 const serving = async (words: readonly string[]): Promise<Running> => {
   const [program = "", ...args] = [...words, "--port", "0"];
-  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env["PATH"] } });
+  const child = endsWithUs(
+    spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env["PATH"] } }),
+  );
   const log: string[] = [];
   const base = await new Promise<string>((resolve, reject) => {
     createInterface(child.stderr).on("line", (line) => {
@@ -247,7 +250,7 @@ for (const { program, start } of PROXIES) {
       ]);
       const port = await freePort();
       const [command = "", ...args] = start(port, new URL(server.base).host);
-      const proxy = spawn(command, args, { stdio: "ignore", env: { ...process.env, HOME } });
+      const proxy = endsWithUs(spawn(command, args, { stdio: "ignore", env: { ...process.env, HOME } }));
       const base = `${program === "nginx" ? "https" : "http"}://127.0.0.1:${String(port)}`;
       process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
       while (!(await isUp(base))) await sleep(20);

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { endsWithUs } from "../../support/children.ts";
 import { asUser, MAIN } from "../../support/command-line.ts";
 
 export const tempFolder = (): string => mkdtempSync(join(tmpdir(), "openclaw-webhooks-"));
@@ -22,10 +23,6 @@ export const until = async (isSo: () => boolean | Promise<boolean>, what = "it d
   }
 };
 
-const running = new Set<ChildProcess>();
-// those of a test that has failed would go on
-process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
-
 export class Standalone {
   readonly base: string;
   readonly log: string[];
@@ -41,9 +38,7 @@ export class Standalone {
   static async start(args: readonly string[], env: object = {}, uid?: number): Promise<Standalone> {
     const user = uid === undefined ? {} : { uid, gid: uid };
     const [program, ...words] = asUser(process.execPath, [MAIN, "serve", "--port", "0", ...args], user);
-    const child = spawn(program, words, { env: { ...process.env, ...env } });
-    running.add(child);
-    child.once("exit", () => running.delete(child));
+    const child = endsWithUs(spawn(program, words, { env: { ...process.env, ...env } }));
     const log: string[] = [];
     const base = await new Promise<string>((resolve, reject) => {
       createInterface(child.stderr).on("line", (line) => {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { endsWithUs } from "../../support/children.ts";
 import { freePort } from "../../support/free-port.ts";
 import { remove, Standalone, tempFolder, until } from "./harness.ts";
 
@@ -33,7 +34,8 @@ http { access_log off; ${temps.join(" ")}
   server { listen 127.0.0.1:${port};
     location / { proxy_pass http://webhooks; proxy_http_version 1.1; proxy_set_header Connection ""; } } }`;
   writeFileSync(join(at, "nginx.conf"), config);
-  const proxy = spawn("nginx", ["-e", join(at, "error.log"), "-c", join(at, "nginx.conf")], { stdio: "inherit" });
+  const words = ["-e", join(at, "error.log"), "-c", join(at, "nginx.conf")];
+  const proxy = endsWithUs(spawn("nginx", words, { stdio: "inherit" }));
   const missing = await Promise.race([once(proxy, "spawn").then(() => false), once(proxy, "error").then(() => true)]);
   assert.ok(!missing, "nginx is missing: install it, for example with apt-get install nginx-light");
   proxies.push(proxy);
