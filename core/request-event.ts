@@ -19,13 +19,10 @@ const flowOf = (outcome: Outcome): FlowView | null | undefined => {
   return "current" in outcome ? outcome.current : undefined;
 };
 
-const idIn = (outcome: Outcome): unknown =>
-  outcome.kind === "summary" ? outcome.summary?.json["flowId"] : flowOf(outcome)?.json["flowId"];
-
 //= AUDIT-1, AUDIT-5
 /** The id of the flow that the store answered with. A store of the host's own may have put a session key into it. */
 const flowIdOf = (outcome: Outcome | undefined, { sessionKey }: Route): string | undefined => {
-  const id = outcome === undefined ? undefined : idIn(outcome);
+  const id = outcome === undefined ? undefined : flowOf(outcome)?.json["flowId"];
   if (typeof id !== "string") return undefined;
   return holdsKey(id, sessionKey) ? HIDDEN : clip(hideSessions(id, HIDDEN), MAX_ID);
 };

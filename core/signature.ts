@@ -25,7 +25,7 @@ type Held = { readonly digests: readonly string[]; readonly time?: string | unde
 
 type Scheme = {
   /** The first spelling whose signature is there is the request's. */
-  readonly spellings: readonly Fields[];
+  readonly spellings: readonly [Fields, ...Fields[]];
   /** Undefined when the field has not the scheme's form. */
   readonly form: (value: string) => Held | undefined;
   /** What is signed before the body. */
@@ -298,13 +298,19 @@ export const verifySignature = (
   return proved;
 };
 
+/** The whole number that a member of the body is. */
+const wholeNumberIn = (payload: unknown, member: string): number | undefined => {
+  const value = own(payload, member);
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
+};
+
 //= SIGN-3
 /** Whether a time inside the signed body, where the scheme has one there, is near. */
 export const isTimely = ({ scheme }: Claim, payload: unknown, now: number): boolean => {
   const { timeMember } = ROWS[scheme];
   if (timeMember === undefined) return true;
-  const sent = own(payload, timeMember);
-  return typeof sent === "number" && Number.isSafeInteger(sent) && Math.abs(now - sent) <= TOLERANCE_S * 1000;
+  const sent = wholeNumberIn(payload, timeMember);
+  return sent !== undefined && Math.abs(now - sent) <= TOLERANCE_S * 1000;
 };
 
 //= ONCE-4
@@ -335,14 +341,14 @@ export const statedBy = (scheme: SchemeName, header: Header, payload: unknown): 
   const isSent = ({ signature, id, time }: Fields): boolean =>
     [signature, id, time].some((name) => name !== undefined && header(name) !== undefined);
   const fields = row.spellings.find(isSent) ?? row.spellings[0];
-  const named = fields?.id === undefined ? undefined : header(fields.id)?.trim();
+  const named = fields.id === undefined ? undefined : header(fields.id)?.trim();
   const id = named !== undefined && isId(named, row) ? named : undefined;
-  const sent = row.timeMember === undefined ? undefined : own(payload, row.timeMember);
-  const inHead = fields === undefined || !row.isTimed ? undefined : statedTime(row, fields, header);
+  const sent = row.timeMember === undefined ? undefined : wholeNumberIn(payload, row.timeMember);
+  const inHead = row.isTimed ? statedTime(row, fields, header) : undefined;
   const lacksId = row.signsId && row.idMember === undefined && id === undefined;
   return {
     id,
-    at: typeof sent === "number" && Number.isSafeInteger(sent) ? sent : inHead,
+    at: sent ?? inHead,
     lacks: [...(lacksId ? (["id"] as const) : []), ...(row.isTimed && inHead === undefined ? (["time"] as const) : [])],
   };
 };
@@ -374,8 +380,8 @@ export const signDelivery = (
   const digest = ENCODERS[encoding](key.digest(hash, [utf8ToBytes(before(id, time)), body]));
   const [fields] = spellings;
   return {
-    ...(fields?.id === undefined ? {} : { [fields.id]: id }),
-    ...(fields?.time === undefined ? {} : { [fields.time]: time }),
-    ...(fields === undefined ? {} : { [fields.signature]: WRITTEN[scheme](digest, time) }),
+    ...(fields.id === undefined ? {} : { [fields.id]: id }),
+    ...(fields.time === undefined ? {} : { [fields.time]: time }),
+    [fields.signature]: WRITTEN[scheme](digest, time),
   };
 };

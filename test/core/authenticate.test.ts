@@ -12,6 +12,7 @@ import {
   resolveRoute,
   type SecretDigest,
   sha256,
+  signingKey,
 } from "../../core/index.ts";
 import { head, load, wildText } from "./arbitraries.ts";
 import { runs } from "../support/runs.ts";
@@ -87,6 +88,49 @@ test("AUTH-8: two lines of the route's own header, joined by their host, open no
       expect([open({ "x-token": joined }), open({ authorization: `Bearer ${joined}` })]).toEqual([false, true]);
     }),
   );
+});
+
+test("AUTH-7: the route's own header opens it where the request has neither of the others, and is read of no other route", () => {
+  const none = fc.constantFrom<Readonly<Record<string, string>>>(
+    {},
+    { authorization: "" },
+    { authorization: "Basic abc", "x-openclaw-webhook-secret": " " },
+  );
+  const own = secret.filter((text) => !text.includes(","));
+  fc.assert(
+    fc.property(own, own, none, space, space, (value, other, more, before, after) => {
+      const credential: Credential = { kind: "secret", secrets: [digestSecret(value, sha256)], header: "x-token" };
+      const route: Route = { ...routeWith(value), credential };
+      const open = (headers: Readonly<Record<string, string>>): boolean =>
+        authenticate(route, head({ headers }).header, sha256).isOk();
+      expect(open({ ...more, "x-token": `${before}${value}${after}` })).toBe(true);
+      expect(open(more)).toBe(false);
+      expect(open({ ...more, "X-Other": value })).toBe(false);
+      expect(opens(value, { ...more, "x-token": value })).toBe(false);
+      fc.pre(value !== other);
+      expect(open({ "x-token": value, authorization: `Bearer ${other}` })).toBe(false);
+      expect(open({ "x-token": value, "x-openclaw-webhook-secret": other })).toBe(false);
+      expect(open({ "x-token": other, "x-openclaw-webhook-secret": value })).toBe(true);
+      expect(credentialOf(head({ headers: {} }).header, "x-token")).toBe("");
+    }),
+  );
+});
+
+test("AUTH-1, SIGN-4: no secret opens a route whose bodies are signed", () => {
+  const keys = [signingKey("github", "x".repeat(16))._unsafeUnwrap()];
+  const route: Route = { ...ROUTE, credential: { kind: "signature", scheme: "github", keys } };
+  for (const headers of [{}, { authorization: `Bearer ${"x".repeat(16)}` }, { "x-openclaw-webhook-secret": "x" }])
+    expect(authenticate(route, head({ headers }).header, sha256)._unsafeUnwrapErr()).toEqual({ code: "unauthorized" });
+});
+
+test("AUTH-2: without any of its headers a request has the empty credential", () => {
+  expect(credentialOf(head({ headers: {} }).header)).toBe("");
+  expect(credentialOf(head({ headers: { "x-openclaw-webhook-secret": "s" } }).header, "x-token")).toBe("s");
+  for (const blank of [" ", "\t", " \t "]) {
+    expect(credentialOf(head({ headers: { authorization: blank, "x-openclaw-webhook-secret": blank } }).header)).toBe(
+      "",
+    );
+  }
 });
 
 test("AUTH-1: only the secret opens a route", () => {

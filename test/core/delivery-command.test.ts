@@ -174,6 +174,35 @@ test("ONCE-3: what was saved reads back as the same answer, and nothing else rea
   }
 });
 
+test("ONCE-3: every part of an outcome reads back as it was, and what is no such part is refused", () => {
+  const rows = withFlow();
+  const about = { flowId: "it", expectedRevision: 0 };
+  const task = { action: "run_task", flowId: "it", runtime: "acp", task: "t" };
+  for (const [body, parts] of [
+    [task, ["kind", "flow", "task"]],
+    [{ action: "set_waiting", ...about, expectedRevision: 7 }, ["kind", "refusal", "current"]],
+    [{ action: "finish_flow", ...about }, ["kind", "flow"]],
+    [{ ...task, runId: "late" }, ["kind", "refusal", "ended", "flow"]],
+    [{ action: "cancel_flow", flowId: "none" }, ["kind", "refusal"]],
+  ] as const) {
+    const asked = parsed(body);
+    const done = rows.ask(asked, once(JSON.stringify(body)));
+    if (typeof done === "string") throw new Error(done);
+    const saved = JSON.parse(JSON.stringify(saveOutcome(done)));
+    expect(Object.keys(saved).toSorted(), body.action).toEqual(parts.toSorted());
+    expect(saveOutcome(readSavedOutcome(asked, saved)._unsafeUnwrap())).toEqual(saved);
+    for (const part of parts.slice(1))
+      expect(readSavedOutcome(asked, { ...saved, [part]: 5 }).isErr(), part).toBe(true);
+  }
+  const wrong = readSavedOutcome(CREATE, { kind: "not_created", refusal: 5 });
+  expect(wrong._unsafeUnwrapErr()).toEqual({ field: "" });
+  const child = { childSessionKey: "agent:main:child" };
+  const saved = { kind: "task_created", flow: withFlow().flows.get("it"), task: { ...rows.tasks[0], ...child } };
+  const shown = (body: object): object => saveOutcome(readSavedOutcome(parsed(body), saved)._unsafeUnwrap());
+  expect(shown({ ...task, ...child })).toHaveProperty("task.childSessionKey", child.childSessionKey);
+  expect(shown(task)).not.toHaveProperty("task.childSessionKey");
+});
+
 test("ONCE-3: kept is what was carried out, and nothing that is answered with 503", () => {
   const refused: readonly Outcome[] = [
     ...keysOf(MUTATION_REFUSALS).map((refusal): Outcome => ({ kind: "not_applied", refusal })),

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  callbackRequest,
   type CommandIds,
   decide,
   decideSweep,
@@ -14,14 +15,20 @@ import {
   fateOf,
   type FlowAction,
   type FlowRecord,
+  hmacSha256,
+  isDueAt,
   isEnded,
   isoTime,
   type JsonValue,
   loadConfig,
   MAX_WAIT_MS,
+  originOf,
+  readSignature,
   sha256,
   standingOf,
   subscriptionsOf,
+  tellableFlow,
+  verifySignature,
   viewFlow,
   type Write,
 } from "../../core/index.ts";
@@ -193,6 +200,74 @@ test("NOTIFY-1: a sweep's events are of the owner that the store names for each 
   ]);
 });
 
+test("NOTIFY-1: what is no change of a flow, and a flow that stays open, is not told", () => {
+  const flow = recordOf("succeeded", NOW);
+  const stored = { flows: [flow], tasks: [] };
+  const others: readonly Write[] = [
+    { kind: "remove_flow", flowId: "f" },
+    { kind: "bind_key", routeId: "r", owner: OWNER, key: "k", flowId: "f" },
+  ];
+  expect(eventWrites(others, stored, OWNER, SUBSCRIBED, NOW)).toEqual([]);
+  const any = new Set([...EVENT_KINDS, undefined, "undefined"]) as ReadonlySet<(typeof EVENT_KINDS)[number]>;
+  expect(eventsOf(undefined, recordOf("running"), [{ routeId: "r", name: "r", on: any }], NOW)).toEqual([]);
+  expect(standingOf(recordOf("running"))).toBe("open running");
+});
+
+test("NOTIFY-1, TOTAL-1: of a host's record decides what has an id, a revision, a status and its times, and nothing else", () => {
+  const flow = { ...recordOf("waiting"), more: [1] };
+  expect(tellableFlow(flow)).toEqual(flow);
+  expect(tellableFlow({ ...flow, endedAt: NOW, flowId: "a long id" })).toBeDefined();
+  for (const wrong of [
+    { flowId: "" },
+    { flowId: 5 },
+    { revision: "1" },
+    { status: "paused" },
+    { endedAt: "x" },
+    { updatedAt: null },
+  ])
+    expect(tellableFlow({ ...flow, ...wrong }), JSON.stringify(wrong)).toBeUndefined();
+  for (const record of [undefined, null, 5, "flow", []]) expect(tellableFlow(record)).toBeUndefined();
+  const trap = {
+    get flowId(): string {
+      throw new Error("a host's getter");
+    },
+  };
+  expect(tellableFlow(trap)).toBeUndefined();
+});
+
+test("NOTIFY-6: a try is due at its time, and one that is set later than any wait lasts was set by a wrong clock", () => {
+  const longest = MAX_WAIT_MS * 1.1;
+  for (const [ahead, isDue] of [
+    [-1, true],
+    [0, true],
+    [1, false],
+    [longest, false],
+    [longest + 1, true],
+  ] as const)
+    expect(isDueAt(NOW + ahead, NOW), String(ahead)).toBe(isDue);
+});
+
+test("NOTIFY-4: a try has the body's bytes, signed as Standard Webhooks for its id and its time", () => {
+  const [route] = routes({ one: { sessionKey: "s" } }).values();
+  const notify = route?.notify;
+  if (notify === undefined) throw new Error("it tells");
+  const body = '{"type":"flow.ended","data":"\u00e9"}';
+  const { headers, bytes } = callbackRequest({ eventId: "evt_1", body }, notify, NOW, hmacSha256);
+  expect(new TextDecoder().decode(bytes)).toBe(body);
+  const { "content-type": type, "user-agent": agent, ...signature } = headers;
+  expect([type, agent]).toEqual(["application/json", "openclaw-webhooks"]);
+  expect(Object.keys(signature)).toEqual(["webhook-id", "webhook-timestamp", "webhook-signature"]);
+  const claim = readSignature("standard", (name) => headers[name], NOW)._unsafeUnwrap();
+  expect(claim.id).toBe("evt_1");
+  expect(verifySignature(claim, [notify.key], bytes, hmacSha256)).toBe(0);
+});
+
+test("NOTIFY-9: what is shown of an address is its origin, and of what is no address nothing", () => {
+  expect(originOf({ url: "https://hook.test:8443/path?query" })).toBe("https://hook.test:8443");
+  for (const url of ["", "hook.test/path", " https://hook.test", "1https://hook.test"])
+    expect(originOf({ url })).toBe("");
+});
+
 test("NOTIFY-2: a time is written as the platform writes it", () => {
   const last = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
   fc.assert(
@@ -248,6 +323,8 @@ test("NOTIFY-6: only 2xx takes, only 410 of the present address ends; all else c
         [300, { tries: 1, at: NOW, hasMoved: false }, 0],
         [410, { tries: 1, at: NOW, hasMoved: false }, EVENT_MS],
         [410, { tries: 1, at: NOW, hasMoved: true }, 0],
+        [503, { tries: 1, at: NOW, hasMoved: false }, EVENT_MS - 5000],
+        [503, { tries: 1, at: NOW, hasMoved: false }, EVENT_MS - 5001],
       ],
     },
   );

@@ -169,6 +169,41 @@ test("AUDIT-2: what a delivery or a rule holds cannot end a line or hide in it",
   );
 });
 
+test("SIGN-3: what a head states is read of the spelling that was sent, trimmed, and nothing is read of what is malformed", () => {
+  const said = (scheme: Parameters<typeof statedBy>[0], headers: Readonly<Record<string, string>>, payload?: unknown) =>
+    statedBy(scheme, (name) => headers[name], payload ?? null);
+  for (const field of ["svix-id", "svix-timestamp", "svix-signature"] as const) {
+    const headers = { "svix-id": " msg ", "svix-timestamp": " 1700000000 ", "svix-signature": "v1,abc" };
+    const { id, at } = said("standard", { [field]: headers[field] });
+    expect([id, at]).toEqual([
+      field === "svix-id" ? "msg" : undefined,
+      field === "svix-timestamp" ? 1_700_000_000_000 : undefined,
+    ]);
+    expect(said("standard", headers)).toEqual({ id: "msg", at: 1_700_000_000_000, lacks: [] });
+  }
+  expect(said("standard", { "webhook-id": "a.b", "webhook-timestamp": "soon" })).toEqual({
+    id: undefined,
+    at: undefined,
+    lacks: ["id", "time"],
+  });
+  expect(said("stripe", { "stripe-signature": "t=1,t=2,v1=00" })).toEqual({
+    id: undefined,
+    at: undefined,
+    lacks: ["time"],
+  });
+  expect(said("stripe", { "stripe-signature": "t= 1700000000 ,v1=00" }).at).toBe(1_700_000_000_000);
+  expect(said("linear", {}, { webhookTimestamp: 5 }).at).toBe(5);
+  for (const sent of ["5", 5.5, Number.NaN, null]) {
+    expect(said("linear", {}, { webhookTimestamp: sent }).at).toBeUndefined();
+  }
+  // of a scheme that signs no time none is read, neither of the head nor of the body
+  expect(said("github", { "x-github-delivery": "d" }, { webhookTimestamp: 5, undefined: 7 })).toEqual({
+    id: "d",
+    at: undefined,
+    lacks: [],
+  });
+});
+
 test("SIGN-3: what a signed delivery states is its id and its time", () => {
   fc.assert(
     fc.property(

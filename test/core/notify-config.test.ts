@@ -28,6 +28,7 @@ test("CONFIG-12: a route with notify lives with its address, its key and its eve
   expect([...(live(notify({}))?.notify?.on ?? [])]).toEqual(["ended", "waiting", "blocked"]);
   expect([...(live(notify({ on: ["blocked"] }))?.notify?.on ?? [])]).toEqual(["blocked"]);
   expect(live(load({}))?.notify).toBeUndefined();
+  expect(live(notify({ secret: ` ${SECRET} ` }))?.notify).toBeDefined();
 });
 
 test.each([
@@ -100,7 +101,13 @@ test.each([
   "https://hook.test/{{id}}",
   "https://hook.test/a b",
   "https://hook.test/\u0000",
-  `https://hook.test/${"x".repeat(2048)}`,
+  `https://hook.test/${"x".repeat(2031)}`,
+  "httpsx://hook.test/",
+  "xhttps://hook.test/",
+  "httpx://127.0.0.1/",
+  "xhttp://127.0.0.1/",
+  "http://xlocalhost/",
+  "http://hook.test/http://localhost",
 ])("NOTIFY-5, CONFIG-12: %s is not an address for callbacks", (url) => {
   const config = notify({ url });
   expect(config.routes.size).toBe(0);
@@ -116,6 +123,9 @@ test.each([
   "http://127.1.2.3/",
   "http://localhost:8080/",
   "http://[::1]:8080/",
+  "http://127.255.10.200/",
+  `https://hook.test/${"x".repeat(2030)}`,
+  "https://hook.test/mailto://a@b",
 ])("NOTIFY-5: %s is an address for callbacks", (url) => {
   expect(linesOf(notify({ url }))).toEqual([]);
   expect(live(notify({ url }))?.notify?.url).toBe(url.trim());
@@ -131,6 +141,10 @@ test.each([
   ["whsec_changeme", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
   ["abcd", "is an example that anyone can guess, so no callback is sent"],
   ["whsec_your_secret", "is an example that anyone can guess, so no callback is sent"],
+  ["whsec_", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
+  [`x${SECRET}`, "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
+  ["axwhsec_axaxaxax", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
+  ["${CALLBACKS_SECRET}whsec_abcd", "is a reference that was not replaced by its value, so no callback is sent"],
   ["a long and random secret", "is not whsec_ and the base64 of 24 to 64 bytes, so no callback is sent"],
   [`whsec_${Buffer.from("too short").toString("base64")}`, "is not whsec_ and the base64 of 24 to 64 bytes"],
 ])(

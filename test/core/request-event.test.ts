@@ -18,7 +18,9 @@ import {
   type RequestEvent,
   requestEvent,
   type RequestHead,
+  type Route,
   type Routes,
+  ruleFault,
   sha256,
   traceparent,
   viewFlow,
@@ -151,6 +153,48 @@ test("AUDIT-5: the flow is the one that the store has answered with, whatever th
     ),
     { numRuns: runs(50) },
   );
+});
+
+test("AUDIT-5: the flow that a refusal shows is named, and what is not there has no member", () => {
+  const record = { flowId: "f1", syncMode: "managed", revision: 0, status: "queued", notifyPolicy: "silent" };
+  const current = viewFlow({ ...record, goal: "g", createdAt: 1, updatedAt: 1 })._unsafeUnwrap();
+  const named = (outcome: unknown, head = asked()): RequestEvent =>
+    eventOf(head, '{"action":"find_latest_flow"}', { outcome: ok(outcome as Outcome) });
+  expect(named({ kind: "not_applied", refusal: "revision_conflict", current }).flowId).toBe("f1");
+  const bare = named({ kind: "flow", flow: null }, asked({ traceparent: "none" }));
+  expect(["flowId", "rule", "traceparent"].filter((name) => name in bare)).toEqual([]);
+});
+
+test("AUDIT-5: an answer whose request's head is gone is told without a trace", () => {
+  const request = asked();
+  const admitted = locate(ROUTES, request).andThen((located) => admit(located, { kind: "admitted" }, sha256, 0));
+  const proved = prove(admitted._unsafeUnwrap(), ok(bytes('{"action":"list_flows"}')), primitives.hmacSha256);
+  const command = accept(proved._unsafeUnwrap(), primitives, 0)._unsafeUnwrap();
+  if (command === undefined) throw new Error("it asks for something");
+  const said = answer(command, ok({ kind: "flow", flow: null }));
+  expect(requestEvent(said, undefined, TIMING)).toMatchObject({ secret: "current", status: 200 });
+  expect(requestEvent(said, request, TIMING).traceparent).toBe(TRACE);
+});
+
+test("AUDIT-1: why a rule failed is told to the operator in the rule's words, without the session", () => {
+  const sessionKey = "agent:main:r";
+  const route = (deliveries: readonly object[]) =>
+    loadConfig({ routes: { r: { path: PATH_A, sessionKey, secret: ROUTE_A.secret, deliveries } } }, sha256);
+  const failing = { do: { action: "create_flow", goal: "{{payload.goal}}" } };
+  const { routes } = route([failing]);
+  const { fault } = eventOf(asked(), '{"kind":"made"}', { routes });
+  expect(fault).toMatch(/^deliveries\[0\]: .+ is missing/u);
+  // another refusal of the same route has none
+  expect(eventOf(asked(), "nonsense", { routes })).not.toHaveProperty("fault");
+  const secretive = ruleFault(
+    { code: "mapping_failed", fault: { field: "f", sentence: `it is ${sessionKey} there` } },
+    [...routes.values()][0] as Route,
+  );
+  expect(secretive).toEqual({ fault: `f: ${HIDDEN}` });
+  const some = [...routes.values()][0] as Route;
+  expect(ruleFault({ code: "mapping_failed" }, some)).toEqual({});
+  expect(ruleFault({ code: "mapping_failed", fault: { sentence: "s" } }, some)).toEqual({ fault: "a rule: s" });
+  expect(ruleFault({ code: "invalid_request", fault: { sentence: "s" } }, some)).toEqual({});
 });
 
 test("AUDIT-1, AUDIT-5: an id of a flow that holds the session key, or has the shape of one, is hidden", () => {

@@ -225,6 +225,63 @@ test("SIGN-2: base64 is Node's, and only its canonical form is read", () => {
   );
 });
 
+test("SIGN-2: a text with bits that a decoder drops, without its padding, or with more than digits is not base64", () => {
+  expect(decodeBase64("QQ==")).toEqual(bytes("A"));
+  for (const text of [
+    "QR==",
+    "QUJ=",
+    "QQ",
+    "QQ=",
+    "Q",
+    "QQ==QQ==",
+    "QQ==\n",
+    " QQ==",
+    "Q-==",
+    "QUI=QUI=",
+    "=",
+    "====",
+    "é===",
+  ])
+    expect(decodeBase64(text), text).toBeUndefined();
+});
+
+test("SIGN-2: a key of Standard Webhooks has 24 to 64 bytes behind its beginning, and the beginning stands first", () => {
+  const key = (length: number): string => Buffer.alloc(length, 1).toString("base64");
+  const isKey = (text: string): boolean => signingKey("standard", text).isOk();
+  expect([23, 24, 64, 65].map((length) => isKey(`whsec_${key(length)}`))).toEqual([false, true, true, false]);
+  expect(isKey(`${key(24)}whsec_`)).toBe(false);
+  expect(isKey(`AAAAwhsec_${key(24)}`)).toBe(false);
+});
+
+test("SIGN-3: why a head claims nothing is said", () => {
+  const good = sign("standard", `whsec_${Buffer.alloc(24, 7).toString("base64")}`, "msg", NOW / 1000, bytes("{}"));
+  const why = (headers: Headers, name: SchemeName = "standard"): unknown =>
+    readSignature(name, reader(headers), NOW).match(
+      () => "ok",
+      (unproved) => unproved,
+    );
+  expect(why(good)).toBe("ok");
+  expect(why({})).toBe("missing");
+  for (const [field, value] of [
+    ["webhook-signature", "v2,abc"],
+    ["webhook-id", "a.b"],
+    ["webhook-timestamp", "now"],
+  ] as const)
+    expect(why({ ...good, [field]: value }), field).toBe("malformed");
+  expect(why({ ...good, "webhook-timestamp": String(NOW / 1000 + 301) })).toBe("far");
+});
+
+test("SIGN-3: a field may have white space around it, and 4,096 characters", () => {
+  const secret = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
+  const good = sign("standard", secret, "msg", NOW / 1000, bytes("{}"));
+  const spaced = Object.fromEntries(Object.entries(good).map(([name, value]) => [name, ` ${value}\t`]));
+  expect(check("standard", spaced, [keyOf("standard", secret)], bytes("{}"))).toBe(0);
+  const signature = good["webhook-signature"] ?? "";
+  const ofLength = (length: number): Headers => ({ ...good, "webhook-signature": `${signature} `.padEnd(length, "x") });
+  expect(check("standard", ofLength(4096), [keyOf("standard", secret)], bytes("{}"))).toBe(0);
+  expect(check("standard", ofLength(4097), [keyOf("standard", secret)], bytes("{}"))).toBeUndefined();
+});
+
 test("SIGN-3: the time inside Linear's body is near, in milliseconds; other schemes have none there", () => {
   const claim = (name: SchemeName): Claim => ({ scheme: name, before: bytes(""), digests: [], id: undefined });
   for (const off of [-300_000, 0, 300_000])

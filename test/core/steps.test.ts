@@ -513,6 +513,11 @@ test("AUDIT-2: an audit line is printable ASCII on one line, whatever a client s
     "route=a action=get_flow client=c status=200 code=x",
   );
   expect(auditLine({ status: 401 })).toBe("status=401");
+  expect(auditLine({ status: 200, secret: "current" })).toBe("status=200");
+  expect(auditLine({ status: 200, secret: "previous", replayed: true })).toBe("status=200 secret=previous replayed");
+  expect(auditLine({ status: 422, code: "mapping_failed", fault: "a: b\n" })).toBe(
+    "status=422 code=mapping_failed a: b\\u{a}",
+  );
   expect(auditLine({ status: 200, routeId: "a\n\u{1f680}" })).toBe("route=a\\u{a}\\u{1f680} status=200");
   expect(auditLine({ status: 200, routeId: "x".repeat(81) })).toBe(`route=${"x".repeat(80)}... status=200`);
 });
