@@ -201,7 +201,14 @@ test("LIST-1, LIST-3: a page has 1 to 500 flows, and a cursor is a place or refu
   for (const limit of [1, 17, MAX_PAGE]) expect(list({ limit })).toBe(undefined);
   for (const limit of [0, MAX_PAGE + 1, -1, 1.5, "10", null]) expect(list({ limit })).toBe("limit");
   for (const at of [0, 7, 1_763_012_345_678, MOST_AT])
-    for (const id of ["", "x", "a~b", "'; DROP TABLE flows", "f55b4144-106e-4705-b5a2-da4c69fc6240"]) {
+    for (const id of [
+      "",
+      "x",
+      "a~b",
+      "\u{1f680}".repeat(480),
+      "'; DROP TABLE flows",
+      "f55b4144-106e-4705-b5a2-da4c69fc6240",
+    ]) {
       const cursor = writeCursor({ at, id });
       expect([cursor, list({ cursor }), readCursor(cursor)]).toEqual([cursor, undefined, { at, id }]);
     }

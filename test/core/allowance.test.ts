@@ -32,6 +32,7 @@ const isRoundedUp = (seconds: number | undefined, ms: number): boolean =>
 
 const count = fc.nat({ max: 1_000_000_000 });
 const time = fc.double({ min: 0, max: 1e12, noNaN: true });
+const usual: Allowance = { limit: 120, windowMs: 60_000, remaining: 5, endsInMs: 1000, inFlight: 8 };
 const allowance: fc.Arbitrary<Allowance> = fc.record({
   limit: count,
   windowMs: time,
@@ -49,7 +50,17 @@ test("LIMIT-11: the fields are lists of the draft's items, with the numbers of t
       expect([quota, slots, remaining]).toEqual([said.limit, said.inFlight, said.remaining]);
       expect([isRoundedUp(window, said.windowMs), isRoundedUp(end, said.endsInMs)]).toEqual([true, true]);
     }),
-    { numRuns: runs(300) },
+    {
+      numRuns: runs(300),
+      // one number of the usual policy is another one
+      examples: [
+        [usual],
+        [{ ...usual, limit: 121 }],
+        [{ ...usual, windowMs: 61_000 }],
+        [{ ...usual, inFlight: 9 }],
+        [{ ...usual, inFlight: undefined }],
+      ],
+    },
   );
 });
 

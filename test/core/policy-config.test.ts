@@ -16,6 +16,21 @@ const task = { action: "run_task", flowId: "{{payload.id}}", runtime: "acp", tas
 const SESSIONS = 'childSessions must be "none", a session key, a list of at least one, or one prefix with * at its end';
 const UNFILLED = "contains a reference that was not replaced by its value. Set the variable, or write the value itself";
 
+test("LIMIT-10, QUOTA-1: each limit of a route is a whole number up to its bound, and anything else is named", () => {
+  for (const [field, most] of [
+    ["perMinute", 6000],
+    ["inFlight", 64],
+    ["maxFlows", 1_000_000],
+    ["maxTasks", 10_000],
+  ] as const) {
+    for (const value of [1, 2, most]) expect(linesOf({ limits: { [field]: value } }), field).toEqual([]);
+    for (const value of [0, -1, most + 1, 1.5, "5", null])
+      expect(linesOf({ limits: { [field]: value } })).toEqual([
+        expect.stringContaining(`limits.${field} must be a whole number from 1 to ${String(most)}`),
+      ]);
+  }
+});
+
 test.each<[object, string]>([
   [{ actions: ["get_flows"] }, "actions must be a list of at least one of read, write, get_flow"],
   [{ actions: ["Read"] }, "actions must be a list of at least one of read, write, get_flow"],

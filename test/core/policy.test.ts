@@ -204,7 +204,12 @@ test("POLICY-1: a delivery that no rule takes may be an action of the route's ca
   const routes = routesWith({ deliveries, allowActions: true, actions: ["create_flow", "get_flow"] });
   expect(accepted(routes, { action: "get_flow", flowId: "f" })._unsafeUnwrap()?.action.action).toBe("get_flow");
   expect(accepted(routes, { kind: "new", action: "cancel_flow" })._unsafeUnwrap()?.action.action).toBe("create_flow");
-  expect(accepted(routes, { action: "cancel_flow", flowId: "f" })._unsafeUnwrapErr().code).toBe("action_not_allowed");
+  expect(accepted(routes, { action: "cancel_flow", flowId: "f" })._unsafeUnwrapErr()).toEqual({
+    code: "action_not_allowed",
+    fault: { field: "action", sentence: "cancel_flow is not allowed here. The route allows create_flow, get_flow." },
+    why: "cancel_flow is not allowed by actions",
+    action: "cancel_flow",
+  });
   expect(accepted(routes, { kind: "other" })._unsafeUnwrap()).toBeUndefined();
 });
 

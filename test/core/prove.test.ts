@@ -17,6 +17,7 @@ import {
   type Rejection,
   sha256,
   UNPROVED_DEADLINE_MS,
+  type Verdict,
 } from "../../core/index.ts";
 import { bytes, head, load } from "./arbitraries.ts";
 import { NOW, sign } from "./signing.ts";
@@ -93,6 +94,45 @@ test("AUTH-1, SIGN-4: a signed request is proved by the bytes that were signed a
   });
   const secret = prove(bySecret(), ok(BODY), hmacSha256)._unsafeUnwrap();
   expect([secret.body, secret.claim]).toEqual([BODY, undefined]);
+});
+
+const refusedBy = (fields: object, headers: Readonly<Record<string, string>>, verdict: Verdict): Rejection => {
+  const located = locate(routeWith(fields), head({ target: "/plugins/webhooks/r", headers }))._unsafeUnwrap();
+  return admit(located, verdict, sha256, NOW)._unsafeUnwrapErr();
+};
+
+test("ORDER-1, LIMIT-15: what the limits refuse is refused before all else, with the time to wait", () => {
+  for (const kind of ["rate_limited", "admission_unavailable"] as const)
+    expect(refusedBy({}, {}, { kind, retryAfterMs: 7 })).toEqual({ code: kind, retryAfterMs: 7 });
+  const busy = { kind: "too_many_in_flight", retryAfterMs: 7 } as const;
+  expect(refusedBy({}, {}, busy).code).toBe("unsupported_media_type");
+  expect(refusedBy({}, JSON_TYPE, busy)).toEqual({ code: "too_many_in_flight", retryAfterMs: 7 });
+});
+
+test("BODY-6, SIGN-3: a provider that sends forms is told what to set, and the operator why a head proves nothing", () => {
+  const FORM_TYPE = { "content-type": "application/x-www-form-urlencoded" };
+  const admitted = { kind: "admitted" } as const;
+  expect(refusedBy(SIGNED, FORM_TYPE, admitted)).toEqual({
+    code: "unsupported_media_type",
+    fault: {
+      field: "content-type",
+      sentence: "Forms are not read. Set the content type of the webhook to application/json",
+    },
+  });
+  const plain = { code: "unsupported_media_type" };
+  expect(refusedBy({}, FORM_TYPE, admitted)).toEqual(plain);
+  expect(refusedBy(SIGNED, { "content-type": "text/plain" }, admitted)).toEqual(plain);
+  const signed = sign("standard", `whsec_${Buffer.alloc(24, 7).toString("base64")}`, "d1", NOW / 1000 + 301, BODY);
+  const standard = {
+    signature: "standard",
+    secret: `whsec_${Buffer.from("a key of 32 bytes that is random").toString("base64")}`,
+  };
+  const why = (headers: Readonly<Record<string, string>>): Rejection =>
+    refusedBy(standard, { ...JSON_TYPE, ...headers }, admitted);
+  const said = (text: string): Rejection => ({ code: "unauthorized", why: text });
+  expect(why({})).toEqual(said("it has no signature"));
+  expect(why({ ...signed, "webhook-id": "a.b" })).toEqual(said("its signature, its id or its time is malformed"));
+  expect(why(signed)).toEqual(said("its time is more than 300 seconds away from this clock"));
 });
 
 test("AUTH-1, SIGN-4: a claim opens no route whose requests present a secret", () => {
