@@ -31,6 +31,6 @@ export const decodeBase64 = (text: string): Uint8Array | undefined => {
     bytes[at] = (bits >> filled) & 0xff;
     at += 1;
   }
-  // what is no digit became one
+  // a character that is not a digit was read as another one
   return base64(bytes) === text ? bytes : undefined;
 };

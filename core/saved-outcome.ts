@@ -9,7 +9,7 @@ import { type Outcome, OUTCOME_KINDS, type StoreFailure } from "./outcome.ts";
 import { type BadRecord, isView, viewFlow, viewTask, viewTasks } from "./view.ts";
 
 const isAnyView = (value: unknown): value is { readonly json: JsonValue } =>
-  isView(value, "flow") || isView(value, "task");
+  isView(value, "flow") || isView(value, "task") || isView(value, "summary");
 
 const savedPart = (part: unknown): unknown =>
   isAnyView(part) ? part.json : Array.isArray(part) ? part.map(savedPart) : part;

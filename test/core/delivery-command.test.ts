@@ -28,8 +28,10 @@ import {
   saveOutcome,
   type SavedRecord,
   type Stored,
+  summarizeTasks,
   TASK_REFUSALS,
   type TaskRecord,
+  viewSummary,
 } from "../../core/index.ts";
 import { runs } from "../support/runs.ts";
 import { goodBody } from "./arbitraries.ts";
@@ -194,6 +196,11 @@ test("ONCE-3: every part of an outcome reads back as it was, and what is no such
     for (const part of parts.slice(1))
       expect(readSavedOutcome(asked, { ...saved, [part]: 5 }).isErr(), part).toBe(true);
   }
+  const summary = viewSummary(summarizeTasks(rows.tasks))._unsafeUnwrap();
+  expect(saveOutcome({ kind: "summary", summary })).toMatchObject({
+    kind: "summary",
+    summary: { total: 1, active: 1 },
+  });
   const wrong = readSavedOutcome(CREATE, { kind: "not_created", refusal: 5 });
   expect(wrong._unsafeUnwrapErr()).toEqual({ field: "" });
   const child = { childSessionKey: "agent:main:child" };
