@@ -1,5 +1,5 @@
-// The database's clock, which all replicas share: their own may be an hour apart. Each write begins with a reading, and is dated by
-// it; in between the clock goes on by this process's monotonic one.
+// The database's clock, which all replicas share: their own may be an hour apart. Each write takes a reading once it
+// has its locks, and is dated by it; in between the clock goes on by this process's monotonic one.
 
 /** Milliseconds that only go on. */
 type Monotonic = () => number;
